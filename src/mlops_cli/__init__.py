@@ -1,0 +1,1 @@
+"""The command line of tabular models: from a notebook to production."""

@@ -1,0 +1,95 @@
+"""The manifest: the one file whose sha256 names a model everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from mlops_cli.bundle.expressions import ValueType
+
+FORMAT = "1.0"
+MANIFEST = "manifest.json"
+PROVENANCE = "provenance.json"  # when and where it was made: outside the digest
+FEATURES = "features.json"
+PROFILE = "profile.json"
+GOLDEN = "golden.jsonl"
+REQUIREMENTS = "requirements.txt"
+
+Task = Literal["binary", "multiclass", "regression"]
+Source = Literal["event", "join", "online"]
+ModelKind = Literal["xgboost", "onnx"]
+MODEL_FILES: dict[ModelKind, str] = {"xgboost": "model.ubj", "onnx": "model.onnx"}
+ClassLabel = bool | int | str
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One raw value that a request brings; `source` says who knows it."""
+
+    name: str
+    type: ValueType
+    nullable: bool
+    categories: tuple[str, ...] | None
+    source: Source
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """One column of the model's float32 matrix.
+
+    A `category` is the index of its text in `categories` (frozen when the model was fitted);
+    unseen and null are missing. A `numeric` value that is null, NaN, infinite or beyond float32
+    is missing; booleans are 0 and 1. Missing is NaN.
+    """
+
+    name: str
+    kind: Literal["numeric", "category"]
+    categories: tuple[str, ...] | None = None
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is predicted: a column, or a name for an expression."""
+
+    name: str
+    expression: str | None = None
+
+
+class File(msgspec.Struct, frozen=True):
+    """What one file of the bundle must be."""
+
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The content of `manifest.json`; docs/schemas/manifest.schema.json is made from it.
+
+    `classes` are in the order of the model's outputs (binary: negative, positive) and null for a
+    regression. `modules` are the versions that serving must find, `python` the minor version.
+    """
+
+    format: str
+    project: str
+    task: Task
+    target: Target
+    classes: tuple[ClassLabel, ...] | None
+    model: ModelKind
+    inputs: tuple[Input, ...]
+    features: tuple[Feature, ...]
+    python: str
+    modules: dict[str, str]
+    files: dict[str, File]
+
+
+def canonical_json(value: object) -> bytes:
+    """Canonical JSON: UTF-8, keys sorted, no white space, one newline at the end."""
+    return msgspec.json.encode(value, order="sorted") + b"\n"
+
+
+def digest_of(manifest_bytes: bytes) -> str:
+    """The model's name: the sha256 (64 hex digits) of `manifest.json` as it stands on disk."""
+    return hashlib.sha256(manifest_bytes).hexdigest()
+
+
+def short(digest: str) -> str:
+    """The first 12 characters, which name the version in answers, tags and reports."""
+    return digest[:12]

@@ -1,0 +1,75 @@
+"""Write a bundle: all files into a temporary folder, the manifest last, then one rename."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    PROVENANCE,
+    ClassLabel,
+    Feature,
+    File,
+    Input,
+    Manifest,
+    ModelKind,
+    Target,
+    Task,
+    canonical_json,
+    digest_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a manifest says of a model, before its files are known."""
+
+    project: str
+    task: Task
+    target: Target
+    classes: tuple[ClassLabel, ...] | None
+    kind: ModelKind
+    inputs: tuple[Input, ...]
+    features: tuple[Feature, ...]
+    modules: Mapping[str, str]
+
+
+def write_bundle(
+    path: Path, model: Model, files: Mapping[str, bytes], provenance: Mapping[str, object]
+) -> str:
+    """Write the bundle to the folder `path`, replacing what was there, and return its digest.
+
+    `files` are the contents by name; `provenance` is kept outside the digest. Nothing of the old
+    bundle is lost when writing fails.
+    """
+    with replacing_folder(path) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        manifest = _manifest(model, {n: File(sha256_of(folder / n)) for n in sorted(files)})
+        raw = canonical_json(manifest)
+        (folder / MANIFEST).write_bytes(raw)
+        (folder / PROVENANCE).write_bytes(msgspec.json.encode(dict(provenance), order="sorted"))
+    return digest_of(raw)
+
+
+def _manifest(model: Model, files: dict[str, File]) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        project=model.project,
+        task=model.task,
+        target=model.target,
+        classes=model.classes,
+        model=model.kind,
+        inputs=model.inputs,
+        features=model.features,
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        modules=dict(model.modules),
+        files=files,
+    )

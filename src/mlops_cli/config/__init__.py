@@ -1,0 +1,1 @@
+"""The project's configuration: `mlops.yaml`, checked once, frozen."""

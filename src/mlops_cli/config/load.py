@@ -1,0 +1,202 @@
+"""Find a project and load its configuration; every fault is one readable line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from mlops_cli.config.model import UNTRACKED, Config
+from mlops_cli.errors import UsageError
+
+CONFIG = "mlops.yaml"
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder (absolute) and its checked configuration."""
+
+    root: Path
+    config: Config
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where a value was set, by its dotted key: a file's name, or `${VAR}`; else a default."""
+
+    @property
+    def cache(self) -> Path:
+        """`.mlops/`, which may be deleted at any time."""
+        return self.root / ".mlops"
+
+
+def find_project(start: Path | None = None) -> Path:
+    """The folder that holds `mlops.yaml`: `start` itself, MLOPS_PROJECT, or a parent of here.
+
+    Raises `UsageError` where there is none.
+    """
+    chosen = start or (Path(p) if (p := os.environ.get("MLOPS_PROJECT")) else None)
+    if chosen is not None:
+        if (chosen / CONFIG).is_file():
+            return chosen.resolve()
+        raise UsageError(f"{chosen} has no {CONFIG}", hint="make a project with `mlops init`")
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise UsageError(
+        f"no {CONFIG} in {here} or above it",
+        hint="go to a project's folder, or make one: mlops init NAME --data FILE --target COLUMN",
+    )
+
+
+def load_project(start: Path | None = None, *, env: str | None = None) -> Project:
+    """Load the project that `start` names or this folder stands in, with the overlay of `env`.
+
+    Raises `UsageError` with file and key for anything that the configuration may not say.
+    """
+    root = find_project(start)
+    raw = read_yaml(root / CONFIG)
+    sources = dict.fromkeys(_keys(raw), CONFIG)
+    if env:
+        overlay = _read_overlay(root / f"mlops.{env}.yaml")
+        sources |= dict.fromkeys(_keys(overlay), f"mlops.{env}.yaml")
+        raw = _merge(raw, overlay)
+    raw = _fill_variables(raw, sources)
+    return Project(root=root, config=check_config(raw, file=CONFIG), sources=sources)
+
+
+def check_config(raw: Any, *, file: str) -> Config:
+    """Check a configuration that was read from `file`; raises `UsageError`, a line a fault."""
+    if not isinstance(raw, dict):
+        raise UsageError(
+            f"{file} is empty or not a mapping of sections",
+            hint="it starts with `project: NAME`; `mlops config --schema` prints what it may hold",
+        )
+    try:
+        return Config.model_validate({k: {} if v is None else v for k, v in raw.items()})
+    except ValidationError as e:
+        faults = [_fault(error) for error in e.errors()]
+        raise UsageError(
+            f"{file}: " + "; ".join(dict.fromkeys(text for text, _ in faults)),
+            hint=next((h for _, h in faults if h), f"edit {file}; `mlops config --schema` helps"),
+        ) from e
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML 1.2 file; raises `UsageError` with line and column."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UsageError(f"{path} does not exist", hint="check the name") from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path.name} is not UTF-8: {e}", hint="save it as UTF-8") from e
+    except YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        what = getattr(e, "problem", None) or str(e).splitlines()[0]
+        raise UsageError(f"{path.name}{where}: {what}", hint="mend the YAML there") from e
+
+
+def _read_overlay(path: Path) -> dict[str, Any]:
+    overlay = read_yaml(path)
+    if not isinstance(overlay, dict):
+        raise UsageError(f"{path.name} is not a mapping of sections", hint="see `mlops config`")
+    for section in overlay:
+        if section not in UNTRACKED:
+            raise UsageError(
+                f"{path.name}: `{section}` may not be overlaid: stages depend on it, and DVC "
+                "would not see the change",
+                hint=f"only {', '.join(UNTRACKED)} may; experiments use `dvc exp run -S`",
+            )
+    return overlay
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(old, value) if both and old is not None else value
+    return merged
+
+
+def _keys(value: Any, prefix: str = "") -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for key, inner in value.items():
+        dotted = f"{prefix}{key}"
+        yield dotted
+        yield from _keys(inner, f"{dotted}.")
+
+
+def _fill_variables(raw: Any, sources: dict[str, str], prefix: str = "") -> Any:
+    if isinstance(raw, dict):
+        return {k: _fill_variables(v, sources, f"{prefix}.{k}".lstrip(".")) for k, v in raw.items()}
+    if isinstance(raw, list):
+        return [_fill_variables(v, sources, prefix) for v in raw]
+    if not isinstance(raw, str) or not (names := _VARIABLE.findall(raw)):
+        return raw
+    if prefix.partition(".")[0] not in UNTRACKED:
+        raise UsageError(
+            f"{CONFIG}: {prefix} holds ${{{names[0]}}}, but stages depend on it and DVC would "
+            "not see it change",
+            hint=f"write the value itself; only {', '.join(UNTRACKED)} may use variables",
+        )
+    if missing := [n for n in names if n not in os.environ]:
+        raise UsageError(
+            f"{CONFIG}: {prefix} needs the environment variable {missing[0]}",
+            hint=f"export {missing[0]}=...",
+        )
+    sources[prefix] = f"${{{names[0]}}}"
+    return _VARIABLE.sub(lambda m: os.environ[m[1]], raw)
+
+
+def _fault(error: Any) -> tuple[str, str | None]:
+    path = [str(p) for p in error["loc"] if not _is_union_tag(p)]
+    where = ".".join(path) or "the file"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
+        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+        said = f"unknown key `{where}`" + (
+            f"; the nearest known key is `{near[0]}`" if near else ""
+        )
+        return said, hint
+    if error["type"] == "missing":
+        return f"`{where}` is missing", f"add `{where}`"
+    said = error["msg"].removeprefix("Value error, ")
+    value = error.get("input")
+    shown = f" (found {value!r})" if isinstance(value, bool | int | float | str) else ""
+    return f"`{where}`: {said[:1].lower()}{said[1:]}{shown}"[:300], None
+
+
+def _is_union_tag(part: object) -> bool:
+    return isinstance(part, str) and (part in _UNION_TAGS or part.startswith("function-"))
+
+
+_UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate"}
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: Any = Config
+    for part in path:
+        if part.isdigit():
+            continue
+        fields = {f.alias or n: f for n, f in model.model_fields.items()}
+        model = _model_in(fields[part].annotation) if part in fields else None
+        if model is None:
+            return []
+    return [f.alias or n for n, f in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _model_in(a))), None)

@@ -1,0 +1,92 @@
+"""What can go wrong, by whose fault, and the exit code that says so."""
+
+from __future__ import annotations
+
+
+class MlopsError(Exception):
+    """Base of every error that a user can mend.
+
+    `message` says what is wrong, with which name, in which file; `hint` says the command or the
+    edit that mends it. What comes from a third-party library is wrapped where that library is
+    called, raised `from` the original, and cut to a bounded size.
+    """
+
+    exit_code = 1
+    kind = "bug"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MlopsError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class DataError(MlopsError):
+    """The data cannot be read, or broke its contract."""
+
+    exit_code = 3
+    kind = "data"
+
+
+class GateError(MlopsError):
+    """A gate said no."""
+
+    exit_code = 4
+    kind = "gate"
+
+
+class DriftError(MlopsError):
+    """The current data has drifted from what the model was fitted on."""
+
+    exit_code = 5
+    kind = "drift"
+
+
+class InconclusiveError(MlopsError):
+    """There is not enough evidence to decide."""
+
+    exit_code = 6
+    kind = "inconclusive"
+
+
+class ApprovalError(MlopsError):
+    """An approval is missing."""
+
+    exit_code = 7
+    kind = "approval"
+
+
+class EnvironmentFault(MlopsError):
+    """This machine lacks something: a package, a service that answers, space, a right to write."""
+
+    exit_code = 8
+    kind = "environment"
+
+
+class BundleError(EnvironmentFault):
+    """A bundle is not what its manifest says, or does not fit this environment."""
+
+    kind = "bundle"
+
+
+def error_of_exit_code(code: int, message: str, hint: str | None = None) -> MlopsError:
+    """The typed error that a child process meant by its exit code; unknown codes are exit 1."""
+    classes: tuple[type[MlopsError], ...] = (
+        UsageError,
+        DataError,
+        GateError,
+        DriftError,
+        InconclusiveError,
+        ApprovalError,
+        EnvironmentFault,
+    )
+    for cls in classes:
+        if cls.exit_code == code:
+            return cls(message, hint=hint)
+    return MlopsError(message, hint=hint)

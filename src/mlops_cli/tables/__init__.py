@@ -1,0 +1,19 @@
+"""The data plane: tables on disk behind one port; DuckDB is the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from mlops_cli._adapters import load_adapter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_cli.tables.base import Engine
+
+ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
+
+
+def open_engine(name: str = "duckdb", *, temporary: Path | None = None) -> Engine:
+    """Open the engine `name`; what does not fit into memory spills to the folder `temporary`."""
+    return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary))

@@ -1,0 +1,78 @@
+"""The port of an engine: SQL in DuckDB's dialect over files, Arrow out.
+
+Every engine runs in UTC. A relation is SQL text that stands in a FROM clause. Row numbers
+(`__row__`) count a file's rows from 0, in the file's order, and are the same in every read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlops_cli.bundle.expressions import ValueType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW = "__row__"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a file, as the engine sees it; `type` is None for what has no scalar type."""
+
+    name: str
+    type: ValueType | None
+    native: str
+
+
+class Engine(Protocol):
+    """What the stages need of an engine; a context manager that frees it."""
+
+    def __enter__(self) -> Engine:
+        """The engine itself."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Free connections and temporary files."""
+
+    def columns(self, path: Path) -> list[Column]:
+        """The columns of a CSV or Parquet file, types sniffed over the whole file.
+
+        Raises `DataError` for a file that cannot be read, has no columns, or names one twice.
+        """
+
+    def raw(self, path: Path) -> str:
+        """A relation of the file as it stands (CSV: all text), with `__row__`."""
+
+    def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
+        """A relation of the file's columns named in `types`, cast to them, with `__row__`.
+
+        A value that cannot be cast becomes null (`contracts` finds it and says where). Raises
+        `DataError` naming a column that the file lacks.
+        """
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a small result."""
+
+    def arrow(self, sql: str) -> pa.Table:
+        """The whole result in memory."""
+
+    def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """The result as a stream, in bounded memory."""
+
+    def write_parquet(self, sql: str, path: Path) -> int:
+        """Stream the result, in its order, to one Parquet file (whole or not at all); its rows."""
+
+
+def quote(name: str) -> str:
+    """A column's name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

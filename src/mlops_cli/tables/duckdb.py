@@ -1,0 +1,181 @@
+"""The reference engine: DuckDB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.bundle.files import replacing
+from mlops_cli.errors import DataError, EnvironmentFault, UsageError
+from mlops_cli.tables.base import ROW, Column, literal, quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TYPES: tuple[tuple[str, ValueType], ...] = (
+    (r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|U?INT\d*)$", "integer"),
+    (r"(FLOAT|DOUBLE|REAL|DECIMAL.*)$", "float"),
+    (r"BOOLEAN$", "boolean"),
+    (r"DATE$", "date"),
+    (r"(TIMESTAMP.*|DATETIME)$", "timestamp"),
+    (r"(VARCHAR|ENUM.*|UUID|TIME)$", "text"),
+)
+_SQL_TYPES: dict[ValueType, str] = {
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "text": "VARCHAR",
+}
+CSV = (".csv", ".csv.gz", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+
+
+def open_engine(temporary: Path | None = None) -> DuckDB:
+    """A DuckDB in memory, in UTC, that fetches nothing from the network."""
+    settings: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if temporary is not None:
+        settings["temp_directory"] = str(temporary)
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("set TimeZone = 'UTC'")
+    return DuckDB(connection)
+
+
+class DuckDB:
+    """`Engine` on one DuckDB connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> DuckDB:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._connection.close()
+
+    def columns(self, path: Path) -> list[Column]:
+        """See `Engine.columns`."""
+        reader = _read_csv(path) if _is_csv(path) else _read_parquet(path)
+        found = self.rows(f"describe select * from {reader}")
+        names = [row[0] for row in found if row[0] != "file_row_number"]
+        if not names:
+            raise DataError(f"{path} has no columns", hint="is it the right file?")
+        return [Column(n, _type_of(t), t) for n, t, *_ in found if n != "file_row_number"]
+
+    def raw(self, path: Path) -> str:
+        """See `Engine.raw`."""
+        if _is_csv(path):
+            reader = _read_csv(path, "all_varchar = true")
+            return f"(select *, row_number() over () - 1 as {ROW} from {reader})"
+        return f"(select * rename (file_row_number as {ROW}) from {_read_parquet(path)})"
+
+    def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
+        """See `Engine.typed`."""
+        native = {c.name: c.native for c in self._raw_columns(path)}
+        if missing := [name for name in types if name not in native]:
+            raise DataError(
+                f"{path} has no column {missing[0]!r}",
+                hint=f"it has {', '.join(list(native)[:20])}",
+            )
+        cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
+        return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """See `Engine.rows`."""
+        with _errors():
+            return self._connection.execute(sql, parameters or {}).fetchall()
+
+    def arrow(self, sql: str) -> pa.Table:
+        """See `Engine.arrow`."""
+        with _errors():
+            return self._connection.sql(sql).to_arrow_table()
+
+    def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """See `Engine.batches`."""
+        with _errors():
+            yield from self._connection.cursor().sql(sql).to_arrow_reader(rows)
+
+    def write_parquet(self, sql: str, path: Path) -> int:
+        """See `Engine.write_parquet`."""
+        with replacing(path) as temporary, _errors():
+            target = literal(str(temporary))
+            options = "format parquet, compression zstd, row_group_size 131072"
+            result = self._connection.execute(f"copy ({sql}) to {target} ({options})").fetchall()
+            return int(result[0][0])
+
+    def _raw_columns(self, path: Path) -> list[Column]:
+        found = self.rows(f"describe select * from {self.raw(path)}")
+        return [Column(n, _type_of(t), t) for n, t, *_ in found if n != ROW]
+
+
+def _is_csv(path: Path) -> bool:
+    name = path.name.lower()
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}", hint="check the path")
+    if name.endswith(CSV):
+        return True
+    if name.endswith(PARQUET):
+        return False
+    raise UsageError(
+        f"{path.name}: unknown ending", hint=f"known are {', '.join((*CSV, *PARQUET))}"
+    )
+
+
+def _read_csv(path: Path, options: str = "sample_size = -1") -> str:
+    # null_padding and ignore_errors stay off: a broken line is an error, not a guess.
+    return f"read_csv({literal(str(path))}, header = true, {options})"
+
+
+def _read_parquet(path: Path) -> str:
+    return f"read_parquet({literal(str(path))}, file_row_number = true)"
+
+
+def _type_of(native: str) -> ValueType | None:
+    return next((t for pattern, t in _TYPES if re.match(pattern, native)), None)
+
+
+def _cast(name: str, native: str, to: ValueType) -> str:
+    column, target = quote(name), _SQL_TYPES[to]
+    if native == target:
+        return column
+    if (to == "timestamp" and not native.startswith("TIMESTAMP")) or native.endswith("ZONE"):
+        # A plain cast of text to TIMESTAMP drops the offset; this one heeds it.
+        return f"(try_cast({column} as timestamptz) at time zone 'UTC')"
+    if to == "integer" and native not in ("DOUBLE", "FLOAT"):
+        return f"try_cast({column} as {target})" if native != "VARCHAR" else _whole(column)
+    if to == "integer":
+        return f"case when {column} = trunc({column}) then try_cast({column} as bigint) end"
+    return f"try_cast({column} as {target})"
+
+
+def _whole(column: str) -> str:
+    # DuckDB rounds '5.7' to 6; text that is not a whole number is no integer.
+    as_double = f"try_cast({column} as double)"
+    return f"case when {as_double} = trunc({as_double}) then try_cast({column} as bigint) end"
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as e:
+        raise _typed(e) from e
+
+
+def _typed(e: duckdb.Error) -> DataError | EnvironmentFault:
+    text = " ".join(str(e).split())[:300]
+    if re.search(r"no space left|permission denied|read-only|out of memory", text, re.I):
+        return EnvironmentFault(text, hint="make room, or run where the project may be written")
+    return DataError(text, hint="is the file whole, UTF-8 and of the form its ending says?")
