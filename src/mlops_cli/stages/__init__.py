@@ -1,0 +1,95 @@
+"""What the commands do: one plain function a file; and the table of the pipeline's stages.
+
+The table is strings only, so that importing it costs nothing: `dvc.yaml`, the CLI's order, the
+docs and the tests are made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the pipeline.
+
+    `revision` belongs to the stage's code: raise it in a release that changes what the stage
+    computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
+    In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names.
+    `uncached` outputs live in git, and are never restored without running the command.
+    """
+
+    name: str
+    summary: str
+    revision: int
+    params: tuple[str, ...]
+    deps: tuple[str, ...]
+    outs: tuple[str, ...] = ()
+    uncached: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module whose function of the stage's name does the work."""
+        return f"mlops_cli.stages.{self.name}"
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="validate",
+        summary="hold the tables to their contracts",
+        revision=1,
+        params=("data", "validate", "features"),
+        deps=("{tables}", "{contracts}"),
+        outs=("data/rejected.parquet",),
+        uncached=("reports/validate.json",),
+    ),
+    Stage(
+        name="featurize",
+        summary="make one table of features, as known at each event's time",
+        revision=1,
+        params=("task", "data", "features"),
+        deps=("{tables}", "{contracts}", "data/rejected.parquet"),
+        outs=("data/features.parquet", "data/features.json"),
+    ),
+    Stage(
+        name="tune",
+        summary="search for parameters",
+        revision=1,
+        params=("project", "task", "data", "split", "tune", "train"),
+        deps=("data/features.parquet", "data/features.json"),
+        outs=("tune",),
+    ),
+    Stage(
+        name="train",
+        summary="fit the model, judge it on the hold-out, write the bundle",
+        revision=1,
+        params=("project", "task", "data", "split", "train"),
+        deps=("data/features.parquet", "data/features.json", "tune"),
+        outs=("model",),
+        metrics=("metrics.json",),
+        plots=("reports/plots",),
+    ),
+    Stage(
+        name="register",
+        summary="hold the model to its gates and make it the champion",
+        revision=1,
+        params=("project", "task", "data", "split", "train", "register"),
+        deps=("data/features.parquet", "data/features.json", "model", "metrics.json"),
+        uncached=("decision.json",),
+    ),
+    Stage(
+        name="package",
+        summary="write the build context of the image that serves the model",
+        revision=1,
+        params=("project", "package"),
+        deps=("model", "decision.json"),
+        outs=("image",),
+    ),
+)
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name."""
+    return next(s for s in STAGES if s.name == name)
