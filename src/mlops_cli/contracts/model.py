@@ -1,0 +1,223 @@
+"""The contract of one table: `contracts/NAME.yaml`, checked once, frozen."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.config.load import read_yaml
+from mlops_cli.config.model import Duration
+from mlops_cli.errors import UsageError
+
+# Python's and RE2's regular expressions agree but for what RE2 leaves out.
+_NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
+_HAS_RANGE = ("integer", "float", "date", "timestamp")
+_HAS_CATEGORIES = ("integer", "text")
+
+
+def _moment(value: Any) -> Any:
+    # YAML reads an unquoted 2013-01-01 as a date; the contract keeps ISO 8601 text.
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat()
+    return value.isoformat() if isinstance(value, date) else value
+
+
+Bound = Annotated[StrictInt | StrictFloat | StrictStr, BeforeValidator(_moment)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnContract(_Part):
+    """What every value of a column must be. A NaN counts as null, and null breaks no other rule."""
+
+    type: ValueType
+    nullable: StrictBool = Field(False, description="whether values may be missing")
+    min: Bound | None = Field(None, description="smallest value; dates as ISO 8601 text, in UTC")
+    max: Bound | None = Field(None, description="greatest value; dates as ISO 8601 text, in UTC")
+    categories: tuple[StrictInt | StrictStr, ...] | None = Field(
+        None, min_length=1, description="the only values; text or integer columns"
+    )
+    pattern: StrictStr | None = Field(
+        None, description="a regular expression (RE2) that the whole text matches"
+    )
+    unique: StrictBool = Field(False, description="whether no value may occur twice")
+
+    @model_validator(mode="after")
+    def _rules_fit_the_type(self) -> ColumnContract:
+        if self.type not in _HAS_RANGE and (self.min is not None or self.max is not None):
+            raise ValueError(f"a {self.type} column has no min and max")
+        if self.type not in _HAS_CATEGORIES and self.categories is not None:
+            raise ValueError(f"a {self.type} column has no categories")
+        if self.type != "text" and self.pattern is not None:
+            raise ValueError(f"a {self.type} column has no pattern")
+        wanted = int if self.type == "integer" else str
+        for value in self.categories or ():
+            if not isinstance(value, wanted):
+                raise ValueError(f"the category {value!r} is no {self.type}: quote text")
+        for key in ("min", "max"):
+            _check_bound(getattr(self, key), self.type, key)
+        _check_pattern(self.pattern)
+        if self.min is not None and self.max is not None and _order(self.min) > _order(self.max):
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
+class Rule(_Part):
+    """A boolean expression of one row (DuckDB's scalar SQL); a row passes where it is null."""
+
+    name: StrictStr = Field(min_length=1)
+    expr: StrictStr = Field(min_length=1)
+
+
+class Freshness(_Part):
+    """The newest value of a column may be at most this old at `as_of`.
+
+    Without `as_of` the clock is that of the other tables of the project: the newest time of any
+    of them (a single table is always as new as itself); `validate --now` takes the wall clock.
+    """
+
+    column: StrictStr
+    max_age: Duration
+    as_of: Annotated[StrictStr, BeforeValidator(_moment)] | None = None
+
+    @model_validator(mode="after")
+    def _as_of_is_a_moment(self) -> Freshness:
+        _check_bound(self.as_of, "timestamp", "as_of")
+        return self
+
+
+class Contract(_Part):
+    """`contracts/NAME.yaml`; docs/schemas/contract.schema.json is made from it."""
+
+    columns: dict[str, ColumnContract] = Field(min_length=1)
+    unique: tuple[tuple[str, ...], ...] = Field(
+        (), description="lists of columns that together occur once; rows with a null are left out"
+    )
+    rules: tuple[Rule, ...] = ()
+    freshness: Freshness | None = None
+    extra_columns: Literal["allow", "refuse"] = "allow"
+
+    @property
+    def types(self) -> dict[str, ValueType]:
+        """Column name to value type, in the contract's order: what `Engine.typed` takes."""
+        return {name: column.type for name, column in self.columns.items()}
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Contract:
+        named = [name for key in self.unique for name in key]
+        if self.freshness:
+            named.append(self.freshness.column)
+        for name in named:
+            if name not in self.columns:
+                near = difflib.get_close_matches(name, self.columns, n=1, cutoff=0)
+                raise ValueError(f"no column {name!r} here; the nearest is {near[0]!r}")
+        if self.freshness and self.columns[self.freshness.column].type not in ("date", "timestamp"):
+            raise ValueError(f"freshness needs a date or timestamp, not {self.freshness.column!r}")
+        names = [rule.name for rule in self.rules]
+        if twice := next((n for n in names if names.count(n) > 1), None):
+            raise ValueError(f"two rules are called {twice!r}")
+        if any(not key for key in self.unique):
+            raise ValueError("`unique` holds an empty list of columns")
+        return self
+
+
+def load_contract(path: Path) -> Contract:
+    """Read and check a contract.
+
+    Raises `UsageError` naming file and key, and the nearest known key for an unknown one.
+    """
+    raw = read_yaml(path)
+    where = f"{path.parent.name}/{path.name}"
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where} holds no mapping", hint="it starts with `columns:`")
+    try:
+        return Contract.model_validate(raw)
+    except ValidationError as e:
+        lines = [_fault(error) for error in e.errors()]
+        raise UsageError(
+            f"{where}: " + "; ".join(dict.fromkeys(lines))[:1000], hint=f"edit {where}"
+        ) from e
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment from ISO 8601 text, as naive UTC; raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _check_bound(value: object, kind: str, key: str) -> None:
+    if value is None:
+        return
+    if kind in ("date", "timestamp"):
+        if not isinstance(value, str) or not _is_moment(value):
+            raise ValueError(f"{key} is not ISO 8601 text such as 2013-01-31T00:00:00")
+    elif isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{key} is not a finite number")
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        parse_moment(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _order(bound: float | str) -> Any:
+    return parse_moment(bound) if isinstance(bound, str) else bound
+
+
+def _check_pattern(pattern: str | None) -> None:
+    if pattern is None:
+        return
+    if _NOT_IN_RE2.search(pattern):
+        raise ValueError(f"the pattern {pattern!r} looks ahead, looks behind or refers back")
+    try:
+        re.compile(pattern)
+    except re.error as e:
+        raise ValueError(f"the pattern {pattern!r} is no regular expression: {e}") from e
+
+
+def _fault(error: Any) -> str:
+    path = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
+    where = ".".join(path) or "the file"
+    if error["type"] == "extra_forbidden":
+        known = list(_known_keys(path[:-1]))
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0)
+        return f"unknown key `{where}`; the nearest known key is `{near[0]}`"
+    if error["type"] == "missing":
+        return f"`{where}` is missing"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    value = error.get("input")
+    shown = f" (found {value!r})" if isinstance(value, bool | int | float | str) else ""
+    return f"`{where}`: {said[:1].lower()}{said[1:]}{shown}"[:300]
+
+
+def _known_keys(path: list[str]) -> Iterator[str]:
+    models: dict[str, type[_Part]] = {
+        "columns": ColumnContract,
+        "rules": Rule,
+        "freshness": Freshness,
+    }
+    yield from (models[path[0]] if path else Contract).model_fields
