@@ -1,0 +1,1 @@
+"""The image that serves a model: its build context, from the bundle and the runtime."""

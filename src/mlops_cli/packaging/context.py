@@ -1,0 +1,72 @@
+"""Write the build context: Dockerfile, runtime, bundle and serving's requirements."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlops_cli
+from mlops_cli.bundle.files import replacing_folder, write_text
+from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.templates import render
+
+PORT = 8000
+USER = 65532  # nobody's number: a numeric user is what `runAsNonRoot` can check
+RUNTIME = ("__init__.py", "errors.py", "progress.py", "_adapters.py", "bundle", "serving")
+_TIME = 315532800  # 1980-01-01 UTC, the first that a zip can hold
+
+
+def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:
+    """Write the build context of the image that serves `bundle` to the folder `destination`.
+
+    `base` is the base image, where `{python}` stands for the bundle's minor version of Python.
+    The folder is replaced whole or not at all, and the same bundle gives the same bytes, modes
+    and file times. The bundle's provenance stays out: it differs from run to run.
+    """
+    with replacing_folder(destination) as folder:
+        write_text(folder / "Dockerfile", _dockerfile(bundle, base))
+        shutil.copyfile(bundle.path / REQUIREMENTS, folder / REQUIREMENTS)
+        _copy_runtime(folder / "runtime" / "mlops_cli")
+        _copy_model(bundle, folder / "model")
+        _fix_times(folder)
+
+
+def _dockerfile(bundle: Bundle, base: str) -> str:
+    return render(
+        "image/Dockerfile.j2",
+        base=base.replace("{python}", bundle.manifest.python),
+        project=bundle.manifest.project,
+        version=bundle.version,
+        digest=bundle.digest,
+        user=USER,
+        port=PORT,
+    )
+
+
+def _copy_model(bundle: Bundle, to: Path) -> None:
+    to.mkdir()
+    for name in (MANIFEST, *sorted(bundle.manifest.files)):
+        shutil.copyfile(bundle.path / name, to / name)
+
+
+def _copy_runtime(to: Path) -> None:
+    package = Path(mlops_cli.__file__).parent
+    for file in _sources(package):
+        target = to / file.relative_to(package)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _sources(package: Path) -> Iterator[Path]:
+    for name in RUNTIME:
+        path = package / name
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _fix_times(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_TIME, _TIME))
