@@ -1,0 +1,63 @@
+"""The bundle's `profile.json`: drift's reference, in counts; never rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mlops_cli.bundle.expressions import ValueType
+
+PROFILE_FORMAT = "1.0"
+
+
+class Bins(msgspec.Struct, frozen=True, tag="bins", tag_field="form"):
+    """An exact histogram on the column's own quantiles.
+
+    `counts[i]` is the number of values x with edges[i-1] < x <= edges[i]; the first bin holds the
+    smallest value alone. The distribution function is therefore exact at every edge, and two
+    sketches on the same edges add up. A value that fills whole bins has an edge just below it
+    too, and so a bin of its own.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Values(msgspec.Struct, frozen=True, tag="values", tag_field="form"):
+    """Every value of a numeric column that has few of them, ascending, with its count."""
+
+    values: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Categories(msgspec.Struct, frozen=True, tag="categories", tag_field="form"):
+    """Counts of the most frequent texts; `other` counts the rows of those not listed."""
+
+    counts: dict[str, int]
+    other: int
+
+
+class ColumnProfile(msgspec.Struct, frozen=True):
+    """One column as it was when the model was fitted.
+
+    Booleans are 0 and 1, dates and timestamps seconds since 1970 UTC; NaN and infinities are
+    missing, like null. `count` and `missing` are rows. `importance` is the share (0 to 1) of the
+    model's use: of the feature itself, or of the features that are computed from the input.
+    """
+
+    name: str
+    role: Literal["input", "feature"]
+    type: ValueType
+    count: int
+    missing: int
+    importance: float
+    distribution: Bins | Values | Categories
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """The content of `profile.json`: `rows` fitted on, and each raw input and row feature once."""
+
+    format: str
+    rows: int
+    columns: tuple[ColumnProfile, ...]

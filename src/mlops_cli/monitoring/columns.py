@@ -1,0 +1,43 @@
+"""Arrow columns as numbers: the one reading of a value that profile and drift share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_TO_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+def numbers(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
+    """The finite values of a column, without the missing ones (null, NaN, infinite).
+
+    Booleans are 0 and 1, dates and timestamps seconds since 1970 UTC. Raises `TypeError` for a
+    column of another type.
+    """
+    values = _as_doubles(column.drop_null())
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]
+
+
+def texts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
+    """The count of each text of a column; null is left out."""
+    counted = pc.value_counts(column.drop_null().cast(pa.string()))
+    keys, counts = counted.field("values"), counted.field("counts")
+    return dict(zip(keys.to_pylist(), counts.to_pylist(), strict=True))
+
+
+def _as_doubles(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
+    kind, scale = column.type, 1.0
+    if pa.types.is_timestamp(kind):
+        column, scale = column.cast(pa.int64()), _TO_SECONDS[kind.unit]
+    elif pa.types.is_date32(kind):
+        column, scale = column.cast(pa.int32()), 86400.0
+    elif pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise TypeError(f"{kind} is not a number")
+    doubles: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
+    # Adding zero turns -0.0 into 0.0: they are equal, but would sort and print in any order.
+    return doubles * scale + 0.0

@@ -1,0 +1,124 @@
+"""Make a profile of the rows that a model was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
+from mlops_cli.bundle.manifest import Feature, Input, canonical_json
+from mlops_cli.bundle.profile import (
+    PROFILE_FORMAT,
+    Bins,
+    Categories,
+    ColumnProfile,
+    Profile,
+    Values,
+)
+from mlops_cli.monitoring.columns import numbers, texts
+
+BINS = 128
+MAX_VALUES = 100  # up to here every value is kept: months, hours, 0 and 1
+MAX_CATEGORIES = 200
+
+
+def build_profile(
+    table: pa.Table,
+    *,
+    inputs: Sequence[Input],
+    features: Sequence[Feature],
+    importance: Mapping[str, float],
+    trees: Sequence[FeatureTree] = (),
+) -> bytes:
+    """The content of `profile.json` for the rows of `table`, which a model was fitted on.
+
+    `table` has a column for every input and every feature by name (as `data/features.parquet`
+    has); a name that is both is profiled once. `importance` is by feature, on any scale; what it
+    lacks counts 0. `trees` tell which inputs feed which feature. The same rows in any order give
+    the same bytes. Raises `KeyError` for a column that the table lacks.
+    """
+    shares = _shares({f.name: importance.get(f.name, 0.0) for f in features})
+    used = _use_of_inputs(trees, shares) | shares
+    columns = {i.name: _profile(table[i.name], i, used.get(i.name, 0.0)) for i in inputs}
+    for feature in features:
+        if feature.name not in columns:
+            share = shares[feature.name]
+            columns[feature.name] = _profile(table[feature.name], feature, share)
+    profile = Profile(format=PROFILE_FORMAT, rows=table.num_rows, columns=tuple(columns.values()))
+    return canonical_json(profile)
+
+
+def sketch(values: NDArray[np.float64]) -> Bins | Values:
+    """The distribution of finite numbers, shape (n,): all values where they are few, else bins."""
+    ordered = np.sort(values)
+    last = np.flatnonzero(ordered[1:] != ordered[:-1])
+    last = np.append(last, len(ordered) - 1) if len(ordered) else last
+    if len(last) <= MAX_VALUES:
+        counts = np.diff(last, prepend=-1)
+        return Values(tuple(ordered[last].tolist()), tuple(counts.tolist()))
+    edges = _quantile_edges(ordered)
+    ranks = np.searchsorted(ordered, edges, side="right")
+    return Bins(tuple(edges.tolist()), tuple(np.diff(ranks, prepend=0).tolist()))
+
+
+def top_categories(counts: Mapping[str, int]) -> Categories:
+    """The most frequent texts (ties in the order of code points), the others in one number."""
+    ranked = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
+    kept = dict(ranked[:MAX_CATEGORIES])
+    return Categories(counts=kept, other=sum(c for _, c in ranked[MAX_CATEGORIES:]))
+
+
+def _quantile_edges(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Up to BINS quantiles as edges, values that fill a bin fenced off from what is below."""
+    ranks = np.linspace(0, len(ordered) - 1, BINS).astype(np.int64)
+    quantiles = ordered[ranks]
+    heavy = quantiles[1:][quantiles[1:] == quantiles[:-1]]
+    return np.unique(np.concatenate([quantiles, np.nextafter(heavy[heavy > ordered[0]], -np.inf)]))
+
+
+def _profile(column: pa.ChunkedArray, of: Input | Feature, importance: float) -> ColumnProfile:
+    value_type = of.type if isinstance(of, Input) else _type_of(of)
+    distribution: Bins | Values | Categories
+    if value_type == "text":
+        distribution = top_categories(texts(column))
+        count = sum(distribution.counts.values()) + distribution.other
+    else:
+        values = numbers(column)
+        distribution, count = sketch(values), len(values)
+    return ColumnProfile(
+        name=of.name,
+        role="input" if isinstance(of, Input) else "feature",
+        type=value_type,
+        count=count,
+        missing=len(column) - count,
+        importance=importance,
+        distribution=distribution,
+    )
+
+
+def _type_of(feature: Feature) -> ValueType:
+    return "text" if feature.kind == "category" else "float"
+
+
+def _shares(importance: Mapping[str, float]) -> dict[str, float]:
+    total = sum(importance.values())
+    return {k: round(v / total, 6) if total else 0.0 for k, v in importance.items()}
+
+
+def _use_of_inputs(trees: Sequence[FeatureTree], shares: Mapping[str, float]) -> dict[str, float]:
+    """The importance of the most important feature that is computed from each input."""
+    used: dict[str, float] = {}
+    for feature in trees:
+        for name in _columns_of(feature.tree):
+            used[name] = max(used.get(name, 0.0), shares.get(feature.name, 0.0))
+    return used
+
+
+def _columns_of(node: Node) -> Iterator[str]:
+    if node.op == "column":
+        yield str(node.value)
+    for argument in node.args:
+        yield from _columns_of(argument)
