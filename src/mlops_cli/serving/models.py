@@ -1,0 +1,75 @@
+"""A bundle's model behind one method, whichever library predicts."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.manifest import Manifest, ModelKind
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import BundleError
+
+Matrix = npt.NDArray[np.float32]
+Raw = npt.NDArray[np.float64]
+
+_ADAPTERS: dict[ModelKind, str] = {
+    "xgboost": "mlops_cli.serving.xgboost_model",
+    "onnx": "mlops_cli.serving.onnx_model",
+}
+
+
+class Model(Protocol):
+    """What predicts: one row and many rows give the same numbers."""
+
+    def predict(self, matrix: Matrix) -> Raw:
+        """Predict from a C-contiguous matrix of shape (n, f), missing values being NaN.
+
+        Returns P(classes[1]) of shape (n,) for a binary task, probabilities of shape (n, k) in the
+        manifest's order of classes for a multiclass one, values of shape (n,) for a regression.
+        """
+
+
+def load_model(bundle: Bundle, threads: int = 1) -> Model:
+    """Load the model of a verified bundle; it predicts with `threads` threads.
+
+    Raises `BundleError` where this environment's versions are not the manifest's, or the library
+    refuses the file, and `EnvironmentFault` where the library is not installed.
+    """
+    check_environment(bundle.manifest)
+    adapter = load_adapter(_ADAPTERS[bundle.manifest.model])
+    model: Model = adapter.load(bundle.model_file, bundle.manifest.task, threads)
+    return model
+
+
+def check_environment(manifest: Manifest) -> None:
+    """Hold Python's minor version and every module's version to the manifest's.
+
+    Versions are those that the modules say of themselves: `xgboost` may come from the distribution
+    `xgboost-cpu`. Raises `BundleError` naming the module, the version wanted and the one found.
+    """
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python != manifest.python:
+        raise _mismatch("Python", manifest.python, python)
+    for name, wanted in sorted(manifest.modules.items()):
+        found = _version(name)
+        if found != wanted:
+            raise _mismatch(name, wanted, found or "none")
+
+
+def _version(module: str) -> str | None:
+    try:
+        return str(importlib.import_module(module).__version__)
+    except (ImportError, AttributeError):
+        return None
+
+
+def _mismatch(name: str, wanted: str, found: str) -> BundleError:
+    return BundleError(
+        f"the model needs {name} {wanted}, and this environment has {found}",
+        hint="install the bundle's requirements.txt, or train again in this environment",
+    )

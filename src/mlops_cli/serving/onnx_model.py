@@ -1,0 +1,46 @@
+"""Predict with ONNX Runtime on the CPU: scikit-learn models without pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from mlops_cli.bundle.manifest import Task
+from mlops_cli.errors import BundleError
+from mlops_cli.serving.models import Matrix, Raw
+
+
+class OnnxModel:
+    """A session whose last output holds the probabilities (n, k), or the values (n, 1)."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, task: Task) -> None:
+        self._session = session
+        self._task = task
+        self._input = session.get_inputs()[0].name
+        self._outputs = [session.get_outputs()[-1].name]
+
+    def predict(self, matrix: Matrix) -> Raw:
+        """See `Model.predict`."""
+        raw = np.asarray(self._session.run(self._outputs, {self._input: matrix})[0], np.float64)
+        if self._task == "multiclass":
+            return raw
+        return raw[:, 1] if self._task == "binary" else raw.reshape(-1)
+
+
+def load(file: Path, task: Task, threads: int) -> OnnxModel:
+    """Load `model.onnx`. Raises `BundleError` where ONNX Runtime refuses it."""
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            file.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf) as e:
+        raise BundleError(f"ONNX Runtime refuses {file}: {str(e)[:300]}") from e
+    return OnnxModel(session, task)

@@ -1,0 +1,68 @@
+"""The model's numbers as answers: the fields of a prediction, and the same as columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlops_cli.bundle.manifest import ClassLabel, Manifest
+from mlops_cli.serving.models import Raw
+
+Prediction = dict[str, Any]
+THRESHOLD = 0.5
+
+
+def class_key(label: ClassLabel) -> str:
+    """A class as a JSON key: booleans in lower case, as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def render(manifest: Manifest, raw: Raw) -> list[Prediction]:
+    """The predictions of `Model.predict`'s array, a dict a row.
+
+    Binary `{"probability", "label"}` (of the positive class), multiclass `{"label",
+    "probabilities": {class: p}}`, regression `{"value"}`.
+    """
+    if manifest.task == "regression":
+        return [{"value": value} for value in raw.tolist()]
+    classes = _classes(manifest)
+    if manifest.task == "binary":
+        negative, positive = classes
+        return [
+            {"probability": p, "label": positive if p >= THRESHOLD else negative}
+            for p in raw.tolist()
+        ]
+    keys = [class_key(label) for label in classes]
+    best = raw.argmax(axis=1).tolist()
+    return [
+        {"label": classes[i], "probabilities": dict(zip(keys, row, strict=True))}
+        for i, row in zip(best, raw.tolist(), strict=True)
+    ]
+
+
+def prediction_columns(manifest: Manifest, raw: Raw) -> dict[str, Raw | list[ClassLabel]]:
+    """The same predictions as columns, each of length n, in the order in which they are written.
+
+    Binary `probability`, `label`; multiclass `label`, `probability_<class>` for each class;
+    regression `value`. Numbers are float64 arrays, labels lists of the classes' own type.
+    """
+    if manifest.task == "regression":
+        return {"value": raw}
+    classes = _classes(manifest)
+    if manifest.task == "binary":
+        labels = [classes[i] for i in (raw >= THRESHOLD).astype(np.intp).tolist()]
+        return {"probability": raw, "label": labels}
+    columns: dict[str, Raw | list[ClassLabel]] = {
+        "label": [classes[i] for i in raw.argmax(axis=1).tolist()]
+    }
+    columns.update(
+        {f"probability_{class_key(label)}": raw[:, i] for i, label in enumerate(classes)}
+    )
+    return columns
+
+
+def _classes(manifest: Manifest) -> tuple[ClassLabel, ...]:
+    if manifest.classes is None:
+        raise ValueError(f"a manifest of a {manifest.task} task names no classes")
+    return manifest.classes
