@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW = "__row__"
+SOURCE = "__source__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,12 @@ class Engine(Protocol):
 
         A value that cannot be cast becomes null (`contracts` finds it and says where). Raises
         `DataError` naming a column that the file lacks.
+        """
+
+    def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
+        """As `typed`, and beside each column its value in the file, as `__source__NAME`.
+
+        The source of a NaN is null, so that null beside a source is a value that cannot be cast.
         """
 
     def rows(

@@ -13,7 +13,7 @@ import duckdb
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
-from mlops_cli.tables.base import ROW, Column, literal, quote
+from mlops_cli.tables.base import ROW, SOURCE, Column, literal, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,13 +81,15 @@ class DuckDB:
 
     def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
         """See `Engine.typed`."""
-        native = {c.name: c.native for c in self._raw_columns(path)}
-        if missing := [name for name in types if name not in native]:
-            raise DataError(
-                f"{path} has no column {missing[0]!r}",
-                hint=f"it has {', '.join(list(native)[:20])}",
-            )
+        native = self._native(path, types)
         cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
+        return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
+
+    def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
+        """See `Engine.typed_with_source`."""
+        native = self._native(path, types)
+        cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
+        cells += [f"{_source(n, native[n])} as {quote(SOURCE + n)}" for n in types]
         return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
 
     def rows(
@@ -114,6 +116,15 @@ class DuckDB:
             options = "format parquet, compression zstd, row_group_size 131072"
             result = self._connection.execute(f"copy ({sql}) to {target} ({options})").fetchall()
             return int(result[0][0])
+
+    def _native(self, path: Path, types: Mapping[str, ValueType]) -> dict[str, str]:
+        native = {c.name: c.native for c in self._raw_columns(path)}
+        if missing := [name for name in types if name not in native]:
+            raise DataError(
+                f"{path} has no column {missing[0]!r}",
+                hint=f"it has {', '.join(list(native)[:20])}",
+            )
+        return native
 
     def _raw_columns(self, path: Path) -> list[Column]:
         found = self.rows(f"describe select * from {self.raw(path)}")
@@ -158,6 +169,13 @@ def _cast(name: str, native: str, to: ValueType) -> str:
     if to == "integer":
         return f"case when {column} = trunc({column}) then try_cast({column} as bigint) end"
     return f"try_cast({column} as {target})"
+
+
+def _source(name: str, native: str) -> str:
+    column = quote(name)
+    if native in ("DOUBLE", "FLOAT"):
+        return f"case when not isnan({column}) then {column} end"
+    return column
 
 
 def _whole(column: str) -> str:
