@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, cast
 
 from mlops_cli._adapters import load_adapter
@@ -14,10 +15,24 @@ if TYPE_CHECKING:
 
 TRACKERS = {"mlflow": "mlops_cli.tracking.mlflow"}
 
+# MLflow reads these when it is imported or when it calls a server. A server that is away must be
+# known within seconds (MLflow's own defaults wait for minutes), nobody is told what is done here,
+# and log lines belong to the program that uses us. What the user has set wins.
+_MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
 
 def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
     """The tracker of the project in the folder `root`; its versions are of the model `project`.
 
     Nothing is contacted or created until a method is called.
     """
+    for name, value in _MLFLOW.items():
+        os.environ.setdefault(name, value)
     return cast("Tracker", load_adapter(TRACKERS["mlflow"]).open_tracking(root, config, project))

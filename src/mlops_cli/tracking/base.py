@@ -16,12 +16,16 @@ TrialState = Literal["complete", "pruned", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What one piece of work did; a metric that is NaN or infinite is left out."""
+    """What one piece of work did; a metric that is NaN or infinite is left out.
+
+    `seconds` is how long it took, where that is known.
+    """
 
     name: str
     params: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

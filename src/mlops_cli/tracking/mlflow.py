@@ -1,0 +1,239 @@
+"""The tracker on MLflow: embedded SQLite by default, any MLflow server by its URI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion as Registered
+from mlflow.exceptions import MlflowException
+
+from mlops_cli.bundle.files import replacing_folder
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
+from mlops_cli.tracking.base import ModelVersion, RunRecord, TrialRecord
+from mlops_cli.tracking.runs import log_run, log_trials
+from mlops_cli.tracking.store import (
+    artifact_location,
+    faults,
+    locked,
+    open_client,
+    redacted,
+    sqlite_file,
+    store_uri,
+)
+
+CHAMPION = "champion"
+DIGEST = "digest"
+METRIC = "metric."
+BUNDLE = "bundle"
+
+
+def open_tracking(root: Path, config: TrackingConfig, project: str) -> MlflowTracker:
+    """The tracker of a project; nothing is contacted yet."""
+    return MlflowTracker(root, store_uri(root, config.uri), config.experiment or project, project)
+
+
+class MlflowTracker:
+    """`Tracker` on MLflow; the registered model carries the project's name."""
+
+    def __init__(self, root: Path, uri: str, experiment: str, model: str) -> None:
+        self._root = root
+        self._uri = uri
+        self._experiment = experiment
+        self._model = model
+
+    @property
+    def address(self) -> str:
+        """See `Tracker.address`."""
+        return redacted(self._uri)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        return open_client(self._uri, self._root / ".mlops/mlflow.lock")
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self._experiment)
+        if found is None:
+            try:
+                location = artifact_location(self._uri)
+                return str(self._client.create_experiment(self._experiment, location))
+            except MlflowException as e:
+                found = self._client.get_experiment_by_name(self._experiment)
+                if e.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+                    raise
+        return str(found.experiment_id)
+
+    @property
+    def _never_used(self) -> bool:
+        file = sqlite_file(self._uri)
+        return file is not None and not file.exists()
+
+    def log_run(self, run: RunRecord) -> str:
+        """See `Tracker.log_run`."""
+        with faults(self._uri):
+            return log_run(self._client, self._experiment_id, run)
+
+    def log_trials(self, parent: RunRecord, trials: Sequence[TrialRecord]) -> str:
+        """See `Tracker.log_trials`."""
+        with faults(self._uri):
+            return log_trials(self._client, self._experiment_id, parent, trials)
+
+    def register(
+        self,
+        bundle: Bundle,
+        *,
+        run_id: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> ModelVersion:
+        """See `Tracker.register`."""
+        kept = {**(tags or {}), **{f"{METRIC}{k}": repr(v) for k, v in (metrics or {}).items()}}
+        with faults(self._uri), locked(self._root / ".mlops/register.lock"):
+            known = self._find(bundle.digest)
+            if known is None:
+                run = self._run_of(bundle, run_id)
+                made = self._create(bundle, run, {DIGEST: bundle.digest, **kept})
+                known = self._settle(bundle.digest, made)
+            return known
+
+    def versions(self) -> list[ModelVersion]:
+        """See `Tracker.versions`."""
+        if self._never_used:
+            return []
+        with faults(self._uri):
+            found = self._search(f"name = {_quoted(self._model)}")
+        return [_version(v) for v in found if DIGEST in v.tags]
+
+    def champion(self) -> ModelVersion | None:
+        """See `Tracker.champion`."""
+        if self._never_used:
+            return None
+        with faults(self._uri):
+            found = self._with_alias()
+        if found is not None and DIGEST not in found.tags:
+            raise EnvironmentFault(
+                f"version {found.version} of {self._model} at {self.address} is the champion, "
+                "but was not registered by mlops: it has no digest",
+                hint=f"move the alias `{CHAMPION}` to a version of ours, or remove it",
+            )
+        return _version(found) if found else None
+
+    def make_champion(self, version: ModelVersion) -> None:
+        """See `Tracker.make_champion`."""
+        with faults(self._uri):
+            self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
+
+    def fetch(self, digest: str) -> Path:
+        """See `Tracker.fetch`."""
+        path = self._root / ".mlops/bundles" / short(digest)
+        if _is_bundle(path, digest):
+            return path
+        with faults(self._uri), locked(self._root / ".mlops/bundles.lock"):
+            if not _is_bundle(path, digest):
+                self._download(digest, path)
+        return path
+
+    def _download(self, digest: str, path: Path) -> None:
+        known = None if self._never_used else self._find(digest)
+        if known is None:
+            raise UsageError(
+                f"the registry at {self.address} knows no version {short(digest)} of {self._model}",
+                hint="`mlops status` names the champion",
+            )
+        source = self._client.get_model_version_download_uri(self._model, known.number)
+        with replacing_folder(path) as folder:
+            download_artifacts(
+                artifact_uri=f"{source}/", dst_path=str(folder), tracking_uri=self._uri
+            )
+            if open_bundle(folder).digest != digest:
+                raise BundleError(
+                    f"version {known.number} of {self._model} at {self.address} is not the bundle "
+                    f"{short(digest)} that it was registered as",
+                    hint="train and register again",
+                )
+
+    def _run_of(self, bundle: Bundle, run_id: str | None) -> Any:
+        # A bundle that DVC restored may come from a server that is not this one.
+        if run_id is not None:
+            try:
+                return self._client.get_run(run_id)
+            except MlflowException as e:
+                if e.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+        run = RunRecord(name=f"register {bundle.version}", tags={DIGEST: bundle.digest})
+        return self._client.get_run(log_run(self._client, self._experiment_id, run))
+
+    def _create(self, bundle: Bundle, run: Any, tags: Mapping[str, str]) -> str:
+        self._client.log_artifacts(run.info.run_id, str(bundle.path), BUNDLE)
+        try:
+            self._client.create_registered_model(self._model)
+        except MlflowException as e:
+            if e.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{run.info.artifact_uri}/{BUNDLE}"
+        run_id = run.info.run_id
+        made = self._client.create_model_version(self._model, source, run_id, tags=dict(tags))
+        return str(made.version)
+
+    def _settle(self, digest: str, made: str) -> ModelVersion:
+        # Machines that share a server share no lock: the first of their versions stands, and each
+        # takes back its own.
+        first = self._of_digest(digest)[0]
+        if str(first.version) != made:
+            self._client.delete_model_version(self._model, made)
+        return _version(first)
+
+    def _find(self, digest: str) -> ModelVersion | None:
+        found = self._of_digest(digest)
+        return _version(found[0]) if found else None
+
+    def _of_digest(self, digest: str) -> list[Registered]:
+        return self._search(f"name = {_quoted(self._model)} and tags.{DIGEST} = '{digest}'")
+
+    def _search(self, query: str) -> list[Registered]:
+        found: list[Registered] = []
+        token = None
+        while token != "":
+            page = self._client.search_model_versions(query, max_results=1000, page_token=token)
+            found.extend(page)
+            token = page.token or ""
+        return sorted(found, key=lambda v: int(v.version))
+
+    def _with_alias(self) -> Registered | None:
+        try:
+            aliases = self._client.get_registered_model(self._model).aliases
+        except MlflowException as e:
+            if e.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        number = aliases.get(CHAMPION)
+        return self._client.get_model_version(self._model, number) if number else None
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'"  # a project's name holds letters, digits, dots, - and _ only
+
+
+def _version(found: Registered) -> ModelVersion:
+    metrics = {k.removeprefix(METRIC): v for k, v in found.tags.items() if k.startswith(METRIC)}
+    return ModelVersion(
+        digest=found.tags[DIGEST],
+        number=str(found.version),
+        metrics={k: float(v) for k, v in metrics.items()},
+        tags={k: v for k, v in found.tags.items() if not k.startswith(METRIC)},
+    )
+
+
+def _is_bundle(path: Path, digest: str) -> bool:
+    try:
+        return path.is_dir() and open_bundle(path).digest == digest
+    except BundleError:
+        return False

@@ -1,0 +1,139 @@
+"""Reach MLflow's store: which one it is, its first use, and its faults as ours."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow.store.db.utils
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from mlops_cli.bundle.files import replacing
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.tracking.artifacts import LOCATION
+
+SQLITE = "sqlite:///"
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_LOCK_SECONDS = 120.0
+
+
+def store_uri(root: Path, configured: str | None) -> str:
+    """The store's URI: MLFLOW_TRACKING_URI, else `configured`, else `mlflow.db` in `root`.
+
+    A relative SQLite path is the project's, wherever the command is typed.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"{SQLITE}mlflow.db"
+    path = uri.removeprefix(SQLITE)
+    if uri.startswith(SQLITE) and not path.startswith("/"):
+        return f"{SQLITE}{root / path}"
+    return uri
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite URI; None for any other store."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+
+
+def artifact_location(uri: str) -> str | None:
+    """Where a new experiment's files go: a server knows its own place, a database has none."""
+    return LOCATION if uri.startswith(_DATABASES) else None
+
+
+def redacted(text: str) -> str:
+    """The text without the user and password of any URI in it."""
+    return re.sub(r"://[^/@\s]+@", "://***@", text)
+
+
+def open_client(uri: str, lock: Path) -> MlflowClient:
+    """MLflow's client of the store; makes a SQLite file that does not exist, whole or not at all.
+
+    Creating the tables takes 2 s and is no transaction: a process that is killed in it, or two
+    at once, would leave a database that MLflow can neither use nor mend.
+    """
+    _quiet()
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        with locked(lock):
+            if not file.exists():
+                _create(file)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _create(file: Path) -> None:
+    with replacing(file) as temporary:
+        open_store: Any = SqlAlchemyStore  # it has no types
+        store = open_store(f"{SQLITE}{temporary}", LOCATION)
+        store.engine.dispose()
+
+
+def _quiet() -> None:
+    # What goes wrong is raised; a traceback or 60 lines of migrations beside it help nobody.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    # 10 tries, each twice as long after the last, would wait 100 s for a database that is away.
+    mlflow.store.db.utils.MAX_RETRY_COUNT = 4
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, against other processes of this machine.
+
+    Raises `EnvironmentFault` when another one holds it for two minutes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + _LOCK_SECONDS
+    with path.open("a") as file:
+        while not _take(file.fileno()):
+            if time.monotonic() > end:
+                raise EnvironmentFault(
+                    f"another process has held {path} for {_LOCK_SECONDS:.0f} s",
+                    hint="wait for it, or end it",
+                )
+            time.sleep(0.05)
+        yield
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def faults(uri: str) -> Iterator[None]:
+    """Turn what MLflow, its database driver or the network raise into `EnvironmentFault`."""
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        raise EnvironmentFault(
+            f"the tracking store {redacted(uri)} needs the package {e.name!r}",
+            hint=f"pip install {e.name}",
+        ) from e
+    except (MlflowException, SQLAlchemyError, RequestException, OSError) as e:
+        said = redacted(" ".join(str(e).split()))[:300]
+        raise EnvironmentFault(
+            f"the tracking store {redacted(uri)} does not answer as it should: {said}",
+            hint=_hint(uri, said),
+        ) from e
+
+
+def _hint(uri: str, said: str) -> str:
+    if "database is locked" in said:
+        return "another program is writing to it: wait, or close that program"
+    if "out-of-date database schema" in said:
+        return f"take a backup, then run: mlflow db upgrade {redacted(uri)}"
+    return "start it, or point `tracking.uri` or MLFLOW_TRACKING_URI at one that runs"
