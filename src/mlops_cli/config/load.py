@@ -18,6 +18,7 @@ from mlops_cli.config.model import UNTRACKED, Config
 from mlops_cli.errors import UsageError
 
 CONFIG = "mlops.yaml"
+ENV_VARIABLE = "MLOPS_ENV"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -58,6 +59,8 @@ def find_project(start: Path | None = None) -> Path:
 
 def load_project(start: Path | None = None, *, env: str | None = None) -> Project:
     """Load the project that `start` names or this folder stands in, with the overlay of `env`.
+
+    Without `env` the environment's MLOPS_ENV names the overlay, if any.
 
     Raises `UsageError` with file and key for anything that the configuration may not say.
     """

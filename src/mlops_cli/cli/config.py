@@ -1,0 +1,39 @@
+"""`mlops config`: the resolved configuration, where each value comes from, and its schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from mlops_cli.cli.frame import execute
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.config.load import load_project
+from mlops_cli.config.schema import config_schema
+from mlops_cli.config.values import ConfigResult, resolved
+
+
+def config_command(
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the configuration and where each value comes from; or its JSON Schema."""
+    if schema:
+        execute("config", config_schema, _print_schema, as_json=as_json)
+    else:
+        execute(
+            "config", lambda: resolved(load_project(project, env=env)), _render, as_json=as_json
+        )
+
+
+def _print_schema(schema: dict[str, Any]) -> None:
+    typer.echo(json.dumps(schema, indent=2))
+
+
+def _render(result: ConfigResult) -> None:
+    width = min(40, max(len(v.key) for v in result.values))
+    for value in result.values:
+        typer.echo(f"{value.key:<{width}}  {json.dumps(value.value)}  ({value.source})")

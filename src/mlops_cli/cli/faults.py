@@ -1,0 +1,46 @@
+"""How a failure is told to a person; without Typer, since DVC's door needs it too."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import traceback
+
+from mlops_cli.errors import EnvironmentFault, MlopsError
+
+INTERRUPTED = 130
+
+
+def os_fault(e: OSError) -> MlopsError:
+    """A full disk or a folder that may not be written, as a typed error."""
+    where = f": {e.filename}" if e.filename else ""
+    return EnvironmentFault(
+        f"{(e.strerror or str(e)).lower()}{where}",
+        hint="make room, or run where the project may be written",
+    )
+
+
+def bug(e: BaseException) -> MlopsError:
+    """An error that is ours: the traceback goes to a file, whose path is told."""
+    text = redact("".join(traceback.format_exception(e)))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="mlops-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(text)
+    said = redact(" ".join(str(e).split())[:200])
+    return MlopsError(
+        f"a bug in mlops-cli: {type(e).__name__}: {said}", hint=f"the traceback is in {log.name}"
+    )
+
+
+def redact(text: str) -> str:
+    """Text without the passwords that stand in URLs."""
+    return re.sub(r"(\w+://[^\s:/@]*):[^\s@/]+@", r"\1:***@", text)
+
+
+def print_error(e: MlopsError) -> None:
+    """One message, and how to mend it, on standard error."""
+    sys.stderr.write(redact(f"error: {e.message}\n"))
+    if e.hint:
+        sys.stderr.write(redact(f"hint: {e.hint}\n"))

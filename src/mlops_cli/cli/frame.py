@@ -1,0 +1,81 @@
+"""What every command has in common: its result printed, its error told, its exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error, redact
+from mlops_cli.errors import MlopsError
+from mlops_cli.pipeline.stage import as_builtins
+
+T = TypeVar("T")
+
+
+def execute(
+    command: str,
+    work: Callable[[], T],
+    render: Callable[[T], None],
+    *,
+    as_json: bool = False,
+    exit_code: Callable[[T], int] = lambda _: 0,
+) -> None:
+    """Do the work and print its result; every failure becomes one message and an exit code."""
+    with _failures(command, as_json=as_json):
+        result = work()
+        if as_json:
+            _print_json({"command": command, "result": as_builtins(result)})
+        else:
+            render(result)
+        if code := exit_code(result):
+            raise typer.Exit(code)
+
+
+@contextmanager
+def _failures(command: str, *, as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except MlopsError as e:
+        _fail(command, e, as_json=as_json)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        raise typer.Exit(0) from None
+    except OSError as e:
+        _fail(command, os_fault(e), as_json=as_json)
+    except Exception as e:  # noqa: BLE001  the last resort: a bug of ours becomes exit 1
+        _fail(command, bug(e), as_json=as_json)
+
+
+def _fail(command: str, e: MlopsError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        error = {
+            "code": e.exit_code,
+            "kind": e.kind,
+            "message": redact(e.message),
+            "hint": redact(e.hint or ""),
+        }
+        _print_json({"command": command, "error": error})
+    print_error(e)
+    raise typer.Exit(e.exit_code) from e
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def relative(path: Path | str) -> str:
+    """A path as seen from here, where that is shorter."""
+    absolute = Path(path).absolute()
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)

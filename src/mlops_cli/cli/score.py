@@ -1,0 +1,35 @@
+"""`mlops score IN OUT`: predictions for a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops_cli.cli.frame import execute
+from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.config.load import load_project
+from mlops_cli.stages.score import ScoreResult, score
+
+
+def score_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet.")],
+    destination: Annotated[Path, typer.Argument(metavar="OUT", help="CSV or Parquet.")],
+    bundle: BundleOption = None,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict every row of a file, in chunks; the predictions stand beside the input's columns."""
+
+    def work() -> ScoreResult:
+        loaded = load_project(project, env=env)
+        return score(loaded, source, destination, bundle=bundle, progress=TerminalProgress())
+
+    execute("score", work, _render, as_json=as_json)
+
+
+def _render(result: ScoreResult) -> None:
+    typer.echo(f"{result.rows:,} rows by {result.version} to {result.output}")

@@ -1,0 +1,28 @@
+"""`mlops serve`: the model behind HTTP on this machine, in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlops_cli.cli.frame import execute
+from mlops_cli.cli.options import BundleOption, EnvOption, ProjectOption
+from mlops_cli.config.load import load_project
+from mlops_cli.stages.serve import serve
+
+
+def serve_command(
+    bundle: BundleOption = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Serve the champion (or a bundle) in the foreground, until Ctrl-C."""
+
+    def work() -> None:
+        loaded = None if bundle else load_project(project, env=env)
+        serve(loaded, bundle=bundle, host=host, port=port)
+
+    execute("serve", work, lambda _: None)

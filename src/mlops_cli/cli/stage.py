@@ -1,0 +1,62 @@
+"""`mlops stage NAME --revision N`: the door that DVC knocks at; not for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error
+from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.config.load import Project, load_project
+from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
+from mlops_cli.pipeline.stage import run_stage
+
+UNDER_RUN = "MLOPS_RUN"  # set by `mlops run`, which tells the error itself
+
+
+def stage_command(arguments: Sequence[str]) -> int:
+    """Run one stage in this process; the exit code is that of its error."""
+    project: Project | None = None
+    name = arguments[0] if arguments else ""
+    try:
+        name, revision = _parse(arguments)
+        project = load_project()
+        progress = TerminalProgress(prefix=name)
+        outcome = run_stage(project, name, revision, progress=progress)
+        progress.say(f"done in {outcome.seconds:.1f} s")
+    except MlopsError as e:
+        return _told(e)
+    except KeyboardInterrupt:
+        return _recorded(project, name, MlopsError("interrupted"), INTERRUPTED)
+    except OSError as e:
+        return _recorded(project, name, fault := os_fault(e), fault.exit_code)
+    except Exception as e:  # noqa: BLE001  the last resort: a bug of ours becomes exit 1
+        return _recorded(project, name, fault := bug(e), fault.exit_code)
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> tuple[str, int]:
+    match list(arguments):
+        case [name, "--revision", revision] if revision.isdecimal():
+            return name, int(revision)
+    raise UsageError(
+        "this command is for DVC: mlops stage NAME --revision N",
+        hint="type the stage's own name instead, such as `mlops train`",
+    )
+
+
+def _told(e: MlopsError) -> int:
+    if UNDER_RUN not in os.environ:
+        print_error(e)
+    return e.exit_code
+
+
+def _recorded(project: Project | None, name: str, e: MlopsError, code: int) -> int:
+    if project is not None:
+        failure = Failure(code=code, kind=e.kind, message=e.message, hint=e.hint)
+        try:
+            write_outcome(project, name, Outcome(0.0, failure=failure))
+        except OSError:
+            print_error(e)
+    return code if code == INTERRUPTED else max(_told(e), code)

@@ -1,0 +1,140 @@
+"""The one module that knows DVC: run the pipeline in this process, and ask for its state."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
+
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
+
+from dvc.exceptions import (
+    CyclicGraphError,
+    DvcException,
+    NotDvcRepoError,
+    ReproductionError,
+)
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.stage.exceptions import StageCmdFailedError
+
+
+class StageFailed(MlopsError):
+    """A stage's command ended with a failure; `stage` is its name."""
+
+    def __init__(self, stage: str, message: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
+def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+    """Run what has changed of `targets` and their upstream (none: of the whole pipeline).
+
+    Returns the names of the stages that were run or restored from DVC's run cache. Raises
+    `StageFailed` for a stage whose command failed, and a typed error for what DVC refuses.
+    """
+    with _quiet(), _our_interpreter_first(), _repo(root) as repo:
+        try:
+            done = repo.reproduce(targets=list(targets) or None, on_error="fail")
+        except ReproductionError as e:
+            raise _reproduction_error(e) from e
+        except DvcException as e:
+            raise _typed(e) from e
+    return [stage.addressing for stage in done if hasattr(stage, "name")]
+
+
+def stale_stages(root: Path) -> dict[str, str]:
+    """The stages that are not up to date, each with what changed, in a few words."""
+    with _quiet(), _repo(root) as repo:
+        try:
+            status: dict[str, list[Any]] = repo.status()
+        except DvcException as e:
+            raise _typed(e) from e
+    return {name: _changes(entries) for name, entries in status.items()}
+
+
+def _changes(entries: Sequence[Any]) -> str:
+    said: list[str] = []
+    for entry in entries:
+        if isinstance(entry, str):
+            said.append(entry)
+            continue
+        for kind, what in entry.items():
+            names = list(what) if isinstance(what, dict) else [str(what)]
+            said.append(f"{kind}: {', '.join(map(str, names))}")
+    return "; ".join(said)[:200]
+
+
+@contextmanager
+def _repo(root: Path) -> Iterator[Repo]:
+    try:
+        repo = Repo(str(root))
+    except NotDvcRepoError as e:
+        raise UsageError(
+            f"{root} is not a DVC repository",
+            hint="run `dvc init` there (`dvc init --subdir` inside another git repository)",
+        ) from e
+    except DvcException as e:
+        raise _typed(e) from e
+    with repo:
+        yield repo
+
+
+def _reproduction_error(e: ReproductionError) -> MlopsError:
+    cause = e.__cause__
+    name = str(e).partition("'")[2].rpartition("'")[0] or str(e)
+    if isinstance(cause, StageCmdFailedError):
+        return StageFailed(name, f"the stage {name!r} failed: {str(cause)[:200]}")
+    if isinstance(cause, DvcException):
+        return _typed(cause, where=f"stage {name!r}: ")
+    return EnvironmentFault(
+        f"stage {name!r}: {str(cause)[:300]}",
+        hint="is there space, and may this folder be written?",
+    )
+
+
+def _typed(e: DvcException, *, where: str = "") -> MlopsError:
+    text = f"{where}{' '.join(str(e).split())[:400]}"
+    if isinstance(e, LockError) or "is busy" in text or "Unable to acquire lock" in text:
+        return EnvironmentFault(
+            f"another DVC command works in this project: {text}", hint="wait until it has ended"
+        )
+    if isinstance(e, CyclicGraphError):
+        return UsageError(f"dvc.yaml: {text}", hint="a stage may not depend on what follows it")
+    if "missing data" in text or "does not exist" in text:
+        return UsageError(text, hint="bring the file back: `dvc pull`, `dvc checkout`, or copy it")
+    return EnvironmentFault(text, hint="`dvc doctor` and `dvc status` tell more")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # whatever a stage or DVC prints must not mix with our result
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        logger.setLevel(level)
+
+
+@contextmanager
+def _our_interpreter_first() -> Iterator[None]:
+    # Who calls .venv/bin/mlops by its path has it nowhere on PATH, and dvc.yaml says `mlops`.
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path

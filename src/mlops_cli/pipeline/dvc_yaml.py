@@ -1,0 +1,112 @@
+"""`dvc.yaml`: our stages are made from the table; the user's stages and comments are kept."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from mlops_cli.bundle.files import write_text
+from mlops_cli.config.load import CONFIG, Project
+from mlops_cli.config.model import contract_of
+from mlops_cli.errors import UsageError
+from mlops_cli.stages import STAGES, Stage
+
+DVC_YAML = "dvc.yaml"
+
+
+def write_dvc_yaml(project: Project) -> bool:
+    """Bring our stages in `dvc.yaml` up to date; True where that changed the file."""
+    document = _read(project)
+    stages = document.setdefault("stages", CommentedMap())
+    if _ours(stages) == (wanted := _wanted(project)):
+        return False
+    for name, entry in wanted.items():
+        if stages.get(name) != entry:
+            stages[name] = entry
+    text = io.StringIO()
+    _yaml().dump(document, text)
+    write_text(project.root / DVC_YAML, text.getvalue())
+    return True
+
+
+def check_dvc_yaml(project: Project) -> None:
+    """Raise `UsageError` where our stages in `dvc.yaml` are not what the configuration asks."""
+    found, wanted = _ours(_read(project).get("stages") or {}), _wanted(project)
+    if differing := [name for name in wanted if found.get(name) != wanted[name]]:
+        raise UsageError(
+            f"{DVC_YAML}: the stage {differing[0]!r} is not what {CONFIG} asks for",
+            hint="run `mlops run`, which brings it up to date",
+        )
+
+
+def tables_of(project: Project) -> list[str]:
+    """Every table that the configuration names, the main one first."""
+    config = project.config
+    return list(dict.fromkeys([config.data.table, *(j.table for j in config.features.join)]))
+
+
+def contracts_of(project: Project) -> list[str]:
+    """The contracts of these tables, in the same order."""
+    config = project.config
+    joined = [contract_of(j.table) for j in config.features.join]
+    return list(dict.fromkeys([config.contract, *joined]))
+
+
+def _wanted(project: Project) -> dict[str, dict[str, Any]]:
+    return {stage.name: _entry(project, stage) for stage in STAGES}
+
+
+def _entry(project: Project, stage: Stage) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "cmd": f"mlops stage {stage.name} --revision {stage.revision}",
+        "deps": _deps(project, stage),
+        "params": [{CONFIG: list(stage.params)}],
+    }
+    outs: list[Any] = [*stage.outs, *({path: {"cache": False}} for path in stage.uncached)]
+    for key, paths in (
+        ("outs", outs),
+        ("metrics", [{path: {"cache": False}} for path in stage.metrics]),
+        ("plots", [{path: {"cache": False}} for path in stage.plots]),
+    ):
+        if paths:
+            entry[key] = paths
+    return entry
+
+
+def _deps(project: Project, stage: Stage) -> list[str]:
+    several = {"{tables}": tables_of(project), "{contracts}": contracts_of(project)}
+    return [path for dep in stage.deps for path in several.get(dep, [dep])]
+
+
+def _ours(stages: Any) -> dict[str, Any]:
+    if not isinstance(stages, dict):
+        raise UsageError(f"{DVC_YAML}: `stages` is not a mapping", hint="mend it, or delete it")
+    names = {stage.name for stage in STAGES}
+    return {name: entry for name, entry in stages.items() if name in names}
+
+
+def _read(project: Project) -> Any:
+    path = project.root / DVC_YAML
+    if not path.is_file():
+        return CommentedMap()
+    try:
+        document = _yaml().load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as e:
+        said = " ".join(str(e).split())[:200]
+        raise UsageError(f"{DVC_YAML}: {said}", hint="mend the YAML, or delete the file") from e
+    if document is None:
+        return CommentedMap()
+    if not isinstance(document, dict):
+        raise UsageError(f"{DVC_YAML} is not a mapping", hint="mend it, or delete it")
+    return document
+
+
+def _yaml() -> YAML:
+    yaml = YAML()  # round trip: comments and the order of keys survive
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 4096
+    return yaml

@@ -1,0 +1,104 @@
+"""`mlops run`: check everything that can be checked first, then let DVC run what changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.load import Project
+from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
+from mlops_cli.pipeline.dvc_yaml import tables_of, write_dvc_yaml
+from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """What became of one stage: `ran`, `restored` (from DVC's run cache) or `unchanged`."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The stages of a run, in the pipeline's order."""
+
+    stages: list[StageRun] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResult:
+    """Bring `targets` and what they depend on up to date (none: the whole pipeline).
+
+    Raises the error of the stage that failed, with that stage's own exit code.
+    """
+    started = time.monotonic()
+    _check_tables(project)
+    if write_dvc_yaml(project):
+        progress.say("dvc.yaml brought up to date")
+    names = [s.name for s in STAGES]
+    for name in names:
+        forget_outcome(project, name)
+    done = _reproduce(project, targets)
+    wanted = names[: max(map(names.index, targets)) + 1] if _ours_only(targets) else names
+    return RunResult(
+        stages=[_stage_run(project, name, done) for name in wanted],
+        seconds=time.monotonic() - started,
+    )
+
+
+def _ours_only(targets: Sequence[str]) -> bool:
+    names = {s.name for s in STAGES}
+    return bool(targets) and set(targets) <= names
+
+
+def _check_tables(project: Project) -> None:
+    for table in tables_of(project):
+        if (project.root / table).is_file():
+            continue
+        kept = (project.root / f"{table}.dvc").is_file()
+        raise UsageError(
+            f"mlops.yaml names the table {table}, and {project.root / table} does not exist",
+            hint="fetch it: `dvc pull`" if kept else f"put the file there, or `dvc add {table}`",
+        )
+
+
+def _reproduce(project: Project, targets: Sequence[str]) -> list[str]:
+    dvc = load_adapter("mlops_cli.pipeline.dvc")
+    try:
+        done: list[str] = dvc.reproduce(project.root, targets)
+    except MlopsError as e:
+        failed = getattr(e, "stage", None)
+        if failed is None:
+            raise
+        raise _own_error(project, failed, e) from e
+    return done
+
+
+def _own_error(project: Project, stage: str, e: MlopsError) -> MlopsError:
+    outcome = read_outcome(project, stage)
+    failure: Failure | None = outcome.failure if outcome else None
+    if failure is None:
+        return EnvironmentFault(
+            f"{e.message}, and left no reason",
+            hint="it was killed, or is a stage of your own: its output stands above",
+        )
+    if failure.code == 130:
+        raise KeyboardInterrupt
+    return error_of_exit_code(failure.code, f"{stage}: {failure.message}", failure.hint)
+
+
+def _stage_run(project: Project, name: str, done: Sequence[str]) -> StageRun:
+    if name not in done:
+        return StageRun(name, "unchanged")
+    outcome = read_outcome(project, name)
+    if outcome is None:
+        return StageRun(name, "restored")
+    return StageRun(name, "ran", round(outcome.seconds, 3), outcome.result)

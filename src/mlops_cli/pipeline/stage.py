@@ -1,0 +1,77 @@
+"""The hidden door: `mlops stage NAME --revision N`, which DVC calls, does just the work."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+
+from mlops_cli.config.load import Project
+from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
+from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
+from mlops_cli.progress import Progress
+from mlops_cli.stages import STAGES, stage
+
+
+def run_stage(project: Project, name: str, revision: int, *, progress: Progress) -> Outcome:
+    """Run one stage and leave its outcome in `.mlops/`; the typed error is raised again.
+
+    Raises `UsageError` for an unknown stage and for a `dvc.yaml` that is not up to date.
+    """
+    started = time.monotonic()
+    try:
+        work = _function(project, name, revision)
+        result = work(project, progress=progress)
+    except MlopsError as e:
+        failure = Failure(code=e.exit_code, kind=e.kind, message=e.message, hint=e.hint)
+        _leave(project, name, Outcome(time.monotonic() - started, failure=failure))
+        raise
+    outcome = Outcome(time.monotonic() - started, result=as_builtins(result))
+    _leave(project, name, outcome)
+    return outcome
+
+
+def as_builtins(result: object) -> Any:
+    """A result as JSON would hold it: dataclasses as objects, paths as text."""
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return {f.name: as_builtins(getattr(result, f.name)) for f in dataclasses.fields(result)}
+    if isinstance(result, list | tuple):
+        return [as_builtins(item) for item in result]
+    if isinstance(result, dict):
+        return {str(key): as_builtins(value) for key, value in result.items()}
+    return msgspec.to_builtins(result, enc_hook=_as_text)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} is not of JSON")
+
+
+def _function(project: Project, name: str, revision: int) -> Callable[..., object]:
+    known = [s.name for s in STAGES]
+    if name not in known:
+        raise UsageError(f"no stage {name!r}", hint=f"the stages are {', '.join(known)}")
+    check_dvc_yaml(project)
+    entry = stage(name)
+    if revision != entry.revision:
+        raise UsageError(
+            f"dvc.yaml asks for revision {revision} of {name!r}, this release has {entry.revision}",
+            hint="run `mlops run`, which brings dvc.yaml up to date",
+        )
+    work: Callable[..., object] = getattr(importlib.import_module(entry.module), name)
+    return work
+
+
+def _leave(project: Project, name: str, outcome: Outcome) -> None:
+    try:
+        write_outcome(project, name, outcome)
+    except OSError:
+        if outcome.failure is None:  # the failure itself is told; its record is a convenience
+            raise
