@@ -1,0 +1,39 @@
+"""What every test has in common: a stranger's environment, and what the house counts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SUPPRESSION = re.compile(r"#\s*(noqa|type: ignore|nosec|pragma: no cover)")
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DVC_NO_ANALYTICS"] = "1"
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    for name in ("MLFLOW_TRACKING_URI", "MLOPS_PROJECT", "MLOPS_ENV", "MLOPS_RUN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    found = Counter(
+        match[1]
+        for path in (ROOT / "src").rglob("*.py")
+        for match in SUPPRESSION.finditer(path.read_text(encoding="utf-8"))
+    )
+    said = ", ".join(f"{count} {name}" for name, count in sorted(found.items())) or "none"
+    terminalreporter.write_line(f"suppressions in src, each with its reason beside it: {said}")
