@@ -1,0 +1,232 @@
+"""Hold a file to its contract: one aggregate scan, and a second only where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from pathlib import Path
+
+from mlops_cli.config.model import format_duration
+from mlops_cli.contracts.conditions import Condition, conditions, is_missing
+from mlops_cli.contracts.model import Contract, Rule, parse_moment
+from mlops_cli.errors import DataError, UsageError
+from mlops_cli.tables.base import ROW, Engine, literal, quote
+
+EXAMPLES = 5  # rows that a report names for each broken rule
+_COLUMNS = ("table", "row", "column", "rule", "value")
+_NO_ROWS = (
+    'select \'\'::varchar as "table", 0::bigint as "row", \'\'::varchar as "column", '
+    "''::varchar as rule, ''::varchar as value, 0 as place where false"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that breaks a rule: its number in the file, from 0, and its value as text."""
+
+    row: int
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken rule; `column` is empty for a rule of the table, `count` is of rows.
+
+    A structural violation (`missing`, `extra`) and `freshness` are no matter of single rows:
+    their count is 0.
+    """
+
+    column: str
+    rule: str
+    expected: str
+    count: int
+    first: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a scan found; `newest` is the newest value of the column that freshness looks at.
+
+    `timeless` counts the rows without a time, which no split can place. `rows_sql` selects every
+    bad row with its reason, where there is one.
+    """
+
+    rows: int
+    bad_rows: int
+    violations: tuple[Violation, ...]
+    newest: datetime | None = None
+    timeless: int = 0
+    rows_sql: str | None = None
+
+
+def structure(engine: Engine, path: Path, contract: Contract) -> tuple[Violation, ...]:
+    """Columns that the file lacks, or has beyond a contract that refuses extra ones."""
+    described = engine.rows(f"describe select * from {engine.raw(path)}")
+    found = [row[0] for row in described if row[0] != ROW]
+    faults = [Violation(n, "missing", "a column", 0) for n in contract.columns if n not in found]
+    if contract.extra_columns == "refuse":
+        extra = [n for n in found if n not in contract.columns]
+        faults += [Violation(n, "extra", "no such column", 0) for n in extra]
+    return tuple(faults)
+
+
+def scan(
+    engine: Engine,
+    path: Path,
+    contract: Contract,
+    *,
+    table: str,
+    ordered_by: str | None = None,
+) -> Findings:
+    """Hold a file, whose columns are there, to its contract.
+
+    `table` is its name in reports; of the column `ordered_by` (or that of `freshness`) the newest
+    value is found. Raises `UsageError` for a rule that DuckDB does not take as a condition of one
+    row, and `DataError` for a file that cannot be read.
+    """
+    relation = engine.typed_with_source(path, contract.types)
+    for rule in contract.rules:
+        _check_rule(engine, relation, rule)
+    checks = conditions(contract)
+    timed = contract.freshness.column if contract.freshness else ordered_by
+    aggregate = _aggregate(relation, checks, timed, ordered_by)
+    rows, bad, newest, timeless, *counts = engine.rows(aggregate)[0]
+    broken = [c for c, n in zip(checks, counts, strict=True) if n]
+    found = [
+        Violation(c.column, c.rule, c.expected, n) for c, n in zip(checks, counts, strict=True) if n
+    ]
+    selects = [_rows_of(relation, broken, table)] if broken else []
+    for key in _keys(contract):
+        if count := engine.rows(_repeated_count(relation, contract, key))[0][0]:
+            found.append(Violation(", ".join(key), "unique", "no second time", int(count)))
+            selects.append(_repeated_rows(relation, contract, key, table))
+    sql = f"({' union all '.join(selects)})" if selects else None
+    if sql and len(selects) > len(broken[:1]):
+        bad = engine.rows(f'select count(distinct "row") from {sql}')[0][0]
+    return Findings(
+        rows=rows,
+        bad_rows=bad,
+        violations=tuple(_with_examples(engine, found, sql)) if sql else (),
+        newest=_as_datetime(newest),
+        timeless=timeless,
+        rows_sql=sql,
+    )
+
+
+def stale(contract: Contract, newest: datetime | None, clock: datetime | None) -> Violation | None:
+    """The violation of `freshness`, if the newest value is too old for `as_of`, else `clock`."""
+    fresh = contract.freshness
+    if fresh is None:
+        return None
+    at = parse_moment(fresh.as_of) if fresh.as_of else clock
+    if newest is not None and (at is None or at - newest <= fresh.max_age):
+        return None
+    expected = f"at most {format_duration(fresh.max_age)} before {at}"
+    return Violation(fresh.column, "freshness", expected, 0, (BadRow(0, str(newest)),))
+
+
+def rejected_sql(selects: Sequence[str]) -> str:
+    """SQL of `data/rejected.parquet`: table, row, column, rule, value; in a fixed order."""
+    union = " union all ".join(f"select *, {i} as part from {s}" for i, s in enumerate(selects))
+    everything = f"({union})" if selects else f"(select *, 0 as part from ({_NO_ROWS}))"
+    columns = ", ".join(quote(c) for c in _COLUMNS)
+    return f'select {columns} from {everything} order by part, "row", place, "column", rule'
+
+
+def missing_time_sql(engine: Engine, path: Path, contract: Contract, time: str, table: str) -> str:
+    """SQL of the rows without a time, which no split or join can place, as rejected rows."""
+    relation = engine.typed_with_source(path, {time: contract.types[time]})
+    condition = Condition(time, "time", "", f"{quote(time)} is null", "null::varchar")
+    return f"({_rows_of(relation, [condition], table)})"
+
+
+def _check_rule(engine: Engine, relation: str, rule: Rule) -> None:
+    try:
+        # WHERE takes no aggregate and no window; TRY no subquery.
+        engine.rows(f"select 1 from {relation} where try({rule.expr}) limit 0")
+        kind = engine.rows(f"describe select ({rule.expr}) as answer from {relation}")[0][1]
+    except DataError as e:
+        raise UsageError(
+            f"the rule {rule.name!r} of the contract: {e.message}",
+            hint="a rule is a condition on the columns of one row, such as arr >= dep",
+        ) from e
+    if kind != "BOOLEAN":
+        raise UsageError(
+            f"the rule {rule.name!r} of the contract is {kind}, not true or false",
+            hint="compare it with something",
+        )
+
+
+def _aggregate(
+    relation: str, checks: Sequence[Condition], timed: str | None, ordered_by: str | None
+) -> str:
+    flags = [f"coalesce({c.sql}, false) as bad_{i}" for i, c in enumerate(checks)]
+    names = [f"bad_{i}" for i in range(len(checks))]
+    cells = ["count(*)", f"count(*) filter (where {' or '.join(names)})"]
+    cells.append(f"max({quote(timed)})" if timed else "null")
+    cells.append(f"count(*) filter (where {quote(ordered_by)} is null)" if ordered_by else "0")
+    cells += [f"count(*) filter (where {name})" for name in names]
+    inner = ", ".join([*flags, *(quote(n) for n in {timed: 0, ordered_by: 0} if n)])
+    return f"select {', '.join(cells)} from (select {inner} from {relation})"
+
+
+def _rows_of(relation: str, broken: Sequence[Condition], table: str) -> str:
+    # One pass, however many rules are broken: each row brings its list of broken rules.
+    reasons = ", ".join(
+        f"{{'bad': coalesce({c.sql}, false), 'column': {literal(c.column)}, "
+        f"'rule': {literal(c.rule)}, 'value': {c.value}, 'place': {i}}}"
+        for i, c in enumerate(broken)
+    )
+    return (
+        f'select {literal(table)} as "table", {ROW} as "row", reason."column" as "column", '
+        f"reason.rule as rule, reason.value as value, reason.place as place "
+        f"from (select {ROW}, unnest([{reasons}]) as reason from {relation}) where reason.bad"
+    )
+
+
+def _keys(contract: Contract) -> list[tuple[str, ...]]:
+    alone = [(name,) for name, column in contract.columns.items() if column.unique]
+    return [*alone, *contract.unique]
+
+
+def _present(contract: Contract, key: Sequence[str]) -> str:
+    return " and ".join(f"not {is_missing(name, contract.columns[name])}" for name in key)
+
+
+def _repeated_count(relation: str, contract: Contract, key: Sequence[str]) -> str:
+    columns = ", ".join(quote(name) for name in key)
+    return (
+        f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {relation} "
+        f"where {_present(contract, key)} group by {columns} having count(*) > 1)"
+    )
+
+
+def _repeated_rows(relation: str, contract: Contract, key: Sequence[str], table: str) -> str:
+    columns = ", ".join(quote(name) for name in key)
+    values = ", ".join(f"cast({quote(name)} as varchar)" for name in key)
+    name = literal(", ".join(key))
+    return (
+        f'select {literal(table)} as "table", {ROW} as "row", {name} as "column", '
+        f"'unique' as rule, concat_ws(', ', {values}) as value, 1000000 as place from "
+        f"(select *, row_number() over (partition by {columns} order by {ROW}) as nth "
+        f"from {relation} where {_present(contract, key)}) where nth > 1"
+    )
+
+
+def _with_examples(engine: Engine, found: Sequence[Violation], sql: str) -> list[Violation]:
+    firsts = engine.rows(
+        f'select "column", rule, "row", value from {sql} qualify '
+        f'row_number() over (partition by "column", rule order by "row") <= {EXAMPLES} '
+        f'order by "row"'
+    )
+    examples: dict[tuple[str, str], list[BadRow]] = {}
+    for column, rule, row, value in firsts:
+        examples.setdefault((column, rule), []).append(BadRow(row, value))
+    return [replace(v, first=tuple(examples.get((v.column, v.rule), ()))) for v in found]
+
+
+def _as_datetime(value: date | None) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time())

@@ -1,0 +1,43 @@
+"""Contracts for the tables that a project names and nobody has described yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_cli.config.load import Project
+from mlops_cli.config.model import contract_of
+from mlops_cli.contracts.infer import infer_contract
+from mlops_cli.contracts.write import write_contract
+from mlops_cli.errors import UsageError
+from mlops_cli.tables import open_engine
+
+
+def write_missing_contracts(project: Project) -> list[Path]:
+    """Infer and write a contract for every table of the project that has none; their paths.
+
+    Raises `UsageError` for a table that does not exist, `DataError` for one that cannot be read
+    or whose time column holds no times.
+    """
+    missing = [t for t in _tables(project) if not (project.root / t[1]).is_file()]
+    if not missing:
+        return []
+    written = []
+    with open_engine(temporary=project.cache / "tmp") as engine:
+        for table, contract_file, times in missing:
+            path = project.root / table
+            if not path.is_file():
+                raise UsageError(f"no such file: {table}", hint="mlops.yaml names it as a table")
+            contract, _ = infer_contract(engine, path, times=times)
+            write_contract(project.root / contract_file, contract, table=table)
+            written.append(project.root / contract_file)
+    return written
+
+
+def _tables(project: Project) -> list[tuple[str, str, list[str]]]:
+    """Every table with its contract's file and the columns that have to be times."""
+    data, joins = project.config.data, project.config.features.join
+    times: dict[str, list[str]] = {data.table: [data.time] if data.time else []}
+    for join in joins:
+        times.setdefault(join.table, []).extend([join.asof] if join.asof else [])
+    files = {table: contract_of(table) for table in times} | {data.table: project.config.contract}
+    return [(table, files[table], names) for table, names in times.items()]

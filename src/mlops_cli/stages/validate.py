@@ -1,0 +1,263 @@
+"""The stage `validate`: hold the tables to their contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from mlops_cli.bundle.files import write_text
+from mlops_cli.config.load import Project
+from mlops_cli.config.model import contract_of
+from mlops_cli.contracts.model import Contract, load_contract
+from mlops_cli.contracts.scan import (
+    BadRow,
+    Findings,
+    Violation,
+    missing_time_sql,
+    rejected_sql,
+    scan,
+    stale,
+    structure,
+)
+from mlops_cli.errors import DataError, UsageError
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tables import open_engine
+
+if TYPE_CHECKING:
+    from mlops_cli.tables.base import Engine
+
+REJECTED = "data/rejected.parquet"
+REPORT = "reports/validate.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """One table against its contract; `bad_share` is of its rows."""
+
+    table: str
+    contract: str
+    rows: int
+    bad_rows: int
+    bad_share: float
+    newest: str | None
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateResult:
+    """What validation found; `rejected` counts the rows that the stages after it leave out."""
+
+    passed: bool
+    on_bad_rows: Literal["fail", "quarantine", "warn"]
+    max_bad_share: float
+    rejected: int
+    tables: tuple[TableReport, ...]
+    report: str = REPORT
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A table with its contract, and what was found."""
+
+    table: str
+    contract_file: str
+    contract: Contract
+    found: Findings
+    structural: bool = False
+    timeless: str | None = None
+    """SQL of the rows without a time, which no split can place."""
+
+
+def validate(project: Project, *, progress: Progress = QUIET, now: bool = False) -> ValidateResult:
+    """Hold the main table and every joined one to its contract.
+
+    Writes `data/rejected.parquet` (the rows that later stages leave out, each with column, rule
+    and value) and `reports/validate.json`, both before anything is raised. With `now` freshness
+    is held to the wall clock and nothing is written: what a cached stage wrote may not depend on
+    the clock.
+
+    Raises `DataError` where a table breaks its contract and `on_bad_rows` does not forgive it,
+    `UsageError` for a contract that is missing or wrong.
+    """
+    with open_engine(temporary=project.cache / "tmp") as engine:
+        held = [_hold(engine, project, *table, progress) for table in _tables(project)]
+        clock = datetime.now(UTC).replace(tzinfo=None) if now else _newest(held)
+        held = [_with_freshness(table, clock) for table in held]
+        selects = _rejected(project, held)
+        result = _result(project, held, _count(engine, selects))
+        if not now:
+            engine.write_parquet(rejected_sql(selects), project.root / REJECTED)
+            write_text(project.root / REPORT, report_json(result))
+    _judge(project, result, held, progress)
+    return result
+
+
+def report_json(result: ValidateResult) -> str:
+    """The content of `reports/validate.json`: the same bytes for the same data and contracts."""
+    encoded = msgspec.json.encode(asdict(result))
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
+def _tables(project: Project) -> list[tuple[str, str]]:
+    config = project.config
+    joined = {
+        join.table: contract_of(join.table)
+        for join in config.features.join
+        if join.table != config.data.table
+    }
+    return list(({config.data.table: config.contract} | joined).items())
+
+
+def _hold(
+    engine: Engine, project: Project, table: str, contract_file: str, progress: Progress
+) -> _Held:
+    if not (project.root / contract_file).is_file():
+        raise UsageError(
+            f"{table} has no contract: {contract_file} does not exist",
+            hint="`mlops run` infers one from the table and writes it",
+        )
+    progress.update(f"{table} against {contract_file}")
+    contract = load_contract(project.root / contract_file)
+    path = project.root / table
+    time = _time_of(project, table, contract_file, contract)
+    if faults := structure(engine, path, contract):
+        found = Findings(rows=0, bad_rows=0, violations=faults)
+        return _Held(table, contract_file, contract, found, structural=True)
+    found = scan(engine, path, contract, table=table, ordered_by=time)
+    timeless = None
+    if time and found.timeless:
+        timeless = missing_time_sql(engine, path, contract, time, table)
+    return _Held(table, contract_file, contract, found, timeless=timeless)
+
+
+def _time_of(project: Project, table: str, contract_file: str, contract: Contract) -> str | None:
+    time = project.config.data.time
+    if table != project.config.data.table or time is None:
+        return None
+    if time not in contract.columns:
+        raise UsageError(
+            f"{contract_file} does not name {time!r}, which mlops.yaml takes as data.time",
+            hint=f"add it: {time}: {{type: timestamp}}",
+        )
+    return time
+
+
+def _newest(held: Sequence[_Held]) -> datetime | None:
+    return max((t.found.newest for t in held if t.found.newest), default=None)
+
+
+def _with_freshness(held: _Held, clock: datetime | None) -> _Held:
+    if held.structural or not (old := stale(held.contract, held.found.newest, clock)):
+        return held
+    return replace(held, found=replace(held.found, violations=(*held.found.violations, old)))
+
+
+def _rejected(project: Project, held: Sequence[_Held]) -> list[str]:
+    # What cannot be placed in time is left out even where bad rows are only warned of.
+    warns = project.config.validate_.on_bad_rows == "warn"
+    selects = []
+    for table in held:
+        if table.found.rows_sql and not warns:
+            selects.append(table.found.rows_sql)
+        if table.timeless:
+            selects.append(table.timeless)
+    return selects
+
+
+def _count(engine: Engine, selects: Sequence[str]) -> int:
+    if not selects:
+        return 0
+    rows = f'select count(distinct ("table", "row")) from ({rejected_sql(selects)})'
+    return int(engine.rows(rows)[0][0])
+
+
+def _result(project: Project, held: Sequence[_Held], rejected: int) -> ValidateResult:
+    config = project.config.validate_
+    return ValidateResult(
+        passed=not any(_verdict(project, table) for table in held),
+        on_bad_rows=config.on_bad_rows,
+        max_bad_share=config.max_bad_share,
+        rejected=rejected,
+        tables=tuple(_report(table) for table in held),
+    )
+
+
+def _report(held: _Held) -> TableReport:
+    found = held.found
+    return TableReport(
+        table=held.table,
+        contract=held.contract_file,
+        rows=found.rows,
+        bad_rows=found.bad_rows,
+        bad_share=_share(found),
+        newest=found.newest.isoformat() if found.newest else None,
+        violations=found.violations,
+    )
+
+
+def _share(found: Findings) -> float:
+    return found.bad_rows / found.rows if found.rows else 0.0
+
+
+def _verdict(project: Project, held: _Held) -> str | None:
+    """Why the table may not pass; None where it may."""
+    config, found = project.config.validate_, held.found
+    if not found.violations:
+        return None
+    if held.structural or config.on_bad_rows == "fail":
+        return f"{held.table} breaks its contract: " + _told(found.violations)
+    if config.on_bad_rows == "warn":
+        return None
+    if old := [v for v in found.violations if v.rule == "freshness"]:
+        return f"{held.table} breaks its contract: " + _told(old)
+    if _share(found) > config.max_bad_share:
+        return (
+            f"{held.table}: {found.bad_rows} of {found.rows} rows ({_share(found):.2%}) break its "
+            f"contract, more than max_bad_share {config.max_bad_share:g}: "
+            + _told(found.violations)
+        )
+    return None
+
+
+def _told(violations: Sequence[Violation]) -> str:
+    shown = "; ".join(describe(v) for v in violations[:5])
+    return shown if len(violations) <= 5 else f"{shown}; and {len(violations) - 5} more"
+
+
+def describe(violation: Violation) -> str:
+    """One violation as a person reads it: column, rule, count and the first rows."""
+    column = f"column {violation.column!r}" if violation.column else "the table"
+    if violation.rule == "missing":
+        return f"{column} is missing"
+    if violation.rule == "extra":
+        return f"{column} is not in the contract, which refuses extra columns"
+    if violation.rule == "freshness":
+        return f"{column} ends at {violation.first[0].value}; allowed is {violation.expected}"
+    rows = ", ".join(_bad_row(r) for r in violation.first[:3])
+    what = f"{violation.rule} ({violation.expected})"
+    return f"{column} breaks {what} in {violation.count} rows, such as {rows}"
+
+
+def _bad_row(bad: BadRow) -> str:
+    return f"row {bad.row}" + (f" ({bad.value[:40]!r})" if bad.value is not None else "")
+
+
+def _judge(
+    project: Project, result: ValidateResult, held: Sequence[_Held], progress: Progress
+) -> None:
+    verdicts = [verdict for table in held if (verdict := _verdict(project, table))]
+    if verdicts:
+        raise DataError(
+            "; ".join(verdicts)[:1500],
+            hint=f"{REPORT} and {REJECTED} list what broke; mend the data, or the contract "
+            f"{held[0].contract_file} where the data is right",
+        )
+    for table in held:
+        if table.found.violations:
+            progress.say(f"{table.table}: {_told(table.found.violations)}")
+    if result.rejected:
+        progress.say(f"{result.rejected} rows are left out: {REJECTED}")
