@@ -1,0 +1,121 @@
+"""Before it answers, a server proves that it reproduces training's own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mlops_cli.bundle.manifest import GOLDEN, Manifest
+from mlops_cli.bundle.reader import Bundle, GoldenRow
+from mlops_cli.errors import BundleError
+from mlops_cli.serving.models import Matrix, Model
+from mlops_cli.serving.predictions import Prediction, render
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.rows import Row, RowEncoder
+
+ABSOLUTE = 1e-6
+RELATIVE = 1e-5
+
+
+def replay(bundle: Bundle, model: Model, encoder: RowEncoder) -> int:
+    """Compute every golden row's features and prediction, in one batch and each row alone.
+
+    Features must be equal in float32, to 1 ulp (transcendental functions); predictions within
+    1e-6 + 1e-5 |y|. Returns the number of rows. Raises `BundleError` naming the first row that
+    differs (from 1, as in the file) and its field.
+    """
+    rows = _golden(bundle)
+    matrix = encoder.matrix([_features(bundle, encoder, row, n) for n, row in _numbered(rows)])
+    wanted = np.array([row.features for row in rows], dtype=np.float32)  # None becomes NaN
+    _check_features(bundle, matrix, wanted)
+    batch = render(bundle.manifest, model.predict(matrix))
+    for i, row in enumerate(rows):
+        alone = render(bundle.manifest, model.predict(matrix[i : i + 1]))[0]
+        for found, how in ((batch[i], "in a batch"), (alone, "alone")):
+            if field := difference(bundle.manifest, row.prediction, found):
+                raise _differs(bundle, i + 1, f"predicted {how}, {field}")
+    return len(rows)
+
+
+def difference(manifest: Manifest, wanted: Prediction, found: Prediction) -> str | None:
+    """What differs by more than the tolerance, as text, or null where nothing does.
+
+    Labels are compared only where the numbers decide them by more than the tolerance.
+    """
+    numbers, others = _numbers(manifest, wanted), _numbers(manifest, found)
+    for name, number in numbers.items():
+        other = others.get(name)
+        if other is None or not abs(other - number) <= ABSOLUTE + RELATIVE * abs(number):
+            return f"{name}: wanted {number!r}, got {other!r}"
+    if _decided(manifest, numbers) and wanted.get("label") != found.get("label"):
+        return f"label: wanted {wanted.get('label')!r}, got {found.get('label')!r}"
+    return None
+
+
+def _numbers(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
+    if manifest.task == "multiclass":
+        probabilities: dict[str, float] = prediction["probabilities"]
+        return probabilities
+    name = "probability" if manifest.task == "binary" else "value"
+    return {name: prediction[name]}
+
+
+def _decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
+    """Whether the label would be the same with numbers that differ by the tolerance."""
+    if manifest.task == "binary":
+        margin = abs(numbers["probability"] - 0.5)
+    else:
+        first, second, *_ = [*sorted(numbers.values(), reverse=True), -1.0]
+        margin = first - second
+    return margin > 2 * (ABSOLUTE + RELATIVE)
+
+
+def _golden(bundle: Bundle) -> list[GoldenRow]:
+    try:
+        rows = list(bundle.golden())
+    except msgspec.DecodeError as e:
+        raise BundleError(f"{bundle.path / GOLDEN}: {e}") from e
+    if not rows:
+        raise BundleError(f"{bundle.path / GOLDEN} holds no rows", hint="train again")
+    width = len(bundle.manifest.features)
+    for n, row in _numbered(rows):
+        if len(row.features) != width:
+            raise _differs(bundle, n, f"it has {len(row.features)} features of {width}")
+    return rows
+
+
+def _numbered(rows: list[GoldenRow]) -> Iterator[tuple[int, GoldenRow]]:
+    return enumerate(rows, 1)
+
+
+def _features(bundle: Bundle, encoder: RowEncoder, golden: GoldenRow, n: int) -> Row:
+    try:
+        return encoder.row(golden.inputs)
+    except RequestError as e:
+        raise _differs(bundle, n, e.message) from e
+
+
+def _check_features(bundle: Bundle, found: Matrix, wanted: Matrix) -> None:
+    both_missing = np.isnan(found) & np.isnan(wanted)
+    with np.errstate(invalid="ignore"):
+        close = np.abs(found - wanted) <= np.spacing(np.maximum(np.abs(found), np.abs(wanted)))
+    bad = np.argwhere(~(close | both_missing))
+    if len(bad):
+        i, j = bad[0]
+        name = bundle.manifest.features[j].name
+        got = f"{name}: wanted {_shown(wanted[i, j])}, got {_shown(found[i, j])}"
+        raise _differs(bundle, int(i) + 1, f"feature {got}")
+
+
+def _shown(value: Any) -> str:
+    return "missing" if np.isnan(value) else repr(float(value))
+
+
+def _differs(bundle: Bundle, row: int, what: str) -> BundleError:
+    return BundleError(
+        f"the model does not reproduce row {row} of {bundle.path / GOLDEN}: {what}",
+        hint="train again with this release: what serves must compute what training did",
+    )

@@ -1,0 +1,140 @@
+"""The OpenAPI document of a model, made from its manifest and its first golden row."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.bundle.manifest import Input, Manifest
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.predictions import class_key
+
+Schema = dict[str, Any]
+NAMED_CATEGORIES = 50  # of more, only the first are named
+
+_TYPES: dict[ValueType, Schema] = {
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer", "format": "int64"},
+    "float": {"type": "number", "format": "double"},
+    "text": {"type": "string"},
+    "date": {"type": "string", "format": "date"},
+    "timestamp": {"type": "string", "format": "date-time"},
+}
+_SOURCES = {
+    "event": "known by the caller",
+    "join": "joined from a table in training",
+    "online": "looked up online",
+}
+
+
+def openapi(bundle: Bundle) -> Schema:
+    """The OpenAPI 3.1 document of the server that answers with this bundle."""
+    manifest = bundle.manifest
+    example = next((dict(row.inputs) for row in islice(bundle.golden(), 1)), {})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{manifest.project}: predicts {manifest.target.name}",
+            "version": bundle.version,
+        },
+        "paths": {
+            "/v1/predict": {"post": _predict(manifest, example)},
+            "/healthz": {"get": _page("The process answers", "200")},
+            "/readyz": {"get": _page("Which model answers; 503 while it drains", "200", "503")},
+            "/metrics": {"get": _page("Prometheus metrics", "200", media="text/plain")},
+        },
+        "components": {
+            "schemas": {
+                "Event": event_schema(manifest),
+                "Prediction": prediction_schema(manifest),
+                "Answer": _answer(),
+                "Error": _error(),
+            }
+        },
+    }
+
+
+def event_schema(manifest: Manifest) -> Schema:
+    """The JSON Schema of one event; further keys are allowed and never change a number."""
+    return {
+        "type": "object",
+        "properties": {i.name: _input(i) for i in manifest.inputs},
+        "required": [i.name for i in manifest.inputs if not i.nullable],
+        "additionalProperties": True,
+    }
+
+
+def prediction_schema(manifest: Manifest) -> Schema:
+    """The JSON Schema of one prediction."""
+    if manifest.task == "regression":
+        return _object({"value": {"type": "number"}})
+    label = {"enum": list(manifest.classes or ())}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    if manifest.task == "binary":
+        return _object({"probability": share, "label": label})
+    keys = {class_key(c): share for c in manifest.classes or ()}
+    return _object({"label": label, "probabilities": _object(keys)})
+
+
+def _input(i: Input) -> Schema:
+    schema = dict(_TYPES[i.type])
+    if i.nullable:
+        schema["type"] = [schema["type"], "null"]
+    said = [_SOURCES[i.source]]
+    if i.categories is not None:
+        named = ", ".join(i.categories[:NAMED_CATEGORIES])
+        more = len(i.categories) - NAMED_CATEGORIES
+        said.append(f"seen in training: {named}" + (f" and {more} more" if more > 0 else ""))
+    schema["description"] = "; ".join(said)
+    return schema
+
+
+def _predict(manifest: Manifest, example: Schema) -> Schema:
+    event = {"$ref": "#/components/schemas/Event"}
+    body = {
+        "schema": {"oneOf": [event, {"type": "array", "items": event, "minItems": 1}]},
+        "examples": {"event": {"value": example}, "list": {"value": [example]}},
+    }
+    return {
+        "summary": f"Predict {manifest.target.name} for an event or a list of them",
+        "parameters": [
+            {"name": "X-Request-Id", "in": "header", "schema": {"type": "string"}},
+        ],
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {
+            "200": _response("A prediction for each event, in order", "Answer"),
+            "400": _response("No JSON", "Error"),
+            "413": _response("Too large", "Error"),
+            "422": _response("A field that is not of its type", "Error"),
+        },
+    }
+
+
+def _answer() -> Schema:
+    text = {"type": "string"}
+    predictions = {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}
+    return _object({"model": text, "version": text, "request_id": text, "predictions": predictions})
+
+
+def _error() -> Schema:
+    fields: Schema = {
+        "field": {"type": ["string", "null"]},
+        "message": {"type": "string"},
+        "row": {"type": ["integer", "null"], "description": "place in the list, from 0"},
+    }
+    return _object({"error": _object(fields)})
+
+
+def _object(properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _response(description: str, schema: str) -> Schema:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _page(summary: str, *codes: str, media: str = "application/json") -> Schema:
+    responses = {code: {"description": summary, "content": {media: {}}} for code in codes}
+    return {"summary": summary, "responses": responses}

@@ -1,0 +1,106 @@
+"""Raw events to the model's matrix: types by the manifest, features by closures, then float32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlops_cli.bundle.expressions import FeatureTrees, Node
+from mlops_cli.bundle.manifest import Feature, Input, Manifest
+from mlops_cli.serving.closures import compile_tree
+from mlops_cli.serving.models import Matrix
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.values import CONVERTERS, Refused, Value
+
+# From here on a float64 rounds to an infinite float32: the largest float32 and half a step more.
+FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
+_NAN = math.nan
+
+Row = list[float]
+Values = dict[str, Value | None]
+Encode = Callable[[Mapping[str, Any]], float]
+
+
+class RowEncoder:
+    """Compiled from a bundle once; then one call an event."""
+
+    def __init__(self, manifest: Manifest, trees: FeatureTrees) -> None:
+        by_name = {tree.name: tree.tree for tree in trees.features}
+        self._inputs = [_input(i) for i in manifest.inputs]
+        self._features = [_feature(f, by_name[f.name]) for f in manifest.features]
+        self.width = len(self._features)
+
+    def values(self, event: Mapping[str, Any], row: int | None = None) -> Values:
+        """The inputs of an event, typed; a key that is missing is null, further keys are ignored.
+
+        Raises `RequestError` (422) naming the field whose value is not of its type, or null where
+        it may not be; `row` is handed through to it.
+        """
+        values: Values = {}
+        get = event.get
+        for name, nullable, exact, convert in self._inputs:
+            value: Any = get(name)
+            if value is None:
+                if not nullable:
+                    raise RequestError(422, f"{name} must not be null", field=name, row=row)
+            elif type(value) is not exact:
+                try:
+                    value = convert(value)
+                except Refused as e:
+                    raise RequestError(422, f"{name}: {e}", field=name, row=row) from e
+            values[name] = value
+        return values
+
+    def row(self, event: Mapping[str, Any], row: int | None = None) -> Row:
+        """The features of one event in the manifest's order, each a float32 value or NaN."""
+        values = self.values(event, row)
+        return [encode(values) for encode in self._features]
+
+    def matrix(self, rows: Sequence[Row]) -> Matrix:
+        """Rows of features as the model's matrix, of shape (n, f)."""
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.width)
+
+    def encode(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> Matrix:
+        """A list of events, of which the first is row `start`, as the model's matrix.
+
+        Raises `RequestError` naming row and field.
+        """
+        return self.matrix([self.row(event, i) for i, event in enumerate(events, start)])
+
+
+def _input(i: Input) -> tuple[str, bool, type | None, Callable[[object], Value]]:
+    exact, convert = CONVERTERS[i.type]
+    return i.name, i.nullable, exact, convert
+
+
+def _feature(feature: Feature, tree: Node) -> Encode:
+    if tree.op == "column":
+        return _plain(feature, str(tree.value))
+    compute = compile_tree(tree)
+    if feature.kind == "category":
+        codes = _codes(feature)
+        return lambda values: codes.get(compute(values), _NAN)
+    return lambda values: _number(compute(values))
+
+
+def _plain(feature: Feature, name: str) -> Encode:
+    """A column as it stands needs no closure: most features are such."""
+    if feature.kind == "category":
+        codes = _codes(feature).get
+        return lambda values: codes(values[name], _NAN)
+    return lambda values: _number(values[name])
+
+
+def _codes(feature: Feature) -> dict[object, float]:
+    return {text: float(i) for i, text in enumerate(feature.categories or ())}
+
+
+def _number(value: Any) -> float:
+    """A value as float64 that float32 can hold; null, NaN and what is beyond are missing."""
+    if value is None:
+        return _NAN
+    number = float(value)
+    return number if -FLOAT32_LIMIT < number < FLOAT32_LIMIT else _NAN

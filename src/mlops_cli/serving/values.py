@@ -1,0 +1,100 @@
+"""One JSON value to one typed value, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from mlops_cli.bundle.expressions import ValueType
+
+Value = bool | int | float | str | date | datetime
+EXACT = 2**53  # beyond it a float64 no longer tells neighbouring integers apart
+BIGINT = 2**63
+
+
+class Refused(ValueError):
+    """A value that is not of its input's type; the message says what was wanted and what came."""
+
+
+def to_boolean(value: object) -> bool:
+    """True or false; nothing else is one."""
+    if type(value) is bool:
+        return value
+    raise _refused("true or false", value)
+
+
+def to_integer(value: object) -> int:
+    """An integer of 64 bits; 3.0 is 3, as long as a float64 holds it exactly."""
+    if type(value) is int:
+        if -BIGINT <= value < BIGINT:
+            return value
+        raise Refused("the integer does not fit 64 bits")
+    if type(value) is float and value.is_integer() and -EXACT <= value <= EXACT:
+        return int(value)
+    raise _refused("an integer", value)
+
+
+def to_float(value: object) -> float:
+    """A float64; an integer becomes the nearest one."""
+    if type(value) is float:
+        return value
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError as e:
+            raise Refused("the number does not fit a float") from e
+    raise _refused("a number", value)
+
+
+def to_text(value: object) -> str:
+    """Text as it stands: nothing is stripped and nothing folded."""
+    if type(value) is str:
+        return value
+    raise _refused("text", value)
+
+
+def to_date(value: object) -> date:
+    """A date from ISO 8601."""
+    if type(value) is str:
+        try:
+            return date.fromisoformat(value)
+        except ValueError as e:
+            raise _refused("an ISO 8601 date", value) from e
+    raise _refused("an ISO 8601 date", value)
+
+
+def to_timestamp(value: object) -> datetime:
+    """A naive datetime in UTC from ISO 8601; an offset is taken off, none means UTC."""
+    if type(value) is str:
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        except (ValueError, OverflowError) as e:
+            raise _refused("an ISO 8601 timestamp", value) from e
+    raise _refused("an ISO 8601 timestamp", value)
+
+
+# The type that needs no further look, and the converter for all others.
+CONVERTERS: dict[ValueType, tuple[type | None, Callable[[object], Value]]] = {
+    "boolean": (bool, to_boolean),
+    "integer": (None, to_integer),
+    "float": (float, to_float),
+    "text": (str, to_text),
+    "date": (None, to_date),
+    "timestamp": (None, to_timestamp),
+}
+
+_KINDS = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def _refused(wanted: str, value: object) -> Refused:
+    kind = _KINDS.get(type(value), "null")
+    shown = "" if isinstance(value, list | dict) else f" {ascii(value)[:40]}"
+    return Refused(f"wanted {wanted}, got {kind}{shown}")
