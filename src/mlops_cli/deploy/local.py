@@ -1,0 +1,208 @@
+"""This machine as a target: a supervised process in the background, one for each project."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.load import Project
+from mlops_cli.deploy.base import Deployment
+from mlops_cli.deploy.channel import LOG, Channel, State, Wanted
+from mlops_cli.deploy.worker import DRAIN_LIMIT, START_LIMIT
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.progress import Progress
+
+NAME = "local"
+_STEP = 0.05  # seconds between two looks
+_ANSWER_LIMIT = 2.0  # seconds that /readyz may take
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
+         "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # fmt: skip
+_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What `/readyz` says."""
+
+    digest: str = ""
+
+
+class LocalTarget:
+    """The target `local`; its channel and log are in `.mlops/local/`."""
+
+    def __init__(self, folder: Path, *, host: str, port: int) -> None:
+        self._channel = Channel(folder)
+        self._host = host
+        self._port = port
+
+    def deploy(self, bundle: Bundle, *, progress: Progress) -> Deployment:
+        """Start or change the supervisor; see `Target.deploy`."""
+        with self._channel.command():
+            wanted = self._request(bundle)
+            self._channel.ask(wanted)
+            try:
+                state = self._outcome(wanted, progress)
+            except BaseException:  # also an interrupt: what was begun is not left to finish alone
+                self._channel.withdraw()
+                self._channel.signal(signal.SIGHUP)
+                raise
+            if state.reason is not None:
+                raise EnvironmentFault(
+                    f"{bundle.version} is not deployed: {state.reason}",
+                    hint=state.hint or f"see {self._channel.folder / LOG}",
+                )
+            return self._confirmed(wanted)
+
+    def status(self) -> Deployment | None:
+        """What the process that listens says; see `Target.status`."""
+        state = self._channel.hear() if self._channel.alive() else None
+        if state is None or state.serving is None or state.since is None:
+            return None
+        serving = state.serving
+        digest = _ready_digest(serving)
+        return Deployment(
+            target=NAME,
+            digest=digest or serving.digest,
+            url=_url(serving.host, serving.port),
+            healthy=digest is not None,
+            since=datetime.fromisoformat(state.since),
+        )
+
+    def stop(self) -> bool:
+        """End supervisor and server, which finishes what it has; see `Target.stop`."""
+        with self._channel.command():
+            if not self._channel.alive():
+                return False
+            self._channel.signal(signal.SIGTERM)
+            if not self._gone_within(DRAIN_LIMIT + 5):
+                self._channel.signal(signal.SIGKILL)  # its servers go with it
+                self._gone_within(5)
+            if self._channel.alive():
+                raise EnvironmentFault(
+                    "the supervisor of the local deployment does not end",
+                    hint=f"see {self._channel.folder / LOG}",
+                )
+            return True
+
+    def _request(self, bundle: Bundle) -> Wanted:
+        return Wanted(
+            request=uuid.uuid4().hex,
+            bundle=os.path.relpath(bundle.path, self._channel.folder),
+            digest=bundle.digest,
+            host=self._host,
+            port=self._port,
+        )
+
+    def _outcome(self, wanted: Wanted, progress: Progress) -> State:
+        started = time.monotonic()
+        self._wake()
+        while (waited := time.monotonic() - started) < START_LIMIT + 10:
+            state = self._channel.hear()
+            if state is not None and state.request == wanted.request:
+                return state
+            if not self._channel.alive():
+                self._wake()
+            progress.update(f"starting {wanted.digest[:12]}", done=waited)
+            time.sleep(_STEP)
+        raise EnvironmentFault(
+            "the supervisor of the local deployment does not answer",
+            hint=f"mlops deploy --stop, then again; see {self._channel.folder / LOG}",
+        )
+
+    def _wake(self) -> None:
+        """Have a supervisor take the request: the one that lives, or a new one."""
+        if self._channel.alive():
+            self._channel.signal(signal.SIGHUP)
+            return
+        if not self._channel.waits():
+            raise EnvironmentFault(
+                "the supervisor of the local deployment died",
+                hint=f"see {self._channel.folder / LOG}",
+            )
+        _spawn(self._channel.folder)
+
+    def _confirmed(self, wanted: Wanted) -> Deployment:
+        """Healthy before it counts: the new version itself has answered."""
+        end = time.monotonic() + DRAIN_LIMIT
+        while time.monotonic() < end:
+            found = self.status()
+            if found and found.healthy and found.digest == wanted.digest:
+                return found
+            time.sleep(_STEP)
+        raise EnvironmentFault(
+            f"{wanted.digest[:12]} was started and does not answer at "
+            f"{_url(wanted.host, wanted.port)}/readyz",
+            hint=f"see {self._channel.folder / LOG}",
+        )
+
+    def _gone_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self._channel.alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(_STEP)
+        return True
+
+
+def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
+    """The local target of a project; `port` wins over the configuration's."""
+    deploy = project.config.deploy
+    folder = project.cache / "local"
+    return LocalTarget(folder, host=deploy.host, port=port or deploy.port)
+
+
+def _spawn(folder: Path) -> None:
+    with (folder / LOG).open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "mlops_cli.deploy.supervisor"],
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=False,  # whether it lives is what its lock says
+        )
+
+
+def _environment() -> dict[str, str]:
+    """The least that a server needs: no secret of the user's environment gets there."""
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith("LC_")}
+    if paths := os.environ.get("PYTHONPATH"):
+        absolute = (str(Path(p).resolve()) for p in paths.split(os.pathsep) if p)
+        kept["PYTHONPATH"] = os.pathsep.join(absolute)
+    return kept | {
+        "TZ": "UTC",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _url(host: str, port: int) -> str:
+    host = _REACHED_BY.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _ready_digest(serving: Wanted) -> str | None:
+    """The digest that answers ready; None where nothing does."""
+    host = _REACHED_BY.get(serving.host, serving.host)
+    connection = http.client.HTTPConnection(host, serving.port, timeout=_ANSWER_LIMIT)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        answer = msgspec.json.decode(response.read(), type=Answer)
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return None
+    finally:
+        connection.close()
+    return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None
