@@ -1,0 +1,79 @@
+"""Serve a bundle behind HTTP on this machine, in the foreground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.load import Project
+from mlops_cli.errors import UsageError
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tracking import open_tracking
+
+HOST = "127.0.0.1"
+PORT = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class ServeResult:
+    """What was served: the folder of the bundle, its digest, and the URL (no slash at its end)."""
+
+    bundle: str
+    digest: str
+    url: str
+
+
+def serve(
+    project: Project | None,
+    *,
+    bundle: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    progress: Progress = QUIET,
+) -> ServeResult:
+    """Answer on `host` and `port` until SIGTERM or SIGINT, then finish what was asked.
+
+    Without `bundle` it is the project's champion, or where there is none yet, the workspace's
+    `model/`; without `host` and `port` those that the configuration deploys to. Raises `UsageError` where
+    there is nothing to serve, and what `serving.server.serve` raises.
+    """
+    folder = bundle if bundle is not None else _bundle_of(project)
+    address = _address(project, host, port)
+    runtime = load_adapter("mlops_cli.serving.server")
+    told: list[ServeResult] = []
+
+    def on_ready(ready: Any) -> None:
+        told.append(ServeResult(str(folder), ready.digest, ready.url))
+        progress.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
+
+    progress.update(f"loading {folder}")
+    runtime.serve(folder, runtime.Address(*address), on_ready)
+    return told[0]
+
+
+def _bundle_of(project: Project | None) -> Path:
+    if project is None:
+        raise UsageError(
+            "there is no project here, and no bundle is named", hint="mlops serve --bundle DIR"
+        )
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    champion = tracker.champion()
+    if champion is not None:
+        return tracker.fetch(champion.digest)
+    workspace = project.root / "model"
+    if not workspace.is_dir():
+        raise UsageError(
+            f"{project.config.project} has no champion, and no model/ in {project.root}",
+            hint="make them with `mlops run`, or name a bundle with --bundle DIR",
+        )
+    return workspace
+
+
+def _address(project: Project | None, host: str | None, port: int | None) -> tuple[str, int]:
+    deploy = project.config.deploy if project is not None else None
+    return (
+        host or (deploy.host if deploy else HOST),
+        port if port is not None else (deploy.port if deploy else PORT),
+    )
