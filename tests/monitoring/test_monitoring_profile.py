@@ -110,6 +110,7 @@ def test_rare_texts_are_counted_together() -> None:
     assert got.counts["often"] == 50
     assert len(got.counts) == MAX_CATEGORIES
     assert got.other == 8
+    assert sum(got.buckets or ()) == sum(counts.values())
 
 
 def test_profile_stays_small() -> None:

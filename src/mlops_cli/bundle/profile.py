@@ -32,10 +32,16 @@ class Values(msgspec.Struct, frozen=True, tag="values", tag_field="form"):
 
 
 class Categories(msgspec.Struct, frozen=True, tag="categories", tag_field="form"):
-    """Counts of the most frequent texts; `other` counts the rows of those not listed."""
+    """Counts of the most frequent texts; `other` counts the rows of those not listed.
+
+    Where there are others, `buckets[i]` counts all rows whose text has crc32(UTF-8) modulo the
+    number of buckets equal to i: the most frequent of many were partly so by chance, and cells
+    chosen by chance cannot be tested.
+    """
 
     counts: dict[str, int]
     other: int
+    buckets: tuple[int, ...] | None = None
 
 
 class ColumnProfile(msgspec.Struct, frozen=True):

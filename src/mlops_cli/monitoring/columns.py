@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +29,15 @@ def texts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
     counted = pc.value_counts(column.drop_null().cast(pa.string()))
     keys, counts = counted.field("values"), counted.field("counts")
     return dict(zip(keys.to_pylist(), counts.to_pylist(), strict=True))
+
+
+def bucket_counts(counts: Mapping[str, int], buckets: int) -> NDArray[np.int64]:
+    """The rows in each of `buckets` cells, shape (buckets,), that crc32 puts texts into."""
+    cells = [zlib.crc32(text.encode()) % buckets for text in counts]
+    rows = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+    sums = np.zeros(buckets, dtype=np.int64)
+    np.add.at(sums, np.array(cells, dtype=np.int64), rows)
+    return sums
 
 
 def _as_doubles(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:

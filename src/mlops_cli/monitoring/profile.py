@@ -18,11 +18,12 @@ from mlops_cli.bundle.profile import (
     Profile,
     Values,
 )
-from mlops_cli.monitoring.columns import numbers, texts
+from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 
 BINS = 128
 MAX_VALUES = 100  # up to here every value is kept: months, hours, 0 and 1
 MAX_CATEGORIES = 200
+BUCKETS = 64
 
 
 def build_profile(
@@ -67,8 +68,9 @@ def sketch(values: NDArray[np.float64]) -> Bins | Values:
 def top_categories(counts: Mapping[str, int]) -> Categories:
     """The most frequent texts (ties in the order of code points), the others in one number."""
     ranked = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
-    kept = dict(ranked[:MAX_CATEGORIES])
-    return Categories(counts=kept, other=sum(c for _, c in ranked[MAX_CATEGORIES:]))
+    kept, other = dict(ranked[:MAX_CATEGORIES]), sum(c for _, c in ranked[MAX_CATEGORIES:])
+    buckets = tuple(bucket_counts(counts, BUCKETS).tolist()) if other else None
+    return Categories(counts=kept, other=other, buckets=buckets)
 
 
 def _quantile_edges(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

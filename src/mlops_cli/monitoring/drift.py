@@ -1,0 +1,111 @@
+"""Decide which columns have drifted, at a bounded rate of false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mlops_cli.errors import InconclusiveError
+from mlops_cli.monitoring import statistics as st
+from mlops_cli.monitoring.hypotheses import Judged, Statistic, by_order, hypotheses, judge, size_of
+from mlops_cli.monitoring.window import Comparison
+
+MIN_ROWS = 30
+MAX_ALPHA = 0.05
+MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """What was found of one column; it drifted where `value` reaches `threshold`.
+
+    `statistic` names the test that says most: the Kolmogorov-Smirnov distance, Pearson's
+    chi-square, or the change of the share (0 to 1) of missing or of unseen values. `effect` is
+    the share of rows that moved; `p_value` is not corrected for the number of tests.
+    `wasserstein` is in the column's unit and null for text; `psi` is null where there are too
+    few values, `unseen` where the profile has no complete list of values.
+    """
+
+    name: str
+    drifted: bool
+    statistic: Statistic
+    value: float
+    threshold: float
+    p_value: float
+    effect: float
+    importance: float
+    psi: float | None
+    psi_threshold: float | None
+    wasserstein: float | None
+    missing_now: float
+    missing_then: float
+    unseen: float | None
+
+
+def alpha_of(false_alarms_per_month: float, every: timedelta) -> float:
+    """The probability that a quiet window may raise an alarm, 0.05 at the most.
+
+    `every` is the time between two windows; a month has 30 days.
+    """
+    return min(MAX_ALPHA, false_alarms_per_month * (every / MONTH))
+
+
+def find_drift(columns: Sequence[Comparison], alpha: float) -> list[ColumnDrift]:
+    """Judge the columns of one window; drifted ones first, each part by importance x effect.
+
+    The probability that any column of an unchanged window is called drifted is at most `alpha`.
+    Raises `InconclusiveError` for a window of fewer than 30 rows.
+    """
+    rows = columns[0].rows if columns else 0
+    if rows < MIN_ROWS:
+        raise InconclusiveError(
+            f"{rows} rows are too few to judge drift: chance alone moves them far",
+            hint=f"gather at least {MIN_ROWS} rows, better some hundred",
+        )
+    of: dict[str, list[Judged]] = {c.profile.name: [] for c in columns}
+    for one in judge([h for c in columns for h in hypotheses(c)], alpha):
+        of[one.hypothesis.column].append(one)
+    found = [_column(c, of[c.profile.name]) for c in columns]
+    return sorted(found, key=_rank)
+
+
+def _rank(column: ColumnDrift) -> tuple[bool, float, float, str]:
+    use = column.importance * column.effect
+    return (not column.drifted, -use, -column.effect, column.name)
+
+
+def _column(column: Comparison, judged: Iterable[Judged]) -> ColumnDrift:
+    most = max(judged, key=lambda j: (j.rejected, _excess(j)))
+    h, profile = most.hypothesis, column.profile
+    index, index_threshold = _psi(column, most.level)
+    present = column.rows - column.missing
+    return ColumnDrift(
+        name=profile.name,
+        drifted=most.rejected,
+        statistic=h.statistic,
+        value=h.value,
+        threshold=most.threshold,
+        p_value=h.p_value,
+        effect=h.effect,
+        importance=profile.importance,
+        psi=index,
+        psi_threshold=index_threshold,
+        wasserstein=column.wasserstein,
+        missing_now=column.missing / column.rows,
+        missing_then=profile.missing / (profile.count + profile.missing),
+        unseen=column.unseen / present if column.unseen is not None and present else None,
+    )
+
+
+def _excess(judged: Judged) -> float:
+    return judged.hypothesis.value / judged.threshold if judged.threshold else 0.0
+
+
+def _psi(column: Comparison, level: float) -> tuple[float | None, float | None]:
+    size = size_of(column)
+    if not size:
+        return None, None
+    grouped = st.group_evenly if by_order(column) else st.merge_thin
+    reference, current = grouped(column.reference, column.current)
+    return st.psi(reference, current), st.psi_critical(level, len(reference), size)

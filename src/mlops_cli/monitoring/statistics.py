@@ -1,0 +1,180 @@
+"""Distances between two samples in counts, and how large chance alone makes them.
+
+In every function `reference` and `current` are counts, shape (k,), over the same k cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Counts = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+EXPECTED = 5.0  # the least expected count of a cell of a chi-square test (Cochran 1954)
+PSI_GROUPS = 10
+
+
+def effective(n: float, m: float) -> float:
+    """The size n m / (n + m) that both samples together have in a two-sample test."""
+    return n * m / (n + m) if n and m else 0.0
+
+
+def ks_distance(reference: Counts, current: Counts) -> float:
+    """The largest difference of the two distribution functions at the cells' upper edges.
+
+    A lower bound of the Kolmogorov-Smirnov distance of the values themselves; it misses at most
+    one cell's share.
+    """
+    return float(np.abs(_shares(reference).cumsum() - _shares(current).cumsum()).max(initial=0.0))
+
+
+def ks_p_value(distance: float, size: float) -> float:
+    """The probability of a distance at least this large under chance, at effective `size`.
+
+    Kolmogorov's limit with the correction of Stephens (1970, JRSS B 32) for small samples; for
+    ties and cells it is too large, never too small.
+    """
+    return float(special.kolmogorov(_stephens(size) * distance))
+
+
+def ks_critical(alpha: float, size: float) -> float:
+    """The distance that chance exceeds with probability `alpha`; the inverse of `ks_p_value`."""
+    return min(1.0, float(special.kolmogi(alpha)) / _stephens(size)) if size else 1.0
+
+
+def chi_square(reference: Counts, current: Counts) -> tuple[float, int]:
+    """Pearson's statistic of homogeneity of the two samples, and its degrees of freedom.
+
+    Cells that are too thin for it are to be merged first (`merge_thin`).
+    """
+    n, m = reference.sum(), current.sum()
+    total = reference + current
+    kept = total > 0
+    if not n or not m or kept.sum() < 2:
+        return 0.0, 0
+    difference = reference[kept] / n - current[kept] / m
+    statistic = float((difference**2 / total[kept]).sum() * n * m)
+    return statistic, int(kept.sum()) - 1
+
+
+def chi_square_p_value(statistic: float, freedom: int) -> float:
+    """The probability of a statistic at least this large under chance."""
+    return float(special.chdtrc(freedom, statistic)) if freedom else 1.0
+
+
+def chi_square_critical(alpha: float, freedom: int) -> float:
+    """The statistic that chance exceeds with probability `alpha`."""
+    return float(special.chdtri(freedom, alpha)) if freedom else 0.0
+
+
+def merge_thin(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """The cells with every one merged whose expected count in the smaller sample is below 5.
+
+    They become one cell; where that is thin itself, it joins the smallest of the others. Cells
+    that the reference never filled count as thin: that they are empty there chose them.
+    """
+    n, m = int(reference.sum()), int(current.sum())
+    expected = (reference + current) * (min(n, m) / max(n + m, 1)) * (reference > 0)
+    order = np.argsort(expected, kind="stable")
+    thin = int(np.searchsorted(expected[order], EXPECTED))
+    if thin and expected[order[:thin]].sum() < EXPECTED:
+        thin = min(thin + 1, len(order))
+    return _merge_first(reference[order], thin), _merge_first(current[order], thin)
+
+
+def group_evenly(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """Ordered cells merged into ten groups of nearly equal reference counts."""
+    before = reference.cumsum() - reference / 2
+    group = (before * (PSI_GROUPS / max(int(reference.sum()), 1))).astype(np.int64)
+    group = np.clip(group, 0, PSI_GROUPS - 1)
+    sums = [np.bincount(group, weights=c, minlength=PSI_GROUPS) for c in (reference, current)]
+    return sums[0].astype(np.int64), sums[1].astype(np.int64)
+
+
+def psi(reference: Counts, current: Counts) -> float:
+    """The population stability index, sum of (p - q) ln(p / q), with half a count in each cell.
+
+    The half (Jeffreys) keeps an empty cell finite.
+    """
+    k = len(reference)
+    p = (reference + 0.5) / (reference.sum() + 0.5 * k)
+    q = (current + 0.5) / (current.sum() + 0.5 * k)
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def psi_critical(alpha: float, cells: int, size: float) -> float:
+    """The index that chance exceeds with probability `alpha`: chi-square(cells - 1) / size.
+
+    Yurdakul and Naranjo (2020), Statistical properties of the population stability index,
+    Journal of Risk Model Validation 14(4).
+    """
+    return chi_square_critical(alpha, cells - 1) / size if size else float("inf")
+
+
+def total_variation(reference: Counts, current: Counts) -> float:
+    """The share of rows (0 to 1) that would have to move to make the samples alike."""
+    return float(np.abs(_shares(reference) - _shares(current)).sum() / 2)
+
+
+def wasserstein(edges: Numbers, reference: Counts, current: Counts) -> float:
+    """The area between the two distribution functions, in the column's unit, between the edges.
+
+    `reference` and `current` have one cell more than there are edges: below the first, between
+    two, above the last. Values are taken as evenly spread within a cell.
+    """
+    gap = (_shares(reference).cumsum() - _shares(current).cumsum())[:-1]
+    left, right, width = np.abs(gap[:-1]), np.abs(gap[1:]), np.diff(edges)
+    total = left + right
+    crossing = gap[:-1] * gap[1:] < 0
+    mean = np.where(crossing, (left**2 + right**2) / np.where(total > 0, total, 1.0), total) / 2
+    return float((mean * width).sum())
+
+
+def share_p_value(hits: int, n: int, reference_hits: int, m: int) -> float:
+    """Two-sided test that two shares, hits of n and reference_hits of m, are the same.
+
+    Pearson's test where every expected count reaches 5; otherwise the exact binomial test of
+    `hits` given the hits of both, which is never too small.
+    """
+    total = hits + reference_hits
+    if not n or not m or total in (0, n + m):
+        return 1.0
+    if min(total, n + m - total) * min(n, m) / (n + m) >= EXPECTED:
+        reference = np.array([reference_hits, m - reference_hits])
+        return chi_square_p_value(*chi_square(reference, np.array([hits, n - hits])))
+    rate = n / (n + m)
+    upper = special.bdtrc(hits - 1, total, rate) if hits else 1.0
+    return min(1.0, 2.0 * float(min(upper, special.bdtr(hits, total, rate))))
+
+
+def share_critical(alpha: float, n: int, reference_hits: int, m: int) -> float:
+    """The least rise of a share above reference_hits / m that is significant at `alpha`.
+
+    1 where no number of hits among n would be.
+    """
+    low, high = int(n * reference_hits / m) if m else 0, n
+    if share_p_value(high, n, reference_hits, m) > alpha:
+        return 1.0
+    while high - low > 1:
+        middle = (low + high) // 2
+        significant = share_p_value(middle, n, reference_hits, m) <= alpha
+        low, high = (low, middle) if significant else (middle, high)
+    return high / n - reference_hits / m
+
+
+def _shares(counts: Counts) -> Numbers:
+    shares: Numbers = counts / max(int(counts.sum()), 1)
+    return shares
+
+
+def _stephens(size: float) -> float:
+    root = float(np.sqrt(size))
+    return root + 0.12 + 0.11 / root if size else 0.0
+
+
+def _merge_first(counts: Counts, number: int) -> Counts:
+    if not number:
+        return counts
+    return np.concatenate([[counts[:number].sum()], counts[number:]])

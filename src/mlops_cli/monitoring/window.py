@@ -1,0 +1,146 @@
+"""Count the current rows over the cells of the profile, batch by batch, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
+from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
+from mlops_cli.monitoring.statistics import Counts, Numbers, wasserstein
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One column, then and now: counts over the same cells, in order where `ordered`.
+
+    `rows` and `missing` are of now; `unseen` are the current rows whose value is not in the
+    profile's list (None where the profile has no complete list), `wasserstein` is in the
+    column's unit and None for text.
+    """
+
+    profile: ColumnProfile
+    rows: int
+    missing: int
+    reference: Counts
+    current: Counts
+    ordered: bool
+    unseen: int | None
+    wasserstein: float | None
+
+
+class _Counter(Protocol):
+    def add(self, column: pa.Array) -> int:
+        """Count a batch and return how many of its values are there."""
+
+    def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
+        """What was counted, beside the profile."""
+
+
+class _Numbers:
+    def __init__(self, edges: Numbers, reference: Counts, *, listed: bool) -> None:
+        self._edges, self._reference, self._listed = edges, reference, listed
+        self._current = np.zeros(len(edges) + 1, dtype=np.int64)
+        self._outside = 0.0
+
+    def add(self, column: pa.Array) -> int:
+        values = numbers(column)
+        cells = np.searchsorted(self._edges, values, side="left")
+        self._current += np.bincount(cells, minlength=len(self._current))
+        if len(values) and len(self._edges):
+            self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
+            self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
+        return len(values)
+
+    def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
+        inner = wasserstein(self._edges, self._reference, self._current)
+        present = rows - missing
+        new = int(self._current[self._reference == 0].sum())
+        return Comparison(
+            profile=profile,
+            rows=rows,
+            missing=missing,
+            reference=self._reference,
+            current=self._current,
+            ordered=True,
+            unseen=new if self._listed else None,
+            wasserstein=inner + self._outside / present if present and profile.count else None,
+        )
+
+
+class _Texts:
+    def __init__(self, distribution: Categories) -> None:
+        self._buckets = len(distribution.buckets or ())
+        listed = np.array([*distribution.counts.values(), 0], dtype=np.int64)
+        self._reference = np.array(distribution.buckets) if self._buckets else listed
+        self._cells = {text: i for i, text in enumerate(distribution.counts)}
+        self._current = np.zeros(len(self._reference), dtype=np.int64)
+
+    def add(self, column: pa.Array) -> int:
+        counted = texts(column)
+        if self._buckets:
+            self._current += bucket_counts(counted, self._buckets)
+        else:
+            for text, count in counted.items():
+                self._current[self._cells.get(text, -1)] += count
+        return sum(counted.values())
+
+    def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
+        return Comparison(
+            profile=profile,
+            rows=rows,
+            missing=missing,
+            reference=self._reference,
+            current=self._current,
+            ordered=False,
+            unseen=None if self._buckets else int(self._current[-1]),
+            wasserstein=None,
+        )
+
+
+def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> list[Comparison]:
+    """Hold the rows of `batches` against the profile, a comparison for each of its columns.
+
+    A batch has every column of the profile by name (`KeyError` where it lacks one); others are
+    not looked at.
+    """
+    counters = [_counter(c) for c in profile.columns]
+    present = [0] * len(counters)
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        for i, (column, counter) in enumerate(zip(profile.columns, counters, strict=True)):
+            present[i] += counter.add(batch.column(column.name))
+    return [
+        counter.compare(column, rows, rows - there)
+        for column, counter, there in zip(profile.columns, counters, present, strict=True)
+    ]
+
+
+def cells_of(distribution: Bins | Values) -> tuple[Numbers, Counts]:
+    """Edges and counts of the cells: up to the first edge, between two edges, above the last.
+
+    Outside the reference's range, and between two listed values, are cells of their own; their
+    reference count is 0.
+    """
+    if isinstance(distribution, Values):
+        points = fenced = np.array(distribution.values, dtype=np.float64)
+    else:
+        points = np.array(distribution.edges, dtype=np.float64)
+        fenced = points[:1]
+    edges = np.unique(np.concatenate([np.nextafter(fenced, -np.inf), points]))
+    reference = np.zeros(len(edges) + 1, dtype=np.int64)
+    reference[np.searchsorted(edges, points)] = distribution.counts
+    return edges, reference
+
+
+def _counter(column: ColumnProfile) -> _Counter:
+    distribution = column.distribution
+    if isinstance(distribution, Categories):
+        return _Texts(distribution)
+    edges, reference = cells_of(distribution)
+    return _Numbers(edges, reference, listed=isinstance(distribution, Values))
