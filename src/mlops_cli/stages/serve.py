@@ -36,8 +36,8 @@ def serve(
     """Answer on `host` and `port` until SIGTERM or SIGINT, then finish what was asked.
 
     Without `bundle` it is the project's champion, or where there is none yet, the workspace's
-    `model/`; without `host` and `port` those that the configuration deploys to. Raises `UsageError` where
-    there is nothing to serve, and what `serving.server.serve` raises.
+    `model/`; without `host` and `port` those that the configuration deploys to. Raises
+    `UsageError` where there is nothing to serve, and what `serving.server.serve` raises.
     """
     folder = bundle if bundle is not None else _bundle_of(project)
     address = _address(project, host, port)
