@@ -1,0 +1,64 @@
+"""What was asked of the targets and what came of it: a line each, appended and never rewritten."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+HISTORY = "deployments/history.jsonl"
+_REASON_LIMIT = 500
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line: an action on a target, its outcome, and for a failure the reason."""
+
+    action: Literal["deploy", "stop"]
+    target: str
+    outcome: Literal["done", "failed"]
+    digest: str | None = None
+    url: str | None = None
+    reason: str | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def record(root: Path, event: Event, *, clock: Callable[[], datetime] = _now) -> None:
+    """Append `event` to the history of the project in `root`, with time (UTC), user and host."""
+    if event.reason is not None:
+        event = msgspec.structs.replace(event, reason=event.reason[:_REASON_LIMIT])
+    file = root / HISTORY
+    file.parent.mkdir(parents=True, exist_ok=True)
+    when = {"time": clock(), "by": _user(root), "host": socket.gethostname()}
+    line = msgspec.json.encode(when | msgspec.structs.asdict(event))
+    # One write to a file opened for appending: two commands at a time do not mix their lines.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(descriptor, line + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def _user(root: Path) -> str:
+    """Who git says it is, since the history lives in git; else the name of the login."""
+    try:
+        found = subprocess.run(
+            ["git", "config", "user.email"], cwd=root, capture_output=True, text=True, check=False
+        )
+        if name := found.stdout.strip():
+            return name
+    except OSError:  # no git here
+        pass
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a numeric user without a name, as in a container
+        return str(os.getuid())

@@ -1,0 +1,67 @@
+"""The stage `package`: the build context of the image that serves the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import GateError, UsageError
+from mlops_cli.progress import QUIET, Progress
+
+MODEL = "model"
+DECISION = "decision.json"
+CONTEXT = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageResult:
+    """The build context (a folder of the project) and the bundle that it serves."""
+
+    context: str
+    digest: str
+    version: str
+
+
+class _Decision(msgspec.Struct):
+    digest: str
+    passed: bool
+
+
+def package(project: Project, *, progress: Progress = QUIET) -> PackageResult:
+    """Write the build context of `model/` to `image/`; no container engine is needed.
+
+    Raises `BundleError` for a bundle that is not what its manifest says, `GateError` for a model
+    that its gates refused, `UsageError` where `decision.json` is of another model.
+    """
+    bundle = open_bundle(project.root / MODEL)
+    _check_decision(project, bundle)
+    progress.update(f"writing {CONTEXT}/ of {bundle.version}")
+    context = load_adapter("mlops_cli.packaging.context")
+    context.write_context(bundle, project.root / CONTEXT, base=project.config.package.base)
+    return PackageResult(CONTEXT, bundle.digest, bundle.version)
+
+
+def _check_decision(project: Project, bundle: Bundle) -> None:
+    file = project.root / DECISION
+    try:
+        decision = msgspec.json.decode(file.read_bytes(), type=_Decision)
+    except FileNotFoundError as e:
+        raise UsageError(
+            f"{DECISION} is missing: nobody decided on this model", hint="mlops run register"
+        ) from e
+    except msgspec.DecodeError as e:
+        raise UsageError(f"{DECISION}: {e}", hint="mlops run register") from e
+    if decision.digest != bundle.digest:
+        raise UsageError(
+            f"{DECISION} is of {decision.digest[:12]}, and {MODEL}/ holds {bundle.version}",
+            hint="mlops run register",
+        )
+    if not decision.passed:
+        raise GateError(
+            f"{bundle.version} was refused by its gates: it is not packaged",
+            hint=f"see {DECISION} for the reasons",
+        )
