@@ -1,0 +1,1 @@
+"""What the model sees: columns, expressions of one row, and columns as they were known then."""
