@@ -38,12 +38,16 @@ FEATURES = (
     Feature("distance", "numeric"),
     Feature("temp", "numeric"),
     Feature("wet", "numeric"),
+    Feature("weekday", "numeric"),
+    Feature("hour", "numeric"),
 )
 TREES = FeatureTrees(
-    tuple(
-        FeatureTree(i.name, Node("column", i.type, value=i.name))
-        for i in INPUTS
-        if i.name not in ("day", "at")
+    (
+        *(FeatureTree(i.name, Node("column", i.type, value=i.name)) for i in INPUTS[:5]),
+        FeatureTree(
+            "weekday", Node("dayofweek", "integer", (Node("column", "date", value="day"),))
+        ),
+        FeatureTree("hour", Node("hour", "integer", (Node("column", "timestamp", value="at"),))),
     )
 )
 
@@ -96,13 +100,21 @@ def matrix(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     out = np.full((len(rows), len(FEATURES)), np.nan, np.float32)
     for i, row in enumerate(rows):
         for j, feature in enumerate(FEATURES):
-            value = row[feature.name]
+            value = _feature(row, feature.name)
             if feature.kind == "category":
                 if value in (feature.categories or ()):
                     out[i, j] = feature.categories.index(value)
             elif value is not None and abs(float(value)) < 3.4e38:
                 out[i, j] = np.float32(float(value))
     return out
+
+
+def _feature(row: Mapping[str, Any], name: str) -> Any:
+    if name == "weekday":
+        return row["day"] and date.fromisoformat(row["day"]).isoweekday() % 7
+    if name == "hour":
+        return row["at"] and int(row["at"][11:13])
+    return row[name]
 
 
 def fit(task: Task, x: np.ndarray, rounds: int = 20) -> Fitted:
