@@ -105,7 +105,7 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
 
 
 def _command(wanted: Wanted, listener: int, ready: int) -> list[str]:
-    bundle = ["--bundle", str(Path(wanted.bundle))]
+    bundle = ["--bundle", str(Path(wanted.bundle).resolve())]
     pipes = ["--fd", str(listener), "--ready-fd", str(ready)]
     return [sys.executable, "-m", "mlops_cli.serving", *bundle, *pipes]
 

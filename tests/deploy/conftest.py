@@ -1,0 +1,87 @@
+"""Bundles and a local target, with real processes on a free port."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import bundles
+from mlops_cli.bundle.files import sha256_of
+from mlops_cli.bundle.manifest import MANIFEST, Manifest, canonical_json
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.deploy.local import LocalTarget
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    return _free_port()
+
+
+@pytest.fixture
+def another_port(free_port: int) -> int:
+    return next(p for _ in range(100) if (p := _free_port()) != free_port)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two bundles that work, and one whose golden rows do not reproduce."""
+    folder = tmp_path_factory.mktemp("bundles")
+    bundles.write(folder / "first")
+    bundles.write(folder / "second", n=260)
+    shutil.copytree(folder / "first", folder / "broken")
+    _spoil(folder / "broken")
+    return folder
+
+
+def _spoil(bundle: Path) -> None:
+    lines = (bundle / "golden.jsonl").read_bytes().splitlines()
+    row = msgspec.json.decode(lines[3])
+    row["prediction"]["probability"] = 0.123456
+    lines[3] = msgspec.json.encode(row)
+    (bundle / "golden.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=Manifest)
+    manifest.files["golden.jsonl"] = msgspec.structs.replace(
+        manifest.files["golden.jsonl"], sha256=sha256_of(bundle / "golden.jsonl")
+    )
+    (bundle / MANIFEST).write_bytes(canonical_json(manifest))
+
+
+@pytest.fixture
+def project(tmp_path: Path, made: Path) -> Path:
+    """A project's folder, with the bundles where the registry would put them."""
+    root = tmp_path / "project"
+    shutil.copytree(made, root / ".mlops" / "bundles")
+    return root
+
+
+@pytest.fixture
+def first(project: Path) -> Bundle:
+    return open_bundle(project / ".mlops/bundles/first")
+
+
+@pytest.fixture
+def second(project: Path) -> Bundle:
+    return open_bundle(project / ".mlops/bundles/second")
+
+
+@pytest.fixture
+def broken(project: Path) -> Bundle:
+    return open_bundle(project / ".mlops/bundles/broken")
+
+
+@pytest.fixture
+def target(project: Path, free_port: int) -> Iterator[LocalTarget]:
+    local = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=free_port)
+    yield local
+    local.stop()
