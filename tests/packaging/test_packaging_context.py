@@ -1,0 +1,123 @@
+"""The build context: whole, the same each time, and enough to serve by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bundles
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.packaging.context import write_context
+
+BASE = "python:{python}-slim"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("packaged") / "model"
+    bundles.write(folder)
+    return open_bundle(folder)
+
+
+def fingerprint(folder: Path) -> dict[str, tuple[str, int, float]]:
+    return {
+        str(p.relative_to(folder)): (
+            hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "",
+            p.stat().st_mode,
+            p.stat().st_mtime,
+        )
+        for p in sorted(folder.rglob("*"))
+    }
+
+
+def test_the_context_holds_the_bundle_without_its_provenance(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    write_context(bundle, tmp_path / "image", base=BASE)
+    packaged = open_bundle(tmp_path / "image/model")
+    assert packaged.digest == bundle.digest
+    assert not (tmp_path / "image/model/provenance.json").exists()
+    requirements = (tmp_path / "image/requirements.txt").read_bytes()
+    assert requirements == (bundle.path / "requirements.txt").read_bytes()
+
+
+def test_the_same_bundle_gives_the_same_bytes_modes_and_times(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    write_context(bundle, tmp_path / "one", base=BASE)
+    copied = tmp_path / "model"
+    shutil.copytree(bundle.path, copied)
+    (copied / "provenance.json").write_text('{"host": "another"}')
+    before = os.umask(0o077)
+    try:
+        write_context(open_bundle(copied), tmp_path / "two", base=BASE)
+    finally:
+        os.umask(before)
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+
+
+def test_what_was_there_is_replaced_and_no_other_file_comes_in(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/secrets.env").write_text("x")
+    write_context(bundle, tmp_path / "image", base=BASE)
+    found = {p.name for p in (tmp_path / "image").iterdir()}
+    assert found == {"Dockerfile", "requirements.txt", "runtime", "model"}
+    assert not list((tmp_path / "image").rglob("__pycache__"))
+    assert {p.name for p in tmp_path.iterdir()} == {"image"}
+
+
+def test_a_context_that_cannot_be_written_leaves_the_old_one(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    write_context(bundle, tmp_path / "image", base=BASE)
+    before = fingerprint(tmp_path / "image")
+    lacking = tmp_path / "lacking"
+    shutil.copytree(bundle.path, lacking)
+    opened = open_bundle(lacking)
+    (lacking / "golden.jsonl").unlink()
+    with pytest.raises(FileNotFoundError):
+        write_context(opened, tmp_path / "image", base=BASE)
+    assert fingerprint(tmp_path / "image") == before
+
+
+def test_the_dockerfile_is_multi_stage_non_root_and_checked(bundle: Bundle, tmp_path: Path) -> None:
+    write_context(bundle, tmp_path / "image", base="registry.example.com:5000/py:{python}")
+    text = (tmp_path / "image/Dockerfile").read_text()
+    lines = text.splitlines()
+    base = f"registry.example.com:5000/py:{bundle.manifest.python}"
+    assert [x for x in lines if x.startswith("FROM")] == [f"FROM {base} AS build", f"FROM {base}"]
+    user = next(x for x in lines if x.startswith("USER")).split()[1].partition(":")[0]
+    assert int(user) > 0
+    last_stage = text.split("FROM")[-1]
+    assert "RUN" not in last_stage
+    assert "HEALTHCHECK" in last_stage
+    assert "curl" not in text
+    assert f'dev.mlops-cli.digest="{bundle.digest}"' in text
+    assert f'org.opencontainers.image.version="{bundle.version}"' in text
+
+
+def test_the_runtime_serves_by_itself(bundle: Bundle, tmp_path: Path) -> None:
+    """It imports with nothing of this package but what the context holds, and nothing heavy."""
+    write_context(bundle, tmp_path / "image", base=BASE)
+    runtime = tmp_path / "image/runtime"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "import mlops_cli; assert mlops_cli.__file__.startswith(sys.argv[1]);"
+        "import mlops_cli.serving.server;"
+        "heavy = {'pandas','pyarrow','mlflow','dvc','sklearn','evidently','pydantic','typer',"
+        "'rich','jinja2','ruamel','duckdb','sqlglot'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(runtime)], capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,51 @@
+"""What an image installs: exact, complete, and nothing that serving does not need."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+
+import pytest
+
+from mlops_cli.packaging.requirements import serving_requirements
+
+HEAVY = {"pandas", "mlflow", "dvc", "scikit-learn", "evidently", "pyarrow", "xgboost", "pydantic"}
+IMPORTED = {"msgspec", "numpy", "uvicorn", "httptools", "uvloop", "prometheus-client"}
+
+
+def pins(kind: str) -> dict[str, str]:
+    lines = serving_requirements(kind).splitlines()
+    assert lines == sorted(lines)
+    return dict(line.split("==") for line in lines)
+
+
+@pytest.mark.parametrize(("kind", "own"), [("xgboost", "xgboost-cpu"), ("onnx", "onnxruntime")])
+def test_serving_installs_what_it_imports_and_nothing_heavy(kind: str, own: str) -> None:
+    found = pins(kind)
+    assert {own, *IMPORTED, "click", "h11"} <= found.keys()
+    assert not found.keys() & HEAVY
+    assert not [n for n in found if n.startswith("nvidia")]
+    assert all(re.fullmatch(r"\d[\w.+]*", v) for v in found.values())
+
+
+def test_versions_are_those_of_training() -> None:
+    assert pins("xgboost")["xgboost-cpu"] == version("xgboost")
+    assert pins("xgboost")["scipy"] == version("scipy")
+    assert pins("onnx")["numpy"] == version("numpy")
+    assert "scipy" not in pins("onnx")
+
+
+def test_the_requirements_are_closed() -> None:
+    """pip with --no-deps installs a set that works: whoever is needed by one is in it."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+
+    for kind in ("xgboost", "onnx"):
+        found = pins(kind)
+        for name in found:
+            for line in requires(name.replace("xgboost-cpu", "xgboost")) or ():
+                needed = Requirement(line)
+                applies = needed.marker is None or needed.marker.evaluate({"extra": ""})
+                if applies and not needed.name.startswith("nvidia"):
+                    assert found[needed.name.lower().replace("_", "-")] in needed.specifier
