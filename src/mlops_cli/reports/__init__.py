@@ -1,0 +1,1 @@
+"""Pages for people: HTML that shows what a stage found."""

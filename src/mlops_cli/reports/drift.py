@@ -1,0 +1,28 @@
+"""The HTML page of a drift report: our verdicts on top, Evidently's pictures below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.files import write_text
+from mlops_cli.config.templates import render
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.reports.base import DriftPage
+
+TEMPLATE = "reports/drift.html.j2"
+
+
+def write_drift_page(page: DriftPage, path: Path) -> str | None:
+    """Write the page to `path`, whole or not at all.
+
+    Returns why it has no pictures where Evidently could not draw them: the verdicts are worth a
+    page without them, and the page says so too.
+    """
+    pictures, fault = "", None
+    try:
+        pictures = load_adapter("mlops_cli.reports.evidently").draw(page)
+    except EnvironmentFault as e:
+        fault = e.message
+    write_text(path, render(TEMPLATE, page=page, pictures=pictures, fault=fault))
+    return fault
