@@ -124,7 +124,8 @@ def faults(uri: str) -> Iterator[None]:
             hint=f"pip install {e.name}",
         ) from e
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as e:
-        said = redacted(" ".join(str(e).split()))[:300]
+        # urllib3 says last, after "Caused by", what a person would want to know first.
+        said = redacted(" ".join(str(e).split()).rpartition("Caused by ")[2])[:300]
         raise EnvironmentFault(
             f"the tracking store {redacted(uri)} does not answer as it should: {said}",
             hint=_hint(uri, said),

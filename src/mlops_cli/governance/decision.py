@@ -1,0 +1,92 @@
+"""The decision about a model: `decision.json`, which lives in git and says why."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from mlops_cli.bundle.files import write_text
+
+DECISION = "decision.json"
+Verdict = Literal["passed", "refused", "undecided"]
+
+
+class GateResult(msgspec.Struct, frozen=True):
+    """What one gate said: `value` was held to `bound`; `why` is for a person.
+
+    `undecided` means that the gate had nothing to decide by; the model does not pass then either.
+    """
+
+    gate: str
+    verdict: Verdict
+    why: str
+    metric: str | None = None
+    value: float | None = None
+    bound: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate lets the model through."""
+        return self.verdict == "passed"
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A model by its digest, and its main metric on the hold-out rows of this decision."""
+
+    digest: str
+    value: float | None = None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The content of `decision.json`: without a clock, so that the same inputs give the same file.
+
+    `champion` is who stands for the project after the decision, `champion_before` who did before;
+    `metric` is the main metric, of which their values are.
+    """
+
+    passed: bool
+    digest: str
+    metric: str
+    gates: tuple[GateResult, ...]
+    champion_before: Named | None
+    champion: Named | None
+
+
+def write_decision(root: Path, decision: Decision) -> None:
+    """Write `decision.json`, whole or not at all, in a form whose changes git shows by the line."""
+    text = msgspec.json.format(msgspec.json.encode(decision), indent=2).decode()
+    write_text(root / DECISION, text + "\n")
+
+
+def decided_champion(root: Path) -> str | None:
+    """The digest of the champion that the last decision names: on disk, else as committed.
+
+    DVC removes a stage's outputs before it runs the stage; git still has the file.
+    """
+    file = root / DECISION
+    return _champion_in(file.read_bytes() if file.is_file() else _committed(root))
+
+
+def _committed(root: Path) -> bytes:
+    try:
+        shown = subprocess.run(
+            ["git", "show", f"HEAD:./{DECISION}"],
+            cwd=root,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return shown.stdout if shown.returncode == 0 else b""
+
+
+def _champion_in(raw: bytes) -> str | None:
+    try:
+        champion = msgspec.json.decode(raw, type=Decision).champion
+    except msgspec.DecodeError:
+        return None
+    return champion.digest if champion else None
