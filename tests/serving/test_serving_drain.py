@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +25,7 @@ class Load:
     port: int
     body: bytes
     answered: int = 0
+    stop: bool = False
     failed: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -40,6 +42,9 @@ class Load:
     def _ask(self, keep_alive: bool) -> None:
         connection = self._connect()
         while connection is not None:
+            if self.stop:
+                connection.close()
+                return
             try:
                 connection.request("POST", "/v1/predict", self.body)
                 answer = connection.getresponse()
@@ -47,6 +52,7 @@ class Load:
             except (OSError, http.client.HTTPException) as e:
                 with self._lock:
                     self.failed.append(repr(e))
+                connection.close()
                 return
             with self._lock:
                 self.answered += 1
@@ -70,20 +76,82 @@ def _free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def _terminate_under_load(sample: bundles.Sample) -> Load:
+    port = _free_port()
+    with serving(sample.path, "--port", str(port)) as process:
+        load = Load(port, msgspec.json.encode(sample.events[5]))
+        threads = load.start(4, keep_alive=True) + load.start(4, keep_alive=False)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        for thread in threads:
+            thread.join(timeout=30)
+            assert not thread.is_alive()
+    return load
+
+
 def test_twenty_terminations_under_load_lose_no_request(binary: bundles.Sample) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        loads = list(pool.map(_terminate_under_load, [binary] * ROUNDS))
+    assert [failure for load in loads for failure in load.failed] == []
+    assert all(load.answered for load in loads)
+
+
+def test_a_request_that_is_under_way_is_answered(binary: bundles.Sample) -> None:
     body = msgspec.json.encode(binary.events[5])
-    failed: list[str] = []
-    for _ in range(ROUNDS):
-        port = _free_port()
-        with serving(binary.path, "--port", str(port)) as process:
-            load = Load(port, body)
-            threads = load.start(4, keep_alive=True) + load.start(4, keep_alive=False)
-            time.sleep(0.2)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
-            for thread in threads:
-                thread.join(timeout=30)
-                assert not thread.is_alive()
-        assert load.answered > 0
-        failed += load.failed
-    assert failed == []
+    port = _free_port()
+    address = ("127.0.0.1", port)
+    with (
+        serving(binary.path, "--port", str(port)) as process,
+        socket.create_connection(address, timeout=20) as slow,
+    ):
+        head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode() + body[:10])
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(3)  # longer than the grace for those who ask nothing
+        assert process.poll() is None
+        slow.sendall(body[10:])
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b"connection: close" in answer
+        assert process.wait(timeout=20) == 0
+
+
+def test_while_it_drains_it_says_that_it_is_not_ready(binary: bundles.Sample) -> None:
+    port = _free_port()
+    with serving(binary.path, "--port", str(port)) as process:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/readyz")
+        ready = connection.getresponse()
+        state = msgspec.json.decode(ready.read())
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        connection.request("GET", "/readyz")
+        leaving = connection.getresponse()
+        assert (ready.status, state["ready"]) == (200, True)
+        assert (leaving.status, msgspec.json.decode(leaving.read())["ready"]) == (503, False)
+        assert leaving.getheader("connection") == "close"
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_shared_socket_stays_with_the_other_workers(binary: bundles.Sample) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as shared:
+        port = shared.getsockname()[1]
+        fd = shared.fileno()
+        load = Load(port, msgspec.json.encode(binary.events[5]))
+        with serving(binary.path, "--fd", str(fd), fds=(fd,)) as old:
+            threads = load.start(2, keep_alive=True) + load.start(2, keep_alive=False)
+            with serving(binary.path, "--fd", str(fd), fds=(fd,)) as new:
+                old.send_signal(signal.SIGTERM)
+                assert old.wait(timeout=20) == 0
+                before = load.answered
+                time.sleep(0.5)
+                assert load.answered > before
+                shared.close()  # the last owner but the new worker
+                load.stop = True
+                for thread in threads:
+                    thread.join(timeout=30)
+                new.send_signal(signal.SIGTERM)
+                assert new.wait(timeout=20) == 0
+    assert load.failed == []
