@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from mlops_cli.errors import InconclusiveError
 from mlops_cli.monitoring import statistics as st
-from mlops_cli.monitoring.hypotheses import Judged, Statistic, by_order, hypotheses, judge, size_of
+from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.hypotheses import Judged, by_order, hypotheses, judge, size_of
 from mlops_cli.monitoring.window import Comparison
 
 MIN_ROWS = 30
 MAX_ALPHA = 0.05
 MONTH = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDrift:
-    """What was found of one column; it drifted where `value` reaches `threshold`.
-
-    `statistic` names the test that says most: the Kolmogorov-Smirnov distance, Pearson's
-    chi-square, or the change of the share (0 to 1) of missing or of unseen values. `effect` is
-    the share of rows that moved; `p_value` is not corrected for the number of tests.
-    `wasserstein` is in the column's unit and null for text; `psi` is null where there are too
-    few values, `unseen` where the profile has no complete list of values.
-    """
-
-    name: str
-    drifted: bool
-    statistic: Statistic
-    value: float
-    threshold: float
-    p_value: float
-    effect: float
-    importance: float
-    psi: float | None
-    psi_threshold: float | None
-    wasserstein: float | None
-    missing_now: float
-    missing_then: float
-    unseen: float | None
 
 
 def alpha_of(false_alarms_per_month: float, every: timedelta) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from mlops_cli.bundle.profile import Bins, Categories
 from mlops_cli.monitoring import statistics as st
+from mlops_cli.monitoring.base import Statistic
 from mlops_cli.monitoring.window import Comparison
-
-Statistic = Literal["ks", "chi_square", "missing_share", "unseen_share"]
 
 # A difference below its floor is no drift, however significant; docs/drift.md says why.
 KS_FLOOR = 0.05

@@ -20,7 +20,7 @@ class Comparison:
 
     `rows` and `missing` are of now; `unseen` are the current rows whose value is not in the
     profile's list (None where the profile has no complete list), `wasserstein` is in the
-    column's unit and None for text.
+    column's unit, None for text and where it is beyond a double.
     """
 
     profile: ColumnProfile
@@ -52,13 +52,16 @@ class _Numbers:
         cells = np.searchsorted(self._edges, values, side="left")
         self._current += np.bincount(cells, minlength=len(self._current))
         if len(values) and len(self._edges):
-            self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
-            self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
+            with np.errstate(over="ignore"):
+                self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
+                self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
         return len(values)
 
     def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
         inner = wasserstein(self._edges, self._reference, self._current)
         present = rows - missing
+        distance = inner + self._outside / max(present, 1)
+        known = present and profile.count and np.isfinite(distance)
         new = int(self._current[self._reference == 0].sum())
         return Comparison(
             profile=profile,
@@ -68,7 +71,7 @@ class _Numbers:
             current=self._current,
             ordered=True,
             unseen=new if self._listed else None,
-            wasserstein=inner + self._outside / present if present and profile.count else None,
+            wasserstein=distance if known else None,
         )
 
 
