@@ -23,6 +23,8 @@ class XGBoostModel:
         """See `Model.predict`. The width is checked here: the library's check costs a row twice."""
         if matrix.shape[1] != self._width:
             raise BundleError(f"the model takes {self._width} features, and got {matrix.shape[1]}")
+        if not len(matrix):  # the library loses the number of classes
+            return self.predict(np.zeros((1, self._width), np.float32))[:0]
         raw = self._booster.inplace_predict(matrix, validate_features=False)
         return np.asarray(raw, dtype=np.float64)
 

@@ -1,0 +1,93 @@
+"""The runtime stands alone: without the heavy packages, and without the rest of this one."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bundles
+import mlops_cli
+from mlops_cli import serving
+
+BLOCKED = (
+    "pandas",
+    "pyarrow",
+    "mlflow",
+    "dvc",
+    "sklearn",
+    "evidently",
+    "pydantic",
+    "typer",
+    "rich",
+    "jinja2",
+    "ruamel",
+    "duckdb",
+    "sqlglot",
+    "optuna",
+)
+BLOCKER = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {BLOCKED!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+# What an image holds of this package.
+KEPT = ("serving", "bundle", "errors.py", "progress.py", "_adapters.py", "__init__.py")
+
+
+def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKER + code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_every_module_of_serving_is_imported_without_the_heavy_packages() -> None:
+    names = [m.name for m in pkgutil.walk_packages(serving.__path__, "mlops_cli.serving.")]
+    assert len(names) > 10
+    ended = _run(
+        f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
+        f"print(sorted(set({BLOCKED!r}) & {{n.partition('.')[0] for n in sys.modules}}))"
+    )
+    assert ended.stdout.strip() == "[]", ended.stderr
+
+
+@pytest.mark.parametrize("onnx", [False, True])
+def test_it_predicts_from_a_folder_that_holds_no_more_than_an_image(
+    samples: dict[tuple[str, bool], bundles.Sample], tmp_path: Path, *, onnx: bool
+) -> None:
+    package = tmp_path / "mlops_cli"
+    package.mkdir()
+    source = Path(mlops_cli.__file__).parent
+    for name in KEPT:
+        copy = shutil.copytree if (source / name).is_dir() else shutil.copy
+        copy(source / name, package / name)
+    bundle = samples["multiclass", onnx].path
+    ended = _run(
+        f"""
+import mlops_cli
+from pathlib import Path
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.serving.golden import replay
+from mlops_cli.serving.models import load_model
+from mlops_cli.serving.rows import RowEncoder
+import mlops_cli.serving.__main__, mlops_cli.serving.server
+bundle = open_bundle(Path({str(bundle)!r}))
+encoder = RowEncoder(bundle.manifest, bundle.trees())
+print(mlops_cli.__file__, replay(bundle, load_model(bundle), encoder))
+""",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert ended.stdout.split() == [str(package / "__init__.py"), "240"], ended.stderr
