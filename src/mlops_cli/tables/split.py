@@ -1,0 +1,84 @@
+"""Which rows a model is fitted on, which choose its parameters, and which judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_cli.errors import DataError
+
+Rows = NDArray[np.int64]
+By = Literal["time", "stratified", "random"]
+MINIMUM = 2  # rows that a part must have
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three parts as ascending row positions; together they are every row, each once."""
+
+    train: Rows
+    validation: Rows
+    holdout: Rows
+
+    @property
+    def fitted(self) -> Rows:
+        """The rows that the final model is fitted on: training and validation, ascending."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+
+def split(
+    by: By,
+    validation: float,
+    holdout: float,
+    *,
+    seed: int,
+    n: int,
+    target: NDArray[np.generic] | None = None,
+) -> Split:
+    """Split `n` rows into training, validation and hold-out, by shares of the whole.
+
+    `time` takes the rows in their order, the oldest for training and the newest for the
+    hold-out; `random` takes them in an order that `seed` draws; `stratified` does so within each
+    class of `target` (shape (n,)), so that every part has each class's share. Part sizes are
+    `round(n * share)`, the training part takes what is left. Raises `DataError` where a part has
+    fewer than two rows.
+    """
+    sizes = (round(n * validation), round(n * holdout))
+    left = n - sum(sizes)
+    if min(left, *sizes) < MINIMUM:
+        raise DataError(
+            f"{n} rows make a training part of {left}, a validation part of {sizes[0]} and a "
+            f"hold-out of {sizes[1]}: each needs at least {MINIMUM}",
+            hint="bring more rows, or give split.validation and split.holdout other shares",
+        )
+    order = np.arange(n) if by == "time" else np.random.default_rng(seed).permutation(n)
+    if by == "stratified":
+        if target is None:
+            raise ValueError("a stratified split needs the target")
+        order = _spread(order, target[order], sizes)
+    a, b = left, left + sizes[0]
+    return Split(np.sort(order[:a]), np.sort(order[a:b]), np.sort(order[b:]))
+
+
+def _spread(order: Rows, target: NDArray[np.generic], sizes: tuple[int, int]) -> Rows:
+    """Reorder drawn rows so that parts cut off by size each hold every class's share.
+
+    `target` is in the order of `order`. Within a class the first rows go to the hold-out, the next
+    to validation; shares are rounded cumulatively over the classes, so that sizes come out exactly.
+    """
+    n = len(order)
+    classes, codes = np.unique(target, return_inverse=True)
+    grouped = np.argsort(codes, kind="stable")
+    parts = np.zeros(n, dtype=np.int64)
+    start = 0
+    for size in np.bincount(codes, minlength=len(classes)).tolist():
+        ends = start + size
+        for part, share in ((2, sizes[1] / n), (1, sizes[0] / n)):
+            take = round(ends * share) - round(start * share)
+            free = np.flatnonzero(parts[start:ends] == 0)[:take]
+            parts[start + free] = part
+        start = ends
+    return order[grouped[np.argsort(parts, kind="stable")]]

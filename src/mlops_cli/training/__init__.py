@@ -1,0 +1,24 @@
+"""Fitting a model and judging it: estimators behind one port, metrics, intervals, plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from mlops_cli._adapters import load_adapter
+
+if TYPE_CHECKING:
+    from mlops_cli.training.base import Estimator, Problem
+
+ESTIMATORS = {
+    "xgboost": "mlops_cli.training.xgboost",
+    "sklearn": "mlops_cli.training.sklearn",
+}
+
+
+def open_estimator(name: str, problem: Problem) -> Estimator:
+    """The estimator that the configuration names: `xgboost`, or `sklearn:module.Class`.
+
+    Raises `UsageError` for a class that does not exist, or is no estimator for the task.
+    """
+    library, _, path = name.partition(":")
+    return cast("Estimator", load_adapter(ESTIMATORS[library]).open_estimator(path, problem))

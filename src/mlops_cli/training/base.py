@@ -1,0 +1,120 @@
+"""The port of an estimator: what a search and a final fit need of the library that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mlops_cli.bundle.manifest import Feature, ModelKind, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Value = bool | int | float | str
+Params = Mapping[str, Value]
+Report = Callable[[int, float], bool]
+"""Called after each round with its number (from 1) and its score; true: stop the trial now."""
+
+PATIENCE = 20  # rounds without gain after which a fit on the training part stops
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is learned, and how it is judged.
+
+    `metric` is a name of `training.metrics`; `classes` is the number of classes (0: a
+    regression). `fixed` are parameters that no search touches. `threads` 0 means every core that
+    this process may use.
+    """
+
+    task: Task
+    features: tuple[Feature, ...]
+    classes: int
+    metric: str
+    seed: int
+    fixed: Params
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows to fit on or to judge by.
+
+    `matrix` is float32 of shape (n, f), C-contiguous, missing values being NaN; `target` is
+    float64 of shape (n,): the index of the class, or the value.
+    """
+
+    matrix: NDArray[np.float32]
+    target: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One fit on the training part.
+
+    `score` is the metric on the validation part after the best round (the estimator without
+    rounds: after the fit). `rounds` is the number of rounds up to the best one and `ran` how many
+    were run; both are None without rounds. `stopped` says that the report asked to stop.
+    `predict` gives the validation part's predictions after the best round, as `Fitted.predict`.
+    """
+
+    score: float
+    rounds: int | None
+    ran: int | None
+    stopped: bool
+    predict: Callable[[], NDArray[np.float64]]
+
+
+class Trials(Protocol):
+    """Training and validation part, made ready once for any number of trials."""
+
+    def run(self, params: Params, rounds: int, report: Report) -> Tried:
+        """Fit with `params` for at most `rounds` rounds, reporting each round's score.
+
+        Stops after `PATIENCE` rounds without gain. Raises `UsageError` where the library refuses
+        the parameters.
+        """
+
+
+class Fitted(Protocol):
+    """A fitted model, predicting through the library that fitted it."""
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """P(class 1) of shape (n,), probabilities (n, k), or values (n,), by task."""
+
+    def importance(self) -> dict[str, float]:
+        """How much each feature is used, by name, summing to 1 (to 0 where none is used)."""
+
+    def content(self) -> bytes:
+        """The content of `model.ubj` or `model.onnx`; the same fit gives the same bytes."""
+
+
+class Estimator(Protocol):
+    """One kind of model for one problem."""
+
+    @property
+    def kind(self) -> ModelKind:
+        """The form in which it is served."""
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether a fit goes in rounds, of which each can be reported and be the last."""
+
+    def check(self, part: Part, names: Sequence[str]) -> None:
+        """Before any trial: fit on a few hundred rows of `part` and prove that it can be served.
+
+        `names` are the parameters that a search will set. Raises `UsageError` for a parameter
+        that the estimator does not know, and for an estimator that cannot be converted or whose
+        conversion predicts something else, naming the reason and estimators that work.
+        """
+
+    def trials(self, train: Part, validation: Part) -> Trials:
+        """Make the two parts ready for trials."""
+
+    def fit(self, part: Part, params: Params, rounds: int | None) -> Fitted:
+        """Fit for exactly `rounds` rounds (None: the estimator has none)."""
+
+    def modules(self) -> dict[str, str]:
+        """The versions, by importable module name, that serving must find."""

@@ -1,0 +1,125 @@
+"""What featurize wrote, as parts for fitting and judging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mlops_cli.bundle.manifest import ClassLabel, Feature
+from mlops_cli.bundle.plan import TARGET, FeaturePlan
+from mlops_cli.config.model import Config
+from mlops_cli.errors import DataError
+from mlops_cli.tables.matrix import encode, frozen_categories
+from mlops_cli.tables.split import Rows, Split, split
+from mlops_cli.training.base import Part
+
+FEATURES_TABLE = "data/features.parquet"
+FEATURES_PLAN = "data/features.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The rows of `data/features.parquet`: the table, the target as numbers, and the split.
+
+    `target` is float64 of shape (n,): the class's index in `plan.classes`, or the value.
+    """
+
+    table: pa.Table
+    plan: FeaturePlan
+    target: NDArray[np.float64]
+    split: Split
+
+    def features(self, rows: Rows) -> tuple[Feature, ...]:
+        """The plan's features, each category's list frozen from `rows`."""
+        names = [f.name for f in self.plan.features if f.kind == "category"]
+        frozen = frozen_categories(self.table.select(names).take(rows), names) if names else {}
+        return tuple(
+            Feature(f.name, f.kind, frozen[f.name]) if f.kind == "category" else f
+            for f in self.plan.features
+        )
+
+    def matrix(self, features: tuple[Feature, ...]) -> NDArray[np.float32]:
+        """All rows as the model's matrix, float32 of shape (n, f)."""
+        return encode(self.table, features)
+
+
+def read_events(root: Path, config: Config) -> Events:
+    """Read what `featurize` wrote in the project folder `root`, and split it.
+
+    Raises `DataError` where it is missing, has a target that is no finite number (regression), a
+    class without a row in the training part, or too few rows for three parts.
+    """
+    plan = _read_plan(root / FEATURES_PLAN)
+    try:
+        table = pq.read_table(root / FEATURES_TABLE)
+    except (OSError, pa.ArrowException) as e:
+        raise DataError(f"{FEATURES_TABLE}: {str(e)[:300]}", hint="mlops featurize") from e
+    target = _target(table[TARGET], plan)
+    parts = split(
+        config.split_by,
+        config.split.validation,
+        config.split.holdout,
+        seed=config.train.seed,
+        n=table.num_rows,
+        target=target,
+    )
+    _check_training_part(target[parts.train], plan)
+    return Events(table=table, plan=plan, target=target, split=parts)
+
+
+def part_of(matrix: NDArray[np.float32], target: NDArray[np.float64], rows: Rows) -> Part:
+    """The rows at the positions `rows` (ascending) as a part; a run of rows is not copied."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        run = slice(int(rows[0]), int(rows[-1]) + 1)
+        return Part(matrix[run], target[run])
+    return Part(np.ascontiguousarray(matrix[rows]), target[rows])
+
+
+def _read_plan(path: Path) -> FeaturePlan:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FeaturePlan)
+    except (OSError, msgspec.DecodeError) as e:
+        raise DataError(f"{path.name}: {str(e)[:300]}", hint="mlops featurize") from e
+
+
+def _target(column: pa.ChunkedArray, plan: FeaturePlan) -> NDArray[np.float64]:
+    if plan.classes is None:
+        values = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).sum())
+            raise DataError(
+                f"the target {plan.target.name!r} is infinite or NaN in {bad} rows",
+                hint="hold it to a range in the contract, or leave such rows out in data.target",
+            )
+        return values
+    codes = pc.index_in(column, value_set=_value_set(plan.classes, column.type))
+    if codes.null_count:
+        raise DataError(
+            f"the target {plan.target.name!r} has values that are none of its classes",
+            hint="mlops featurize",
+        )
+    return np.asarray(codes.to_numpy(), dtype=np.float64)
+
+
+def _value_set(classes: tuple[ClassLabel, ...], kind: pa.DataType) -> pa.Array:
+    return pa.array(list(classes)).cast(kind)
+
+
+def _check_training_part(target: NDArray[np.float64], plan: FeaturePlan) -> None:
+    if plan.classes is None:
+        return
+    counts = np.bincount(target.astype(np.int64), minlength=len(plan.classes))
+    absent = [plan.classes[i] for i in np.flatnonzero(counts == 0)]
+    if absent:
+        raise DataError(
+            f"the training part's {len(target)} rows hold no row of class {absent[0]!r} of the "
+            f"target {plan.target.name!r}",
+            hint="use split.by: stratified, a larger training part, or leave the class out",
+        )

@@ -1,0 +1,130 @@
+"""The metrics by name: for which task, which way is better, and their value."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from mlops_cli.bundle.manifest import Task
+from mlops_cli.errors import DataError, UsageError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: `value(target, predictions)`, of arrays as in `training.base`.
+
+    `needs` is which classes must be among the rows, or it is undefined: every one, or any.
+    """
+
+    name: str
+    greater_is_better: bool
+    value: Callable[[Array, Array], float]
+    needs_every_class: bool = False
+
+
+def _labels(p: Array) -> Array:
+    return (p >= 0.5).astype(np.float64)  # the rule by which a prediction gets its label
+
+
+def _log_loss(y: Array, p: Array) -> float:
+    return float(sk.log_loss(y, p, labels=[0.0, 1.0]))
+
+
+def _log_loss_of_classes(y: Array, p: Array) -> float:
+    return float(sk.log_loss(y, p, labels=np.arange(p.shape[1], dtype=np.float64)))
+
+
+def _auc_one_vs_rest(y: Array, p: Array) -> float:
+    # By hand, since scikit-learn refuses float32 probabilities that sum to 1 but for rounding.
+    aucs = [sk.roc_auc_score(y == k, p[:, k]) for k in range(p.shape[1])]
+    return float(np.mean(aucs))
+
+
+def _f1_macro(y: Array, p: Array) -> float:
+    labels = np.arange(p.shape[1])
+    found = sk.f1_score(y, p.argmax(axis=1), labels=labels, average="macro", zero_division=0.0)
+    return float(found)
+
+
+_BINARY = (
+    Metric("roc_auc", True, lambda y, p: float(sk.roc_auc_score(y, p)), needs_every_class=True),
+    Metric("log_loss", False, _log_loss),
+    Metric(
+        "average_precision",
+        True,
+        lambda y, p: float(sk.average_precision_score(y, p)),
+        needs_every_class=True,
+    ),
+    Metric("brier", False, lambda y, p: float(np.mean((p - y) ** 2))),
+    Metric("accuracy", True, lambda y, p: float(np.mean(_labels(p) == y))),
+    Metric("f1", True, lambda y, p: float(sk.f1_score(y, _labels(p), zero_division=0.0))),
+)
+_MULTICLASS = (
+    Metric("log_loss", False, _log_loss_of_classes),
+    Metric("accuracy", True, lambda y, p: float(np.mean(p.argmax(axis=1) == y))),
+    Metric("f1_macro", True, _f1_macro),
+    Metric("roc_auc_ovr", True, _auc_one_vs_rest, needs_every_class=True),
+)
+_REGRESSION = (
+    Metric("rmse", False, lambda y, p: float(np.sqrt(np.mean((p - y) ** 2)))),
+    Metric("mae", False, lambda y, p: float(np.mean(np.abs(p - y)))),
+    Metric("r2", True, lambda y, p: float(sk.r2_score(y, p))),
+)
+METRICS: dict[Task, dict[str, Metric]] = {
+    "binary": {m.name: m for m in _BINARY},
+    "multiclass": {m.name: m for m in _MULTICLASS},
+    "regression": {m.name: m for m in _REGRESSION},
+}
+
+
+def metric_of(task: Task, name: str) -> Metric:
+    """The metric `name` of a task; raises `UsageError` with the nearest known name."""
+    known = METRICS[task]
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    raise UsageError(
+        f"mlops.yaml: train.metric is {name!r}, which is no metric of a {task} task",
+        hint=(f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}",
+    )
+
+
+def check_classes(target: Array, *, classes: int, metric: Metric, part: str) -> None:
+    """Hold a part to what the metric needs of it.
+
+    Raises `DataError` where a class that the metric needs has no row in the part named `part`.
+    """
+    counts = np.bincount(target.astype(np.int64), minlength=classes) if classes else np.array([])
+    if metric.needs_every_class and (counts == 0).any():
+        raise DataError(
+            f"{metric.name} is undefined on the {part} part: of its {len(target)} rows "
+            f"{_said(counts)}",
+            hint="give split.validation and split.holdout larger shares, split.by: stratified, "
+            "or train.metric another metric",
+        )
+
+
+def _said(counts: NDArray[np.int64]) -> str:
+    shown = [f"{n} are of class {k}" for k, n in enumerate(counts.tolist())]
+    return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
+
+
+def evaluate(task: Task, target: Array, predictions: Array) -> dict[str, float]:
+    """Every metric of the task that is defined on these rows, by name."""
+    classes = 0 if task == "regression" else (2 if task == "binary" else predictions.shape[1])
+    every = len(np.unique(target)) == classes
+    found = {}
+    for name, metric in METRICS[task].items():
+        if metric.needs_every_class and not every:
+            continue
+        value = metric.value(target, predictions)
+        if np.isfinite(value):
+            found[name] = value
+    return found

@@ -1,0 +1,92 @@
+"""The space that is searched where the configuration gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mlops_cli.config.model import Choice, FloatRange, IntRange, SearchRange
+from mlops_cli.errors import UsageError
+
+
+def _float(low: float, high: float, *, log: bool = False) -> FloatRange:
+    return FloatRange(float_=(low, high), log=log)
+
+
+def _int(low: int, high: int, *, log: bool = False) -> IntRange:
+    return IntRange(int_=(low, high), log=log)
+
+
+_TREES: Mapping[str, SearchRange] = {
+    "n_estimators": _int(50, 300, log=True),
+    "max_depth": _int(3, 16),
+    "min_samples_leaf": _int(1, 50, log=True),
+    "max_features": _float(0.2, 1.0),
+}
+_PENALTY: Mapping[str, SearchRange] = {"C": _float(1e-3, 1e2, log=True)}
+_RIDGE: Mapping[str, SearchRange] = {"alpha": _float(1e-3, 1e3, log=True)}
+_HISTOGRAMS: Mapping[str, SearchRange] = {
+    "learning_rate": _float(0.02, 0.3, log=True),
+    "max_iter": _int(50, 300, log=True),
+    "max_leaf_nodes": _int(7, 127, log=True),
+    "min_samples_leaf": _int(5, 100, log=True),
+    "l2_regularization": _float(1e-3, 10.0, log=True),
+}
+SPACES: dict[str, Mapping[str, SearchRange]] = {
+    "xgboost": {
+        "max_depth": _int(3, 10),
+        "eta": _float(0.02, 0.3, log=True),
+        "subsample": _float(0.5, 1.0),
+        "colsample_bytree": _float(0.5, 1.0),
+        "min_child_weight": _float(1.0, 20.0, log=True),
+    },
+    "LogisticRegression": _PENALTY,
+    "Ridge": _RIDGE,
+    "Lasso": _RIDGE,
+    "ElasticNet": {**_RIDGE, "l1_ratio": _float(0.0, 1.0)},
+    "RandomForestClassifier": _TREES,
+    "RandomForestRegressor": _TREES,
+    "ExtraTreesClassifier": _TREES,
+    "ExtraTreesRegressor": _TREES,
+    "HistGradientBoostingClassifier": _HISTOGRAMS,
+    "HistGradientBoostingRegressor": _HISTOGRAMS,
+    "GradientBoostingClassifier": {
+        "learning_rate": _float(0.02, 0.3, log=True),
+        "n_estimators": _int(50, 300, log=True),
+        "max_depth": _int(2, 6),
+        "subsample": _float(0.5, 1.0),
+    },
+    "DecisionTreeClassifier": {
+        "max_depth": _int(2, 16),
+        "min_samples_leaf": _int(1, 100, log=True),
+    },
+    "KNeighborsClassifier": {
+        "n_neighbors": _int(3, 50, log=True),
+        "weights": Choice(choice=("uniform", "distance")),
+    },
+}
+SPACES |= {
+    "GradientBoostingRegressor": SPACES["GradientBoostingClassifier"],
+    "DecisionTreeRegressor": SPACES["DecisionTreeClassifier"],
+    "KNeighborsRegressor": SPACES["KNeighborsClassifier"],
+}
+
+
+def space_of(
+    estimator: str, asked: Mapping[str, SearchRange] | None, fixed: Iterable[str]
+) -> Mapping[str, SearchRange]:
+    """The space to search: the one asked for, or the estimator's own without `fixed` parameters.
+
+    `estimator` is `xgboost` or `sklearn:module.Class`; a class without a space of its own gets an
+    empty one: its defaults are tried once. Raises `UsageError` for a parameter that is searched
+    and fixed.
+    """
+    held = set(fixed)
+    if asked is not None:
+        if both := sorted(held & asked.keys()):
+            raise UsageError(
+                f"mlops.yaml: {both[0]!r} stands in tune.space and in train.params",
+                hint="search it or fix it: remove one of the two",
+            )
+        return asked
+    default = SPACES.get(estimator.rpartition(".")[2], {})
+    return {name: r for name, r in default.items() if name not in held}

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_cli.errors import DataError
+from mlops_cli.tables.split import split
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=st.integers(20, 400),
+    shares=st.tuples(st.floats(0.15, 0.4), st.floats(0.15, 0.4)),
+    by=st.sampled_from(["time", "random", "stratified"]),
+    seed=st.integers(0, 5),
+)
+def test_parts_are_every_row_once_and_of_the_asked_sizes(n, shares, by, seed):
+    target = np.arange(n) % 3
+    parts = split(by, *shares, seed=seed, n=n, target=target)
+    together = np.concatenate([parts.train, parts.validation, parts.holdout])
+    assert sorted(together.tolist()) == list(range(n))
+    assert len(parts.validation) == round(n * shares[0])
+    assert len(parts.holdout) == round(n * shares[1])
+    for part in (parts.train, parts.validation, parts.holdout, parts.fitted):
+        assert part.dtype == np.int64
+        assert (np.diff(part) > 0).all()
+
+
+def test_by_time_the_newest_rows_are_held_out():
+    parts = split("time", 0.2, 0.2, seed=0, n=10)
+    assert parts.train.tolist() == [0, 1, 2, 3, 4, 5]
+    assert parts.validation.tolist() == [6, 7]
+    assert parts.holdout.tolist() == [8, 9]
+
+
+@settings(deadline=None, max_examples=40)
+@given(counts=st.lists(st.integers(5, 60), min_size=2, max_size=5), seed=st.integers(0, 5))
+def test_stratified_parts_hold_each_class_share_within_a_row(counts, seed):
+    target = np.repeat(np.arange(len(counts)), counts)
+    np.random.default_rng(seed).shuffle(target)
+    parts = split("stratified", 0.2, 0.2, seed=seed, n=len(target), target=target)
+    for code, count in enumerate(counts):
+        for part in (parts.validation, parts.holdout):
+            assert abs((target[part] == code).sum() - 0.2 * count) <= 1
+
+
+def test_text_classes_are_strata_too():
+    target = np.array(["a", "b"] * 50)
+    parts = split("stratified", 0.2, 0.2, seed=0, n=100, target=target)
+    assert (target[parts.holdout] == "a").sum() == 10
+
+
+def test_another_seed_draws_other_rows_and_the_same_seed_the_same():
+    first, again, other = (split("random", 0.2, 0.2, seed=s, n=100) for s in (0, 0, 1))
+    assert (first.holdout == again.holdout).all()
+    assert (first.holdout != other.holdout).any()
+
+
+def test_too_few_rows_names_the_numbers():
+    with pytest.raises(DataError, match=r"5 rows .* hold-out of 1"):
+        split("time", 0.2, 0.2, seed=0, n=5)
