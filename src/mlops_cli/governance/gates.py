@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.model import ChampionGate, MetricGate
 from mlops_cli.errors import GateError, InconclusiveError, MlopsError, UsageError
-from mlops_cli.governance.decision import GateResult, Verdict
+from mlops_cli.governance.decision import Decision, GateResult, Verdict
 
 if TYPE_CHECKING:
     from mlops_cli.governance.comparison import Comparison
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 NOT_WORSE = "champion: not_worse"
 
 
-def check_names(gates: Sequence[MetricGate | ChampionGate], metrics: Mapping[str, object]) -> None:
+def check_names(gates: Sequence[MetricGate | ChampionGate], known: Sequence[str]) -> None:
     """Raise `UsageError`, with the nearest name, for a gate on a metric that nobody computes."""
     for gate in gates:
-        if isinstance(gate, MetricGate) and gate.metric not in metrics:
-            near = difflib.get_close_matches(gate.metric, metrics, n=1, cutoff=0.4)
-            known = ", ".join(metrics)
+        if isinstance(gate, MetricGate) and gate.metric not in known:
+            near = difflib.get_close_matches(gate.metric, known, n=1, cutoff=0.4)
             raise UsageError(
                 f"mlops.yaml: `register.gates` names the metric {gate.metric!r}, "
-                "and metrics.json has no such one for the hold-out",
-                hint=f"did you mean `{near[0]}`?" if near else f"known here: {known}",
+                "which is none of this task's",
+                hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}",
             )
 
 
 def metric_gate(gate: MetricGate, metrics: Mapping[str, float | None]) -> GateResult:
     """Hold a hold-out metric to its bound; the bound itself passes. What is no number does not."""
-    value = metrics[gate.metric]
+    value = metrics.get(gate.metric)
     sign, bound = (">=", gate.min) if gate.min is not None else ("<=", gate.max)
     said = f"{gate.metric} {sign} {bound:g}"
     if value is None or not math.isfinite(value):
@@ -86,16 +85,15 @@ def champion_gate(comparison: Comparison, *, metric: str, champion: str, rows: i
     return GateResult(NOT_WORSE, verdict, why, metric, value, bound)
 
 
-def refusal(digest: str, gates: Sequence[GateResult], champion: str | None) -> MlopsError | None:
+def refusal(decision: Decision) -> MlopsError:
     """The error that says no: `GateError`, or `InconclusiveError` where no gate truly refused."""
-    failed = [g for g in gates if not g.passed]
-    if not failed:
-        return None
-    stays = f"the champion stays {short(champion)}" if champion else "there is no champion"
-    message = f"{short(digest)} is refused, {stays}: " + "; ".join(g.why for g in failed)
+    failed = [g for g in decision.gates if not g.passed]
+    champion = decision.champion
+    stays = f"the champion stays {short(champion.digest)}" if champion else "there is no champion"
+    message = f"{short(decision.digest)} is refused, {stays}: " + "; ".join(g.why for g in failed)
     if any(g.verdict == "refused" for g in failed):
         return GateError(message, hint="decision.json says why; `register.gates` holds the bounds")
-    return InconclusiveError(
-        message,
-        hint="decision.json says why; `mlops register --first` does without the champion",
-    )
+    hint = "decision.json says why; give the hold-out more rows, or ask for another metric"
+    if any(g.gate == NOT_WORSE for g in failed):
+        hint = "decision.json says why; `mlops register --first` does without the champion"
+    return InconclusiveError(message, hint=hint)

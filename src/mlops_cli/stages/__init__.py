@@ -76,7 +76,7 @@ STAGES: tuple[Stage, ...] = (
         summary="hold the model to its gates and make it the champion",
         revision=1,
         params=("project", "task", "data", "split", "train", "register"),
-        deps=("data/features.parquet", "data/features.json", "model", "metrics.json"),
+        deps=("{tables}", "data/features.parquet", "data/features.json", "model", "metrics.json"),
         uncached=("decision.json",),
     ),
     Stage(

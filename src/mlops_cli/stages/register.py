@@ -1,0 +1,274 @@
+"""Hold the trained model to its gates and make it the champion, or say why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.manifest import PROVENANCE, Input, Manifest, short
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.config.model import MetricGate
+from mlops_cli.errors import BundleError, DataError, EnvironmentFault
+from mlops_cli.governance.decision import (
+    DECISION,
+    Decision,
+    GateResult,
+    Named,
+    decided_champion,
+    write_decision,
+)
+from mlops_cli.governance.gates import (
+    cannot_compare,
+    champion_gate,
+    check_names,
+    first_of_its_line,
+    is_the_champion,
+    metric_gate,
+    refusal,
+)
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import ROW, Engine, literal, quote
+from mlops_cli.tracking import open_tracking
+
+if TYPE_CHECKING:
+    from mlops_cli.tracking.base import ModelVersion, Tracker
+
+BUNDLE = "model"
+METRICS = "metrics.json"
+FEATURES = "data/features.parquet"
+FIRST = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterResult:
+    """The decision: `champion` and `champion_before` are digests; `number` is the registry's."""
+
+    passed: bool
+    digest: str
+    version: str
+    number: str
+    champion: str
+    champion_before: str | None
+    gates: tuple[GateResult, ...]
+    decision: str
+
+
+def ask_first(project: Project) -> Path:
+    """Ask the next `register`, which DVC will start, not to compare with a champion.
+
+    Returns the file that says so; `register` removes it once it has decided.
+    """
+    file = project.cache / FIRST
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return file
+
+
+def register(
+    project: Project, *, first: bool = False, progress: Progress = QUIET
+) -> RegisterResult:
+    """Hold `model/` to `register.gates`; passing makes it a version, and the champion.
+
+    `first` does without a champion. Writes `decision.json`, then raises `GateError` where a gate
+    refuses and `InconclusiveError` where one cannot decide; the registry stays as it was. Raises
+    `EnvironmentFault` where the registry knows no champion and the last decision names one. Run
+    again after it was killed at any point, it ends as if it had not been.
+    """
+    marker = project.cache / FIRST
+    first = first or marker.is_file()
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    candidate = _read_candidate(project)
+    before = tracker.champion()
+    if before is None and not first:
+        _no_champion_was_lost(project, tracker)
+    decision = _decide(project, candidate, tracker, before=before, first=first)
+    marker.unlink(missing_ok=True)
+    if not decision.passed:
+        write_decision(project.root, decision)
+        raise refusal(decision)
+    version = _register(project, candidate, tracker)
+    write_decision(project.root, decision)
+    tracker.make_champion(version)
+    progress.say(f"{version.version} is the champion")
+    return RegisterResult(
+        passed=True,
+        digest=version.digest,
+        version=version.version,
+        number=version.number,
+        champion=version.digest,
+        champion_before=before.digest if before else None,
+        gates=decision.gates,
+        decision=DECISION,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    bundle: Bundle
+    metrics: dict[str, float | None]
+
+
+def _read_candidate(project: Project) -> _Candidate:
+    file = project.root / METRICS
+    try:
+        holdout = msgspec.json.decode(file.read_bytes())["holdout"]
+        metrics = msgspec.convert(holdout, dict[str, float | None], strict=False)
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, msgspec.ValidationError) as e:
+        raise DataError(f"{METRICS}: {str(e)[:200]}", hint="mlops train") from e
+    return _Candidate(open_bundle(project.root / BUNDLE), metrics)
+
+
+def _no_champion_was_lost(project: Project, tracker: Tracker) -> None:
+    was = decided_champion(project.root)
+    if was is not None:
+        raise EnvironmentFault(
+            f"the registry at {tracker.address} has no champion, but {short(was)} was one",
+            hint="set MLFLOW_TRACKING_URI to the registry that knows it, or start anew with "
+            "`mlops register --first`",
+        )
+
+
+def _register(project: Project, candidate: _Candidate, tracker: Tracker) -> ModelVersion:
+    return tracker.register(
+        candidate.bundle,
+        run_id=_run_id(candidate.bundle),
+        metrics={k: v for k, v in candidate.metrics.items() if v is not None},
+        tags={"metric": project.config.metric},
+    )
+
+
+def _run_id(bundle: Bundle) -> str | None:
+    try:
+        found = msgspec.json.decode((bundle.path / PROVENANCE).read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+    run_id = found.get("run_id") if isinstance(found, dict) else None
+    return run_id if isinstance(run_id, str) else None
+
+
+def _decide(
+    project: Project,
+    candidate: _Candidate,
+    tracker: Tracker,
+    *,
+    before: ModelVersion | None,
+    first: bool,
+) -> Decision:
+    metric, digest = project.config.metric, candidate.bundle.digest
+    gates = project.config.register_.gates
+    known = [*load_adapter("mlops_cli.training.metrics").METRICS[project.config.task]]
+    check_names(gates, [*dict.fromkeys([*known, *candidate.metrics])])
+    said, value = [], None
+    for gate in gates:
+        if isinstance(gate, MetricGate):
+            said.append(metric_gate(gate, candidate.metrics))
+        elif before is None or first:
+            said.append(first_of_its_line(asked=first))
+        elif before.digest == digest:
+            said.append(is_the_champion(digest))
+        else:
+            result = _against_champion(project, candidate.bundle, tracker, before)
+            said, value = [*said, result], result.bound
+    passed = all(g.passed for g in said)
+    champion = Named(before.digest, value) if before else None
+    named = Named(digest, candidate.metrics.get(metric))
+    if before is not None and before.digest == digest:
+        champion = named
+    return Decision(
+        passed=passed,
+        digest=digest,
+        metric=metric,
+        gates=tuple(said),
+        champion_before=champion,
+        champion=named if passed else champion,
+    )
+
+
+def _against_champion(
+    project: Project, candidate: Bundle, tracker: Tracker, champion: ModelVersion
+) -> GateResult:
+    """The champion gate: both bundles predict the same hold-out rows."""
+    incumbent = open_bundle(tracker.fetch(champion.digest))
+    if reason := _another_question(candidate.manifest, incumbent.manifest):
+        return cannot_compare(champion.digest, reason)
+    events = load_adapter("mlops_cli.training.data").read_events(project.root, project.config)
+    rows = events.split.holdout
+    try:
+        theirs = _predict(incumbent, _champion_table(project, events, incumbent))
+    except (BundleError, _NotMade) as e:
+        return cannot_compare(champion.digest, str(e))
+    ours = _predict(candidate, events.table.take(rows))
+    comparison = _compare(project, events, ours, theirs)
+    name = project.config.metric
+    return champion_gate(comparison, metric=name, champion=champion.digest, rows=len(rows))
+
+
+class _NotMade(Exception):
+    """An input of the champion that this project no longer makes."""
+
+
+def _another_question(ours: Manifest, theirs: Manifest) -> str | None:
+    if ours.task != theirs.task or ours.target != theirs.target:
+        said = theirs.target.expression or theirs.target.name
+        return f"it predicts another target ({theirs.task}: {said})"
+    return None if ours.classes == theirs.classes else "it knows other classes"
+
+
+def _champion_table(project: Project, events: Any, champion: Bundle) -> Any:
+    """The champion's features on the hold-out rows, computed from its own trees."""
+    holdout = load_adapter("mlops_cli.governance.holdout")
+    render = load_adapter("mlops_cli.features.sql").render_feature
+    cells = [f"{render(f.tree)} as {quote(f.name)}" for f in champion.trees().features]
+    with open_engine(temporary=project.cache / "spill") as engine:
+        relation = _inputs_relation(project, engine, events.plan.inputs, champion.manifest.inputs)
+        batches = engine.batches(f"select {', '.join([ROW, *cells])} from {relation}")
+        return holdout.take_rows(batches, holdout.row_numbers(events.table, events.split.holdout))
+
+
+def _inputs_relation(
+    project: Project, engine: Engine, made: Sequence[Input], wanted: Sequence[Input]
+) -> str:
+    # What featurize made is taken from there. An event's column that is no feature any more still
+    # stands in the main table; a joined one was made by a join that is gone.
+    features = f"read_parquet({literal(str(project.root / FEATURES))})"
+    now = {i.name: i.type for i in made}
+    lacking = [i for i in wanted if now.get(i.name) != i.type]
+    if gone := [i.name for i in lacking if i.source != "event"]:
+        raise _NotMade(f"its input {gone[0]!r} is no longer made by `features.join`")
+    if not lacking:
+        return features
+    table = engine.typed(
+        project.root / project.config.data.table, {i.name: i.type for i in lacking}
+    )
+    kept = [quote(i.name) for i in wanted if i not in lacking]
+    return (
+        f"(select * from (select {', '.join([ROW, *kept])} from {features}) "
+        f"join {table} using ({ROW}))"
+    )
+
+
+def _predict(bundle: Bundle, table: Any) -> Any:
+    matrix = load_adapter("mlops_cli.tables.matrix").encode(table, bundle.manifest.features)
+    threads = os.cpu_count() or 1
+    return load_adapter("mlops_cli.serving.models").load_model(bundle, threads).predict(matrix)
+
+
+def _compare(project: Project, events: Any, ours: Any, theirs: Any) -> Any:
+    config, holdout = project.config, load_adapter("mlops_cli.governance.holdout")
+    metric = load_adapter("mlops_cli.training.metrics").metric_of(config.task, config.metric)
+    classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
+    target = events.target[events.split.holdout]
+    return load_adapter("mlops_cli.governance.comparison").compare(
+        holdout.scores_of(metric.value, target, (ours, theirs), classes=classes),
+        len(target),
+        higher_is_better=metric.greater_is_better,
+        in_time=config.split_by == "time",
+    )
