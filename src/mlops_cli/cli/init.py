@@ -17,9 +17,7 @@ from mlops_cli.scaffold.init import InitResult, init
 def init_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
     data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CSV or Parquet.")],
-    target: Annotated[
-        str, typer.Option("--target", help="A column, or 'name = expression'.")
-    ],
+    target: Annotated[str, typer.Option("--target", help="A column, or 'name = expression'.")],
     time: Annotated[
         str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")
     ] = None,

@@ -13,9 +13,7 @@ ProjectOption = Annotated[
 ]
 EnvOption = Annotated[
     str | None,
-    typer.Option(
-        "--env", metavar="NAME", help="Overlay mlops.NAME.yaml."
-    ),
+    typer.Option("--env", metavar="NAME", help="Overlay mlops.NAME.yaml."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, and nothing else, to stdout.")

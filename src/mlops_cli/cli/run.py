@@ -21,9 +21,7 @@ from mlops_cli.stages import STAGES, Stage
 def run_command(
     stages: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[STAGE]...", help="Default: all; what they need runs too."
-        ),
+        typer.Argument(metavar="[STAGE]...", help="Default: all; what they need runs too."),
     ] = None,
     project: ProjectOption = None,
     env: EnvOption = None,

@@ -8,14 +8,19 @@ import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, ProjectOption
+from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.config.load import load_project
 from mlops_cli.stages.serve import serve
 
 
 def serve_command(
     bundle: BundleOption = None,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; default: deploy.host.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Default: deploy.port.")
+    ] = None,
     project: ProjectOption = None,
     env: EnvOption = None,
 ) -> None:
@@ -23,6 +28,6 @@ def serve_command(
 
     def work() -> None:
         loaded = None if bundle else load_project(project, env=env)
-        serve(loaded, bundle=bundle, host=host, port=port)
+        serve(loaded, bundle=bundle, host=host, port=port, progress=TerminalProgress())
 
     execute("serve", work, lambda _: None)

@@ -1,10 +1,11 @@
-"""`mlops status`: where am I."""
+"""`mlops status`: where the project stands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.config.load import load_project
@@ -25,4 +26,33 @@ def status_command(
 
 
 def _render(result: StatusResult) -> None:
-    typer.echo("")
+    rows = list(_rows(result))
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
+    yield "project", result.project
+    for stage in result.stages:
+        yield stage.name, stage.state
+    for part, metrics in (result.metrics or {}).items():
+        yield part, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    yield "champion", _champion(result)
+    for d in result.deployments:
+        health = "healthy" if d.healthy else "NOT HEALTHY"
+        yield d.target, f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
+    if not result.deployments:
+        yield "deployed", "nothing"
+    if drift := result.drift:
+        verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "quiet"
+        yield "drift", f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
+    for missing in result.missing:
+        yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"
+
+
+def _champion(result: StatusResult) -> str:
+    if not (champion := result.champion):
+        return "none yet"
+    value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric else ""
+    return f"{champion.version}{value} (version {champion.number} in {champion.registry})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -43,7 +43,7 @@ def as_builtins(result: object) -> Any:
         return {f.name: as_builtins(getattr(result, f.name)) for f in dataclasses.fields(result)}
     if isinstance(result, list | tuple):
         return [as_builtins(item) for item in result]
-    if isinstance(result, dict):
+    if isinstance(result, Mapping):
         return {str(key): as_builtins(value) for key, value in result.items()}
     return msgspec.to_builtins(result, enc_hook=_as_text)
 
