@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops_cli.config.load import Project, load_project
     from mlops_cli.pipeline.run import run
+    from mlops_cli.scaffold.examples import feature_values
     from mlops_cli.stages.drift import drift
     from mlops_cli.stages.featurize import featurize
     from mlops_cli.stages.package import package
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Project",
     "drift",
+    "feature_values",
     "featurize",
     "load_project",
     "package",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "feature_values": "mlops_cli.scaffold.examples",
     "Project": "mlops_cli.config.load",
     "load_project": "mlops_cli.config.load",
     "run": "mlops_cli.pipeline.run",

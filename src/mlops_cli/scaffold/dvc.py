@@ -1,0 +1,47 @@
+"""Put a new project's data under DVC: the one module of the scaffold that knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlops_cli.errors import EnvironmentFault
+
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+
+def start_dvc(folder: Path, *, git: bool, subdirectory: bool) -> None:
+    """Make the folder a DVC repository: with git, inside another one's tree, or without git."""
+    with _quiet():
+        repo = Repo.init(str(folder), no_scm=not git, subdir=git and subdirectory)
+        with repo.config.edit("repo") as config:
+            config["core"]["analytics"] = False
+            config["cache"]["type"] = "reflink,hardlink,copy"
+        repo.close()
+
+
+def add_data(folder: Path, table: str) -> None:
+    """Put the file `table` under DVC, which writes `table`.dvc and an entry of .gitignore."""
+    with _quiet(), contextlib.closing(Repo(str(folder))) as repo:
+        repo.add([str(folder / table)])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except DvcException as e:
+        raise EnvironmentFault(f"DVC: {str(e)[:300]}", hint="mend that first") from e
+    finally:
+        logger.setLevel(level)

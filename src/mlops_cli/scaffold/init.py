@@ -1,0 +1,160 @@
+"""`mlops init`: a new project straight from a data file, whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.load import Project, load_project
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.scaffold.data import bring_data
+from mlops_cli.scaffold.files import Plan, write_files
+from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git
+from mlops_cli.scaffold.study import Guess, study_file
+from mlops_cli.tables import open_engine
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_MESSAGE = "{name}: a new project"
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """The project that was made, what was guessed and why, and what deserves a second look."""
+
+    project: str
+    task: str
+    target: str
+    time: str | None
+    features: tuple[str, ...]
+    files: tuple[str, ...]
+    guesses: tuple[Guess, ...]
+    warnings: tuple[str, ...]
+
+
+def init(
+    directory: Path,
+    *,
+    data: Path,
+    target: str,
+    time: str | None = None,
+    git: bool = True,
+    reference: bool = False,
+    finish: Callable[[Project], Any] | None = None,
+    progress: Progress = QUIET,
+) -> InitResult:
+    """Make a project in `directory`, which does not exist or is empty, named after its last part.
+
+    `data` is a CSV or Parquet file, `target` a column of it or `name = expression`, `time` the
+    column that says when an event happened. The file is copied and put under DVC; with
+    `reference` it stays where it is. `finish` is called with the project before the first commit.
+
+    Raises `UsageError` for what was asked wrongly, `DataError` for a file that cannot be read or
+    leaves nothing to learn. Nothing is left behind then.
+    """
+    name = _name(directory)
+    _check_free(directory)
+    if not data.is_file():
+        raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
+    progress.update(f"reading {data.name}")
+    with open_engine() as engine:
+        study = study_file(engine, data, target=target, time=time)
+        plan = Plan(
+            name=name,
+            table=f"data/raw/{data.name}",
+            target=target.strip(),
+            study=study,
+            reference=reference,
+            folder=path_in_git(directory) if git else None,
+        )
+        with _new_folder(directory) as root:
+            progress.update(f"making {directory}")
+            files = write_files(root, plan)
+            bring_data(data, root / plan.table, reference=reference)
+            files += load_adapter("mlops_cli.scaffold.examples").write_examples(
+                engine, root, study.target.sql
+            )
+            _keep(root, plan, git=git)
+            if finish:
+                finish(load_project(root))
+            if git and plan.folder is None:
+                first_commit(root, _MESSAGE.format(name=name))
+    if git and plan.folder is not None:
+        first_commit(directory, _MESSAGE.format(name=name))
+    return _result(directory, plan, files)
+
+
+def _keep(root: Path, plan: Plan, *, git: bool) -> None:
+    """Put the project under git and DVC."""
+    dvc = load_adapter("mlops_cli.scaffold.dvc")
+    if git and plan.folder is None:
+        start_git(root)
+    dvc.start_dvc(root, git=git, subdirectory=plan.folder is not None)
+    if not plan.reference:
+        dvc.add_data(root, plan.table)
+
+
+def _name(directory: Path) -> str:
+    name = directory.resolve().name
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a project's name",
+            hint="letters, digits, `.`, `_` and `-`, at most 63, the first no sign",
+        )
+    return name
+
+
+def _check_free(directory: Path) -> None:
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
+        raise UsageError(f"{directory} exists and is not empty", hint="name a new folder")
+
+
+@contextmanager
+def _new_folder(directory: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `directory` when the block ends without an error."""
+    parent = directory.resolve().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".tmp", dir=parent))
+    except OSError as e:
+        raise EnvironmentFault(f"cannot make {directory}: {e.strerror}", hint="mend that") from e
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        _move(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(temporary: Path, directory: Path) -> None:
+    if not directory.exists():
+        temporary.rename(directory)
+        return
+    # Somebody may stand in the empty folder: what is made moves into it.
+    for entry in sorted(temporary.iterdir()):
+        entry.rename(directory / entry.name)
+
+
+def _result(directory: Path, plan: Plan, files: list[str]) -> InitResult:
+    study, warnings = plan.study, list(plan.study.warnings)
+    if plan.reference:
+        warnings.append(f"{plan.table} is a link: a clone of this project lacks the data")
+    if plan.folder is not None:
+        warnings.append("GitHub reads workflows at the repository's root: move .github there")
+    return InitResult(
+        project=str(directory),
+        task=study.task,
+        target=plan.target,
+        time=study.time,
+        features=study.choice.features,
+        files=(*files, plan.table),
+        guesses=study.guesses,
+        warnings=tuple(warnings),
+    )

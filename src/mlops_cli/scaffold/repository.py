@@ -1,0 +1,72 @@
+"""The project's git and DVC: what `init` sets up, and its first commit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_cli.errors import EnvironmentFault
+
+_FALLBACK = ("-c", "user.name=mlops", "-c", "user.email=mlops@localhost")
+
+
+def path_in_git(directory: Path) -> str | None:
+    """The path of a folder, which need not exist yet, inside a git work tree; None outside one."""
+    folder = directory.resolve()
+    parent = next(p for p in folder.parents if p.is_dir())
+    try:
+        top = Path(_git(parent, "rev-parse", "--show-toplevel").strip()).resolve()
+    except EnvironmentFault:
+        return None
+    return folder.relative_to(top).as_posix()
+
+
+def start_git(folder: Path) -> None:
+    """Make a repository of the folder, branch main."""
+    _git(folder, "init", "--quiet", "--initial-branch", "main")
+
+
+def first_commit(folder: Path, message: str) -> None:
+    """Commit what the folder holds; where git has no identity, under one of our own."""
+    _git(folder, "add", "--", ".")
+    who = [] if _has_identity(folder) else _FALLBACK
+    # A new project's first commit is not the place for a passphrase prompt.
+    _git(folder, *who, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, "--", ".")
+
+
+def _has_identity(folder: Path) -> bool:
+    try:
+        _git(folder, "var", "GIT_COMMITTER_IDENT")
+        _git(folder, "var", "GIT_AUTHOR_IDENT")
+    except EnvironmentFault:
+        return False
+    return True
+
+
+def _git(folder: Path, *command: str) -> str:
+    return run_tool(["git", *command], folder)
+
+
+def run_tool(command: Sequence[str], folder: Path) -> str:
+    """What a program printed; raises `EnvironmentFault` with the end of what it complained of."""
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "DVC_NO_ANALYTICS": "1"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except FileNotFoundError as e:
+        raise EnvironmentFault(
+            f"{command[0]} is not installed", hint=f"install {command[0]}, or use --no-git"
+        ) from e
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-300:]
+        raise EnvironmentFault(f"{' '.join(command[:3])} failed: {said}", hint="mend that first")
+    return done.stdout

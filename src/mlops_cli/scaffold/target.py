@@ -1,0 +1,138 @@
+"""What is to be predicted: the target's type, the columns it is made of, and the task."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.config.model import DataConfig
+from mlops_cli.contracts.statistics import TableStatistics
+from mlops_cli.errors import DataError, UsageError
+from mlops_cli.tables.base import Engine, quote
+
+Task = Literal["binary", "multiclass", "regression"]
+FEW = 20  # as many whole numbers are still classes
+MOST_CLASSES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The target: `sql` over a typed relation, and `inputs`, the columns that it is made of.
+
+    `distinct` counts its values without null; `whole` says that every number is a whole one.
+    """
+
+    name: str
+    sql: str
+    expression: str | None
+    type: ValueType
+    inputs: tuple[str, ...]
+    rows: int
+    nulls: int
+    distinct: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGuess:
+    """The task, and why."""
+
+    task: Task
+    why: str
+
+
+def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -> Target:
+    """Read what the target holds, from `COLUMN` or `NAME = EXPRESSION`.
+
+    Raises `UsageError` for a name that is no column and for an expression that is none,
+    `DataError` where nothing can be learned: all null, or one value only.
+    """
+    config = DataConfig(table=path.name, target=text)
+    name, expression = config.target_name, config.target_expression
+    if expression is None:
+        _check_column(path, table, name)
+        inputs: tuple[str, ...] = (name,)
+        sql, kind = quote(name), table.types[name]
+    else:
+        sql, kind, inputs = _read_expression(table, name, expression)
+    relation = engine.typed(path, table.types)
+    whole = "bool_and(t = trunc(t))" if kind in ("integer", "float") else "false"
+    nulls, distinct, is_whole = engine.rows(
+        f"select count(*) filter (where t is null), count(distinct t), {whole} "
+        f"from (select {sql} as t from {relation})"
+    )[0]
+    target = Target(
+        name, sql, expression, kind, inputs, table.rows, nulls, distinct, bool(is_whole)
+    )
+    _check_values(target)
+    return target
+
+
+def guess_task(target: Target) -> TaskGuess:
+    """Binary for two values, multiclass for text and a few whole numbers, else regression.
+
+    Raises `UsageError` for a date, and for text with more values than classes make sense.
+    """
+    n = target.distinct
+    if target.type in ("date", "timestamp"):
+        raise UsageError(
+            f"the target {target.name!r} is a {target.type}, which no model here predicts",
+            hint="predict a number, such as --target \"days = date_diff('day', start, finish)\"",
+        )
+    if n == 2:
+        return TaskGuess("binary", "it has two values")
+    if target.type == "text":
+        if n > MOST_CLASSES:
+            raise UsageError(
+                f"the target {target.name!r} is text with {n} values: too many classes",
+                hint='group them: --target "name = case when ... then ... end"',
+            )
+        return TaskGuess("multiclass", f"it is text with {n} values")
+    if target.whole and n <= FEW and target.rows >= 5 * n:
+        return TaskGuess("multiclass", f"it has {n} whole numbers as values")
+    return TaskGuess("regression", f"it is a number with {n} values")
+
+
+def _check_column(path: Path, table: TableStatistics, name: str) -> None:
+    if name in table.columns:
+        return
+    near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0)
+    raise UsageError(
+        f"the target {name!r} is no column of {path.name}; the nearest is {near[0]!r}",
+        hint=f"columns: {', '.join(list(table.columns)[:30])}; "
+        'or give an expression: --target "late = delay > 15"',
+    )
+
+
+def _read_expression(
+    table: TableStatistics, name: str, expression: str
+) -> tuple[str, ValueType, tuple[str, ...]]:
+    expressions = load_adapter("mlops_cli.features.expressions")
+    try:
+        node = expressions.parse(expression, table.types)
+    except UsageError as e:
+        raise UsageError(f"the expression of the target {name!r}: {e.message}", hint=e.hint) from e
+    inputs = tuple(expressions.columns_of(node))
+    if not inputs:
+        raise UsageError(
+            f"the expression of the target {name!r} reads no column",
+            hint=f"columns: {', '.join(list(table.columns)[:30])}",
+        )
+    return load_adapter("mlops_cli.features.sql").render(node), node.type, inputs
+
+
+def _check_values(target: Target) -> None:
+    if target.distinct == 0:
+        raise DataError(
+            f"the target {target.name!r} is null in every row",
+            hint="name another column, or an expression that has a value",
+        )
+    if target.distinct == 1:
+        raise DataError(
+            f"the target {target.name!r} has one value only: a constant leaves nothing to learn",
+            hint="take data in which at least two classes or values occur",
+        )
