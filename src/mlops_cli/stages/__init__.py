@@ -49,7 +49,7 @@ STAGES: tuple[Stage, ...] = (
         name="featurize",
         summary="make one table of features, as known at each event's time",
         revision=1,
-        params=("task", "data", "features"),
+        params=("task", "data", "validate", "features"),  # validate names the contract
         deps=("{tables}", "{contracts}", "data/rejected.parquet"),
         outs=("data/features.parquet", "data/features.json"),
     ),

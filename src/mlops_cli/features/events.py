@@ -1,0 +1,142 @@
+"""The SQL from a raw table to inputs, joined columns, row features and the target.
+
+Every column is cast by its contract; a NaN is null, as a request could not say otherwise. A join
+sees only what was known at the event's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
+from mlops_cli.bundle.plan import TARGET, TIME
+from mlops_cli.errors import DataError
+from mlops_cli.features.base import JoinSource
+from mlops_cli.features.sql import render, render_feature
+from mlops_cli.tables.base import ROW, Engine, literal, quote
+
+_KNOWN = "__known__"
+_AT = "__at__"
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What to make of a raw table.
+
+    `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
+    to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted.
+    """
+
+    columns: Mapping[str, ValueType]
+    time: str | None
+    joins: Sequence[JoinSource]
+    inputs: Sequence[str]
+    rows: Sequence[FeatureTree]
+    target: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The rows that validation found bad: the file of its findings, None where it has not run."""
+
+    path: Path | None
+
+    def without(self, engine: Engine, table: str, relation: str) -> str:
+        """`relation` without the rejected rows of `table` (its path in the project)."""
+        if self.path is None:
+            return relation
+        bad = f'select row from {engine.raw(self.path)} where "table" = {literal(table)}'
+        return f"(select * from {relation} where {ROW} not in ({bad}))"
+
+
+def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected) -> str:
+    """A query over `relation`, a typed relation of the raw table's `events.columns`.
+
+    Its columns: `__row__`, `__time__` (where there is a time), `__target__` (where it is wanted),
+    the inputs by their names, the row features by theirs. No row is lost and none is made; no
+    order is promised. Raises `DataError` where a join without `asof` meets a key twice.
+    """
+    moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
+    sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"
+    for source in events.joins:
+        sql = _joined(engine, source, sql, rejected)
+    cells = [ROW]
+    cells += [TIME] if events.time is not None else []
+    cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
+    cells += [quote(name) for name in events.inputs]
+    cells += [f"{render_feature(t.tree)} as {quote(t.name)}" for t in events.rows]
+    return f"select {', '.join(cells)} from {sql}"
+
+
+def _without_nan(relation: str, types: Mapping[str, ValueType]) -> str:
+    cells = [
+        f"case when not isnan({quote(n)}) then {quote(n)} end as {quote(n)}"
+        if kind == "float"
+        else quote(n)
+        for n, kind in types.items()
+    ]
+    return f"(select {', '.join([*cells, ROW])} from {relation})"
+
+
+def _joined(engine: Engine, source: JoinSource, events: str, rejected: Rejected) -> str:
+    right = _right(engine, source, rejected)
+    on = [f"l.{quote(name)} = r.{quote(name)}" for name in source.config.on]
+    if source.config.asof is None:
+        _check_unique(engine, source, right)
+        cells = [f"r.{quote(name)}" for name in source.config.columns]
+        join = f"left join {right} r on {' and '.join(on)}"
+    else:
+        cells = [f"{_fresh(source, name)} as {quote(name)}" for name in source.config.columns]
+        join = f"asof left join {right} r on {' and '.join([*on, f'l.{TIME} >= r.{_KNOWN}'])}"
+    return f"(select l.*, {', '.join(cells)} from {events} l {join})"
+
+
+def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:
+    config = source.config
+    names = [*config.on, *config.columns, *([config.asof] if config.asof else [])]
+    types = {name: source.types[name] for name in names}
+    typed = rejected.without(engine, config.table, engine.typed(source.path, types))
+    relation = _without_nan(typed, types)
+    if config.asof is None:
+        return relation
+    at = quote(config.asof)
+    keys = ", ".join([*(quote(name) for name in config.on), at])
+    known = f"{at} + to_seconds({int(config.lag.total_seconds())})"
+    # Of rows with the same keys and time the last of the file is the one that counts.
+    last = f"row_number() over (partition by {keys} order by {ROW} desc) = 1"
+    return (
+        f"(select * exclude ({ROW}), {at} as {_AT}, {known} as {_KNOWN} from {relation} "
+        f"where {at} is not null qualify {last})"
+    )
+
+
+def _fresh(source: JoinSource, name: str) -> str:
+    column = f"r.{quote(name)}"
+    if source.config.ttl is None:
+        return column
+    ttl = f"to_seconds({int(source.config.ttl.total_seconds())})"
+    return f"case when r.{_AT} >= l.{TIME} - {ttl} then {column} end"
+
+
+def _check_unique(engine: Engine, source: JoinSource, right: str) -> None:
+    keys = ", ".join(quote(name) for name in source.config.on)
+    present = " and ".join(f"{quote(name)} is not null" for name in source.config.on)
+    found = engine.rows(
+        f"select {keys}, count(*) from {right} where {present} group by {keys} "
+        f"having count(*) > 1 order by {keys} limit 1"
+    )
+    if found:
+        pairs = zip(source.config.on, found[0], strict=False)
+        shown = ", ".join(f"{name} = {value!r}" for name, value in pairs)
+        raise DataError(
+            f"{source.config.table} has {found[0][-1]} rows with {shown}, and a join without "
+            "`asof` takes one",
+            hint="make the keys unique, add a key to `on`, or say by which time with `asof`",
+        )
+
+
+def read_columns(*needs: Iterable[str]) -> list[str]:
+    """The distinct names of several lists, in the order of their first use."""
+    return list(dict.fromkeys(name for need in needs for name in need))

@@ -1,0 +1,264 @@
+"""Resolve the `features` and `data` sections against the tables' types: inputs, features, trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
+from mlops_cli.bundle.manifest import Feature, Input, Target, Task
+from mlops_cli.config.model import Config, JoinConfig
+from mlops_cli.errors import UsageError
+from mlops_cli.features.base import Layout, Schemas, TableSchema
+from mlops_cli.features.expressions import columns_of, parse, unknown_column
+from mlops_cli.features.typing import operation
+
+_FILE = "mlops.yaml"
+_MOMENT_HINT = (
+    "make numbers of it under features.row, such as `hour({0})`, `dayofweek({0})` or "
+    "`date_diff('day', {0}, ...)`"
+)
+
+
+def check_features(config: Config, schemas: Schemas) -> Layout:
+    """The layout that the configuration asks for, by the contracts' types of every table.
+
+    Raises `UsageError` naming the key in `mlops.yaml` for a column that no table has (with the
+    nearest name), names that clash, an expression outside the closed set, types that do not fit,
+    a feature that is the target itself, and a configuration without any feature.
+    """
+    event = _event_types(config, schemas)
+    joined = _joined_types(config, schemas, event)
+    target, target_tree = _target(config, event)
+    known = {**event, **joined}
+    _check_names(config, event, joined)
+    trees = _trees(config, known)
+    _check_leaks(config, trees)
+    return Layout(
+        inputs=_inputs(trees, known, set(joined), schemas[config.data.table]),
+        features=tuple(Feature(t.name, _kind(t.tree.type)) for t in trees),
+        trees=trees,
+        rows=frozenset(config.features.row),
+        target=target,
+        target_tree=target_tree,
+        event=event,
+    )
+
+
+def join_types(schemas: Schemas, join: JoinConfig) -> dict[str, ValueType]:
+    """The types of a joined table; the column that `asof` names is a timestamp."""
+    types = dict(schemas[join.table].types)
+    if join.asof is not None and types.get(join.asof) in ("text", "date"):
+        types[join.asof] = "timestamp"
+    return types
+
+
+def event_types(schema: TableSchema, time: str | None) -> dict[str, ValueType]:
+    """The types of the events table; the column that `data.time` names is a timestamp."""
+    types = dict(schema.types)
+    if time is not None and types.get(time) in ("text", "date"):
+        types[time] = "timestamp"
+    return types
+
+
+def _event_types(config: Config, schemas: Schemas) -> dict[str, ValueType]:
+    time = config.data.time
+    types = event_types(schemas[config.data.table], time)
+    if time is not None and time not in types:
+        raise _at("data.time", unknown_column(time, types))
+    if time is not None and types[time] != "timestamp":
+        raise UsageError(
+            f"{_FILE}: data.time: `{time}` is {types[time]}, and a time is needed",
+            hint="name a column of dates or timestamps (ISO 8601 text will do)",
+        )
+    return types
+
+
+def _joined_types(
+    config: Config, schemas: Schemas, event: Mapping[str, ValueType]
+) -> dict[str, ValueType]:
+    joined: dict[str, ValueType] = {}
+    for i, join in enumerate(config.features.join):
+        key = f"features.join.{i}"
+        types = join_types(schemas, join)
+        _check_join(key, join, types, event)
+        if join.asof is not None and config.data.time is None:
+            raise UsageError(
+                f"{_FILE}: {key}.asof needs the events' own time",
+                hint="name it under data.time, or join on keys alone",
+            )
+        for name in join.columns:
+            if name not in types:
+                raise _at(f"{key}.columns", unknown_column(name, types))
+            if name in joined or name in event:
+                where = config.data.table if name in event else "another join"
+                raise _clash(f"{key}.columns", name, f"`{where}` has it, too")
+            joined[name] = types[name]
+    return joined
+
+
+def _check_join(
+    key: str,
+    join: JoinConfig,
+    types: Mapping[str, ValueType],
+    event: Mapping[str, ValueType],
+) -> None:
+    for name in join.on:
+        for side in (types, event):
+            if name not in side:
+                raise _at(f"{key}.on", unknown_column(name, side))
+        if types[name] != event[name]:
+            raise UsageError(
+                f"{_FILE}: {key}.on: `{name}` is {event[name]} in the events and {types[name]} "
+                f"in {join.table}",
+                hint="give it one type in both contracts",
+            )
+    if join.asof is not None and join.asof not in types:
+        raise _at(f"{key}.asof", unknown_column(join.asof, types))
+    if join.asof is not None and types[join.asof] != "timestamp":
+        raise UsageError(
+            f"{_FILE}: {key}.asof: `{join.asof}` is {types[join.asof]}, and a time is needed",
+            hint="name a column of dates or timestamps (ISO 8601 text will do)",
+        )
+
+
+def _target(config: Config, event: Mapping[str, ValueType]) -> tuple[Target, Node]:
+    name, expression = config.data.target_name, config.data.target_expression
+    if expression is None:
+        if name not in event:
+            raise _at("data.target", unknown_column(name, event))
+        tree = Node("column", event[name], value=name)
+    else:
+        if name in event:
+            raise _clash("data.target", name, f"`{config.data.table}` has a column of that name")
+        tree = _parsed("data.target", expression, event)
+    return Target(name, expression), _target_of_task(config.task, tree)
+
+
+def _target_of_task(task: Task, tree: Node) -> Node:
+    allowed = ("integer", "float") if task == "regression" else ("boolean", "integer", "text")
+    if tree.type in allowed:
+        return tree
+    if tree.type == "float" and tree.op == "column":
+        return operation("to_integer", [tree])  # a null makes a float of a column of 0 and 1
+    wants = "numbers" if task == "regression" else "classes (boolean, integer or text)"
+    other = "binary or multiclass" if task == "regression" else "regression"
+    raise UsageError(
+        f"{_FILE}: data.target is {tree.type}, and the task {task} predicts {wants}",
+        hint=f"set `task: {other}`, or a target of another type",
+    )
+
+
+def _check_names(
+    config: Config, event: Mapping[str, ValueType], joined: Mapping[str, ValueType]
+) -> None:
+    features, target = config.features, config.data.target_name
+    if not (features.columns or features.row or features.join):
+        raise UsageError(
+            f"{_FILE}: `features` names none", hint="list columns under features.columns"
+        )
+    for name in features.row:
+        if name in event or name in joined:
+            raise _clash("features.row", name, "a table has a column of that name")
+    for name in (*features.row, *joined):
+        if name == target:
+            raise _clash("features", name, "the target has that name")
+        if name.startswith("__"):
+            raise UsageError(f"{_FILE}: features: `{name}`: names with __ are our own")
+    if twice := _first_twice(features.columns):
+        raise UsageError(f"{_FILE}: features.columns names `{twice}` twice", hint="name it once")
+
+
+def _trees(config: Config, known: Mapping[str, ValueType]) -> tuple[FeatureTree, ...]:
+    features = config.features
+    trees: dict[str, Node] = {}
+    for name in features.columns:
+        trees[name] = _plain("features.columns", name, known)
+    for name, text in features.row.items():
+        trees[name] = _row_feature(f"features.row.{name}", name, text, known)
+    for i, join in enumerate(features.join):
+        for name in join.columns:
+            trees.setdefault(name, _plain(f"features.join.{i}.columns", name, known))
+    return tuple(FeatureTree(name, tree) for name, tree in trees.items())
+
+
+def _plain(key: str, name: str, known: Mapping[str, ValueType]) -> Node:
+    if name not in known:
+        raise _at(key, unknown_column(name, known))
+    if known[name] in ("date", "timestamp"):
+        raise UsageError(
+            f"{_FILE}: {key}: `{name}` is a {known[name]}, which is no feature by itself",
+            hint=_MOMENT_HINT.format(name),
+        )
+    return Node("column", known[name], value=name)
+
+
+def _row_feature(key: str, name: str, text: str, known: Mapping[str, ValueType]) -> Node:
+    if text.strip() in known:
+        _plain(key, text.strip(), known)
+    tree = _parsed(key, text, known)
+    if tree.type in ("date", "timestamp"):
+        raise UsageError(
+            f"{_FILE}: {key} is a {tree.type}, which is no feature by itself",
+            hint=_MOMENT_HINT.format(name),
+        )
+    return tree
+
+
+def _parsed(key: str, text: str, known: Mapping[str, ValueType]) -> Node:
+    try:
+        return parse(text, known)
+    except UsageError as e:
+        raise _at(key, e) from e
+
+
+def _check_leaks(config: Config, trees: Iterable[FeatureTree]) -> None:
+    if config.data.target_expression is not None:
+        return
+    target = config.data.target_name
+    for tree in trees:
+        if target in columns_of(tree.tree):
+            plain = tree.tree.op == "column" and tree.name in config.features.columns
+            key = "features.columns" if plain else f"features.row.{tree.name}"
+            raise UsageError(
+                f"{_FILE}: {key}: `{target}` is the target itself",
+                hint="leave it out: it is not known when a prediction is made",
+            )
+
+
+def _inputs(
+    trees: Iterable[FeatureTree],
+    known: Mapping[str, ValueType],
+    joined: set[str],
+    schema: TableSchema,
+) -> tuple[Input, ...]:
+    names = dict.fromkeys(name for tree in trees for name in columns_of(tree.tree))
+    ordered = [*(n for n in names if n not in joined), *(n for n in names if n in joined)]
+    return tuple(
+        Input(
+            name=name,
+            type=known[name],
+            nullable=name in joined or schema.nullable.get(name, True),
+            categories=None,
+            source="join" if name in joined else "event",
+        )
+        for name in ordered
+    )
+
+
+def _kind(of: ValueType) -> Literal["numeric", "category"]:
+    return "category" if of == "text" else "numeric"
+
+
+def _clash(key: str, name: str, why: str) -> UsageError:
+    return UsageError(
+        f"{_FILE}: {key}: the name `{name}` is taken: {why}", hint="choose another name"
+    )
+
+
+def _at(key: str, e: UsageError) -> UsageError:
+    return UsageError(f"{_FILE}: {key}: {e.message}", hint=e.hint)
+
+
+def _first_twice(names: tuple[str, ...]) -> str | None:
+    return next((n for n in names if names.count(n) > 1), None)

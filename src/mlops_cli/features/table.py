@@ -1,0 +1,170 @@
+"""The table of features: one Parquet file, ordered by time and source row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_cli.bundle.expressions import Node
+from mlops_cli.bundle.manifest import ClassLabel
+from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
+from mlops_cli.config.load import Project
+from mlops_cli.config.model import Config
+from mlops_cli.errors import DataError
+from mlops_cli.features.base import JoinSource, Layout, Schemas
+from mlops_cli.features.events import Events, Rejected, events_sql
+from mlops_cli.features.expressions import columns_of
+from mlops_cli.features.plan import join_types
+from mlops_cli.features.sql import render
+from mlops_cli.tables.base import ROW, Engine, literal
+
+REJECTED = "data/rejected.parquet"
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    rows: int
+    without_target: int
+    quarantined: int
+
+
+def write_features(
+    engine: Engine, project: Project, layout: Layout, schemas: Schemas, destination: Path
+) -> FeaturePlan:
+    """Write the rows that have a target, and are not rejected, to `destination`.
+
+    Ordered by (time, source row), so two runs give the same bytes. Raises `DataError` where no
+    row is left, or the target's values do not fit the task.
+    """
+    config = project.config
+    rejected = rejected_rows(project)
+    events = _events(project, layout, schemas)
+    table = project.root / config.data.table
+    kept = rejected.without(engine, config.data.table, engine.typed(table, events.columns))
+    _check_whole(engine, layout, kept)
+    present = _has_target(layout.target_tree)
+    order = f"{TIME}, {ROW}" if events.time is not None else ROW
+    made = events_sql(engine, events, kept, rejected)
+    rows = engine.write_parquet(
+        f"select * from ({made}) where {present} order by {order}", destination
+    )
+    counts = _count(engine, table, kept, rows)
+    _check_rows(config, counts)
+    return FeaturePlan(
+        inputs=layout.inputs,
+        features=layout.features,
+        trees=layout.trees,
+        target=layout.target,
+        classes=_classes(engine, config, destination),
+        rows=counts.rows,
+        without_target=counts.without_target,
+        quarantined=counts.quarantined,
+    )
+
+
+def rejected_rows(project: Project) -> Rejected:
+    """What validation rejected of the project's tables; nothing where it has not run."""
+    path = project.root / REJECTED
+    return Rejected(path if path.is_file() else None)
+
+
+def join_sources(project: Project, schemas: Schemas) -> tuple[JoinSource, ...]:
+    """The joined tables of `mlops.yaml`."""
+    return tuple(
+        JoinSource(project.root / join.table, join_types(schemas, join), join)
+        for join in project.config.features.join
+    )
+
+
+def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
+    config = project.config
+    time = config.data.time
+    joins = join_sources(project, schemas)
+    names = dict.fromkeys(
+        [
+            *(i.name for i in layout.inputs if i.source == "event"),
+            *columns_of(layout.target_tree),
+            *(name for join in joins for name in join.config.on),
+            *([time] if time is not None else []),
+        ]
+    )
+    return Events(
+        columns={name: layout.event[name] for name in names},
+        time=time,
+        joins=joins,
+        inputs=tuple(i.name for i in layout.inputs),
+        rows=tuple(t for t in layout.trees if t.name in layout.rows),
+        target=layout.target_tree,
+    )
+
+
+def _has_target(tree: Node) -> str:
+    """Infinite targets are no numbers to learn from; NaN is null already, but for expressions."""
+    return f"isfinite({TARGET})" if tree.type == "float" else f"{TARGET} is not null"
+
+
+def _check_whole(engine: Engine, layout: Layout, relation: str) -> None:
+    tree = layout.target_tree
+    if layout.target.expression is not None or tree.op != "to_integer":
+        return
+    source = render(tree.args[0])
+    found = engine.rows(
+        f"select {source} from {relation} where {source} <> trunc({source}) limit 1"
+    )
+    if found and found[0][0] == found[0][0]:
+        raise DataError(
+            f"the target {layout.target.name!r} holds {found[0][0]}, which is no class",
+            hint="set `task: regression` in mlops.yaml, or make classes of it: "
+            f'target: "high = {layout.target.name} > 0"',
+        )
+
+
+def _count(engine: Engine, table: Path, kept: str, rows: int) -> _Counts:
+    (total,) = engine.rows(f"select count(*) from {engine.raw(table)}")[0]
+    (left,) = engine.rows(f"select count(*) from {kept}")[0]
+    return _Counts(rows=rows, without_target=left - rows, quarantined=total - left)
+
+
+def _check_rows(config: Config, counts: _Counts) -> None:
+    if counts.rows == 0:
+        raise DataError(
+            f"{config.data.table} leaves no row to learn from: {counts.quarantined} are "
+            f"rejected, {counts.without_target} have no target",
+            hint=f"check data.target in mlops.yaml, and {REJECTED}",
+        )
+
+
+def _classes(engine: Engine, config: Config, table: Path) -> tuple[ClassLabel, ...] | None:
+    if config.task == "regression":
+        return None
+    source = f"read_parquet({literal(str(table))})"
+    found = engine.rows(f"select distinct {TARGET} from {source} limit {_MOST_CLASSES + 1}")
+    classes = sorted(row[0] for row in found)
+    _check_classes(config, classes)
+    return tuple(classes)
+
+
+def _check_classes(config: Config, classes: list[ClassLabel]) -> None:
+    target = config.data.target_name
+    shown = ", ".join(repr(c) for c in classes[:5]) + (", ..." if len(classes) > 5 else "")
+    if len(classes) == 1:
+        raise DataError(
+            f"the target {target!r} is {shown} in every row: there is nothing to tell apart",
+            hint="check data.target in mlops.yaml",
+        )
+    if config.task == "binary" and len(classes) != 2:
+        raise DataError(
+            f"the task is binary, and the target {target!r} has {len(classes)} classes: {shown}",
+            hint="set `task: multiclass` in mlops.yaml, or a target such as "
+            f'"is_it = {target} = {_as_sql(classes[0])}"',
+        )
+    if len(classes) > _MOST_CLASSES:
+        raise DataError(
+            f"the target {target!r} has more than {_MOST_CLASSES} classes",
+            hint="set `task: regression` in mlops.yaml, or a target with fewer classes",
+        )
+
+
+def _as_sql(label: ClassLabel) -> str:
+    return literal(label) if isinstance(label, str) else str(label).lower()

@@ -1,0 +1,59 @@
+"""The stage `featurize`: one table of features, as known at each event's time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.files import replacing
+from mlops_cli.bundle.manifest import ClassLabel, canonical_json
+from mlops_cli.bundle.plan import FeaturePlan
+from mlops_cli.config.load import Project
+from mlops_cli.contracts.model import load_contract
+from mlops_cli.features.base import load_schemas
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tables import open_engine
+
+FEATURES = "data/features.parquet"
+PLAN = "data/features.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturizeResult:
+    """What the table holds; `rows` have a target, `quarantined` were left out as rejected."""
+
+    rows: int
+    without_target: int
+    quarantined: int
+    inputs: tuple[str, ...]
+    features: tuple[str, ...]
+    target: str
+    classes: tuple[ClassLabel, ...] | None
+    table: str = FEATURES
+
+
+def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResult:
+    """Write `data/features.parquet`, ordered by time, and `data/features.json`, its plan.
+
+    Raises `UsageError` where `mlops.yaml` names what the tables do not have or an expression that
+    may not be, `DataError` where no row is left or the target does not fit the task.
+    """
+    schemas = load_schemas(project, load_contract)
+    layout = load_adapter("mlops_cli.features.plan").check_features(project.config, schemas)
+    progress.update(f"{len(layout.features)} features of {project.config.data.table}")
+    table = load_adapter("mlops_cli.features.table")
+    with open_engine(temporary=project.cache / "tmp") as engine:
+        plan: FeaturePlan = table.write_features(
+            engine, project, layout, schemas, project.root / FEATURES
+        )
+    with replacing(project.root / PLAN) as temporary:
+        temporary.write_bytes(canonical_json(plan))
+    return FeaturizeResult(
+        rows=plan.rows,
+        without_target=plan.without_target,
+        quarantined=plan.quarantined,
+        inputs=tuple(i.name for i in plan.inputs),
+        features=tuple(f.name for f in plan.features),
+        target=plan.target.name,
+        classes=plan.classes,
+    )
