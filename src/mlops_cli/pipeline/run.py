@@ -10,7 +10,7 @@ from typing import Any
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
-from mlops_cli.pipeline.dvc_yaml import tables_of, write_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import contracts_of, tables_of, write_dvc_yaml
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
@@ -41,6 +41,7 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     """
     started = time.monotonic()
     _check_tables(project)
+    _write_missing_contracts(project, progress)
     if write_dvc_yaml(project):
         progress.say("dvc.yaml brought up to date")
     names = [s.name for s in STAGES]
@@ -68,6 +69,13 @@ def _check_tables(project: Project) -> None:
             f"mlops.yaml names the table {table}, and {project.root / table} does not exist",
             hint="fetch it: `dvc pull`" if kept else f"put the file there, or `dvc add {table}`",
         )
+
+
+def _write_missing_contracts(project: Project, progress: Progress) -> None:
+    if all((project.root / contract).is_file() for contract in contracts_of(project)):
+        return
+    for path in load_adapter("mlops_cli.contracts.missing").write_missing_contracts(project):
+        progress.say(f"{path.relative_to(project.root)} inferred from its table: have a look at it")
 
 
 def _reproduce(project: Project, targets: Sequence[str]) -> list[str]:
