@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mlops_cli.bundle.schema import manifest_schema
+from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import config_schema
 
 HERE = Path(__file__).resolve().parent
-SCHEMAS = {"mlops.schema.json": config_schema, "manifest.schema.json": manifest_schema}
+SCHEMAS = {
+    "mlops.schema.json": config_schema,
+    "manifest.schema.json": manifest_schema,
+    "profile.schema.json": profile_schema,
+}
 
 
 def as_text(schema: object) -> str:

@@ -8,8 +8,6 @@ import msgspec
 
 from mlops_cli.bundle.expressions import ValueType
 
-PROFILE_FORMAT = "1.0"
-
 
 class Bins(msgspec.Struct, frozen=True, tag="bins", tag_field="form"):
     """An exact histogram on the column's own quantiles.
@@ -64,6 +62,5 @@ class ColumnProfile(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """The content of `profile.json`: `rows` fitted on, and each raw input and row feature once."""
 
-    format: str
     rows: int
     columns: tuple[ColumnProfile, ...]

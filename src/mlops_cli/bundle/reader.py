@@ -24,6 +24,7 @@ from mlops_cli.bundle.manifest import (
     digest_of,
     short,
 )
+from mlops_cli.bundle.profile import Profile
 from mlops_cli.errors import BundleError
 
 T = TypeVar("T")
@@ -59,6 +60,10 @@ class Bundle:
     def trees(self) -> FeatureTrees:
         """The compiled feature expressions."""
         return _decode(self.path / FEATURES, FeatureTrees)
+
+    def profile(self) -> Profile:
+        """Drift's reference."""
+        return _decode(self.path / PROFILE, Profile)
 
     def golden(self) -> Iterator[GoldenRow]:
         """The golden rows, one at a time."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
 from mlops_cli.bundle.manifest import Feature, Input, canonical_json
 from mlops_cli.bundle.profile import (
-    PROFILE_FORMAT,
     Bins,
     Categories,
     ColumnProfile,
@@ -48,7 +47,7 @@ def build_profile(
         if feature.name not in columns:
             share = shares[feature.name]
             columns[feature.name] = _profile(table[feature.name], feature, share)
-    profile = Profile(format=PROFILE_FORMAT, rows=table.num_rows, columns=tuple(columns.values()))
+    profile = Profile(rows=table.num_rows, columns=tuple(columns.values()))
     return canonical_json(profile)
 
 

@@ -37,7 +37,7 @@ class Sample:
         Texts that the profile does not list are one, "(other)".
         """
         if self._rows is None:
-            return reconstruct(Profile("", 0, self._columns), 0)
+            return reconstruct(Profile(0, self._columns), 0)
         return pa.table({c.name: _plain(self._rows[c.name], c) for c in self._columns})
 
     def _take(self, batch: pa.RecordBatch) -> None:

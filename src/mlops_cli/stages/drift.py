@@ -11,12 +11,12 @@ import msgspec
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.files import write_text
-from mlops_cli.bundle.manifest import PROFILE, short
+from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
-from mlops_cli.errors import BundleError, UsageError
+from mlops_cli.errors import UsageError
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage, Verdict
@@ -26,6 +26,7 @@ from mlops_cli.tracking import open_tracking
 
 PAGE = "reports/drift.html"
 REPORT = "reports/drift.json"
+_STORED = {"numeric": "float", "category": "varchar"}  # as featurize writes features
 DRAWN = 2000  # rows a side: enough for a histogram, and Evidently's time grows with them
 
 
@@ -61,7 +62,7 @@ def drift(
     table that cannot be read or lacks a column, `InconclusiveError` for too few rows.
     """
     reference = open_bundle(bundle or _deployed(project))
-    profile = _profile(reference)
+    profile = reference.profile()
     window = load_adapter("mlops_cli.monitoring.window")
     sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
     progress.update(f"counting {current}")
@@ -88,20 +89,13 @@ def _deployed(project: Project) -> Path:
     )
 
 
-def _profile(bundle: Bundle) -> Profile:
-    file = bundle.path / PROFILE
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Profile)
-    except msgspec.DecodeError as e:
-        raise BundleError(f"{file} is no profile: {e}", hint="train again") from e
-
-
 def _rows(engine: Engine, current: Path, bundle: Bundle) -> str:
     """The inputs of the table's rows and the features computed from them."""
     inputs = {i.name: i.type for i in bundle.manifest.inputs}
+    kinds = {f.name: f.kind for f in bundle.manifest.features}
     render = load_adapter("mlops_cli.features.sql").render
     computed = [
-        f"try({render(f.tree)}) as {quote(f.name)}"
+        f"try(cast({render(f.tree)} as {_STORED[kinds[f.name]]})) as {quote(f.name)}"
         for f in bundle.trees().features
         if f.name not in inputs
     ]

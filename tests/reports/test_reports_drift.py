@@ -1,0 +1,97 @@
+"""The page that a person opens after `mlops drift`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_cli.reports import drift as drift_page
+from mlops_cli.reports.base import DriftPage, Verdict
+
+HOSTILE = "<script>alert('x')</script>"
+
+
+def verdict(name: str, *, drifted: bool = False) -> Verdict:
+    return Verdict(name, drifted, "ks", 0.31, 0.05, 0.31, 0.4, 0.9, 0.0, 0.02)
+
+
+def page(**change: object) -> DriftPage:
+    rng = np.random.default_rng(0)
+    reference = pa.table({"distance": rng.normal(size=200), HOSTILE: ["a", "b"] * 100})
+    current = pa.table({"distance": rng.normal(2, 1, 150), HOSTILE: ["a", None, "c"] * 50})
+    whole = DriftPage(
+        project="delays & co",
+        version="0123456789ab",
+        source="december.parquet",
+        reference_rows=269_421,
+        current_rows=5000,
+        verdicts=(verdict("distance", drifted=True), verdict(HOSTILE)),
+        reference=reference,
+        current=current,
+    )
+    return replace(whole, **change)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "reports/drift.html"
+    assert drift_page.write_drift_page(page(), path) is None
+    return path.read_text(encoding="utf-8")
+
+
+def ours(html: str) -> str:
+    return html.partition("<iframe")[0]
+
+
+def test_page_shows_our_verdicts_first(written: str) -> None:
+    top = ours(written)
+    assert "<html" in top
+    assert "1 of 2 columns drifted" in top
+    assert "269,421" in top
+    assert '<tr class="drifted"><td>distance</td>' in top
+
+
+def test_page_says_that_the_reference_rows_are_reconstructed(written: str) -> None:
+    assert "reconstructed from the model's profile" in " ".join(ours(written).split())
+
+
+def test_names_from_the_data_cannot_become_markup(written: str) -> None:
+    assert HOSTILE not in ours(written)
+    assert "&lt;script&gt;alert" in ours(written)
+    assert "delays &amp; co" in ours(written)
+
+
+def test_evidently_draws_and_shows_our_score(written: str) -> None:
+    pictures = written.partition("<iframe")[2]
+    assert len(pictures) > 1_000_000
+    assert "mlops drift, as in the table above" in pictures
+    assert "0.31" in pictures
+
+
+def test_page_without_drawable_columns_keeps_the_verdicts_and_says_why(tmp_path: Path) -> None:
+    empty = pa.table({"distance": pa.nulls(3, pa.float64()), HOSTILE: pa.nulls(3, pa.string())})
+    fault = drift_page.write_drift_page(page(current=empty), tmp_path / "drift.html")
+    assert fault is not None
+    html = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert "There are none: no column has values" in html
+    assert "<td>distance</td>" in html
+
+
+def test_page_without_evidently_keeps_the_verdicts_and_says_what_to_install(tmp_path: Path) -> None:
+    code = f"""
+import sys; sys.modules["evidently"] = None
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_reports_drift import page
+from mlops_cli.reports.drift import write_drift_page
+print(write_drift_page(page(), Path({str(tmp_path / "drift.html")!r})))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'evidently' is not installed" in out.stdout
+    assert "<td>distance</td>" in (tmp_path / "drift.html").read_text(encoding="utf-8")
