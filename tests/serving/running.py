@@ -88,7 +88,11 @@ def serving(
     try:
         with os.fdopen(ready, "rb") as said:
             line = said.read()
-        assert line == b"ready\n", line
+        if line != b"ready\n":
+            process.kill()
+            raise AssertionError(
+                (line + process.stderr.read()).decode() if process.stderr else line
+            )
         yield process
     finally:
         process.kill()

@@ -12,7 +12,10 @@ from running import Client, client_of
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.serving.app import App
 from mlops_cli.serving.golden import difference
+from mlops_cli.serving.models import Matrix, Raw
+from mlops_cli.serving.rows import RowEncoder
 
 
 @pytest.mark.parametrize(
@@ -127,3 +130,27 @@ def test_the_document_describes_every_input_and_its_example_is_answered(client: 
     content = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
     example = content["application/json"]["examples"]["event"]["value"]
     assert asyncio.run(client.predict(example))[0] == 200
+
+
+def test_a_fault_of_the_server_is_json_and_its_log_names_the_request(
+    binary: bundles.Sample, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def predict(self, matrix: Matrix) -> Raw:
+            raise RuntimeError("out of order")
+
+    bundle = open_bundle(binary.path)
+    client = Client(App(bundle, Broken(), RowEncoder(bundle.manifest, bundle.trees())))
+    ask = client.ask(
+        "POST",
+        "/v1/predict",
+        msgspec.json.encode(binary.events[0]),
+        [(b"x-request-id", b"order-17")],
+    )
+    status, headers, body = asyncio.run(ask)
+    assert (status, headers[b"x-request-id"]) == (500, b"order-17")
+    assert "out of order" not in body.decode()
+    assert "order-17" in caplog.text
+    assert "out of order" in caplog.text
+    text = asyncio.run(client.ask("GET", "/metrics"))[2].decode()
+    assert 'mlops_requests_total{code="500"} 1.0' in text

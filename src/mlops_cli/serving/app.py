@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 import uuid
@@ -19,6 +20,8 @@ from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.predictions import Prediction, render
 from mlops_cli.serving.requests import MAX_BODY, Event, RequestError, decode_events
 from mlops_cli.serving.rows import RowEncoder
+
+log = logging.getLogger(__name__)
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -88,6 +91,9 @@ class App:
                 status, content = e.status, _error(e.message, e.field, e.row)
                 if status == 413:
                     headers.append(_CLOSE)
+            except Exception:  # logged whole; the client gets JSON and the id
+                log.exception("request %s failed", request_id.decode("ascii"))
+                content = _error("the server failed; its log names this request's id")
             await self._send(send, status, content, headers)
         finally:
             metrics.in_flight -= 1

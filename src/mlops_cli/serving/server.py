@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import socket
 import time
@@ -23,12 +22,10 @@ from mlops_cli.serving.listening import bind, cannot_listen, refuse_new_handshak
 from mlops_cli.serving.models import load_model
 from mlops_cli.serving.rows import RowEncoder
 
-log = logging.getLogger(__name__)
-
 GRACE = 1.0  # seconds in which clients learn, by `connection: close`, that this server leaves
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
 IN_FLIGHT = 25.0  # seconds for answers under way; below the 30 after which others kill
-HANDSHAKE = 0.02  # seconds for handshakes that had begun
+HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
 BACKLOG = 2048
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -72,10 +69,7 @@ def serve(path: Path, address: Address, on_ready: Callable[[Ready], None]) -> No
         # What stands now stays: the collector need not walk it at every turn.
         gc.collect()
         gc.freeze()
-        try:
-            server.run()
-        except OSError as e:
-            raise cannot_listen(address.host, address.port, e) from e
+        server.run()
 
 
 class Server(uvicorn.Server):
@@ -110,7 +104,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
         del sockets
-        await super().startup([self._listener.dup()])
+        try:
+            await super().startup([self._listener.dup()])
+        except OSError as e:  # somebody else listens since the port was bound
+            host, port = self._listener.getsockname()[:2]
+            raise cannot_listen(host, port, e) from e
         self.on_started()
 
     @contextlib.contextmanager
