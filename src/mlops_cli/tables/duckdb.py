@@ -47,7 +47,8 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
     if temporary is not None:
         settings["temp_directory"] = str(temporary)
     connection = duckdb.connect(":memory:", config=settings)
-    connection.execute("set TimeZone = 'UTC'")
+    # Globally: `batches` reads by a cursor, which is a session of its own.
+    connection.execute("set global TimeZone = 'UTC'")
     return DuckDB(connection)
 
 

@@ -1,0 +1,138 @@
+"""A raw table of any time to a model's inputs and features, as the bundle's manifest has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_cli.bundle.expressions import FeatureTree, ValueType
+from mlops_cli.bundle.manifest import Input
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import DataError
+from mlops_cli.features.base import JoinSource, Schemas
+from mlops_cli.features.events import Events, events_sql
+from mlops_cli.features.plan import event_types, join_types
+from mlops_cli.features.table import rejected_rows
+from mlops_cli.tables.base import ROW, SOURCE, Engine, quote
+
+_SHOWN = 80
+
+
+def raw_table_sql(
+    engine: Engine, project: Project, schemas: Schemas, bundle: Bundle, path: Path
+) -> str:
+    """A query over the raw table at `path`, a row for each of its rows, in no promised order.
+
+    Its columns: `__row__`, every input of the manifest in its type, every row feature (FLOAT, or
+    VARCHAR for text). The table needs no target. Joined columns that it lacks are made by the
+    join of `mlops.yaml` from the project's tables; a value that cannot be cast is null (see
+    `check_values`). Raises `DataError` naming a column that is lacking and cannot be made.
+    """
+    present = raw_names(engine, path)
+    joins = _needed_joins(project, schemas, bundle, present)
+    own = {i.name: i.type for i in bundle.manifest.inputs if i.name in present}
+    columns = {**_join_columns(project, schemas, joins), **own}
+    if lacking := [name for name in columns if name not in present]:
+        raise _lacks(path, lacking[0], "the join of `features.join` needs it")
+    asof = any(join.config.asof is not None for join in joins)
+    events = Events(
+        columns=columns,
+        time=project.config.data.time if asof else None,
+        joins=joins,
+        inputs=tuple(i.name for i in bundle.manifest.inputs),
+        rows=tuple(t for t in bundle.trees().features if not _is_plain(t)),
+    )
+    return events_sql(engine, events, engine.typed(path, columns), rejected_rows(project))
+
+
+def raw_names(engine: Engine, path: Path) -> list[str]:
+    """The names of a raw table's columns, in its order."""
+    described = engine.rows(f"describe select * from {engine.raw(path)}")
+    return [row[0] for row in described if row[0] != ROW]
+
+
+def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
+    """Hold the values of those inputs that the table has to their types, in one scan.
+
+    Raises `DataError` naming column, row (from 0) and value of the first that cannot be cast, or
+    is null where the input may not be: the server would refuse the same row.
+    """
+    names = set(raw_names(engine, path))
+    held = [i for i in inputs if i.name in names]
+    if not held:
+        return
+    relation = engine.typed_with_source(path, {i.name: i.type for i in held})
+    firsts = ", ".join(f"min({ROW}) filter (where {_is_bad(i)})" for i in held)
+    (found,) = engine.rows(f"select {firsts} from {relation}")
+    rows = [(row, n) for n, row in enumerate(found) if row is not None]
+    if not rows:
+        return
+    row, n = min(rows)
+    source = quote(SOURCE + held[n].name)
+    (value,) = engine.rows(f"select {source} from {relation} where {ROW} = {int(row)}")[0]
+    raise _bad_value(path, held[n], int(row), value)
+
+
+def _is_bad(i: Input) -> str:
+    value, source = quote(i.name), quote(SOURCE + i.name)
+    missing = f"{value} is null or isnan({value})" if i.type == "float" else f"{value} is null"
+    return f"{value} is null and {source} is not null" if i.nullable else missing
+
+
+def _bad_value(path: Path, i: Input, row: int, value: object) -> DataError:
+    where = f"{path.name}: row {row} (the first is 0), column `{i.name}`"
+    if value is None or value != value:
+        return DataError(
+            f"{where}: null, and the model's input may not be null",
+            hint="fill it in, or leave the row out",
+        )
+    return DataError(
+        f"{where}: {repr(value)[:_SHOWN]} is no {i.type}",
+        hint="mend the value, or leave it empty" if i.nullable else "mend the value",
+    )
+
+
+def _needed_joins(
+    project: Project, schemas: Schemas, bundle: Bundle, present: Sequence[str]
+) -> tuple[JoinSource, ...]:
+    lacking = [i for i in bundle.manifest.inputs if i.name not in present]
+    made: set[str] = set()
+    sources = []
+    for join in project.config.features.join:
+        columns = tuple(i.name for i in lacking if i.source == "join" and i.name in join.columns)
+        if columns:
+            made.update(columns)
+            narrow = join.model_copy(update={"columns": columns})
+            path = project.root / join.table
+            sources.append(JoinSource(path, join_types(schemas, join), narrow))
+    for i in lacking:
+        if i.name not in made:
+            why = "no join of mlops.yaml makes it" if i.source == "join" else "the model needs it"
+            raise _lacks(None, i.name, why)
+    return tuple(sources)
+
+
+def _join_columns(
+    project: Project, schemas: Schemas, joins: Sequence[JoinSource]
+) -> dict[str, ValueType]:
+    if not joins:
+        return {}
+    data = project.config.data
+    types = event_types(schemas[data.table], data.time)
+    names = [name for join in joins for name in join.config.on]
+    if data.time is not None and any(join.config.asof is not None for join in joins):
+        names.append(data.time)
+    return {name: types[name] for name in names}
+
+
+def _is_plain(tree: FeatureTree) -> bool:
+    return tree.tree.op == "column" and tree.tree.value == tree.name
+
+
+def _lacks(path: Path | None, name: str, why: str) -> DataError:
+    where = path.name if path is not None else "the table"
+    return DataError(
+        f"{where} has no column `{name}`, and {why}",
+        hint=f"add the column `{name}` (its values may be empty where the contract allows it)",
+    )
