@@ -152,6 +152,7 @@ def test_a_value_of_another_type_is_refused_naming_field_and_row(
         (b'[{"origin":"JFK","distance":1},{"x":1,"x":1}]', 400, "'x' stands twice"),
         (b"[" * 100_000, 400, "JSON"),
         (b"[]", 422, "no events"),
+        (b"[" + b"{}," * 100_000 + b"{}]", 413, "more than 100000 events"),
         (b"[[]]", 422, "JSON object"),
         (b"null", 422, "an event"),
         (b"3", 422, "an event"),

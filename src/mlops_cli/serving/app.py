@@ -187,7 +187,7 @@ async def _body(receive: Receive) -> bytes:
 
 def _checked(body: bytes, size: int) -> bytes:
     if size > MAX_BODY:
-        raise RequestError(413, f"the body is larger than {MAX_BODY // 2**20} MiB: send less rows")
+        raise RequestError(413, f"the body is larger than {MAX_BODY // 2**20} MiB: send fewer rows")
     return body
 
 

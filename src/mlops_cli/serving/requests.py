@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 MAX_BODY = 16 * 1024 * 1024  # bytes
+MAX_EVENTS = 100_000  # of one list: `{}` repeated to the body's limit would fill the memory
 
 Event = dict[str, Any]
 
@@ -37,7 +38,8 @@ def decode_events(body: bytes) -> tuple[list[Event], bool]:
     """The events of a body, and whether they came as a list.
 
     Raises `RequestError`: 400 for what is no JSON (NaN and Infinity are none), a key that stands
-    twice, or a number beyond a float64; 422 for what is neither an event nor a list of them.
+    twice, or a number beyond a float64; 413 for too long a list; 422 for what is neither an event
+    nor a list of them.
     """
     try:
         value = _decode(body)
@@ -59,6 +61,8 @@ def decode_events(body: bytes) -> tuple[list[Event], bool]:
 def _check_list(events: Sequence[object]) -> None:
     if not events:
         raise RequestError(422, "the list holds no events")
+    if len(events) > MAX_EVENTS:
+        raise RequestError(413, f"the list holds more than {MAX_EVENTS} events: send fewer")
     for row, event in enumerate(events):
         if type(event) is not dict:
             raise RequestError(422, "an event must be a JSON object", row=row)
