@@ -61,7 +61,7 @@ class DeploymentStatus:
 
 @dataclass(frozen=True, slots=True)
 class DriftStatus:
-    """The last drift report: whether it drifted, which columns did, and of which table and model."""
+    """The last drift report: which columns of which table drifted, against which model."""
 
     drifted: bool
     columns: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -27,6 +28,12 @@ _MLFLOW = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+# What goes wrong is raised; a traceback or 60 lines of migrations beside it help nobody.
+_LOGGERS = {
+    "alembic": logging.WARNING,
+    "mlflow.store.db.utils": logging.CRITICAL,
+    "urllib3.connectionpool": logging.ERROR,
+}
 
 
 def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
@@ -36,4 +43,6 @@ def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
     """
     for name, value in _MLFLOW.items():
         os.environ.setdefault(name, value)
+    for name, level in _LOGGERS.items():
+        logging.getLogger(name).setLevel(level)
     return cast("Tracker", load_adapter(TRACKERS["mlflow"]).open_tracking(root, config, project))

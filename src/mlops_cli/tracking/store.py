@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import re
 import time
@@ -61,7 +60,7 @@ def open_client(uri: str, lock: Path) -> MlflowClient:
     Creating the tables takes 2 s and is no transaction: a process that is killed in it, or two
     at once, would leave a database that MLflow can neither use nor mend.
     """
-    _quiet()
+    _give_up_sooner()
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         with locked(lock):
@@ -77,11 +76,7 @@ def _create(file: Path) -> None:
         store.engine.dispose()
 
 
-def _quiet() -> None:
-    # What goes wrong is raised; a traceback or 60 lines of migrations beside it help nobody.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+def _give_up_sooner() -> None:
     # 10 tries, each twice as long after the last, would wait 100 s for a database that is away.
     mlflow.store.db.utils.MAX_RETRY_COUNT = 4
 

@@ -1,0 +1,270 @@
+"""The embedded tracker: MLflow on SQLite, really run."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
+from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking.base import RunRecord, Tracker, TrialRecord
+
+Bundles = Callable[[bytes], Bundle]
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{root}/mlflow.db", f"sqlite:///{root}/mlflow.db")
+
+
+def test_reading_an_unused_registry_creates_nothing(unused: Tracker, root: Path) -> None:
+    assert unused.champion() is None
+    assert unused.versions() == []
+    with pytest.raises(UsageError, match="knows no version"):
+        unused.fetch("ab" * 32)
+    assert not (root / "mlflow.db").exists()
+
+
+def test_a_version_is_registered_once_and_comes_back_whole(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    made = bundle(b"one")
+    version = tracker.register(made, metrics={"roc_auc": 0.7125}, tags={"who": "me"})
+    again = open_tracking(root, TrackingConfig(), "demo").register(made)
+    assert again == version
+    assert (version.digest, version.number) == (made.digest, "1")
+    assert version.metrics == {"roc_auc": 0.7125}
+    assert version.tags["who"] == "me"
+    assert tracker.versions() == [version]
+    shutil.rmtree(made.path)
+    fetched = open_bundle(tracker.fetch(made.digest))
+    assert fetched.digest == made.digest
+    assert fetched.path == root / ".mlops/bundles" / made.version
+
+
+def test_the_champion_is_an_alias_that_moves(tracker: Tracker, bundle: Bundles) -> None:
+    one, two = (tracker.register(bundle(c)) for c in (b"one", b"two"))
+    assert tracker.champion() is None
+    tracker.make_champion(one)
+    assert tracker.champion() == one
+    tracker.make_champion(two)
+    assert tracker.champion() == two
+    assert tracker.versions() == [one, two]
+
+
+def test_a_version_belongs_to_the_run_that_made_it(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    run_id = tracker.log_run(RunRecord("train"))
+    tracker.register(bundle(b"one"), run_id=run_id)
+    tracker.register(bundle(b"two"), run_id="0" * 32)  # of a server that is not this one
+    assert client(root).get_model_version("demo", "1").run_id == run_id
+    assert client(root).get_model_version("demo", "2").run_id not in (run_id, "0" * 32)
+
+
+def test_a_run_keeps_what_it_was_told(tracker: Tracker, root: Path) -> None:
+    params = {f"p{i}": i for i in range(250)} | {"long": "x" * 10_000, "none": None}
+    metrics = {"roc_auc": 0.75, "recall[a&b]": 0.5, "undefined": math.nan}
+    run_id = tracker.log_run(RunRecord("train", params, metrics, {"git": "abc"}, seconds=2.5))
+    run = client(root).get_run(run_id)
+    assert run.info.run_name == "train"
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time - run.info.start_time == 2500
+    assert len(run.data.params) == 252
+    assert run.data.params["p249"] == "249"
+    assert run.data.metrics == {"roc_auc": 0.75, "recall_a_b_": 0.5}
+    assert run.data.tags["git"] == "abc"
+
+
+def test_trials_stand_under_one_run(tracker: Tracker, root: Path) -> None:
+    states = ("complete", "pruned", "failed")
+    trials = [
+        TrialRecord(i, state, {"eta": 0.1 * i}, {} if state == "failed" else {"roc_auc": 0.5 + i})
+        for i, state in enumerate(states)
+    ]
+    parent = tracker.log_trials(RunRecord("tune", {"trials": 3}), trials)
+    found = client(root)
+    experiment = found.get_experiment_by_name("demo").experiment_id
+    under = found.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    by_name = {r.info.run_name: r for r in under}
+    assert [by_name[f"trial {i}"].data.tags["state"] for i in range(3)] == list(states)
+    assert [by_name[f"trial {i}"].info.status for i in range(3)] == ["FINISHED", "KILLED", "FAILED"]
+    assert by_name["trial 1"].data.params == {"eta": "0.1"}
+    steps = found.get_metric_history(parent, "trial.roc_auc")
+    assert [(m.step, m.value) for m in steps] == [(0, 0.5), (1, 1.5)]
+
+
+def test_a_changed_copy_is_fetched_again(tracker: Tracker, bundle: Bundles) -> None:
+    digest = tracker.register(bundle(b"one")).digest
+    folder = tracker.fetch(digest)
+    (folder / "model.ubj").write_bytes(b"changed")
+    (folder / "stray").write_bytes(b"")
+    assert open_bundle(tracker.fetch(digest)).digest == digest
+
+
+def test_a_registry_whose_files_were_changed_is_refused(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    digest = tracker.register(bundle(b"one")).digest
+    (stored,) = (root / "mlartifacts").rglob("model.ubj")
+    stored.write_bytes(b"changed")
+    with pytest.raises(BundleError, match=r"model\.ubj"):
+        tracker.fetch(digest)
+    assert not (root / ".mlops/bundles" / digest[:12]).exists()
+
+
+def test_a_champion_of_another_hand_is_told(tracker: Tracker, bundle: Bundles, root: Path) -> None:
+    tracker.register(bundle(b"one"))
+    found = client(root)
+    found.create_model_version("demo", "mlops-project:/elsewhere")
+    found.set_registered_model_alias("demo", "champion", "2")
+    assert [v.number for v in tracker.versions()] == ["1"]
+    with pytest.raises(EnvironmentFault, match="version 2 of demo"):
+        tracker.champion()
+
+
+CLIENT = """
+import mlflow, mlflow.artifacts
+from mlflow import MlflowClient
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+name = MlflowClient().search_registered_models()[0].name
+MlflowClient().get_model_version_by_alias(name, "champion")
+print(mlflow.artifacts.download_artifacts(f"models:/{name}@champion"))
+"""
+
+
+def test_a_moved_project_keeps_its_versions(
+    tracker: Tracker, bundle: Bundles, root: Path, tmp_path: Path
+) -> None:
+    version = tracker.register(bundle(b"one"))
+    tracker.make_champion(version)
+    moved = tmp_path / "a new place"
+    root.rename(moved)
+    ours = open_tracking(moved, TrackingConfig(), "demo")
+    assert ours.champion() == version
+    assert open_bundle(ours.fetch(version.digest)).digest == version.digest
+    theirs = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CLIENT],
+        cwd=moved,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = Path(theirs.stdout.strip().splitlines()[-1])
+    assert folder.is_relative_to(moved)
+    assert (folder / "manifest.json").is_file()
+
+
+def test_nothing_of_this_machine_stands_in_the_database(
+    unused: Tracker, bundle: Bundles, root: Path
+) -> None:
+    unused.make_champion(unused.register(bundle(b"one")))
+    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as database:
+        text = "\n".join(database.iterdump())
+    assert str(root) not in text
+
+
+def _register(root: Path, content: bytes) -> str:
+    made = open_bundle(root / "model-6f6e65")
+    tracker = open_tracking(root, TrackingConfig(), "demo")
+    version = tracker.register(made)
+    tracker.make_champion(version)
+    return f"{version.number} {tracker.fetch(made.digest)}"
+
+
+def test_processes_at_once_make_one_version_of_a_bundle(bundle: Bundles, root: Path) -> None:
+    made = bundle(b"one")
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:  # the database does not exist yet, either
+        said = pool.starmap(_register, [(root, b"one")] * 4)
+    assert set(said) == {f"1 {root / '.mlops/bundles' / made.version}"}
+    tracker = open_tracking(root, TrackingConfig(), "demo")
+    assert [v.digest for v in tracker.versions()] == [made.digest]
+
+
+def test_first_use_is_silent(root: Path, bundle: Bundles) -> None:
+    bundle(b"one")
+    code = (
+        "import logging, sys; from pathlib import Path; logging.basicConfig(level=logging.INFO);"
+        "from mlops_cli.tracking import open_tracking; from mlops_cli.tracking.base import *;"
+        "from mlops_cli.config.model import TrackingConfig; "
+        "open_tracking(Path(sys.argv[1]), TrackingConfig(), 'demo').log_run(RunRecord('x'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "alembic" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.slow  # SQLite waits for 20 s
+def test_a_locked_database_is_told_in_bounded_time(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    tracker.register(bundle(b"one"))
+    holder = sqlite3.connect(root / "mlflow.db", isolation_level=None)
+    holder.execute("begin exclusive")
+    try:
+        with pytest.raises(EnvironmentFault, match="locked") as said:
+            tracker.versions()
+    finally:
+        holder.close()
+    assert "another program" in (said.value.hint or "")
+
+
+def test_the_environment_wins_and_relative_paths_are_the_projects(
+    root: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "runs").mkdir()
+    shutil.copyfile(database, root / "runs/tracking.db")
+    config = TrackingConfig(uri="sqlite:///runs/tracking.db", experiment="ours")
+    run_id = open_tracking(root, config, "demo").log_run(RunRecord("x"))
+    found = MlflowClient(f"sqlite:///{root}/runs/tracking.db").get_run(run_id)
+    assert found.info.artifact_uri.startswith("mlops-project:/mlartifacts/")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9/")
+    assert open_tracking(root, config, "demo").address == "http://***@127.0.0.1:9/"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.tracking import open_tracking
+tracker = open_tracking(Path(sys.argv[1]), TrackingConfig(), "demo")
+tracker.champion()
+from mlflow import MlflowClient
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(MlflowClient, sys.argv[3], die)
+tracker.register(open_bundle(Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize(
+    "step", ["log_artifacts", "create_registered_model", "create_model_version"]
+)
+def test_registering_goes_on_where_it_was_killed(
+    tracker: Tracker, bundle: Bundles, root: Path, step: str
+) -> None:
+    made = bundle(b"one")
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(root), str(made.path), step]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert tracker.versions() == []
+    version = tracker.register(made)
+    assert tracker.versions() == [version]
+    assert open_bundle(tracker.fetch(made.digest)).digest == made.digest

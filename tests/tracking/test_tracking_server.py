@@ -1,0 +1,187 @@
+"""The tracker against servers: MLflow's own, its UI on a project, and ones that do not work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking.base import RunRecord, TrialRecord
+
+Bundles = Callable[[bytes], Bundle]
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+class Server:
+    """`mlflow server` in its own process group, ended with all that it started."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+        quiet = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        self._process = subprocess.Popen(
+            [*command, *options],
+            cwd=folder,
+            env={**os.environ, **quiet},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def wait(self) -> Server:
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            try:
+                get(f"{self.url}/health")
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return self
+        raise AssertionError("mlflow server does not come up")
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "runs.db").write_bytes(database.read_bytes())
+    made = Server(
+        folder, "--backend-store-uri", "sqlite:///runs.db", "--artifacts-destination", "./files"
+    )
+    try:
+        yield made.wait().url
+    finally:
+        made.stop()
+
+
+@pytest.mark.slow
+def test_a_server_keeps_the_bundle_and_any_clone_gets_it(
+    server: str, root: Path, bundle: Bundles, tmp_path: Path
+) -> None:
+    config = TrackingConfig(uri=server, experiment="on a server")
+    here = open_tracking(root, config, "clones")
+    assert here.champion() is None
+    assert here.versions() == []
+    made = bundle(b"one")
+    run_id = here.log_run(RunRecord("train", {"a": 1}, {"roc_auc": 0.5}))
+    version = here.register(made, run_id=run_id, metrics={"roc_auc": 0.5})
+    assert here.register(made) == version
+    here.make_champion(version)
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    there = open_tracking(clone, config, "clones")
+    assert there.champion() == version
+    assert open_bundle(there.fetch(version.digest)).digest == made.digest
+    assert not (root / "mlartifacts").exists()
+    assert not (root / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_a_search_on_a_server(server: str, root: Path) -> None:
+    tracker = open_tracking(root, TrackingConfig(uri=server), "search")
+    trials = [TrialRecord(i, "complete", {"eta": i / 10}, {"roc_auc": i / 10}) for i in range(3)]
+    parent = tracker.log_trials(RunRecord("tune"), trials)
+    query = f"{server}/api/2.0/mlflow/metrics/get-history?run_id={parent}&metric_key=trial.roc_auc"
+    assert [m["step"] for m in json.loads(get(query))["metrics"]] == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_mlflows_own_ui_shows_a_projects_files(used: Path, bundle: Bundles) -> None:
+    tracker = open_tracking(used, TrackingConfig(), "demo")
+    run_id = tracker.log_run(RunRecord("train"))
+    made = bundle(b"one")
+    tracker.register(made, run_id=run_id)
+    ui = Server(used, "--backend-store-uri", "sqlite:///mlflow.db")
+    try:
+        url = ui.wait().url
+        listed = json.loads(get(f"{url}/api/2.0/mlflow/artifacts/list?run_id={run_id}&path=bundle"))
+        shown = get(f"{url}/get-artifact?run_id={run_id}&path=bundle/manifest.json")
+    finally:
+        ui.stop()
+    names = {Path(f["path"]).name for f in listed["files"]}
+    assert {"manifest.json", "model.ubj", "golden.jsonl"} <= names
+    assert shown == (made.path / "manifest.json").read_bytes()
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b"<html>out of order</html>")
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def broken() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), _Broken) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        yield httpd.server_address[1]
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=["away", "broken"])
+def port(request: pytest.FixtureRequest) -> int:
+    return free_port() if request.param == "away" else int(request.getfixturevalue("broken"))
+
+
+def test_a_server_that_does_not_work_is_named_without_its_password(
+    port: int, root: Path, bundle: Bundles
+) -> None:
+    config = TrackingConfig(uri=f"http://user:secret@127.0.0.1:{port}")
+    tracker = open_tracking(root, config, "demo")
+    for work in (
+        tracker.champion,
+        tracker.versions,
+        lambda: tracker.register(bundle(b"one")),
+        lambda: tracker.log_run(RunRecord("x")),
+    ):
+        with pytest.raises(EnvironmentFault, match=f"127.0.0.1:{port}") as said:
+            work()
+        assert "secret" not in f"{said.value.message}{said.value.hint}"
+        assert len(said.value.message) < 500
+
+
+def test_a_database_whose_driver_is_missing_is_told(root: Path) -> None:
+    tracker = open_tracking(root, TrackingConfig(uri="mssql://u:secret@127.0.0.1/x"), "demo")
+    with pytest.raises(EnvironmentFault, match="needs the package") as said:
+        tracker.champion()
+    assert "secret" not in said.value.message
+    assert (said.value.hint or "").startswith("pip install ")
