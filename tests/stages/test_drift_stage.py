@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,35 @@ def project(tmp_path: Path) -> Project:
     return load_project(tmp_path)
 
 
+@dataclass(frozen=True)
+class Parts:
+    inputs: tuple[Input, ...]
+    features: tuple[Feature, ...]
+    trees: tuple[FeatureTree, ...]
+    profile: bytes
+
+
+def write(path: Path, parts: Parts) -> None:
+    model = Model(
+        project="parcels",
+        task="binary",
+        target=Target("late"),
+        classes=(False, True),
+        kind="xgboost",
+        inputs=parts.inputs,
+        features=parts.features,
+        modules={},
+    )
+    files = {
+        "model.ubj": b"drift does not look at the model",
+        "features.json": canonical_json(FeatureTrees(parts.trees)),
+        "profile.json": parts.profile,
+        "golden.jsonl": b"",
+        "requirements.txt": b"",
+    }
+    write_bundle(path, model, files, {})
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     table = parcels(20_000, seed=0)
@@ -62,24 +92,7 @@ def bundle(tmp_path: Path) -> Path:
         features=FEATURES,
         importance={"weight": 3, "depot": 1},
     )
-    model = Model(
-        project="parcels",
-        task="binary",
-        target=Target("late"),
-        classes=(False, True),
-        kind="xgboost",
-        inputs=INPUTS,
-        features=FEATURES,
-        modules={},
-    )
-    files = {
-        "model.ubj": b"drift does not look at the model",
-        "features.json": canonical_json(FeatureTrees(TREES)),
-        "profile.json": profile,
-        "golden.jsonl": b"",
-        "requirements.txt": b"",
-    }
-    write_bundle(tmp_path / "bundle", model, files, {})
+    write(tmp_path / "bundle", Parts(INPUTS, FEATURES, TREES, profile))
     return tmp_path / "bundle"
 
 
@@ -145,6 +158,66 @@ def test_project_without_a_model_says_how_to_get_one(project: Project, tmp_path:
     with pytest.raises(UsageError, match="has no champion") as caught:
         drift(project, current=parquet(tmp_path, parcels(50, seed=2)))
     assert "mlops run" in (caught.value.hint or "")
+
+
+WITH_JOIN = """
+project: parcels
+task: binary
+data: {table: data/raw/parcels.csv, target: late, time: sent}
+features:
+  columns: [weight]
+  join: [{table: data/raw/fees.csv, on: [depot], asof: since, columns: [fee]}]
+"""
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> Project:
+    """A project whose model takes `fee`, which a join makes: 10 for N, 20 for S."""
+    for name, text in {
+        "mlops.yaml": WITH_JOIN,
+        "data/raw/fees.csv": "depot,since,fee\nN,2020-01-01,10\nS,2020-01-01,20\n",
+        "contracts/parcels.yaml": "columns: {depot: {type: text}, sent: {type: text}, "
+        "weight: {type: integer}, late: {type: boolean}}",
+        "contracts/fees.yaml": "columns: {depot: {type: text}, since: {type: date}, "
+        "fee: {type: integer}}",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inputs = (INPUTS[0], Input("fee", "integer", True, None, "join"))
+    features = (FEATURES[0], Feature("fee", "numeric"))
+    table = parcels(5000, seed=0)
+    fees = pa.array([10 if depot == "N" else 20 for depot in table["depot"].to_pylist()])
+    trees = [FeatureTree(i.name, parse(i.name, {i.name: i.type})) for i in inputs]
+    profile = build_profile(
+        table.append_column("fee", fees), inputs=inputs, features=features, importance={"fee": 1}
+    )
+    write(tmp_path / "bundle", Parts(inputs, features, tuple(trees), profile))
+    return load_project(tmp_path)
+
+
+def sent(n: int) -> pa.Table:
+    return parcels(n, seed=1).append_column("sent", pa.array(["2021-05-01T10:00:00Z"] * n))
+
+
+def test_joined_column_that_the_table_lacks_is_made(joined: Project, tmp_path: Path) -> None:
+    result = drift(joined, current=parquet(tmp_path, sent(2000)), bundle=tmp_path / "bundle")
+    assert not result.drifted
+    (fee,) = (c for c in result.columns if c.name == "fee")
+    assert fee.missing_now == 0
+
+
+def test_joined_column_that_the_table_has_is_taken_as_it_is(
+    joined: Project, tmp_path: Path
+) -> None:
+    current = sent(2000).drop_columns(["depot", "sent"]).append_column("fee", pa.array([10] * 2000))
+    result = drift(joined, current=parquet(tmp_path, current), bundle=tmp_path / "bundle")
+    assert [c.name for c in result.columns if c.drifted] == ["fee"]
+
+
+def test_key_of_a_join_that_is_not_there_is_named(joined: Project, tmp_path: Path) -> None:
+    current = parquet(tmp_path, sent(100).drop_columns(["depot"]))
+    with pytest.raises(DataError, match="depot"):
+        drift(joined, current=current, bundle=tmp_path / "bundle")
 
 
 def test_importing_the_stage_loads_nothing_heavy() -> None:
