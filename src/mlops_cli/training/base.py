@@ -118,3 +118,6 @@ class Estimator(Protocol):
 
     def modules(self) -> dict[str, str]:
         """The versions, by importable module name, that serving must find."""
+
+    def settings(self) -> dict[str, str]:
+        """What else a fit's numbers depend on: versions, and the number of threads."""

@@ -18,7 +18,7 @@ from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Rows, Split, split
-from mlops_cli.training.base import Part
+from mlops_cli.training.base import Part, Problem
 
 FEATURES_TABLE = "data/features.parquet"
 FEATURES_PLAN = "data/features.json"
@@ -72,6 +72,18 @@ def read_events(root: Path, config: Config) -> Events:
     )
     _check_training_part(target[parts.train], plan)
     return Events(table=table, plan=plan, target=target, split=parts)
+
+
+def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:
+    """What is learned of `events`, with `features` whose categories are frozen."""
+    return Problem(
+        task=config.task,
+        features=features,
+        classes=len(events.plan.classes or ()),
+        metric=config.metric,
+        seed=config.train.seed,
+        fixed=config.train.params,
+    )
 
 
 def part_of(matrix: NDArray[np.float32], target: NDArray[np.float64], rows: Rows) -> Part:

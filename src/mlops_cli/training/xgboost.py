@@ -111,6 +111,10 @@ class XGBoost:
         """See `Estimator.modules`."""
         return {"numpy": np.__version__, "xgboost": xgboost.__version__}
 
+    def settings(self) -> dict[str, str]:
+        """See `Estimator.settings`."""
+        return {**self.modules(), "threads": str(self._base["nthread"])}
+
     def _matrix(self, part: Part, ref: Any = None) -> Any:
         return xgboost.QuantileDMatrix(part.matrix, label=part.target, ref=ref)
 

@@ -1,0 +1,260 @@
+"""Fit the model with the best parameters, judge it on the hold-out, write the bundle."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.expressions import FeatureTrees
+from mlops_cli.bundle.files import replacing_folder, write_text
+from mlops_cli.bundle.manifest import (
+    FEATURES,
+    GOLDEN,
+    MODEL_FILES,
+    PROFILE,
+    REQUIREMENTS,
+    Input,
+    canonical_json,
+    short,
+)
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import BundleError, DataError
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import stage
+from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import literal, quote
+from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking.base import RunRecord
+from mlops_cli.training import open_estimator
+from mlops_cli.tuning.base import BEST, Best
+
+if TYPE_CHECKING:
+    from mlops_cli.training.base import Estimator, Fitted, Problem
+    from mlops_cli.training.data import Events
+    from mlops_cli.training.judge import Judgement
+    from mlops_cli.training.provenance import Origin
+
+BUNDLE = "model"
+METRICS = "metrics.json"
+PLOTS = "reports/plots"
+CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """The bundle and what it is worth.
+
+    `holdout` and `validation` are metrics by name; `method` names how the main metric's 95 %
+    interval was made. `golden` rows were reproduced by the reloaded bundle.
+    """
+
+    digest: str
+    version: str
+    metric: str
+    holdout: Mapping[str, float]
+    validation: Mapping[str, float]
+    method: str
+    rows: int
+    golden: int
+    bundle: str
+    metrics: str
+    run_id: str | None
+
+
+def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
+    """Write `model/`, `metrics.json` and `reports/plots/`; log the run.
+
+    The model is fitted on training and validation part together. Raises `BundleError`, and writes
+    no bundle, where the reloaded bundle does not reproduce training's predictions.
+    """
+    progress.update("reading the features")
+    work = _read(project)
+    progress.update(f"fitting on {len(work.events.split.fitted)} rows")
+    fitted = _fit(work)
+    progress.update("judging on the hold-out")
+    judgement, predictions = _judge(work, fitted)
+    progress.update("proving that the bundle predicts what training does")
+    model, files = _bundle(project, work, fitted)
+    golden = _prove(project, model, files)
+    source = _origin(project)
+    run_id = _log(project, work, judgement, source)
+    made = load_adapter("mlops_cli.training.provenance").provenance(source, run_id)
+    digest = write_bundle(project.root / BUNDLE, model, files, made)
+    metrics = {
+        "validation": work.best.validation,
+        "holdout": judgement.flat(project.config.metric),
+    }
+    _write_plots(project, work, fitted, predictions)
+    write_text(project.root / METRICS, _pretty(metrics))
+    return TrainResult(
+        digest=digest,
+        version=short(digest),
+        metric=project.config.metric,
+        holdout=metrics["holdout"],
+        validation=metrics["validation"],
+        method=judgement.interval.method,
+        rows=len(work.events.split.fitted),
+        golden=golden,
+        bundle=BUNDLE,
+        metrics=METRICS,
+        run_id=run_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    events: Events
+    best: Best
+    problem: Problem
+    estimator: Estimator
+    matrix: Any
+
+
+def _read(project: Project) -> _Work:
+    data = load_adapter("mlops_cli.training.data")
+    file = project.root / BEST
+    try:
+        best = msgspec.json.decode(file.read_bytes(), type=Best)
+    except (OSError, msgspec.DecodeError) as e:
+        raise DataError(f"{BEST}: {str(e)[:300]}", hint="mlops tune") from e
+    events = data.read_events(project.root, project.config)
+    problem = data.problem_of(project.config, events, events.features(events.split.fitted))
+    return _Work(
+        events=events,
+        best=best,
+        problem=problem,
+        estimator=open_estimator(project.config.train.estimator, problem),
+        matrix=events.matrix(problem.features),
+    )
+
+
+def _fit(work: _Work) -> Fitted:
+    part_of = load_adapter("mlops_cli.training.data").part_of
+    part = part_of(work.matrix, work.events.target, work.events.split.fitted)
+    return work.estimator.fit(part, work.best.params, work.best.rounds)
+
+
+def _judge(work: _Work, fitted: Fitted) -> tuple[Judgement, Any]:
+    rows = work.events.split.holdout
+    predictions = fitted.predict(work.matrix[rows])
+    judging = load_adapter("mlops_cli.training.judge")
+    return judging.judge(work.problem, work.events.target[rows], predictions), predictions
+
+
+def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[str, bytes]]:
+    plan, features = work.events.plan, work.problem.features
+    frozen = {f.name: f.categories for f in features}
+    inputs = tuple(_with_categories(i, frozen) for i in plan.inputs)
+    kind = work.estimator.kind
+    model = Model(
+        project=project.config.project,
+        task=project.config.task,
+        target=plan.target,
+        classes=plan.classes,
+        kind=kind,
+        inputs=inputs,
+        features=features,
+        modules=work.estimator.modules(),
+    )
+    rows = work.events.table.take(work.events.split.fitted)
+    profile = load_adapter("mlops_cli.monitoring.profile").build_profile(
+        rows, inputs=inputs, features=features, importance=fitted.importance(), trees=plan.trees
+    )
+    requirements = load_adapter("mlops_cli.packaging.requirements").serving_requirements(kind)
+    files = {
+        MODEL_FILES[kind]: fitted.content(),
+        FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
+        PROFILE: profile,
+        REQUIREMENTS: requirements.encode(),
+        GOLDEN: _golden(project, model, rows, plan.trees, fitted),
+    }
+    return model, files
+
+
+def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> Input:
+    return msgspec.structs.replace(i, categories=frozen.get(i.name)) if i.type == "text" else i
+
+
+def _golden(project: Project, model: Model, rows: Any, trees: Any, fitted: Fitted) -> bytes:
+    """Golden rows, their features by the data engine, their predictions by training's library."""
+    golden = load_adapter("mlops_cli.training.golden")
+    raw = golden.golden_inputs(rows, model.inputs, model.features)
+    render = load_adapter("mlops_cli.features.sql").render_feature
+    cells = ", ".join(f"{render(t.tree)} as {quote(t.name)}" for t in trees)
+    with replacing_folder(project.cache / "golden") as folder:
+        file = folder / "inputs.parquet"
+        golden.write(raw, file)
+        with open_engine(temporary=folder) as engine:
+            made = engine.arrow(
+                f"select {cells} from read_parquet({literal(str(file))}, file_row_number = true) "
+                "order by file_row_number"
+            )
+    matrix = load_adapter("mlops_cli.tables.matrix").encode(made, model.features)
+    said = load_adapter("mlops_cli.serving.predictions").render(model, fitted.predict(matrix))
+    lines: bytes = golden.golden_lines(raw, matrix, said)
+    return lines
+
+
+def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
+    folder = project.cache / CANDIDATE
+    try:
+        write_bundle(folder, model, files, {})
+        bundle = open_bundle(folder)
+        encoder = load_adapter("mlops_cli.serving.rows").RowEncoder
+        loaded = load_adapter("mlops_cli.serving.models").load_model(bundle)
+        replay = load_adapter("mlops_cli.serving.golden").replay
+        return int(replay(bundle, loaded, encoder(bundle.manifest, bundle.trees())))
+    except BundleError as e:
+        raise BundleError(f"no bundle is written: {e.message}", hint=e.hint) from e
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _origin(project: Project) -> Origin:
+    me = stage("train")
+    found: Origin = load_adapter("mlops_cli.training.provenance").origin(
+        project.root, project.config, me.params, ("data/features.parquet", "data/features.json")
+    )
+    return found
+
+
+def _log(project: Project, work: _Work, judgement: Judgement, source: Origin) -> str:
+    config = project.config
+    tracker = open_tracking(project.root, config.tracking, config.project)
+    validation = {f"validation_{k}": v for k, v in work.best.validation.items()}
+    return tracker.log_run(
+        RunRecord(
+            name="train",
+            params={
+                **config.train.params,
+                **work.best.params,
+                "estimator": config.train.estimator,
+                "rounds": work.best.rounds,
+                "seed": config.train.seed,
+                "rows": len(work.events.split.fitted),
+            },
+            metrics=judgement.flat(config.metric) | validation,
+            tags={"stage": "train", "interval": judgement.interval.method} | source.tags(),
+        )
+    )
+
+
+def _write_plots(project: Project, work: _Work, fitted: Fitted, predictions: Any) -> None:
+    drawing = load_adapter("mlops_cli.training.plots")
+    target = work.events.target[work.events.split.holdout]
+    tables = drawing.plots(project.config.task, work.events.plan.classes, target, predictions)
+    tables |= drawing.importance_plot(fitted.importance())
+    with replacing_folder(project.root / PLOTS) as folder:
+        for name, text in tables.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _pretty(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode() + "\n"

@@ -1,0 +1,191 @@
+"""Search for the estimator's parameters on the training part, judged by the validation part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli.bundle.manifest import canonical_json
+from mlops_cli.config.load import Project
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import stage
+from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking.base import RunRecord, TrialRecord
+from mlops_cli.training import open_estimator
+from mlops_cli.tuning import open_searcher
+from mlops_cli.tuning.base import BEST, TRIALS, Outcome, Params, Report, SearchPlan
+from mlops_cli.tuning.spaces import space_of
+from mlops_cli.tuning.summary import best_of, trials_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_cli.training.base import Estimator, Part, Problem
+    from mlops_cli.tuning.base import Best, Objective, Search, Space
+
+JOURNALS = "tune"  # under .mlops/
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """The best trial, and what the search took.
+
+    `score` is the main metric on the validation part. Rounds are boosting rounds, null for an
+    estimator without them: of the best trial, run over all trials, and saved by the pruner.
+    `resumed` trials were taken over from a search that was cut off.
+    """
+
+    metric: str
+    score: float
+    params: Mapping[str, object]
+    rounds: int | None
+    trials: int
+    pruned: int
+    failed: int
+    resumed: int
+    rounds_run: int | None
+    rounds_saved: int | None
+    best: str
+
+
+def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
+    """Write `tune/`: the best parameters and the list of trials; log the trials as runs.
+
+    Raises `UsageError` for an estimator that cannot be served and for a space in which every
+    trial fails, `DataError` where a part is too small for the metric. A search that was cut off
+    goes on where it was.
+    """
+    config = project.config
+    space = space_of(config.train.estimator, config.tune.space, config.train.params)
+    progress.update("reading the features")
+    work = _read(project)
+    progress.update("checking that the model can be served")
+    work.estimator.check(work.train, [*space])
+    objective = _objective(work, config.tune.rounds)
+    found = open_searcher().search(
+        _plan(project, work, space), objective, project.cache / JOURNALS, progress=progress
+    )
+    best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
+    _write(project.root, best, trials_csv(found))
+    _log(project, best, found)
+    return _result(best, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    problem: Problem
+    estimator: Estimator
+    train: Part
+    validation: Part
+
+
+def _read(project: Project) -> _Work:
+    data = load_adapter("mlops_cli.training.data")
+    events = data.read_events(project.root, project.config)
+    parts = events.split
+    problem = data.problem_of(project.config, events, events.features(parts.train))
+    judging = load_adapter("mlops_cli.training.judge")
+    for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
+        judging.check_part(problem, events.target[rows], name)
+    matrix = events.matrix(problem.features)
+    return _Work(
+        problem=problem,
+        estimator=open_estimator(project.config.train.estimator, problem),
+        train=data.part_of(matrix, events.target, parts.train),
+        validation=data.part_of(matrix, events.target, parts.validation),
+    )
+
+
+def _objective(work: _Work, rounds: int) -> Objective:
+    trials = work.estimator.trials(work.train, work.validation)
+    evaluate = load_adapter("mlops_cli.training.metrics").evaluate
+
+    def objective(params: Params, report: Report) -> Outcome:
+        tried = trials.run(params, rounds, report)
+        return Outcome(
+            score=tried.score,
+            rounds=tried.rounds,
+            ran=tried.ran,
+            stopped=tried.stopped,
+            metrics=lambda: evaluate(work.problem.task, work.validation.target, tried.predict()),
+        )
+
+    return objective
+
+
+def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
+    config = project.config
+    metric = load_adapter("mlops_cli.training.metrics").metric_of(config.task, config.metric)
+    return SearchPlan(
+        space=space,
+        trials=config.tune.trials if space else 1,  # the same fit twice finds nothing
+        sampler=config.tune.sampler,
+        pruner=config.tune.pruner,
+        rounds=config.tune.rounds,
+        seed=config.train.seed,
+        greater_is_better=metric.greater_is_better,
+        identity=_identity(project, work.estimator),
+        seconds=config.tune.timeout.total_seconds() if config.tune.timeout else None,
+    )
+
+
+def _identity(project: Project, estimator: Estimator) -> str:
+    """Everything that a trial's score depends on, the space and its search apart."""
+    me = stage("tune")
+    said: dict[str, Any] = project.config.model_dump(
+        mode="json", by_alias=True, include={"task", "data", "split", "train"}
+    )
+    said |= {name: sha256_of(project.root / name) for name in me.deps}
+    said |= {"revision": me.revision, "metric": project.config.metric, **estimator.settings()}
+    return hashlib.sha256(canonical_json(said)).hexdigest()
+
+
+def _write(root: Path, best: Best, trials: str) -> None:
+    with replacing_folder(root / "tune") as folder:
+        pretty = msgspec.json.format(msgspec.json.encode(best, order="sorted"))
+        (folder / BEST.rpartition("/")[2]).write_bytes(pretty + b"\n")
+        (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
+
+
+def _log(project: Project, best: Best, found: Search) -> None:
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    numbers = {"rounds_run": best.rounds_run, "rounds_saved": best.rounds_saved}
+    parent = RunRecord(
+        name="tune",
+        params={**best.params, "rounds": best.rounds, "trials": best.trials},
+        metrics={best.metric: best.score} | {k: float(v) for k, v in numbers.items() if v},
+        tags={"stage": "tune", "estimator": project.config.train.estimator},
+    )
+    trials = [
+        TrialRecord(
+            number=t.number,
+            state=t.state,
+            params=t.params,
+            metrics={best.metric: t.score} if t.score is not None else {},
+            seconds=t.seconds,
+        )
+        for t in found.trials
+    ]
+    tracker.log_trials(parent, trials)
+
+
+def _result(best: Best, found: Search) -> TuneResult:
+    return TuneResult(
+        metric=best.metric,
+        score=best.score,
+        params=best.params,
+        rounds=best.rounds,
+        trials=best.trials,
+        pruned=best.pruned,
+        failed=best.failed,
+        resumed=found.resumed,
+        rounds_run=best.rounds_run,
+        rounds_saved=best.rounds_saved,
+        best=BEST,
+    )

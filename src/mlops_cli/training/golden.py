@@ -1,0 +1,116 @@
+"""The rows by which a server proves that it computes what training computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.bundle.manifest import Feature, Input
+from mlops_cli.bundle.reader import GoldenRow
+
+ROWS = 200  # evenly spaced over the fitted rows, beside those chosen for what they hold
+UNSEEN = "a value that was never seen"
+_ARROW: dict[ValueType, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "float": pa.float64(),
+    "text": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+
+
+def golden_inputs(
+    table: pa.Table, inputs: Sequence[Input], features: Sequence[Feature]
+) -> pa.Table:
+    """Raw inputs to hold a server to, made of the fitted rows in `table`.
+
+    Rows evenly spaced (all where there are few); for every category of every feature a row that
+    has it; for every input its smallest and largest value and a null that occurs. Then rows that
+    are made of the middle one: a null in each input that may be null and in all of them, an unseen
+    text in each, numbers beyond float32. What JSON cannot say (NaN, infinities) is null.
+    """
+    chosen = {*_evenly(table.num_rows), *_of_categories(table, features)}
+    for i in inputs:
+        chosen |= {*_extremes(table[i.name], i.type)}
+    rows = table.select([i.name for i in inputs]).take(pa.array(sorted(chosen), pa.int64()))
+    schema = pa.schema([(i.name, _ARROW[i.type]) for i in inputs])
+    real = pa.table([_sayable(c) for c in rows.cast(schema).columns], schema=schema)
+    middle = real.slice(real.num_rows // 2, 1).to_pylist()[0]
+    made = pa.Table.from_pylist(list(_made(middle, inputs)), schema=schema)
+    return pa.concat_tables([real, made])
+
+
+def write(raw: pa.Table, file: Path) -> None:
+    """Write raw inputs where the data engine can read them."""
+    pq.write_table(raw, file)
+
+
+def golden_lines(
+    raw: pa.Table, matrix: NDArray[np.float32], predictions: Sequence[dict[str, Any]]
+) -> bytes:
+    """`golden.jsonl`: raw inputs, the model's features (n, f), and what training predicts."""
+    rows = zip(raw.to_pylist(), matrix.tolist(), predictions, strict=True)
+    lines = (
+        GoldenRow(
+            inputs={name: _json(value) for name, value in inputs.items()},
+            features=tuple(None if value != value else value for value in row),
+            prediction=prediction,
+        )
+        for inputs, row, prediction in rows
+    )
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def _evenly(n: int) -> Iterable[int]:
+    return range(n) if n <= ROWS else np.linspace(0, n - 1, ROWS).astype(np.int64).tolist()
+
+
+def _of_categories(table: pa.Table, features: Sequence[Feature]) -> Iterator[int]:
+    for feature in features:
+        if feature.categories:
+            column = table[feature.name].combine_chunks()
+            found = pc.index_in(pa.array(feature.categories, column.type), value_set=column)
+            yield from found.to_pylist()
+
+
+def _extremes(column: pa.ChunkedArray, kind: ValueType) -> Iterator[int]:
+    one = _sayable(column).combine_chunks()
+    if one.null_count:
+        yield pc.index(one.is_null(), True).as_py()
+    if kind != "text" and one.null_count < len(one):
+        for end in pc.min_max(one).values():
+            yield pc.index(one, end).as_py()
+
+
+def _sayable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+
+
+def _made(row: dict[str, Any], inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
+    nullable = [i.name for i in inputs if i.nullable]
+    yield from (row | {name: None} for name in nullable)
+    if len(nullable) > 1:
+        yield row | dict.fromkeys(nullable)
+    texts = [i.name for i in inputs if i.type == "text"]
+    yield from (row | {name: UNSEEN} for name in texts)
+    floats = [i.name for i in inputs if i.type == "float"]
+    if floats:
+        yield row | dict.fromkeys(floats, 1e300)
+        yield row | dict.fromkeys(floats, -1e300)
+
+
+def _json(value: bool | int | float | str | date | None) -> bool | int | float | str | None:
+    return value.isoformat() if isinstance(value, date) else value  # a datetime is a date, too

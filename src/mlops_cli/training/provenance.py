@@ -1,0 +1,80 @@
+"""Of what a model was made: digests of data, code and configuration; and when and where."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from mlops_cli.bundle.files import sha256_of
+from mlops_cli.bundle.manifest import canonical_json
+from mlops_cli.config.model import Config
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Digests (64 hex digits) and the project's commit, null outside git."""
+
+    data: str
+    config: str
+    code: str
+    commit: str | None
+
+    def tags(self) -> dict[str, str]:
+        """As tags of a run."""
+        found = {
+            "data_digest": self.data,
+            "config_digest": self.config,
+            "code_digest": self.code,
+            "mlops_cli_version": version("mlops-cli"),
+        }
+        return found | ({"git_commit": self.commit} if self.commit else {})
+
+
+def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[str]) -> Origin:
+    """The origin of work on `files` of the project folder `root` by `sections` of `mlops.yaml`."""
+    said = config.model_dump(mode="json", by_alias=True, include=set(sections))
+    digests = "".join(sha256_of(root / name) for name in files)
+    return Origin(
+        data=hashlib.sha256(digests.encode()).hexdigest(),
+        config=hashlib.sha256(canonical_json(said)).hexdigest(),
+        code=_code(),
+        commit=_commit(root),
+    )
+
+
+def provenance(of: Origin, run_id: str | None) -> dict[str, str | None]:
+    """The content of `provenance.json`, which stands outside the bundle's digest."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "git_commit": of.commit,
+        "run_id": run_id,
+        **{f"{name}_digest": getattr(of, name) for name in ("data", "config", "code")},
+        "mlops_cli_version": version("mlops-cli"),
+    }
+
+
+def _code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _commit(root: Path) -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
