@@ -75,8 +75,16 @@ STAGES: tuple[Stage, ...] = (
         name="register",
         summary="hold the model to its gates and make it the champion",
         revision=1,
-        params=("project", "task", "data", "split", "train", "register"),
-        deps=("{tables}", "data/features.parquet", "data/features.json", "model", "metrics.json"),
+        params=("project", "task", "data", "validate", "features", "split", "train", "register"),
+        deps=(
+            "{tables}",
+            "{contracts}",
+            "data/rejected.parquet",
+            "data/features.parquet",
+            "data/features.json",
+            "model",
+            "metrics.json",
+        ),
         uncached=("decision.json",),
     ),
     Stage(

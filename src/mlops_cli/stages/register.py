@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.manifest import PROVENANCE, Input, Manifest, short
+from mlops_cli.bundle.manifest import PROVENANCE, Manifest, short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
-from mlops_cli.config.model import MetricGate
-from mlops_cli.errors import BundleError, DataError, EnvironmentFault
+from mlops_cli.config.model import FeaturesConfig, MetricGate
+from mlops_cli.contracts.model import load_contract
+from mlops_cli.errors import BundleError, DataError, EnvironmentFault, UsageError
+from mlops_cli.features.base import load_schemas
 from mlops_cli.governance.decision import (
     DECISION,
     Decision,
@@ -35,7 +36,6 @@ from mlops_cli.governance.gates import (
 )
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import ROW, Engine, literal, quote
 from mlops_cli.tracking import open_tracking
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 BUNDLE = "model"
 METRICS = "metrics.json"
-FEATURES = "data/features.parquet"
 FIRST = "first"
+RECIPE = "features"  # the tag that holds the section by which the version was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,10 @@ def _register(project: Project, candidate: _Candidate, tracker: Tracker) -> Mode
         candidate.bundle,
         run_id=_run_id(candidate.bundle),
         metrics={k: v for k, v in candidate.metrics.items() if v is not None},
-        tags={"metric": project.config.metric},
+        tags={
+            "metric": project.config.metric,
+            RECIPE: project.config.features.model_dump_json(by_alias=True),
+        },
     )
 
 
@@ -202,17 +205,13 @@ def _against_champion(
     events = load_adapter("mlops_cli.training.data").read_events(project.root, project.config)
     rows = events.split.holdout
     try:
-        theirs = _predict(incumbent, _champion_table(project, events, incumbent))
-    except (BundleError, _NotMade) as e:
-        return cannot_compare(champion.digest, str(e))
+        theirs = _predict(incumbent, _champion_table(project, events, incumbent, champion))
+    except (BundleError, DataError, UsageError) as e:
+        return cannot_compare(champion.digest, e.message)
     ours = _predict(candidate, events.table.take(rows))
     comparison = _compare(project, events, ours, theirs)
     name = project.config.metric
     return champion_gate(comparison, metric=name, champion=champion.digest, rows=len(rows))
-
-
-class _NotMade(Exception):
-    """An input of the champion that this project no longer makes."""
 
 
 def _another_question(ours: Manifest, theirs: Manifest) -> str | None:
@@ -222,37 +221,36 @@ def _another_question(ours: Manifest, theirs: Manifest) -> str | None:
     return None if ours.classes == theirs.classes else "it knows other classes"
 
 
-def _champion_table(project: Project, events: Any, champion: Bundle) -> Any:
-    """The champion's features on the hold-out rows, computed from its own trees."""
+def _champion_table(project: Project, events: Any, champion: Bundle, version: ModelVersion) -> Any:
+    """The champion's features on the hold-out rows, as its own configuration made them.
+
+    It may have used columns, expressions and joins that this project's configuration no longer
+    has: those are made again from the tables. Raises `MlopsError` where that cannot be done.
+    """
+    rows, features = events.split.holdout, _features_of(version) or project.config.features
+    same = features == project.config.features
+    if same and champion.trees().features == events.plan.trees:
+        return events.table.take(rows)
     holdout = load_adapter("mlops_cli.governance.holdout")
-    render = load_adapter("mlops_cli.features.sql").render_feature
-    cells = [f"{render(f.tree)} as {quote(f.name)}" for f in champion.trees().features]
-    with open_engine(temporary=project.cache / "spill") as engine:
-        relation = _inputs_relation(project, engine, events.plan.inputs, champion.manifest.inputs)
-        batches = engine.batches(f"select {', '.join([ROW, *cells])} from {relation}")
-        return holdout.take_rows(batches, holdout.row_numbers(events.table, events.split.holdout))
+    config = project.config.model_copy(update={"features": features})
+    then = replace(project, config=config)
+    with open_engine(temporary=project.cache / "tmp") as engine:
+        sql = load_adapter("mlops_cli.features.scoring").raw_table_sql(
+            engine,
+            then,
+            load_schemas(then, load_contract),
+            champion,
+            project.root / config.data.table,
+        )
+        return holdout.take_rows(engine.batches(sql), holdout.row_numbers(events.table, rows))
 
 
-def _inputs_relation(
-    project: Project, engine: Engine, made: Sequence[Input], wanted: Sequence[Input]
-) -> str:
-    # What featurize made is taken from there. An event's column that is no feature any more still
-    # stands in the main table; a joined one was made by a join that is gone.
-    features = f"read_parquet({literal(str(project.root / FEATURES))})"
-    now = {i.name: i.type for i in made}
-    lacking = [i for i in wanted if now.get(i.name) != i.type]
-    if gone := [i.name for i in lacking if i.source != "event"]:
-        raise _NotMade(f"its input {gone[0]!r} is no longer made by `features.join`")
-    if not lacking:
-        return features
-    table = engine.typed(
-        project.root / project.config.data.table, {i.name: i.type for i in lacking}
-    )
-    kept = [quote(i.name) for i in wanted if i not in lacking]
-    return (
-        f"(select * from (select {', '.join([ROW, *kept])} from {features}) "
-        f"join {table} using ({ROW}))"
-    )
+def _features_of(version: ModelVersion) -> FeaturesConfig | None:
+    said = version.tags.get(RECIPE)
+    try:
+        return FeaturesConfig.model_validate_json(said) if said else None
+    except ValueError:  # a release whose section had another form
+        return None
 
 
 def _predict(bundle: Bundle, table: Any) -> Any:
