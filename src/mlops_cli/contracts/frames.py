@@ -1,0 +1,114 @@
+"""Cast a pandas column as the engine casts a file's column: what cannot be cast is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from mlops_cli.bundle.expressions import ValueType
+
+_INT64 = 2.0**63
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def cast_series(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Series]:
+    """The series as `kind`, of the same index, and which of its values cannot be cast.
+
+    Whole numbers are Int64, numbers float64, truths boolean, texts object, moments naive UTC.
+    A NaN is missing, not uncastable.
+    """
+    series = _settled(series)
+    typed = _CASTS[kind](series)
+    return typed, series.notna() & typed.isna() & ~_says_nan(series)
+
+
+def _settled(series: pd.Series) -> pd.Series:
+    """A column of Python objects of one type gets that type."""
+    if series.dtype != object:
+        return series
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred == "boolean":
+        return series.astype("boolean")
+    if inferred == "integer":
+        return series.astype("Int64")
+    return series.astype("float64") if inferred == "floating" else series
+
+
+def _says_nan(series: pd.Series) -> pd.Series:
+    if not _is_text(series):
+        return pd.Series(False, index=series.index)
+    return series.astype("object").map(_is_nan_text).astype(bool)
+
+
+def _is_nan_text(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() in ("nan", "+nan", "-nan")
+
+
+def _to_float(series: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(series.dtype) or not _is_text(series):
+        return series.astype("Float64").astype("float64")
+    number: pd.Series = pd.to_numeric(series.astype("object"), errors="coerce")
+    return number.astype("float64")
+
+
+def _to_integer(series: pd.Series) -> pd.Series:
+    if pd.api.types.is_integer_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
+        return series.astype("Int64")
+    number = _to_float(series)
+    whole = np.isfinite(number) & (number == np.trunc(number)) & (number.abs() < _INT64)
+    result = pd.Series(pd.NA, index=series.index, dtype="Int64")
+    # Text is read anew: a float64 cannot hold every whole number of 64 bits.
+    source = series[whole].map(_exact_int) if _is_text(series) else number[whole]
+    result[whole] = source.astype("Int64")
+    return result
+
+
+def _exact_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return int(float(text))
+
+
+def _to_boolean(series: pd.Series) -> pd.Series:
+    if not _is_text(series):
+        number = _to_float(series)
+        return pd.Series(number != 0, index=series.index, dtype="boolean").mask(number.isna())
+    return series.map(_truth).astype("boolean")
+
+
+def _truth(value: object) -> bool | None:
+    text = str(value).lower() if isinstance(value, str) else ""
+    return True if text in _TRUE else (False if text in _FALSE else None)
+
+
+def _to_text(series: pd.Series) -> pd.Series:
+    plain = series.astype("object")
+    return plain.where(series.isna(), plain.map(str)).where(series.notna(), None)
+
+
+def _to_timestamp(series: pd.Series) -> pd.Series:
+    source = series if pd.api.types.is_datetime64_any_dtype(series.dtype) else series.astype(object)
+    moments: pd.Series = pd.to_datetime(source, errors="coerce", utc=True, format="ISO8601")
+    return moments.dt.tz_localize(None).astype("datetime64[us]")
+
+
+def _to_date(series: pd.Series) -> pd.Series:
+    return _to_timestamp(series).dt.normalize()
+
+
+def _is_text(series: pd.Series) -> bool:
+    dtype = series.dtype
+    return bool(pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype))
+
+
+_CASTS: dict[ValueType, Callable[[pd.Series], pd.Series]] = {
+    "integer": _to_integer,
+    "float": _to_float,
+    "boolean": _to_boolean,
+    "text": _to_text,
+    "date": _to_date,
+    "timestamp": _to_timestamp,
+}
