@@ -50,6 +50,10 @@ def parcels(n: int, seed: int, times: float = 1.0) -> pa.Table:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     (tmp_path / "mlops.yaml").write_text(CONFIG)
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts/parcels.yaml").write_text(
+        "columns: {weight: {type: integer, min: 1}, depot: {type: text}, late: {type: boolean}}"
+    )
     return load_project(tmp_path)
 
 

@@ -45,6 +45,7 @@ class Sample:
         keys = self._random.random(batch.num_rows)
         bound = self._keys.max() if len(self._keys) == self._size else 1.0
         chosen = np.flatnonzero(keys < bound)
+        chosen = np.sort(chosen[np.argsort(keys[chosen])[: self._size]])
         rows = pa.Table.from_batches([batch]).select([c.name for c in self._columns]).take(chosen)
         if self._rows is not None:
             rows = pa.concat_tables([self._rows, rows])

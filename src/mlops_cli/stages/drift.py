@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import write_text
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
@@ -19,12 +18,11 @@ from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.deploy import open_target
 from mlops_cli.errors import UsageError
-from mlops_cli.features.base import JoinSource, load_schemas
+from mlops_cli.features.base import load_schemas
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage, Verdict
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import Engine
 from mlops_cli.tracking import open_tracking
 
 PAGE = "reports/drift.html"
@@ -52,16 +50,6 @@ class DriftResult:
     data: str = REPORT
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """Joined columns that are made, by which joins, from which of the table's own columns."""
-
-    columns: frozenset[str] = frozenset()
-    joins: tuple[JoinSource, ...] = ()
-    keys: Mapping[str, ValueType] = field(default_factory=dict)
-    time: str | None = None
-
-
 def drift(
     project: Project, *, current: Path, bundle: Path | None = None, progress: Progress = QUIET
 ) -> DriftResult:
@@ -75,11 +63,13 @@ def drift(
     """
     reference = open_bundle(bundle or _deployed(project))
     profile = reference.profile()
+    schemas = load_schemas(project, load_contract)
     window = load_adapter("mlops_cli.monitoring.window")
     sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.cache / "tmp") as engine:
-        batches = engine.batches(_rows(engine, project, current, reference))
+        rows = load_adapter("mlops_cli.features.scoring").raw_table_sql
+        batches = engine.batches(rows(engine, project, schemas, reference, current))
         found = window.compare(profile, sample.through(batches))
     result = _judge(project, reference, str(current), found)
     progress.update("drawing the report")
@@ -98,49 +88,6 @@ def _deployed(project: Project) -> Path:
     raise UsageError(
         f"nothing of {config.project} is deployed, and {tracker.address} has no champion",
         hint="make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ...",
-    )
-
-
-def _rows(engine: Engine, project: Project, current: Path, bundle: Bundle) -> str:
-    """The inputs of the table's rows, joined ones that it lacks made, and the row features."""
-    inputs = bundle.manifest.inputs
-    there = {column.name for column in engine.columns(current)}
-    lacking = [i.name for i in inputs if i.source == "join" and i.name not in there]
-    needs = _made(project, lacking) if lacking else _Made()
-    own = {i.name: i.type for i in inputs if i.name not in needs.columns}
-    computed = {f.name for f in bundle.manifest.features} - {i.name for i in inputs}
-    events = load_adapter("mlops_cli.features.events")
-    wanted = events.Events(
-        columns={**own, **needs.keys},
-        time=needs.time,
-        joins=needs.joins,
-        inputs=[i.name for i in inputs],
-        rows=[f for f in bundle.trees().features if f.name in computed],
-    )
-    relation = engine.typed(current, wanted.columns)
-    rejected = load_adapter("mlops_cli.features.table").rejected_rows(project)
-    sql: str = events.events_sql(engine, wanted, relation, rejected)
-    return sql
-
-
-def _made(project: Project, lacking: Sequence[str]) -> _Made:
-    """What the configuration's joins make of the lacking columns, and what they need for it."""
-    table = load_adapter("mlops_cli.features.table")
-    schemas = load_schemas(project, load_contract)
-    joins = tuple(
-        replace(source, config=source.config.model_copy(update={"columns": made}))
-        for source in table.join_sources(project, schemas)
-        if (made := tuple(c for c in source.config.columns if c in lacking))
-    )
-    data = project.config.data
-    time = data.time if any(j.config.asof for j in joins) else None
-    types = load_adapter("mlops_cli.features.plan").event_types(schemas[data.table], data.time)
-    names = dict.fromkeys([*(n for j in joins for n in j.config.on), *([time] if time else [])])
-    return _Made(
-        columns=frozenset(c for j in joins for c in j.config.columns),
-        joins=joins,
-        keys={name: types[name] for name in names},
-        time=time,
     )
 
 
