@@ -1,0 +1,326 @@
+"""`register` on a small project whose every stage is really run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlops_cli.config.load import load_project
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError, UsageError
+from mlops_cli.stages.featurize import featurize
+from mlops_cli.stages.register import ask_first, register
+from mlops_cli.stages.status import status
+from mlops_cli.stages.train import train
+from mlops_cli.stages.tune import tune
+from mlops_cli.stages.validate import validate
+from mlops_cli.tracking import open_tracking
+
+CONFIG: dict[str, Any] = {
+    "project": "parcels",
+    "task": "binary",
+    "data": {"table": "data/raw/parcels.parquet", "target": "late = delay > 0", "time": "at"},
+    "features": {
+        "columns": ["weight", "depot"],
+        "row": {"heavy": "weight / 3.0"},
+        "join": [
+            {
+                "table": "data/raw/storms.parquet",
+                "on": ["depot"],
+                "asof": "seen",
+                "lag": "1h",
+                "columns": ["wind"],
+            }
+        ],
+    },
+    "tune": {"trials": 2, "rounds": 20},
+    "register": {"gates": [{"metric": "roc_auc", "min": 0.6}, {"champion": "not_worse"}]},
+}
+ROWS = 1500
+
+
+def tables() -> tuple[pa.Table, pa.Table]:
+    """Parcels whose delay follows from weight and the depot's wind, and the wind by the hour."""
+    rng = np.random.default_rng(0)
+    start = np.datetime64("2024-01-01T00:00:00", "us")
+    hours = np.arange(ROWS // 2)
+    wind = rng.normal(size=(2, len(hours)))
+    storms = pa.table(
+        {
+            "depot": np.repeat(["N", "S"], len(hours)),
+            "seen": np.tile(start + hours * np.timedelta64(1, "h"), 2),
+            "wind": wind.ravel(),
+        }
+    )
+    at = np.sort(rng.integers(2, len(hours), ROWS))
+    side, weight = rng.integers(0, 2, ROWS), rng.integers(1, 40, ROWS)
+    delay = (weight - 20) / 8 + 2 * wind[side, at - 1] + rng.normal(size=ROWS)
+    parcels = pa.table(
+        {
+            "at": start + at * np.timedelta64(1, "h"),
+            "depot": np.where(side == 1, "S", "N"),
+            "weight": weight,
+            "noise": rng.normal(size=ROWS),
+            "delay": delay,
+        }
+    )
+    return parcels, storms
+
+
+CONTRACTS = {
+    "parcels": {"at": "timestamp", "depot": "text", "weight": "integer", "noise": "float",
+                "delay": "float"},
+    "storms": {"depot": "text", "seen": "timestamp", "wind": "float"},
+}  # fmt: skip
+
+
+def write_contract(root: Path, name: str) -> None:
+    columns = {c: {"type": kind, "nullable": True} for c, kind in CONTRACTS[name].items()}
+    (root / "contracts").mkdir(exist_ok=True)
+    (root / f"contracts/{name}.yaml").write_text(json.dumps({"columns": columns}))
+
+
+def configure(root: Path, **sections: Any) -> None:
+    (root / "mlops.yaml").write_text(json.dumps({**CONFIG, **sections}))
+
+
+def make(root: Path) -> None:
+    """Everything before `register`."""
+    project = load_project(root)
+    for stage in (validate, featurize, tune, train):
+        stage(project)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("trained")
+    (root / "data/raw").mkdir(parents=True)
+    for table, name in zip(tables(), ("parcels", "storms"), strict=True):
+        pq.write_table(table, root / f"data/raw/{name}.parquet")
+        write_contract(root, name)
+    configure(root)
+    make(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def with_champion(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("champion") / "project"
+    shutil.copytree(trained, root)
+    register(load_project(root))
+    return root
+
+
+@pytest.fixture
+def project(with_champion: Path, tmp_path: Path) -> Path:
+    """A project whose first model is the champion."""
+    shutil.copytree(with_champion, tmp_path / "project")
+    return tmp_path / "project"
+
+
+def decision(root: Path) -> dict[str, Any]:
+    return json.loads((root / "decision.json").read_text())
+
+
+def champion(root: Path) -> str:
+    found = open_tracking(root, TrackingConfig(), "parcels").champion()
+    assert found is not None
+    return found.digest
+
+
+def versions(root: Path) -> list[str]:
+    return [v.digest for v in open_tracking(root, TrackingConfig(), "parcels").versions()]
+
+
+def weaken(root: Path) -> None:
+    """Train another model in the project, on noise alone."""
+    configure(
+        root, features={"columns": ["noise"]}, register={"gates": [{"champion": "not_worse"}]}
+    )
+    make(root)
+
+
+def test_the_first_model_becomes_the_champion(with_champion: Path, trained: Path) -> None:
+    made = decision(with_champion)
+    holdout = json.loads((trained / "metrics.json").read_text())["holdout"]
+    assert made["passed"] is True
+    assert made["champion_before"] is None
+    assert made["champion"] == {"digest": champion(with_champion), "value": holdout["roc_auc"]}
+    assert [g["verdict"] for g in made["gates"]] == ["passed", "passed"]
+    assert made["gates"][0] | {"why": ""} == {
+        "gate": "roc_auc >= 0.6",
+        "verdict": "passed",
+        "why": "",
+        "metric": "roc_auc",
+        "value": holdout["roc_auc"],
+        "bound": 0.6,
+    }
+    found = status(load_project(with_champion)).champion
+    assert found is not None
+    assert (found.digest, found.metric, found.metric_name) == (
+        champion(with_champion),
+        holdout["roc_auc"],
+        "roc_auc",
+    )
+
+
+def test_registering_again_changes_nothing(project: Path) -> None:
+    before = decision(project)
+    result = register(load_project(project))
+    assert result.passed
+    assert result.champion_before == result.champion == champion(project) == before["digest"]
+    assert versions(project) == [before["digest"]]
+
+
+def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained: Path) -> None:
+    good = champion(project)
+    best = decision(project)["champion"]["value"]
+    weaken(project)
+    with pytest.raises(GateError) as said:
+        register(load_project(project))
+    refused = decision(project)
+    assert said.value.exit_code == 4
+    assert good[:12] in said.value.message
+    assert refused["passed"] is False
+    assert refused["champion"]["digest"] == refused["champion_before"]["digest"] == good
+    # The champion's weight, depot, heavy and wind are none of this project's features any more:
+    # made again from the tables, on the same rows, they give its own number.
+    assert refused["gates"][0]["bound"] == pytest.approx(best, abs=1e-9)
+    assert refused["gates"][0]["value"] < 0.6
+    assert champion(project) == good
+    assert versions(project) == [good]
+
+    weak = register(load_project(project), first=True).champion
+    assert champion(project) == weak != good
+    configure(project)
+    for name in ("model", "data", "metrics.json"):
+        put_back(trained / name, project / name)
+    assert register(load_project(project)).champion_before == weak
+    passed = decision(project)
+    assert (passed["passed"], champion(project)) == (True, good)
+    assert passed["gates"][1]["value"] > passed["gates"][1]["bound"] + 0.1
+    assert versions(project) == [good, weak]
+
+
+def put_back(source: Path, destination: Path) -> None:
+    if source.is_dir():
+        shutil.rmtree(destination)
+        shutil.copytree(source, destination)
+    else:
+        shutil.copyfile(source, destination)
+
+
+def test_the_same_start_gives_the_same_decision(project: Path, tmp_path: Path) -> None:
+    weaken(project)
+    shutil.copytree(project, tmp_path / "twin")
+    for root in (project, tmp_path / "twin"):
+        with pytest.raises(GateError):
+            register(load_project(root))
+    assert decision(project) == decision(tmp_path / "twin")
+
+
+def test_a_bound_refuses_whoever_is_champion(project: Path) -> None:
+    configure(project, register={"gates": [{"metric": "roc_auc_low", "min": 0.99}]})
+    with pytest.raises(GateError, match="roc_auc_low is"):
+        register(load_project(project))
+    assert decision(project)["gates"][0]["bound"] == 0.99
+    assert decision(project)["champion"]["digest"] == champion(project)
+
+
+def test_a_gate_on_a_metric_that_nobody_computes(project: Path) -> None:
+    configure(project, register={"gates": [{"metric": "rok_auc", "min": 0.5}]})
+    with pytest.raises(UsageError, match="rok_auc") as said:
+        register(load_project(project))
+    assert said.value.hint == "did you mean `roc_auc`?"
+
+
+def test_a_champion_that_answers_another_question_decides_nothing(project: Path) -> None:
+    data = CONFIG["data"] | {"target": "late = delay > 1"}
+    configure(project, data=data)
+    make(project)
+    with pytest.raises(InconclusiveError, match="another target") as said:
+        register(load_project(project))
+    assert said.value.exit_code == 6
+    assert decision(project)["gates"][1]["verdict"] == "undecided"
+    asked = ask_first(load_project(project))
+    assert register(load_project(project)).passed
+    assert not asked.exists()
+
+
+def test_a_champion_whose_table_is_gone_decides_nothing(project: Path) -> None:
+    good = champion(project)
+    weaken(project)
+    (project / "data/raw/storms.parquet").unlink()
+    with pytest.raises(InconclusiveError, match=r"storms\.parquet"):
+        register(load_project(project))
+    assert champion(project) == good
+
+
+def test_an_empty_registry_does_not_wave_a_model_through(project: Path) -> None:
+    was = champion(project)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    for command in (["init", "-q"], ["add", "decision.json"], ["commit", "-qm", "decided"]):
+        subprocess.run([*git, *command], cwd=project, check=True)
+    (project / "decision.json").unlink()  # as DVC does before it runs the stage
+    (project / "mlflow.db").unlink()
+    with pytest.raises(EnvironmentFault, match=was[:12]) as said:
+        register(load_project(project))
+    assert said.value.exit_code == 8
+    assert "mlflow.db" in said.value.message
+    assert "--first" in (said.value.hint or "")
+    assert register(load_project(project), first=True).passed
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mlops_cli.config.load import load_project
+from mlops_cli.stages import register as stage
+from mlops_cli.tracking import mlflow
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "write_decision":
+    stage.write_decision = die
+else:
+    setattr(mlflow.MlflowTracker, sys.argv[2], die)
+stage.register(load_project(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("step", ["register", "write_decision", "make_champion"])
+def test_a_killed_register_ends_as_if_it_had_not_been(
+    trained: Path, with_champion: Path, tmp_path: Path, step: str
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(trained, root)
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(root), step]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    (root / "decision.json").unlink(missing_ok=True)
+    result = register(load_project(root))
+    assert champion(root) == result.digest
+    assert versions(root) == [result.digest]
+    assert decision(root) == decision(with_champion)
+
+
+def test_status_of_a_project_where_nothing_ran(tmp_path: Path) -> None:
+    configure(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    found = status(load_project(tmp_path), stages={"validate": "not run yet"})
+    assert (found.champion, found.metrics, found.drift, found.deployments) == (None, None, None, ())
+    assert [(s.name, s.state) for s in found.stages] == [("validate", "not run yet")]
+    assert {m.name for m in found.missing} == {
+        "data/raw/parcels.parquet",
+        "data/raw/storms.parquet",
+        "registry",
+    }
+    assert sorted(tmp_path.iterdir()) == before
