@@ -1,0 +1,166 @@
+"""The gates, the paired comparison behind `not_worse`, and the decision that they make."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_cli.config.model import ChampionGate, MetricGate
+from mlops_cli.errors import GateError, InconclusiveError, UsageError
+from mlops_cli.governance.comparison import LEVEL, Scores, compare
+from mlops_cli.governance.decision import (
+    Decision,
+    GateResult,
+    Named,
+    decided_champion,
+    write_decision,
+)
+from mlops_cli.governance.gates import champion_gate, check_names, metric_gate, refusal
+from mlops_cli.governance.holdout import row_numbers, scores_of, take_rows
+
+A, B = "a" * 64, "b" * 64
+
+
+def rmse(y: np.ndarray, p: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((y - p) ** 2)))
+
+
+def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
+    """Two models of one truth, that err independently, the candidate `worse` times as much."""
+    y = rng.normal(size=rows)
+    shared = rng.normal(size=rows)
+    candidate = y + worse * (shared + 0.5 * rng.normal(size=rows))
+    champion = y + shared + 0.5 * rng.normal(size=rows)
+    return scores_of(rmse, y, (candidate, champion), classes=0)
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "passed"),
+    [
+        (MetricGate(metric="m", min=0.5), 0.5, True),
+        (MetricGate(metric="m", min=0.5), 0.4999, False),
+        (MetricGate(metric="m", max=0.5), 0.5, True),
+        (MetricGate(metric="m", max=0.0), 0.1, False),
+        (MetricGate(metric="m", min=-1.0), -2.0, False),
+        (MetricGate(metric="m", min=0.0), math.inf, False),
+        (MetricGate(metric="m", max=1.0), math.nan, False),
+        (MetricGate(metric="m", max=1.0), None, False),
+    ],
+)
+def test_a_bound_passes_itself_and_nothing_beyond(
+    gate: MetricGate, value: float | None, passed: bool
+) -> None:
+    assert metric_gate(gate, {"m": value}).passed is passed
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+    gates = (ChampionGate(champion="not_worse"), MetricGate(metric="logloss", max=1))
+    with pytest.raises(UsageError, match="logloss") as said:
+        check_names(gates, ["roc_auc", "log_loss"])
+    assert said.value.hint == "did you mean `log_loss`?"
+    check_names(gates[:1], [])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 200), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_model_is_not_worse_than_itself(rows: int, in_time: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y, p = rng.normal(size=rows), rng.normal(size=rows)
+    scores = scores_of(rmse, y, (p, p.copy()), classes=0)
+    found = compare(scores, rows, higher_is_better=False, in_time=in_time)
+    assert found.not_worse
+    assert found.difference == 0.0
+
+
+def test_a_better_model_always_passes_whichever_way_the_metric_goes() -> None:
+    better = pair(np.random.default_rng(0), 200, worse=0.5)
+    assert compare(better, 200, higher_is_better=False, in_time=True).not_worse
+    assert not compare(better, 200, higher_is_better=True, in_time=True).not_worse
+
+
+def test_a_metric_that_is_undefined_decides_nothing() -> None:
+    y = np.ones(50)  # one class only
+    scores = scores_of(rmse, y, (y, y), classes=2)
+    found = compare(scores, 50, higher_is_better=True, in_time=False)
+    gate = champion_gate(found, metric="roc_auc", champion=B, rows=50)
+    assert gate.verdict == "undecided"
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+@pytest.mark.parametrize("rows", [100, 2000])
+def test_how_often_chance_refuses_a_model_that_is_as_good(rows: int, in_time: bool) -> None:
+    rng = np.random.default_rng(rows)
+    trials = 400
+    refused = sum(
+        not compare(pair(rng, rows), rows, higher_is_better=False, in_time=in_time).not_worse
+        for _ in range(trials)
+    )
+    margin = 3 * math.sqrt(LEVEL * (1 - LEVEL) / trials)
+    assert LEVEL - margin <= refused / trials <= LEVEL + margin
+
+
+def test_a_model_that_is_plainly_worse_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    refused = [
+        not compare(pair(rng, 500, 1.1), 500, higher_is_better=False, in_time=True).not_worse
+        for _ in range(100)
+    ]
+    assert sum(refused) >= 80
+
+
+def test_neighbours_in_time_that_err_together_do_not_feign_certainty() -> None:
+    """Days of 50 rows with one common error: 20 days are 20 observations, not 1,000."""
+    rng = np.random.default_rng(2)
+    refused = 0
+    for _ in range(300):
+        y = rng.normal(size=1000)
+        errors = np.repeat(rng.normal(size=(2, 20)), 50, axis=1)
+        scores = scores_of(rmse, y, (y + errors[0], y + errors[1]), classes=0)
+        refused += not compare(scores, 1000, higher_is_better=False, in_time=True).not_worse
+    assert refused / 300 <= 0.1
+
+
+def test_the_champions_rows_are_found_by_their_number() -> None:
+    table = pa.table({"__row__": [7, 3, 9, 1], "x": [70, 30, 90, 10]})
+    numbers = row_numbers(table, np.array([2, 0]))
+    assert numbers.tolist() == [9, 7]
+    shuffled = pa.table({"__row__": [1, 7, 2, 9], "x": [10, 70, 20, 90]}).to_batches(2)
+    assert take_rows(shuffled, numbers)["x"].to_pylist() == [90, 70]
+
+
+def decided(*verdicts: str) -> Decision:
+    gates = tuple(GateResult(f"gate {i}", v, f"why {i}") for i, v in enumerate(verdicts))
+    passed = set(verdicts) <= {"passed"}
+    champion = Named(A if passed else B, 0.5)
+    return Decision(passed, A, "roc_auc", gates, Named(B, 0.5), champion)
+
+
+def test_a_refusal_names_every_gate_and_who_stays() -> None:
+    said = refusal(decided("passed", "refused", "undecided"))
+    assert isinstance(said, GateError)
+    assert ("why 0" in said.message, "why 1" in said.message) == (False, True)
+    assert "why 2" in said.message
+    assert B[:12] in said.message
+    assert isinstance(refusal(decided("passed", "undecided")), InconclusiveError)
+
+
+def test_the_last_decision_is_found_on_disk_and_in_git(tmp_path: Path) -> None:
+    root = tmp_path / "mono" / "project"
+    root.mkdir(parents=True)
+    assert decided_champion(root) is None
+    write_decision(root, decided("passed"))
+    assert decided_champion(root) == A
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    for command in (["init", "-q", ".."], ["add", "."], ["commit", "-qm", "decided"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    (root / "decision.json").unlink()
+    assert decided_champion(root) == A
+    write_decision(root, decided("refused"))
+    assert decided_champion(root) == B
