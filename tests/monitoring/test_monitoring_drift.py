@@ -105,6 +105,14 @@ def test_unseen_category_is_drift_and_no_error(profile: Profile) -> None:
     assert found[0].unseen == pytest.approx(0.06)
 
 
+def test_values_that_all_changed_have_a_large_psi(profile: Profile) -> None:
+    (city, *_) = judged(profile, changed("city", ["zz"] * 1000))
+    assert (city.name, city.drifted, city.effect) == ("city", True, pytest.approx(1.0))
+    assert city.psi is not None
+    assert city.psi_threshold is not None
+    assert city.psi > 5 > city.psi_threshold
+
+
 def test_new_missing_values_are_drift_of_the_missing_share(profile: Profile) -> None:
     numbers = [
         None if i % 20 == 0 else v for i, v in enumerate(table(1, 1000)["number"].to_pylist())

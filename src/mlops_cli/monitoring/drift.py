@@ -66,7 +66,7 @@ def _column(column: Comparison, judged: Iterable[Judged]) -> ColumnDrift:
         psi_threshold=index_threshold,
         wasserstein=column.wasserstein,
         missing_now=column.missing / column.rows,
-        missing_then=profile.missing / (profile.count + profile.missing),
+        missing_then=profile.missing / max(profile.count + profile.missing, 1),
         unseen=column.unseen / present if column.unseen is not None and present else None,
     )
 
@@ -79,6 +79,6 @@ def _psi(column: Comparison, level: float) -> tuple[float | None, float | None]:
     size = size_of(column)
     if not size:
         return None, None
-    grouped = st.group_evenly if by_order(column) else st.merge_thin
+    grouped = st.group_evenly if by_order(column) else st.merge_rare
     reference, current = grouped(column.reference, column.current)
     return st.psi(reference, current), st.psi_critical(level, len(reference), size)

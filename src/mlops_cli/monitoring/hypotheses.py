@@ -74,21 +74,12 @@ def judge(hypotheses: Sequence[Hypothesis], alpha: float) -> list[Judged]:
 
 def hypotheses(column: Comparison) -> Iterator[Hypothesis]:
     """All that can be tested of a column, at least its missing share."""
+    present = column.rows - column.missing
+    if min(present, column.profile.count) >= MIN_VALUES:
+        yield _ks(column) if by_order(column) else _chi_square(column)
+        yield from _unseen(column, present)
     missing = _Shares(column.missing, column.rows, column.profile.missing, _rows_then(column))
     yield _share(column, "missing_share", missing)
-    present = column.rows - column.missing
-    if min(present, column.profile.count) < MIN_VALUES:
-        return
-    if by_order(column):
-        yield _ks(column)
-        return
-    yield _chi_square(column)
-    if column.unseen is not None:
-        # Leaving one out, a value that occurs once would be unseen: Good (1953), Biometrika 40.
-        once = int((column.reference == 1).sum())
-        unseen = _Shares(column.unseen, present, once, column.profile.count)
-        if unseen.rise > 0:
-            yield _share(column, "unseen_share", unseen)
 
 
 def by_order(column: Comparison) -> bool:
@@ -109,11 +100,21 @@ class _Shares:
 
     @property
     def rise(self) -> float:
-        return self.hits / self.n - self.reference_hits / self.m
+        return self.hits / max(self.n, 1) - self.reference_hits / max(self.m, 1)
 
     def critical(self, alpha: float) -> float:
         hits = self.reference_hits if self.rise >= 0 else self.m - self.reference_hits
         return st.share_critical(alpha, self.n, hits, self.m)
+
+
+def _unseen(column: Comparison, present: int) -> Iterator[Hypothesis]:
+    if column.unseen is None or by_order(column):
+        return
+    # Leaving one out, a value that occurs once would be unseen: Good (1953), Biometrika 40.
+    once = int((column.reference == 1).sum())
+    shares = _Shares(column.unseen, present, once, column.profile.count)
+    if shares.rise > 0:
+        yield _share(column, "unseen_share", shares)
 
 
 def _share(column: Comparison, statistic: Statistic, shares: _Shares) -> Hypothesis:
@@ -150,7 +151,7 @@ def _chi_square(column: Comparison) -> Hypothesis:
         statistic="chi_square",
         value=value,
         p_value=st.chi_square_p_value(value, freedom),
-        effect=st.total_variation(reference, current),
+        effect=st.total_variation(*st.merge_rare(column.reference, column.current)),
         floor=CHI_SQUARE_FLOOR**2 * size_of(column),
         critical=partial(st.chi_square_critical, freedom=freedom),
     )

@@ -77,6 +77,20 @@ def merge_thin(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
     """
     n, m = int(reference.sum()), int(current.sum())
     expected = (reference + current) * (min(n, m) / max(n + m, 1)) * (reference > 0)
+    return _merge_below(expected, reference, current)
+
+
+def merge_rare(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """The cells with every one merged that is rare in both samples: for showing, not for testing.
+
+    Rare is a share of fewer than 5 rows of the smaller sample.
+    """
+    least = min(int(reference.sum()), int(current.sum()))
+    expected: Numbers = np.maximum(_shares(reference), _shares(current)) * least
+    return _merge_below(expected, reference, current)
+
+
+def _merge_below(expected: Numbers, reference: Counts, current: Counts) -> tuple[Counts, Counts]:
     order = np.argsort(expected, kind="stable")
     thin = int(np.searchsorted(expected[order], EXPECTED))
     if thin and expected[order[:thin]].sum() < EXPECTED:
