@@ -92,11 +92,13 @@ def _to_text(series: pd.Series) -> pd.Series:
 def _to_timestamp(series: pd.Series) -> pd.Series:
     source = series if pd.api.types.is_datetime64_any_dtype(series.dtype) else series.astype(object)
     moments: pd.Series = pd.to_datetime(source, errors="coerce", utc=True, format="ISO8601")
-    return moments.dt.tz_localize(None).astype("datetime64[us]")
+    naive: pd.Series = moments.dt.tz_localize(None).astype("datetime64[us]")
+    return naive
 
 
 def _to_date(series: pd.Series) -> pd.Series:
-    return _to_timestamp(series).dt.normalize()
+    midnight: pd.Series = _to_timestamp(series).dt.normalize()
+    return midnight
 
 
 def _is_text(series: pd.Series) -> bool:

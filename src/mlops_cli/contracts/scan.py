@@ -195,6 +195,7 @@ def _present(contract: Contract, key: Sequence[str]) -> str:
 
 
 def _repeated_count(relation: str, contract: Contract, key: Sequence[str]) -> str:
+    # Memory follows the number of keys here, and no more than the engine's limit: it spills.
     columns = ", ".join(quote(name) for name in key)
     return (
         f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {relation} "

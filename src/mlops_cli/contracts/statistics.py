@@ -13,7 +13,8 @@ from mlops_cli.errors import DataError
 from mlops_cli.tables.base import SOURCE, Engine, literal, quote
 
 _ISO_MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*"
-_CELLS = 10  # figures of a column
+_CELLS = 8  # figures of a column
+_HEAD = 1000  # rows that tell which texts may be moments
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 
 
@@ -52,39 +53,56 @@ class TableStatistics:
 
 
 def read_statistics(engine: Engine, path: Path, *, times: Sequence[str] = ()) -> TableStatistics:
-    """Read a file's statistics in one scan, and a second where types had to be mended.
+    """Read a file's statistics in one scan, and a second of columns that are not what they seemed.
 
     Text that is ISO 8601 throughout is a timestamp or a date; a column in `times` has to be.
     Raises `DataError` for a file that cannot be read or has no rows, or whose column in `times`
     holds something else.
     """
     columns = engine.columns(path)
-    sniffed: dict[str, ValueType] = {c.name: c.type for c in columns if c.type}
     skipped = tuple(c.name for c in columns if not c.type)
-    if not sniffed:
+    types: dict[str, ValueType] = {c.name: c.type for c in columns if c.type}
+    if not types:
         raise DataError(f"{path.name} has no columns of plain values", hint="is it a flat table?")
-    found = _scan(engine, path, sniffed)
-    mended = {n: t for n in sniffed if (t := _mended(n, sniffed[n], found, n in times))}
-    if mended:
-        found = _scan(engine, path, sniffed | mended)
-        if wrong := [n for n in mended if found.uncast[n]]:
-            mended = {n: "text" for n in wrong if n not in times}
-            for name in (n for n in wrong if n in times):
-                raise _no_time(path, name, found)
-            found = _scan(engine, path, sniffed | mended)
-    return TableStatistics(found.rows, found.columns, skipped)
+    moments = _moments(engine, path, [n for n, t in types.items() if t == "text"])
+    types |= moments | {name: "timestamp" for name in times if name in types}
+    rows, found, uncast = _scan(engine, path, types)
+    for name in times:
+        if uncast.get(name):
+            raise _no_time(path, name, uncast[name], rows)
+    # A date that is not ISO 8601, or a whole number beyond 64 bits.
+    wrong: dict[str, ValueType] = {
+        n: "float" if types[n] == "integer" else "text" for n, count in uncast.items() if count
+    }
+    if wrong:
+        found = found | _scan(engine, path, wrong)[1]
+    return TableStatistics(rows, {name: found[name] for name in types}, skipped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    rows: int
-    columns: dict[str, ColumnStatistics]
-    uncast: dict[str, int]
-    iso_moments: dict[str, int]
-    iso_dates: dict[str, int]
+def _moments(engine: Engine, path: Path, texts: Sequence[str]) -> dict[str, ValueType]:
+    """Text columns whose first values are ISO 8601: the scan will tell about the others."""
+    if not texts:
+        return {}
+    forms: tuple[tuple[ValueType, str], ...] = (("timestamp", _ISO_MOMENT), ("date", _ISO_DATE))
+    cells = [
+        f"bool_and(regexp_full_match({quote(name)}, {literal(form)}))"
+        for name in texts
+        for _, form in forms
+    ]
+    head = f"(select * from {engine.typed(path, dict.fromkeys(texts, 'text'))} limit {_HEAD})"
+    fits = iter(engine.rows(f"select {', '.join(cells)} from {head}")[0])
+    found: dict[str, ValueType] = {}
+    for name in texts:
+        for kind, _ in forms:
+            if next(fits):
+                found[name] = kind
+    return found
 
 
-def _scan(engine: Engine, path: Path, types: Mapping[str, ValueType]) -> _Scan:
+def _scan(
+    engine: Engine, path: Path, types: Mapping[str, ValueType]
+) -> tuple[int, dict[str, ColumnStatistics], dict[str, int]]:
+    """The number of rows, the columns, and how many values of each cannot be cast."""
     cells = ["count(*)"]
     for name, kind in types.items():
         cells += _cells(name, kind)
@@ -92,21 +110,21 @@ def _scan(engine: Engine, path: Path, types: Mapping[str, ValueType]) -> _Scan:
     rows, *values = engine.rows(f"select {', '.join(cells)} from {relation}")[0]
     if not rows:
         raise DataError(f"{path.name} has no rows", hint="a table needs at least a header and rows")
-    scan = _Scan(rows, {}, {}, {}, {})
+    found: dict[str, ColumnStatistics] = {}
+    uncast: dict[str, int] = {}
     for i, (name, kind) in enumerate(types.items()):
-        part = values[_CELLS * i : _CELLS * (i + 1)]
-        scan.columns[name] = ColumnStatistics(
-            name, kind, *part[:2], *map(_finite, part[2:4]), *part[4:7]
+        nulls, distinct, low, high, *rest, uncast[name] = values[_CELLS * i : _CELLS * (i + 1)]
+        found[name] = ColumnStatistics(
+            name, kind, nulls, distinct, _finite(low), _finite(high), *rest
         )
-        scan.uncast[name], scan.iso_moments[name], scan.iso_dates[name] = part[7:]
-    return scan
+    return rows, found, uncast
 
 
 def _cells(name: str, kind: ValueType) -> list[str]:
     typed, source = quote(name), quote(SOURCE + name)
     missing = f"{typed} is null or isnan({typed})" if kind == "float" else f"{typed} is null"
     low = high = "null"
-    infinite_low = infinite_high = iso_moments = iso_dates = "0"
+    infinite_low = infinite_high = "0"
     whole = "true" if kind == "integer" else "false"
     if kind in ("integer", "float"):
         finite = f" filter (where isfinite({typed}))" if kind == "float" else ""
@@ -115,9 +133,6 @@ def _cells(name: str, kind: ValueType) -> list[str]:
         infinite_low = f"count(*) filter (where {typed} = '-inf'::double)"
         infinite_high = f"count(*) filter (where {typed} = 'inf'::double)"
         whole = f"bool_and({typed} = trunc({typed})){finite}"
-    if kind == "text":
-        iso_moments = f"count(*) filter (where regexp_full_match({typed}, {literal(_ISO_MOMENT)}))"
-        iso_dates = f"count(*) filter (where regexp_full_match({typed}, {literal(_ISO_DATE)}))"
     return [
         f"count(*) filter (where {missing})",
         f"approx_count_distinct({typed})",
@@ -127,28 +142,13 @@ def _cells(name: str, kind: ValueType) -> list[str]:
         f"{infinite_high} > 0",
         f"coalesce({whole}, false)",
         f"count(*) filter (where {typed} is null and {source} is not null)",
-        iso_moments,
-        iso_dates,
     ]
 
 
-def _mended(name: str, kind: ValueType, found: _Scan, is_time: bool) -> ValueType | None:
-    present = found.rows - found.columns[name].nulls
-    if is_time and kind != "timestamp":
-        return "timestamp"
-    if found.uncast[name]:  # a date that is not ISO 8601, or a whole number beyond 64 bits
-        return "float" if kind == "integer" else "text"
-    if present and found.iso_moments[name] == present:
-        return "timestamp"
-    if present and found.iso_dates[name] == present:
-        return "date"
-    return None
-
-
-def _no_time(path: Path, name: str, found: _Scan) -> DataError:
+def _no_time(path: Path, name: str, wrong: int, rows: int) -> DataError:
     return DataError(
-        f"the column {name!r} of {path.name} is to be a time, but {found.uncast[name]} of its "
-        f"{found.rows} values are not ISO 8601",
+        f"the column {name!r} of {path.name} is to be a time, but {wrong} of its {rows} values "
+        "are not ISO 8601",
         hint="write times as 2013-01-31T05:00:00Z, or name another column",
     )
 
