@@ -118,7 +118,7 @@ def _writer(path: Path) -> Iterator[Any]:
     def write(table: pa.Table) -> None:
         if not opened:
             opened.append(_open(path, table.schema))
-        opened[0].write_table(table.cast(opened[0].schema))
+        opened[0].write_table(table)
 
     try:
         yield write

@@ -31,7 +31,9 @@ def render(node: Node) -> str:
     if node.op == "literal":
         return f"cast({_constant(node.value)} as {SQL_TYPES[node.type]})"
     args = [render(arg) for arg in node.args]
-    return _case(args) if node.op == "case" else _filled(_overload_of(node).sql, args)
+    if node.op == "case" and len(args) >= 3 and len(args) % 2 == 1:
+        return _case(args)
+    return _filled(_overload_of(node).sql, args)
 
 
 def render_feature(node: Node) -> str:

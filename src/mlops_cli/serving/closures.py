@@ -28,9 +28,17 @@ def compile_tree(node: Node) -> Compute:
         value = _constant(node)
         return lambda row: value
     args = [compile_tree(arg) for arg in node.args]
-    if (special := _SPECIAL.get(node.op)) is not None:
+    if (special := _SPECIAL.get(node.op)) is not None and _has_arity(node):
         return special(node, args)
     return _strict(_kernel(node), args)
+
+
+def _has_arity(node: Node) -> bool:
+    count = len(node.args)
+    if node.op == "case":
+        return count >= 3 and count % 2 == 1
+    wanted = _ARITY.get(node.op)
+    return count >= 1 if wanted is None else count == wanted
 
 
 def _column(name: str) -> Compute:
@@ -239,4 +247,14 @@ _SPECIAL: dict[str, Callable[[Node, Sequence[Compute]], Compute]] = {
     "case": _case,
     "concat": _concat,
     "like": _like,
+}
+_ARITY = {
+    "and": 2,
+    "or": 2,
+    "is_null": 1,
+    "is_distinct": 2,
+    "is_not_distinct": 2,
+    "between": 3,
+    "nullif": 2,
+    "like": 2,
 }

@@ -19,7 +19,7 @@ _MIN, _MAX = -(2**63), 2**63 - 1
 _DAY_ZERO = date(1970, 1, 1)
 _EPOCH = datetime(1970, 1, 1)  # naive on purpose: every timestamp here is UTC
 _MICROSECOND = timedelta(microseconds=1)
-_REACH = 2**32 - 1  # DuckDB takes no substring further from the start or the end
+_REACH = 2**32 - 1  # DuckDB takes no position further from the start or the end
 _SPACES = "\x20\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 
 
@@ -107,9 +107,7 @@ _round = _whole(_half_up)
 def _round_to(a: float, digits: int) -> float:
     scale = math.pow(10.0, abs(digits))
     rounded: float = _round(a * scale) / scale if digits >= 0 else _round(a / scale) * scale
-    if math.isfinite(rounded):
-        return rounded
-    return a if digits >= 0 else 0.0
+    return rounded if math.isfinite(rounded) else a
 
 
 def _log(function: Callable[[float], float]) -> Kernel:
@@ -191,7 +189,7 @@ def _rtrim(s: str, chars: str = _SPACES) -> str:
 
 
 def _substring(s: str, start: int, length: int = _REACH) -> str | None:
-    if abs(start) > _REACH or abs(length) > _REACH:
+    if not (-_REACH - 1 <= start <= _REACH and -_REACH - 1 <= length <= _REACH):
         return None
     first = start - 1 if start > 0 else (len(s) + start if start < 0 else -1)
     last = first + length
@@ -201,10 +199,10 @@ def _substring(s: str, start: int, length: int = _REACH) -> str | None:
 
 
 def _left(s: str, n: int) -> str | None:
-    return s[:n]
+    return s[:n] if n <= _REACH else None
 
 
-def _right(s: str, n: int) -> str | None:
+def _right(s: str, n: int) -> str:
     return s[-n:] if n else ""
 
 
@@ -290,7 +288,7 @@ def _date_to_timestamp(a: date) -> datetime:
 
 
 def _epoch(a: datetime) -> float:
-    return ((a - _EPOCH) // _MICROSECOND) / 1_000_000
+    return float((a - _EPOCH) // _MICROSECOND) / 1e6
 
 
 def _make_date(year: int, month: int, day: int) -> date | None:
