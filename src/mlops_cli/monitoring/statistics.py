@@ -76,8 +76,8 @@ def merge_thin(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
     that the reference never filled count as thin: that they are empty there chose them.
     """
     n, m = int(reference.sum()), int(current.sum())
-    expected = (reference + current) * (min(n, m) / max(n + m, 1)) * (reference > 0)
-    return _merge_below(expected, reference, current)
+    share = np.where(reference > 0, (reference + current) / max(n + m, 1), 0.0)
+    return _merge_below(share * min(n, m), reference, current)
 
 
 def merge_rare(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
