@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import http.client
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Annotated
 
@@ -69,12 +68,11 @@ def _mlops(cwd: Path, *arguments: str, expected: int = 0) -> None:
 
 
 def _predict(project: Path, port: int) -> None:
-    url = f"http://127.0.0.1:{port}/v1/predict"
-    typer.echo(f"\n$ curl {url} -d @examples/request.json")
-    body = (project / "examples/request.json").read_bytes()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        typer.echo(json.dumps(json.load(answer)))
+    typer.echo(f"\n$ curl localhost:{port}/v1/predict -d @examples/request.json")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/v1/predict", (project / "examples/request.json").read_bytes())
+    typer.echo(connection.getresponse().read().decode())
+    connection.close()
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from mlops_cli.bundle.files import write_text
-from mlops_cli.config.load import CONFIG, Project
+from mlops_cli.config.load import CONFIG, Project, read_yaml
 from mlops_cli.config.model import contract_of
 from mlops_cli.errors import UsageError
 from mlops_cli.stages import STAGES, Stage
@@ -41,6 +41,21 @@ def check_dvc_yaml(project: Project) -> None:
             f"{DVC_YAML}: the stage {differing[0]!r} is not what {CONFIG} asks for",
             hint="run `mlops run`, which brings it up to date",
         )
+
+
+def add_missing_sections(project: Project) -> list[str]:
+    """Add to `mlops.yaml` the sections that a stage declares and the file lacks; their names.
+
+    DVC fails on a parameter that is not there; the empty section means all defaults.
+    """
+    path = project.root / CONFIG
+    text = path.read_text(encoding="utf-8")
+    declared = dict.fromkeys(key for stage in STAGES for key in stage.params)
+    missing = [key for key in declared if key not in read_yaml(path)]
+    if missing:
+        separator = "" if text.endswith("\n") else "\n"
+        write_text(path, text + separator + "".join(f"{key}: {{}}\n" for key in missing))
+    return missing
 
 
 def tables_of(project: Project) -> list[str]:

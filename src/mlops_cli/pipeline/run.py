@@ -9,8 +9,11 @@ from typing import Any
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
+from mlops_cli.contracts.missing import write_missing_contracts
+from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
-from mlops_cli.pipeline.dvc_yaml import contracts_of, tables_of, write_dvc_yaml
+from mlops_cli.features.base import load_schemas
+from mlops_cli.pipeline.dvc_yaml import add_missing_sections, tables_of, write_dvc_yaml
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
@@ -40,10 +43,7 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     Raises the error of the stage that failed, with that stage's own exit code.
     """
     started = time.monotonic()
-    _check_tables(project)
-    _write_missing_contracts(project, progress)
-    if write_dvc_yaml(project):
-        progress.say("dvc.yaml brought up to date")
+    _prepare(project, progress)
     names = [s.name for s in STAGES]
     for name in names:
         forget_outcome(project, name)
@@ -53,6 +53,19 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
         stages=[_stage_run(project, name, done) for name in wanted],
         seconds=time.monotonic() - started,
     )
+
+
+def _prepare(project: Project, progress: Progress) -> None:
+    """Everything that can be checked or completed before a stage works."""
+    _check_tables(project)
+    for section in add_missing_sections(project):
+        progress.say(f"mlops.yaml: added the section `{section}`")
+    for path in write_missing_contracts(project):
+        progress.say(f"{path.relative_to(project.root)} inferred and written: have a look at it")
+    schemas = load_schemas(project, load_contract)
+    load_adapter("mlops_cli.features.plan").check_features(project.config, schemas)
+    if write_dvc_yaml(project):
+        progress.say("dvc.yaml brought up to date")
 
 
 def _ours_only(targets: Sequence[str]) -> bool:
@@ -69,13 +82,6 @@ def _check_tables(project: Project) -> None:
             f"mlops.yaml names the table {table}, and {project.root / table} does not exist",
             hint="fetch it: `dvc pull`" if kept else f"put the file there, or `dvc add {table}`",
         )
-
-
-def _write_missing_contracts(project: Project, progress: Progress) -> None:
-    if all((project.root / contract).is_file() for contract in contracts_of(project)):
-        return
-    for path in load_adapter("mlops_cli.contracts.missing").write_missing_contracts(project):
-        progress.say(f"{path.relative_to(project.root)} inferred from its table: have a look at it")
 
 
 def _reproduce(project: Project, targets: Sequence[str]) -> list[str]:
