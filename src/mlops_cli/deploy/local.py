@@ -56,6 +56,8 @@ class LocalTarget:
                 self._channel.signal(signal.SIGHUP)
                 raise
             if state.reason is not None:
+                if state.serving is None:
+                    self._gone_within(5)  # with nothing to serve it ends; leave nothing behind
                 raise EnvironmentFault(
                     f"{bundle.version} is not deployed: {state.reason}",
                     hint=state.hint or f"see {self._channel.folder / LOG}",
