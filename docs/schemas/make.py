@@ -7,10 +7,12 @@ from pathlib import Path
 
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import config_schema
+from mlops_cli.contracts.model import contract_schema
 
 HERE = Path(__file__).resolve().parent
 SCHEMAS = {
     "mlops.schema.json": config_schema,
+    "contract.schema.json": contract_schema,
     "manifest.schema.json": manifest_schema,
     "profile.schema.json": profile_schema,
 }

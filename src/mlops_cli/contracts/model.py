@@ -26,6 +26,7 @@ from pydantic import (
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.config.load import read_yaml
 from mlops_cli.config.model import Duration
+from mlops_cli.config.schema import SCHEMA
 from mlops_cli.errors import UsageError
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
@@ -158,6 +159,12 @@ def load_contract(path: Path) -> Contract:
         raise UsageError(
             f"{where}: " + "; ".join(dict.fromkeys(lines))[:1000], hint=f"edit {where}"
         ) from e
+
+
+def contract_schema() -> dict[str, Any]:
+    """The JSON Schema of a contract, as it stands in docs/schemas/contract.schema.json."""
+    schema = Contract.model_json_schema()
+    return {"$schema": SCHEMA, **schema, "title": "contracts/NAME.yaml"}
 
 
 def parse_moment(text: str) -> datetime:

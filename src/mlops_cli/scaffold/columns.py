@@ -134,6 +134,8 @@ def _score(power: float, task: Task) -> str:
 
 def _tells_nothing(column: ColumnStatistics, rows: int, power: float, task: Task) -> str | None:
     present = rows - column.nulls
+    if column.name.startswith("__"):
+        return "names that begin with __ are used by the pipeline"
     if column.distinct == 0:
         return "it is null in every row"
     if _is_constant(column):

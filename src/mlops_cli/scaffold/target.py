@@ -111,6 +111,11 @@ def _check_column(path: Path, table: TableStatistics, name: str) -> None:
 def _read_expression(
     table: TableStatistics, name: str, expression: str
 ) -> tuple[str, ValueType, tuple[str, ...]]:
+    if name in table.columns:
+        raise UsageError(
+            f"the target {name!r} is an expression, and a column has that name, too",
+            hint="give the target another name",
+        )
     expressions = load_adapter("mlops_cli.features.expressions")
     try:
         node = expressions.parse(expression, table.types)
