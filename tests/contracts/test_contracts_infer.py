@@ -1,0 +1,120 @@
+"""The first contract of a file: strict about types, generous about values."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_cli.contracts.infer import infer_contract
+from mlops_cli.contracts.model import Contract
+from mlops_cli.contracts.scan import scan
+from mlops_cli.errors import DataError
+from mlops_cli.tables import open_engine
+
+DAYS = [datetime(2013, 1, 1) + timedelta(hours=i) for i in range(2000)]
+
+
+def inferred(path: Path, *, times: tuple[str, ...] = ()) -> Contract:
+    with open_engine() as engine:
+        contract, _ = infer_contract(engine, path, times=times)
+        assert scan(engine, path, contract, table="t").violations == ()
+    return contract
+
+
+@pytest.fixture
+def sales(tmp_path: Path) -> Path:
+    n = 2000
+    table = pa.table(
+        {
+            "id": list(range(5000, 5000 + n)),
+            "code": [f"c{i}" for i in range(n)],
+            "count": pa.array([None if i % 50 == 0 else float(i % 7 + 1) for i in range(n)]),
+            "celsius": [0.5 + (i % 300) / 10 for i in range(n)],
+            "balance": [float(i % 100 - 50) for i in range(n)],
+            "odd": [float("inf") if i == 3 else i / 7 for i in range(n)],
+            "year": [2013] * n,
+            "kind": [["red", "green"][i % 2] for i in range(n)],
+            "rare": ["x" if i == 9 else "y" for i in range(n)],
+            "made": [d.isoformat() + "Z" for d in DAYS],
+            "day": [d.date().isoformat() for d in DAYS],
+            "mixed": [d.isoformat() if i < 1500 else "later" for i, d in enumerate(DAYS)],
+            "nothing": pa.array([None] * n, type=pa.float64()),
+        }
+    )
+    path = tmp_path / "sales.parquet"
+    pq.write_table(table, path)
+    return path
+
+
+def test_types_are_found(sales: Path) -> None:
+    types = inferred(sales).types
+    assert types["made"] == "timestamp"
+    assert types["day"] == "date"
+    assert types["mixed"] == "text"  # its first thousand values look like moments
+    assert types["nothing"] == "float"
+
+
+def test_ranges_leave_room_for_next_month(sales: Path) -> None:
+    columns = inferred(sales).columns
+    assert columns["count"].min == 0
+    assert columns["count"].max == 70
+    assert columns["count"].nullable
+    assert columns["celsius"].min == -400  # one summer is no reason to refuse the frost
+    assert (columns["balance"].min, columns["balance"].max) == (-500, 500)
+    assert columns["odd"].max is None
+    assert columns["odd"].min == 0
+    assert (columns["year"].min, columns["year"].max) == (None, None)
+
+
+def test_categories_and_keys_need_evidence(sales: Path) -> None:
+    columns = inferred(sales).columns
+    assert columns["kind"].categories == ("green", "red")
+    assert columns["rare"].categories is None  # a value seen once promises more unseen ones
+    assert columns["code"].unique
+    assert columns["id"].unique
+    assert not columns["kind"].unique
+
+
+def test_a_csv_whose_dates_are_not_iso_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("d,n\n" + "".join(f"{i % 12 + 1:02}/25/2013,{i}\n" for i in range(40)))
+    assert inferred(path).types == {"d": "text", "n": "integer"}
+
+
+def test_a_named_time_has_to_be_one(sales: Path) -> None:
+    assert inferred(sales, times=("made",)).types["made"] == "timestamp"
+    assert inferred(sales, times=("day",)).types["day"] == "timestamp"
+    with pytest.raises(DataError, match=r"'mixed'.*500 of its 2000"):
+        inferred(sales, times=("mixed",))
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n"])
+def test_a_file_without_rows_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"no rows|no columns"):
+        inferred(path)
+
+
+cells = st.one_of(
+    st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "", "1"])), min_size=1, max_size=30),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(cells)
+def test_a_file_keeps_the_contract_inferred_from_it(values: list[object]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.parquet"
+        pq.write_table(pa.table({"x": pa.array(values), "n": list(range(len(values)))}), path)
+        inferred(path)
