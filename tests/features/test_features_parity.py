@@ -149,9 +149,21 @@ def same(got: Any, want: Any, op: str) -> bool:
 
 
 @pytest.mark.parametrize(("op", "types", "result"), signatures())
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_closure_gives_what_duckdb_gives(judge, op, types, result, data):
+    hold_to_duckdb(judge, op, types, result, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("op", "types", "result"), signatures())
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_closure_gives_what_duckdb_gives_at_length(judge, op, types, result, data):
+    hold_to_duckdb(judge, op, types, result, data)
+
+
+def hold_to_duckdb(judge, op, types, result, data):
     node, table = node_of(op, types, result, data), table_of(types, data)
     sql = f"select {render(node)} as y, typeof({render(node)}) as t from table_"
     want = _run(judge, sql, table)
