@@ -9,7 +9,8 @@ from typing import Any
 
 from mlops_cli.bundle.expressions import Node
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.kernels import KERNELS, Kernel, like
+from mlops_cli.serving.kernels import KERNELS, Kernel
+from mlops_cli.serving.texts import like
 
 Row = Mapping[str, Any]
 Compute = Callable[[Row], Any]

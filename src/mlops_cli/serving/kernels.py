@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
+
+from mlops_cli.serving import texts
 
 Kernel = Callable[..., Any]
 
@@ -19,8 +20,6 @@ _MIN, _MAX = -(2**63), 2**63 - 1
 _DAY_ZERO = date(1970, 1, 1)
 _EPOCH = datetime(1970, 1, 1)  # naive on purpose: every timestamp here is UTC
 _MICROSECOND = timedelta(microseconds=1)
-_REACH = 2**32 - 1  # DuckDB takes no position further from the start or the end
-_SPACES = "\x20\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 
 
 def _bounded(value: int) -> int | None:
@@ -155,123 +154,8 @@ def _float_ge(a: float, b: float) -> bool:
     return _float_le(b, a)
 
 
-def _lower_one(c: str) -> str:
-    low = c.lower()
-    return low if len(low) == 1 else low[0]
-
-
-def _upper_one(c: str) -> str:
-    """Simple case mapping: one character for one, where Unicode has one."""
-    for mapped in (c.upper(), c.title()):
-        if len(mapped) == 1:
-            return mapped
-    return "\u1e9e" if c == "\u00df" else c
-
-
-def _lower(s: str) -> str:
-    return s.lower() if s.isascii() else "".join(map(_lower_one, s))
-
-
-def _upper(s: str) -> str:
-    return s.upper() if s.isascii() else "".join(map(_upper_one, s))
-
-
-def _trim(s: str, chars: str = _SPACES) -> str:
-    return s.strip(chars) if chars else s
-
-
-def _ltrim(s: str, chars: str = _SPACES) -> str:
-    return s.lstrip(chars) if chars else s
-
-
-def _rtrim(s: str, chars: str = _SPACES) -> str:
-    return s.rstrip(chars) if chars else s
-
-
-def _substring(s: str, start: int, length: int = _REACH) -> str | None:
-    if not (-_REACH - 1 <= start <= _REACH and -_REACH - 1 <= length <= _REACH):
-        return None
-    first = start - 1 if start > 0 else (len(s) + start if start < 0 else -1)
-    last = first + length
-    if length < 0:
-        first, last = last, first
-    return s[max(first, 0) : max(last, 0)]
-
-
-def _left(s: str, n: int) -> str | None:
-    return s[:n] if n <= _REACH else None
-
-
-def _right(s: str, n: int) -> str:
-    return s[-n:] if n else ""
-
-
-def _replace(s: str, old: str, new: str) -> str:
-    return s.replace(old, new) if old else s
-
-
-def like(s: str, pattern: str) -> bool:
-    """Whether the whole of `s` matches: `%` is any text, `_` any character.
-
-    In time len(s) * len(pattern) at the most: a request must not be able to stall a server.
-    """
-    i = j = after = 0
-    star = -1
-    while i < len(s):
-        here = pattern[j : j + 1]
-        if here == "%":
-            star, after = j, i
-            j += 1
-        elif here in (s[i], "_") and here:
-            i, j = i + 1, j + 1
-        elif star >= 0:
-            after += 1
-            i, j = after, star + 1
-        else:
-            return False
-    return not pattern[j:].strip("%")
-
-
 def _to_integer(a: float) -> int | None:
     return _bounded(round(a)) if math.isfinite(a) else None
-
-
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-_WHOLE = re.compile(r" *([+-]?\d+) *", re.ASCII)
-_NUMBER = re.compile(r" *([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?) *", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
-
-
-def _text_to_integer(s: str) -> int | None:
-    match = _WHOLE.fullmatch(s)
-    # The longest numbers of 64 bits have 19 digits; int() refuses thousands of them.
-    digits = match[1].lstrip("+-").lstrip("0") if match else ""
-    return _bounded(int(match[1])) if match and len(digits) < 20 else None
-
-
-def _text_to_float(s: str) -> float | None:
-    match = _NUMBER.fullmatch(s)
-    return float(match[1]) if match else None
-
-
-def _text_to_boolean(s: str) -> bool | None:
-    low = s.lower()
-    return True if low in _TRUE else (False if low in _FALSE else None)
-
-
-def _text_to_date(s: str) -> date | None:
-    try:
-        return date.fromisoformat(s) if _DATE.fullmatch(s) else None
-    except ValueError:
-        return None
-
-
-def _text_to_timestamp(s: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(s) if _MOMENT.fullmatch(s) else None
-    except ValueError:
-        return None
 
 
 def _boolean_to_text(a: bool) -> str:
@@ -387,35 +271,35 @@ KERNELS: dict[str, Kernel] = {
     "gt float": _float_gt,
     "ge float": _float_ge,
     "not": operator.not_,
-    "lower": _lower,
-    "upper": _upper,
-    "trim": _trim,
-    "ltrim": _ltrim,
-    "rtrim": _rtrim,
+    "lower": texts.lower,
+    "upper": texts.upper,
+    "trim": texts.trim,
+    "ltrim": texts.ltrim,
+    "rtrim": texts.rtrim,
     "length": len,
-    "substring": _substring,
-    "left": _left,
-    "right": _right,
-    "replace": _replace,
+    "substring": texts.substring,
+    "left": texts.left,
+    "right": texts.right,
+    "replace": texts.replace,
     "starts_with": str.startswith,
     "ends_with": str.endswith,
     "contains": operator.contains,
     "join": operator.add,
     "to_integer float": _to_integer,
     "to_integer boolean": int,
-    "to_integer text": _text_to_integer,
+    "to_integer text": texts.text_to_integer,
     "to_float": float,
-    "to_float text": _text_to_float,
+    "to_float text": texts.text_to_float,
     "to_text integer": str,
     "to_text boolean": _boolean_to_text,
     "to_text date": date.isoformat,
     "to_text timestamp": _timestamp_to_text,
     "to_boolean": bool,
-    "to_boolean text": _text_to_boolean,
+    "to_boolean text": texts.text_to_boolean,
     "to_date timestamp": datetime.date,
-    "to_date text": _text_to_date,
+    "to_date text": texts.text_to_date,
     "to_timestamp date": _date_to_timestamp,
-    "to_timestamp text": _text_to_timestamp,
+    "to_timestamp text": texts.text_to_timestamp,
     "epoch": _epoch,
     "make_date": _make_date,
     **{f"{name} integer": _same for name in _ROUNDINGS},
