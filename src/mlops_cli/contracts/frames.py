@@ -21,7 +21,8 @@ def cast_series(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Serie
     """
     series = _settled(series)
     typed = _CASTS[kind](series)
-    return typed, series.notna() & typed.isna() & ~_says_nan(series)
+    uncastable = series.notna() & typed.isna()
+    return typed, uncastable & ~_says_nan(series) if kind == "float" else uncastable
 
 
 def _settled(series: pd.Series) -> pd.Series:
