@@ -268,3 +268,38 @@ def test_registering_goes_on_where_it_was_killed(
     version = tracker.register(made)
     assert tracker.versions() == [version]
     assert open_bundle(tracker.fetch(made.digest)).digest == made.digest
+
+
+def test_what_another_hand_changes_is_seen_at_once(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    one, two = (tracker.register(bundle(c)) for c in (b"one", b"two"))
+    tracker.make_champion(one)
+    assert open_tracking(root, TrackingConfig(), "demo").champion() == one
+    theirs = client(root)
+    theirs.set_registered_model_alias("demo", "champion", two.number)
+    assert open_tracking(root, TrackingConfig(), "demo").champion() == two
+    theirs.delete_registered_model_alias("demo", "champion")
+    assert open_tracking(root, TrackingConfig(), "demo").champion() is None
+
+
+KNOWN = """
+import sys
+from pathlib import Path
+from mlops_cli.config.model import TrackingConfig
+from mlops_cli.tracking import open_tracking
+tracker = open_tracking(Path(sys.argv[1]), TrackingConfig(), "demo")
+print(tracker.fetch(tracker.champion().digest), "mlflow" in sys.modules)
+"""
+
+
+def test_a_champion_that_is_known_needs_no_mlflow(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    version = tracker.register(bundle(b"one"))
+    tracker.make_champion(version)
+    folder = tracker.fetch(version.digest)
+    done = subprocess.run(
+        [sys.executable, "-c", KNOWN, str(root)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(folder), "False"]

@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from mlops_cli._adapters import load_adapter
+from mlops_cli.tracking.address import store_uri
+from mlops_cli.tracking.front import FrontTracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,10 +41,16 @@ _LOGGERS = {
 def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
     """The tracker of the project in the folder `root`; its versions are of the model `project`.
 
-    Nothing is contacted or created until a method is called.
+    Nothing is contacted, created or imported until a method needs it.
     """
-    for name, value in _MLFLOW.items():
-        os.environ.setdefault(name, value)
-    for name, level in _LOGGERS.items():
-        logging.getLogger(name).setLevel(level)
-    return cast("Tracker", load_adapter(TRACKERS["mlflow"]).open_tracking(root, config, project))
+    uri = store_uri(root, config.uri)
+
+    def load() -> Tracker:
+        for name, value in _MLFLOW.items():
+            os.environ.setdefault(name, value)
+        for name, level in _LOGGERS.items():
+            logging.getLogger(name).setLevel(level)
+        adapter = load_adapter(TRACKERS["mlflow"])
+        return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, project))
+
+    return FrontTracker(root, uri, project, load)

@@ -15,19 +15,12 @@ from mlflow.exceptions import MlflowException
 from mlops_cli.bundle.files import replacing_folder
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
+from mlops_cli.tracking.address import redacted, sqlite_file
 from mlops_cli.tracking.base import ModelVersion, RunRecord, TrialRecord
+from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.runs import log_run, log_trials
-from mlops_cli.tracking.store import (
-    artifact_location,
-    faults,
-    locked,
-    open_client,
-    redacted,
-    sqlite_file,
-    store_uri,
-)
+from mlops_cli.tracking.store import artifact_location, faults, locked, open_client
 
 CHAMPION = "champion"
 DIGEST = "digest"
@@ -35,18 +28,13 @@ METRIC = "metric."
 BUNDLE = "bundle"
 
 
-def open_tracking(root: Path, config: TrackingConfig, project: str) -> MlflowTracker:
-    """The tracker of a project; nothing is contacted yet."""
-    return MlflowTracker(root, store_uri(root, config.uri), config.experiment or project, project)
-
-
 class MlflowTracker:
     """`Tracker` on MLflow; the registered model carries the project's name."""
 
-    def __init__(self, root: Path, uri: str, experiment: str, model: str) -> None:
+    def __init__(self, root: Path, uri: str, experiment: str | None, model: str) -> None:
         self._root = root
         self._uri = uri
-        self._experiment = experiment
+        self._experiment = experiment or model
         self._model = model
 
     @property
@@ -133,11 +121,9 @@ class MlflowTracker:
 
     def fetch(self, digest: str) -> Path:
         """See `Tracker.fetch`."""
-        path = self._root / ".mlops/bundles" / short(digest)
-        if _is_bundle(path, digest):
-            return path
+        path = bundle_folder(self._root, digest)
         with faults(self._uri), locked(self._root / ".mlops/bundles.lock"):
-            if not _is_bundle(path, digest):
+            if not holds(path, digest):
                 self._download(digest, path)
         return path
 
@@ -230,10 +216,3 @@ def _version(found: Registered) -> ModelVersion:
         metrics={k: float(v) for k, v in metrics.items()},
         tags={k: v for k, v in found.tags.items() if not k.startswith(METRIC)},
     )
-
-
-def _is_bundle(path: Path, digest: str) -> bool:
-    try:
-        return path.is_dir() and open_bundle(path).digest == digest
-    except BundleError:
-        return False

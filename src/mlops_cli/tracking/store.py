@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,38 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.tracking.address import SQLITE, redacted, sqlite_file
 from mlops_cli.tracking.artifacts import LOCATION
 
-SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _LOCK_SECONDS = 120.0
-
-
-def store_uri(root: Path, configured: str | None) -> str:
-    """The store's URI: MLFLOW_TRACKING_URI, else `configured`, else `mlflow.db` in `root`.
-
-    A relative SQLite path is the project's, wherever the command is typed.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"{SQLITE}mlflow.db"
-    path = uri.removeprefix(SQLITE)
-    if uri.startswith(SQLITE) and not path.startswith("/"):
-        return f"{SQLITE}{root / path}"
-    return uri
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite URI; None for any other store."""
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
 
 
 def artifact_location(uri: str) -> str | None:
     """Where a new experiment's files go: a server knows its own place, a database has none."""
     return LOCATION if uri.startswith(_DATABASES) else None
-
-
-def redacted(text: str) -> str:
-    """The text without the user and password of any URI in it."""
-    return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
 def open_client(uri: str, lock: Path) -> MlflowClient:

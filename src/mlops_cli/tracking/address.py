@@ -1,0 +1,31 @@
+"""Which store a project uses, as a URI; light, so that reading a cache needs no MLflow."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+SQLITE = "sqlite:///"
+
+
+def store_uri(root: Path, configured: str | None) -> str:
+    """The store's URI: MLFLOW_TRACKING_URI, else `configured`, else `mlflow.db` in `root`.
+
+    A relative SQLite path is the project's, wherever the command is typed.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"{SQLITE}mlflow.db"
+    path = uri.removeprefix(SQLITE)
+    if uri.startswith(SQLITE) and not path.startswith("/"):
+        return f"{SQLITE}{root / path}"
+    return uri
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite URI; None for any other store."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+
+
+def redacted(text: str) -> str:
+    """The text without the user and password of any URI in it."""
+    return re.sub(r"://[^/@\s]+@", "://***@", text)

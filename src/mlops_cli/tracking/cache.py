@@ -1,0 +1,70 @@
+"""What was read of the registry before, kept in `.mlops/`: most commands need no more than that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from mlops_cli.bundle.files import replacing
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.errors import BundleError
+from mlops_cli.tracking.base import ModelVersion
+
+_COUNTER = slice(24, 28)  # the "file change counter" of SQLite's file format, section 1.3.7
+_HEADER = 100
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    state: str
+    champion: ModelVersion | None
+
+
+def bundle_folder(root: Path, digest: str) -> Path:
+    """Where a fetched bundle is kept."""
+    return root / ".mlops/bundles" / short(digest)
+
+
+def holds(path: Path, digest: str) -> bool:
+    """Whether the folder holds the whole bundle of that digest."""
+    try:
+        return path.is_dir() and open_bundle(path).digest == digest
+    except BundleError:
+        return False
+
+
+def state_of(database: Path) -> str | None:
+    """A text that changes with every transaction on a SQLite file; None where that is not sure."""
+    try:
+        with database.open("rb") as file:
+            header = file.read(_HEADER)
+        found = database.stat()
+    except OSError:
+        return None
+    if any(database.with_name(f"{database.name}-{end}").exists() for end in ("wal", "journal")):
+        return None
+    counter = header[_COUNTER].hex()
+    return f"{database} {found.st_ino} {found.st_size} {found.st_mtime_ns} {counter}"
+
+
+def kept_champion(root: Path, model: str, state: str | None) -> tuple[bool, ModelVersion | None]:
+    """Whether the champion at that state of the database is known, and who it is."""
+    try:
+        kept = msgspec.json.decode(_file(root, model).read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return False, None
+    return (True, kept.champion) if state is not None and kept.state == state else (False, None)
+
+
+def keep_champion(root: Path, model: str, state: str, champion: ModelVersion | None) -> None:
+    """Keep who the champion was at that state; a folder that cannot be written is no fault."""
+    try:
+        with replacing(_file(root, model)) as temporary:
+            temporary.write_bytes(msgspec.json.encode(_Kept(state, champion)))
+    except OSError:
+        return
+
+
+def _file(root: Path, model: str) -> Path:
+    return root / ".mlops/champion" / f"{model}.json"

@@ -1,0 +1,81 @@
+"""The tracker that commands open: answers from what is known, and loads MLflow for the rest.
+
+MLflow takes 2 s to import, more than everything else that `mlops status` or `mlops score` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.tracking.address import redacted, sqlite_file
+from mlops_cli.tracking.base import ModelVersion, RunRecord, Tracker, TrialRecord
+from mlops_cli.tracking.cache import bundle_folder, holds, keep_champion, kept_champion, state_of
+
+
+class FrontTracker:
+    """`Tracker` in front of another one, which `load` opens when it is needed."""
+
+    def __init__(self, root: Path, uri: str, model: str, load: Callable[[], Tracker]) -> None:
+        self._root = root
+        self._model = model
+        self._load = load
+        self._database = sqlite_file(uri)
+        self.address = redacted(uri)
+
+    @cached_property
+    def _tracker(self) -> Tracker:
+        return self._load()
+
+    @property
+    def _never_used(self) -> bool:
+        return self._database is not None and not self._database.exists()
+
+    def log_run(self, run: RunRecord) -> str:
+        """See `Tracker.log_run`."""
+        return self._tracker.log_run(run)
+
+    def log_trials(self, parent: RunRecord, trials: Sequence[TrialRecord]) -> str:
+        """See `Tracker.log_trials`."""
+        return self._tracker.log_trials(parent, trials)
+
+    def register(
+        self,
+        bundle: Bundle,
+        *,
+        run_id: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> ModelVersion:
+        """See `Tracker.register`."""
+        return self._tracker.register(bundle, run_id=run_id, metrics=metrics, tags=tags)
+
+    def versions(self) -> list[ModelVersion]:
+        """See `Tracker.versions`."""
+        return [] if self._never_used else self._tracker.versions()
+
+    def champion(self) -> ModelVersion | None:
+        """See `Tracker.champion`; a SQLite file that has not changed is not read again."""
+        if self._never_used:
+            return None
+        # The state is taken before the question: a change in between is a miss next time.
+        state = state_of(self._database) if self._database is not None else None
+        known, champion = kept_champion(self._root, self._model, state)
+        if known:
+            return champion
+        champion = self._tracker.champion()
+        if state is not None:
+            keep_champion(self._root, self._model, state, champion)
+        return champion
+
+    def make_champion(self, version: ModelVersion) -> None:
+        """See `Tracker.make_champion`."""
+        self._tracker.make_champion(version)
+        self.champion()  # so that the next command knows it without asking
+
+    def fetch(self, digest: str) -> Path:
+        """See `Tracker.fetch`."""
+        path = bundle_folder(self._root, digest)
+        return path if holds(path, digest) else self._tracker.fetch(digest)
