@@ -7,13 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import mlops_cli
-
 
 @cache
 def template_folder() -> Path:
     """The folder of templates: inside the installed package, or at the root of a checkout."""
-    package = Path(mlops_cli.__file__).parent
+    package = Path(__file__).resolve().parents[1]
     shipped = package / "_templates"
     return shipped if shipped.is_dir() else package.parents[1] / "templates"
 

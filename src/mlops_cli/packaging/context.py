@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlops_cli
 from mlops_cli.bundle.files import replacing_folder, write_text
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
@@ -53,7 +52,7 @@ def _copy_model(bundle: Bundle, to: Path) -> None:
 
 
 def _copy_runtime(to: Path) -> None:
-    package = Path(mlops_cli.__file__).parent
+    package = Path(__file__).resolve().parents[1]
     for file in _sources(package):
         target = to / file.relative_to(package)
         target.parent.mkdir(parents=True, exist_ok=True)

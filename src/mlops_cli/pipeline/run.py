@@ -14,6 +14,7 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
 from mlops_cli.pipeline.dvc_yaml import add_missing_sections, tables_of, write_dvc_yaml
+from mlops_cli.pipeline.example import REQUEST, refresh_request
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
@@ -48,6 +49,8 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     for name in names:
         forget_outcome(project, name)
     done = _reproduce(project, targets)
+    if "train" in done and refresh_request(project):
+        progress.say(f"{REQUEST} brought up to date: the model takes other inputs now")
     wanted = names[: max(map(names.index, targets)) + 1] if _ours_only(targets) else names
     return RunResult(
         stages=[_stage_run(project, name, done) for name in wanted],

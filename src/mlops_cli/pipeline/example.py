@@ -1,0 +1,40 @@
+"""`examples/request.json` follows the model: a change of features may ask for other inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mlops_cli.bundle.files import replacing
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.load import Project
+
+REQUEST = "examples/request.json"
+
+
+def refresh_request(project: Project) -> bool:
+    """Take the model's first golden row as the example where the old one lacks an input.
+
+    True where the file was written; an example that names every input is the user's own.
+    """
+    folder = project.root / "model"
+    if not folder.is_dir():
+        return False
+    bundle = open_bundle(folder)
+    wanted = {i.name for i in bundle.manifest.inputs}
+    path = project.root / REQUEST
+    if path.is_file() and wanted <= _keys(path.read_bytes()):
+        return False
+    row = next(bundle.golden()).inputs
+    with replacing(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(row)) + b"\n")
+    return True
+
+
+def _keys(request: bytes) -> set[str]:
+    try:
+        found: Any = msgspec.json.decode(request)
+    except msgspec.DecodeError:
+        return set()
+    return set(found) if isinstance(found, dict) else set()
