@@ -17,7 +17,7 @@ from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
 from mlops_cli.scaffold.files import Plan, write_files
-from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git
+from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git, unstage
 from mlops_cli.scaffold.study import Guess, study_file
 from mlops_cli.tables import open_engine
 
@@ -97,6 +97,8 @@ def _keep(root: Path, plan: Plan, *, git: bool) -> None:
     if git and plan.folder is None:
         start_git(root)
     dvc.start_dvc(root, git=git, subdirectory=plan.folder is not None)
+    if git and plan.folder is not None:
+        unstage(root)
     if not plan.reference:
         dvc.add_data(root, plan.table)
 

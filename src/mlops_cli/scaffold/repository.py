@@ -28,6 +28,11 @@ def start_git(folder: Path) -> None:
     _git(folder, "init", "--quiet", "--initial-branch", "main")
 
 
+def unstage(folder: Path) -> None:
+    """Take what DVC staged of a temporary folder out of the index, before the folder moves."""
+    _git(folder, "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", ".")
+
+
 def first_commit(folder: Path, message: str) -> None:
     """Commit what the folder holds; where git has no identity, under one of our own."""
     _git(folder, "add", "--", ".")

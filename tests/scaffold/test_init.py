@@ -1,0 +1,280 @@
+"""`mlops init`: a project from a data file, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from mlops_cli.config.load import load_project
+from mlops_cli.contracts.model import load_contract
+from mlops_cli.errors import DataError, MlopsError, UsageError
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+from mlops_cli.scaffold.init import InitResult, init
+from mlops_cli.stages import STAGES
+
+ROWS = 1200
+
+
+@pytest.fixture(autouse=True)
+def _no_git_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that git and DVC know nothing of."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
+    monkeypatch.chdir(tmp_path)
+
+
+def columns() -> dict[str, list[object]]:
+    """Trips: the delay is known after landing, and so are the columns that hang on it."""
+    delay = [None if i % 40 == 0 else (i * 37) % 60 - 20 for i in range(ROWS)]
+    known = [d is not None for d in delay]
+    return {
+        "made": [f"2013-01-{1 + i // 48:02}T{i % 24:02}:00:00Z" for i in range(ROWS)],
+        "number": list(range(ROWS)),
+        "company": ["one", "two", "three"][:3] * (ROWS // 3),
+        "distance": [100 + (i * 7) % 900 for i in range(ROWS)],
+        "same": [1] * ROWS,
+        "landed": [(i * 13) % 24 if k else None for i, k in enumerate(known)],
+        "taxi": [float((i * 11) % 17) for i in range(ROWS)],
+        "rest": [None if d is None else d - float((i * 11) % 17) for i, d in enumerate(delay)],
+        "verdict": ["bad" if d is not None and d > 15 else "fine" for d in delay],
+        "arr": delay,
+    }
+
+
+LATE = "late = arr > 15"
+LEAKS = {"arr", "landed", "rest", "verdict"}
+
+
+def trips(
+    folder: Path, *, rename: bool = False, suffix: str = "parquet"
+) -> tuple[Path, dict[str, str]]:
+    names = {n: f"c{i}" if rename else n for i, n in enumerate(columns())}
+    table = pa.table({names[n]: values for n, values in columns().items()})
+    path = folder / f"trips.{suffix}"
+    pq.write_table(table, path) if suffix == "parquet" else pa.csv.write_csv(table, path)
+    return path, names
+
+
+def made(folder: Path, data: Path, **options: object) -> InitResult:
+    target = str(options.pop("target", LATE))
+    return init(folder, data=data, target=target, finish=write_dvc_yaml, **options)  # type: ignore[arg-type]  # options of init
+
+
+def git(folder: Path, *command: str) -> str:
+    return subprocess.run(
+        ["git", *command], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_a_project_is_made_and_committed(tmp_path: Path) -> None:
+    data, _ = trips(tmp_path)
+    result = made(tmp_path / "work" / "delays", data, time="made")
+    root = tmp_path / "work" / "delays"
+    project = load_project(root)
+    check_dvc_yaml(project)
+    assert project.config.project == "delays"
+    assert project.config.task == "binary"
+    assert project.config.data.time == "made"
+    assert result.features == project.config.features.columns
+    assert load_contract(root / "contracts/trips.yaml").types["made"] == "timestamp"
+    assert git(root, "status", "--porcelain") == ""
+    assert len(git(root, "log", "--oneline").splitlines()) == 1
+    assert "data/raw/trips.parquet.dvc" in git(root, "ls-files").splitlines()
+    assert (root / "data/raw/trips.parquet").read_bytes() == data.read_bytes()
+    config = (root / ".dvc/config").read_text()
+    assert "reflink,hardlink,copy" in config
+    assert "analytics = False" in config
+    # Nothing in git says where it was made.
+    assert str(tmp_path) not in git(root, "grep", "-h", "")
+
+
+def test_the_configuration_has_every_section_and_no_default(tmp_path: Path) -> None:
+    made(tmp_path / "p", trips(tmp_path)[0])
+    text = (tmp_path / "p/mlops.yaml").read_text()
+    for section in {key for stage in STAGES for key in stage.params}:
+        assert re.search(rf"^{section}:", text, re.M), section
+    for section in ("split", "tune", "train", "register", "package", "deploy", "drift"):
+        assert re.search(rf"^{section}: {{}}", text, re.M)
+
+
+@pytest.mark.parametrize("rename", [False, True])
+def test_leaks_stay_out_whatever_they_are_called(tmp_path: Path, rename: bool) -> None:
+    data, names = trips(tmp_path, rename=rename)
+    result = made(tmp_path / "p", data, target=f"late = {names['arr']} > 15")
+    outside = set(names.values()) - set(result.features)
+    assert {names[n] for n in LEAKS} <= outside
+    assert names["number"] in outside  # names a row
+    assert names["same"] in outside  # says nothing
+    assert {names["company"], names["distance"]} <= set(result.features)
+    text = (tmp_path / "p/mlops.yaml").read_text()
+    for name in outside:
+        assert re.search(rf"^  #   {name}: \w+", text, re.M), f"no reason for {name}"
+
+
+def test_what_adds_up_to_the_target_stays_out(tmp_path: Path) -> None:
+    cells = {n: c for n, c in columns().items() if n in ("company", "distance", "taxi")}
+    other = [(i * 29) % 100 for i in range(ROWS)]
+    cells |= {
+        "other": other,
+        "total": [t + 2 * o for t, o in zip(cells["taxi"], other, strict=True)],
+    }  # type: ignore[operator]  # numbers
+    pq.write_table(pa.table(cells), tmp_path / "bill.parquet")
+    result = made(tmp_path / "p", tmp_path / "bill.parquet", target="total")
+    assert result.task == "regression"
+    assert set(result.features) == {"company", "distance"}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_the_generated_test_fails_when_a_feature_is_broken(tmp_path: Path, suffix: str) -> None:
+    made(tmp_path / "p", trips(tmp_path, suffix=suffix)[0])
+    root = tmp_path / "p"
+    config = root / "mlops.yaml"
+    config.write_text(
+        config.read_text().replace("  # row: {", '  row: {far: "distance > 500"}\n  # row: {')
+    )
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command], cwd=root, capture_output=True, text=True, check=False
+        )
+
+    test = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert run(*test).returncode == 1  # there is one feature more
+    assert run("tests/test_project.py").returncode == 0  # on purpose
+    assert run(*test).returncode == 0
+    config.write_text(config.read_text().replace("distance > 500", "distance > 100"))
+    broken = run(*test)
+    assert broken.returncode == 1
+    assert "feature far" in broken.stdout
+
+
+def test_the_request_is_a_row_with_every_input(tmp_path: Path) -> None:
+    result = made(tmp_path / "p", trips(tmp_path)[0])
+    request = json.loads((tmp_path / "p/examples/request.json").read_text())
+    assert list(request) == list(result.features)
+    assert None not in request.values()
+
+
+def test_a_reference_is_a_link_and_says_what_that_means(tmp_path: Path) -> None:
+    data, _ = trips(tmp_path)
+    result = made(tmp_path / "p", data, reference=True)
+    link = tmp_path / "p/data/raw/trips.parquet"
+    assert link.is_symlink()
+    assert link.resolve() == data
+    assert any("a clone" in w for w in result.warnings)
+    assert git(tmp_path / "p", "status", "--porcelain") == ""
+    assert str(tmp_path) not in git(tmp_path / "p", "grep", "-h", "")
+
+
+def test_without_git(tmp_path: Path) -> None:
+    made(tmp_path / "p", trips(tmp_path)[0], git=False)
+    assert not (tmp_path / "p/.git").exists()
+    assert (tmp_path / "p/data/raw/trips.parquet.dvc").is_file()
+
+
+def test_inside_another_repository(tmp_path: Path) -> None:
+    outer = tmp_path / "mono"
+    outer.mkdir()
+    git(outer, "init", "--quiet")
+    (outer / "theirs.txt").write_text("not ours")
+    result = made(outer / "models" / "p", trips(tmp_path)[0])
+    assert not (outer / "models/p/.git").exists()
+    assert (outer / "models/p/.dvc").is_dir()
+    assert git(outer, "status", "--porcelain") == "?? theirs.txt\n"
+    assert any("workflows" in w for w in result.warnings)
+    workflow = (outer / "models/p/.github/workflows/mlops.yml").read_text()
+    assert "working-directory: models/p" in workflow
+
+
+def test_into_the_empty_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    data, _ = trips(tmp_path)
+    monkeypatch.chdir(tmp_path / "here")
+    made(Path(), data)
+    assert load_project(Path(os.getcwd())).config.project == "here"  # noqa: PTH109  the shell's view
+
+
+def test_a_person_with_an_identity_signs_the_first_commit(tmp_path: Path) -> None:
+    git(tmp_path, "config", "--global", "user.name", "Ada")
+    git(tmp_path, "config", "--global", "user.email", "ada@example.org")
+    made(tmp_path / "p", trips(tmp_path)[0])
+    assert git(tmp_path / "p", "log", "--format=%an") == "Ada\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"target": "arrr"}, UsageError, r"target 'arrr' is no column .*nearest is 'arr'"),
+        ({"target": "late = arr >"}, UsageError, "expression of the target 'late'"),
+        ({"target": "late = avg(arr) > 1"}, UsageError, "aggregates"),
+        ({"target": "taxi = arr > 1"}, UsageError, "a column has that name"),
+        ({"target": "same"}, DataError, "one value only"),
+        ({"target": "made"}, UsageError, "is a timestamp"),
+        ({"time": "mad"}, UsageError, "time 'mad'.*nearest is 'made'"),
+        ({"time": "company"}, DataError, "'company'.*not ISO 8601"),
+    ],
+)
+def test_what_is_asked_wrongly_leaves_nothing_behind(
+    tmp_path: Path, options: dict[str, str], error: type[MlopsError], says: str
+) -> None:
+    data, _ = trips(tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with pytest.raises(error, match=says):
+        made(tmp_path / "p", data, **options)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    data, _ = trips(tmp_path)
+
+    def stumble(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        init(tmp_path / "p", data=data, target=LATE, finish=stumble)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "trips.parquet"]
+
+
+def test_a_folder_in_use_and_a_file_that_is_not_there(tmp_path: Path) -> None:
+    data, _ = trips(tmp_path)
+    with pytest.raises(UsageError, match="no such file"):
+        made(tmp_path / "p", tmp_path / "none.csv")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "x").write_text("1")
+    with pytest.raises(UsageError, match="not empty"):
+        made(tmp_path / "p", data)
+    assert (tmp_path / "p" / "x").read_text() == "1"
+
+
+def test_names_that_yaml_sql_and_csv_stumble_over(tmp_path: Path) -> None:
+    names = ["select", "größe in m", 'b "q"', "c: d #e", "y", "null"]
+    with (tmp_path / "odd.csv").open("w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(names)
+        for i in range(300):
+            writer.writerow([i % 7, i % 11 / 10, "abc"[i % 3], i % 5, int(i * 31 % 13 > 6), i % 4])
+    result = made(tmp_path / "p", tmp_path / "odd.csv", target="y")
+    assert set(result.features) == set(names) - {"y"}
+    assert load_project(tmp_path / "p").config.features.columns == result.features
+
+
+def test_the_only_time_is_found_without_being_named(tmp_path: Path) -> None:
+    result = made(tmp_path / "p", trips(tmp_path)[0])
+    assert result.time == "made"
+    assert any(g.what == "time" and "only column" in g.why for g in result.guesses)
