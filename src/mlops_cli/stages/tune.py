@@ -20,7 +20,7 @@ from mlops_cli.tracking.base import RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import BEST, TRIALS, Outcome, Params, Report, SearchPlan
-from mlops_cli.tuning.spaces import space_of
+from mlops_cli.tuning.spaces import ends, space_of
 from mlops_cli.tuning.summary import best_of, trials_csv
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     progress.update("reading the features")
     work = _read(project)
     progress.update("checking that the model can be served")
-    work.estimator.check(work.train, [*space])
+    work.estimator.check(work.train, ends(space))
     objective = _objective(work, config.tune.rounds)
     found = open_searcher().search(
         _plan(project, work, space), objective, project.cache / JOURNALS, progress=progress

@@ -102,12 +102,12 @@ class Estimator(Protocol):
     def has_rounds(self) -> bool:
         """Whether a fit goes in rounds, of which each can be reported and be the last."""
 
-    def check(self, part: Part, names: Sequence[str]) -> None:
+    def check(self, part: Part, tries: Sequence[Params]) -> None:
         """Before any trial: fit on a few hundred rows of `part` and prove that it can be served.
 
-        `names` are the parameters that a search will set. Raises `UsageError` for a parameter
-        that the estimator does not know, and for an estimator that cannot be converted or whose
-        conversion predicts something else, naming the reason and estimators that work.
+        `tries` are parameters from the ends of what a search will set. Raises `UsageError` for a
+        parameter that the estimator does not know, and for an estimator that cannot be converted
+        or whose conversion predicts something else, naming the reason and estimators that work.
         """
 
     def trials(self, train: Part, validation: Part) -> Trials:

@@ -38,7 +38,8 @@ def _log_loss(y: Array, p: Array) -> float:
 
 
 def _log_loss_of_classes(y: Array, p: Array) -> float:
-    return float(sk.log_loss(y, p, labels=np.arange(p.shape[1], dtype=np.float64)))
+    chances = p / p.sum(axis=1, keepdims=True)  # float32 sums to 1 but for rounding
+    return float(sk.log_loss(y, chances, labels=np.arange(p.shape[1], dtype=np.float64)))
 
 
 def _auc_one_vs_rest(y: Array, p: Array) -> float:

@@ -85,9 +85,9 @@ class XGBoost:
             **problem.fixed,
         }
 
-    def check(self, part: Part, names: Sequence[str]) -> None:
+    def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`: what XGBoost fits it can save, so only parameters can be wrong."""
-        for name in [*self._problem.fixed, *names]:
+        for name in [*self._problem.fixed, *(name for params in tries for name in params)]:
             _check_name(name)
         few = Part(part.matrix[:300], part.target[:300])
         with _refusals():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never
 
 from mlops_cli.config.model import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
@@ -59,15 +60,10 @@ SPACES: dict[str, Mapping[str, SearchRange]] = {
         "max_depth": _int(2, 16),
         "min_samples_leaf": _int(1, 100, log=True),
     },
-    "KNeighborsClassifier": {
-        "n_neighbors": _int(3, 50, log=True),
-        "weights": Choice(choice=("uniform", "distance")),
-    },
 }
 SPACES |= {
     "GradientBoostingRegressor": SPACES["GradientBoostingClassifier"],
     "DecisionTreeRegressor": SPACES["DecisionTreeClassifier"],
-    "KNeighborsRegressor": SPACES["KNeighborsClassifier"],
 }
 
 
@@ -90,3 +86,24 @@ def space_of(
         return asked
     default = SPACES.get(estimator.rpartition(".")[2], {})
     return {name: r for name, r in default.items() if name not in held}
+
+
+def ends(space: Mapping[str, SearchRange]) -> list[dict[str, bool | int | float | str]]:
+    """Points at the ends of a space: all lowest, all highest, every choice at least once."""
+    lists = {name: _ends_of(r) for name, r in space.items()}
+    longest = max((len(values) for values in lists.values()), default=1)
+    return [
+        {name: values[i % len(values)] for name, values in lists.items()} for i in range(longest)
+    ]
+
+
+def _ends_of(r: SearchRange) -> Sequence[bool | int | float | str]:
+    match r:
+        case IntRange():
+            return r.int_
+        case FloatRange():
+            return r.float_
+        case Choice():
+            return r.choice
+        case _:
+            assert_never(r)

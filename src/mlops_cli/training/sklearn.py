@@ -1,0 +1,306 @@
+"""Estimators of scikit-learn, as far as ONNX can say what they do."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import sklearn
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaseEnsemble
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import BaseDecisionTree
+from threadpoolctl import threadpool_limits
+
+from mlops_cli.bundle.manifest import ModelKind
+from mlops_cli.errors import UsageError
+from mlops_cli.training.base import Params, Part, Problem, Report, Tried
+from mlops_cli.training.metrics import metric_of
+from mlops_cli.training.onnx import cast_to_double, difference, to_onnx
+
+Matrix = NDArray[np.float32]
+FEW = 400  # rows of the fit that proves that an estimator can be served
+MISSING = -1.0  # the code of a missing or unseen category
+WORKS = {
+    "classification": "xgboost, sklearn:linear_model.LogisticRegression, "
+    "sklearn:ensemble.RandomForestClassifier, sklearn:ensemble.HistGradientBoostingClassifier",
+    "regression": "xgboost, sklearn:linear_model.Ridge, sklearn:ensemble.RandomForestRegressor, "
+    "sklearn:ensemble.HistGradientBoostingRegressor",
+}
+# What follows from the configuration or changes how, not what, is computed.
+_HELD = ("random_state", "n_jobs", "verbose", "warm_start")
+
+
+def open_estimator(path: str, problem: Problem) -> Sklearn:
+    """See `training.open_estimator`; `path` is a class below `sklearn.`, by its public name."""
+    return Sklearn(_class_of(path, problem), path, problem)
+
+
+class Sklearn:
+    """`Estimator`: missing values filled, categories one-hot, then one class of scikit-learn.
+
+    Trees take the filled features as they are, with a category's code as a number; all others
+    get categories one-hot (unseen and missing: all zero) and columns scaled, in float64.
+    Everything is fitted on the rows that are fitted on, and on no others.
+    """
+
+    kind: ModelKind = "onnx"
+    has_rounds = False
+
+    def __init__(self, cls: type[Any], path: str, problem: Problem) -> None:
+        self._class = cls
+        self._path = path
+        self._problem = problem
+        self._metric = metric_of(problem.task, problem.metric)
+
+    def check(self, part: Part, tries: Sequence[Params]) -> None:
+        """See `Estimator.check`."""
+        known = set(inspect.signature(self._class).parameters)
+        for name in [*self._problem.fixed, *(name for params in tries for name in params)]:
+            if name not in known or name in _HELD:
+                raise UsageError(
+                    f"mlops.yaml: {name!r} is no parameter of {self._path} that may be set",
+                    hint=f"known: {', '.join(sorted(known - set(_HELD)))}",
+                )
+        few = _few(part, self._problem)
+        refused: list[UsageError] = []
+        for params in tries:
+            try:
+                models = [self.fit(few, params, None) for _ in range(2)]
+            except UsageError as e:
+                refused.append(e)  # two ends of a space need not go together
+                continue
+            self._prove(models, few)
+        if len(refused) == len(tries):
+            raise refused[0]
+
+    def _prove(self, models: Sequence[SklearnModel], few: Part) -> None:
+        try:
+            first, second = (m.content() for m in models)
+            worst = models[0].disagreement(few.matrix)
+        except Exception as e:  # skl2onnx and its kin raise whatever comes up
+            raise self._refused(f"ONNX cannot say what it does: {_first_line(e)}") from e
+        if worst is not None:
+            raise self._refused(f"its ONNX form does not predict the same: {worst}")
+        if first != second:
+            raise self._refused("the same fit does not give the same ONNX form twice")
+
+    def trials(self, train: Part, validation: Part) -> SklearnTrials:
+        """See `Estimator.trials`."""
+        return SklearnTrials(self, self._metric.value, train, validation)
+
+    def fit(self, part: Part, params: Params, rounds: int | None) -> SklearnModel:
+        """See `Estimator.fit`."""
+        del rounds
+        pipeline = Pipeline([*self._preparation(), ("model", self._made(params))])
+        target = part.target if self._problem.task == "regression" else part.target.astype(np.int64)
+        # One thread: sums that several threads make do not come out the same twice.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # A search tries what does not converge; its score says what that costs.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            try:
+                pipeline.fit(part.matrix, target)
+                _alone(pipeline[-1])
+            except (ValueError, TypeError) as e:
+                raise UsageError(
+                    f"{self._path} refuses its parameters or data: {_first_line(e)}",
+                    hint="see train.params and tune.space in mlops.yaml",
+                ) from e
+        return SklearnModel(pipeline, self._problem)
+
+    def modules(self) -> dict[str, str]:
+        """See `Estimator.modules`."""
+        return {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__}
+
+    def settings(self) -> dict[str, str]:
+        """See `Estimator.settings`: one thread fits, so their number does not count."""
+        return {**self.modules(), "sklearn": sklearn.__version__}
+
+    def _made(self, params: Params) -> Any:
+        asked: dict[str, Any] = {**self._problem.fixed, **params}
+        known = inspect.signature(self._class).parameters
+        if "random_state" in known:
+            asked["random_state"] = self._problem.seed
+        if "n_jobs" in known and issubclass(self._class, BaseEnsemble):
+            asked["n_jobs"] = self._problem.threads or len(os.sched_getaffinity(0))
+        try:
+            return self._class(**asked)
+        except TypeError as e:
+            raise self._refused(f"it cannot be made of parameters alone: {e}") from e
+
+    def _preparation(self) -> list[tuple[str, Any]]:
+        trees = _is_tree(self._class)
+        numeric = [i for i, f in enumerate(self._problem.features) if f.kind == "numeric"]
+        coded = [i for i, f in enumerate(self._problem.features) if f.kind == "category"]
+        filled: list[tuple[str, Any, list[int]]] = []
+        if numeric:
+            filled.append(("numeric", _medians(), numeric))
+        if coded:
+            filled.append(("category", _codes() if trees else self._one_hot(coded), coded))
+        steps: list[tuple[str, Any]] = [("fill", ColumnTransformer(filled, sparse_threshold=0))]
+        return steps if trees else [*steps, ("cast", cast_to_double()), ("scale", StandardScaler())]
+
+    def _one_hot(self, coded: Sequence[int]) -> Pipeline:
+        lists = [self._problem.features[i].categories or ("",) for i in coded]
+        encoder = OneHotEncoder(
+            categories=[np.arange(len(c), dtype=np.float32) for c in lists],
+            handle_unknown="ignore",
+            sparse_output=False,
+            dtype=np.float32,
+        )
+        return Pipeline([("fill", _codes()), ("encode", encoder)])
+
+    def _refused(self, why: str) -> UsageError:
+        group = "regression" if self._problem.task == "regression" else "classification"
+        return UsageError(
+            f"mlops.yaml: train.estimator sklearn:{self._path} cannot be served: {why}"[:500],
+            hint=f"these work: {WORKS[group]}",
+        )
+
+
+class SklearnTrials:
+    """`Trials` without rounds: nothing is reported, so no trial is stopped inside."""
+
+    def __init__(self, estimator: Sklearn, value: Any, train: Part, validation: Part) -> None:
+        self._estimator = estimator
+        self._value = value
+        self._train = train
+        self._validation = validation
+
+    def run(self, params: Params, rounds: int, report: Report) -> Tried:
+        """See `Trials.run`."""
+        del rounds, report
+        fitted = self._estimator.fit(self._train, params, None)
+        predictions = fitted.predict(self._validation.matrix)
+        score = float(self._value(self._validation.target, predictions))
+        return Tried(score=score, rounds=None, ran=None, stopped=False, predict=lambda: predictions)
+
+
+class SklearnModel:
+    """`Fitted`: a pipeline from the matrix to predictions."""
+
+    def __init__(self, pipeline: Pipeline, problem: Problem) -> None:
+        self._pipeline = pipeline
+        self._problem = problem
+
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """See `Fitted.predict`."""
+        if self._problem.task == "regression":
+            return np.asarray(self._pipeline.predict(matrix), dtype=np.float64).reshape(-1)
+        chances = np.asarray(self._pipeline.predict_proba(matrix), dtype=np.float64)
+        return chances[:, 1] if self._problem.task == "binary" else chances
+
+    def importance(self) -> dict[str, float]:
+        """See `Fitted.importance`: of trees their own, else the size of scaled coefficients.
+
+        An estimator that has neither shares its use evenly.
+        """
+        trees = _is_tree(type(self._pipeline[-1]))
+        owners = list(_owners(self._problem, one_hot=not trees))
+        use = _use_of_columns(self._pipeline[-1], len(owners))
+        shares = {f.name: 0.0 for f in self._problem.features}
+        for name, value in zip(owners, use.tolist(), strict=True):
+            shares[name] += value
+        total = sum(shares.values())
+        return {name: value / total if total else 0.0 for name, value in shares.items()}
+
+    def content(self) -> bytes:
+        """See `Fitted.content`: ONNX."""
+        return to_onnx(self._pipeline, len(self._problem.features), self._problem.task)
+
+    def disagreement(self, matrix: Matrix) -> str | None:
+        """How the ONNX form differs from the pipeline on these rows; None where it does not."""
+        return difference(self.content(), matrix, self.predict(matrix), self._problem.task)
+
+
+def _alone(model: Any) -> None:
+    """Trees may be grown side by side, but are summed by one thread, in one order."""
+    if getattr(model, "n_jobs", None) is not None:
+        model.set_params(n_jobs=1)
+
+
+def _codes() -> SimpleImputer:
+    return SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True)
+
+
+def _medians() -> SimpleImputer:
+    return SimpleImputer(strategy="median", keep_empty_features=True)
+
+
+def _class_of(path: str, problem: Problem) -> type[Any]:
+    module, _, name = path.rpartition(".")
+    full = f"sklearn.{module}"
+    wanted = RegressorMixin if problem.task == "regression" else ClassifierMixin
+    try:
+        if any(part.startswith("_") for part in path.split(".")):
+            raise ImportError(f"{path} is private")
+        found: Any = getattr(importlib.import_module(full), name)
+    except (ImportError, AttributeError) as e:
+        raise UsageError(
+            f"mlops.yaml: train.estimator names {full}.{name}, which scikit-learn "
+            f"{sklearn.__version__} does not have",
+            hint=f"these work: {_works(problem)}",
+        ) from e
+    known = inspect.isclass(found) and found.__module__.partition(".")[0] == "sklearn"
+    if not (known and issubclass(found, BaseEstimator) and issubclass(found, wanted)):
+        kind = "regressor" if problem.task == "regression" else "classifier"
+        raise UsageError(
+            f"mlops.yaml: train.estimator names {full}.{name}, which is no {kind}",
+            hint=f"these work: {_works(problem)}",
+        )
+    if wanted is ClassifierMixin and not hasattr(found, "predict_proba"):
+        raise UsageError(
+            f"mlops.yaml: {full}.{name} gives no probabilities",
+            hint=f"these work: {_works(problem)}",
+        )
+    cls: type[Any] = found
+    return cls
+
+
+def _works(problem: Problem) -> str:
+    return WORKS["regression" if problem.task == "regression" else "classification"]
+
+
+def _is_tree(cls: type[Any]) -> bool:
+    histogram = "_hist_gradient_boosting" in cls.__module__
+    return histogram or issubclass(cls, BaseDecisionTree | BaseEnsemble)
+
+
+def _few(part: Part, problem: Problem) -> Part:
+    """A few hundred rows, evenly spaced, and a few of every class."""
+    n = len(part.target)
+    rows = set(np.linspace(0, n - 1, min(n, FEW)).astype(np.int64).tolist())
+    for k in range(problem.classes):
+        rows |= set(np.flatnonzero(part.target == k)[:5].tolist())
+    chosen = np.array(sorted(rows))
+    return Part(np.ascontiguousarray(part.matrix[chosen]), part.target[chosen])
+
+
+def _use_of_columns(model: Any, width: int) -> NDArray[np.float64]:
+    use = getattr(model, "feature_importances_", None)
+    if use is None and (weights := getattr(model, "coef_", None)) is not None:
+        use = np.abs(np.atleast_2d(weights)).sum(axis=0)
+    return np.ones(width) if use is None else np.asarray(use, dtype=np.float64)
+
+
+def _owners(problem: Problem, *, one_hot: bool) -> Iterator[str]:
+    """The feature of each column that the estimator sees, in the order of `_preparation`."""
+    yield from (f.name for f in problem.features if f.kind == "numeric")
+    for f in problem.features:
+        if f.kind == "category":
+            yield from [f.name] * (len(f.categories or ("",)) if one_hot else 1)
+
+
+def _first_line(e: BaseException) -> str:
+    return (str(e).strip().splitlines() or [type(e).__name__])[0][:250]
