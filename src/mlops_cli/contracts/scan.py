@@ -187,7 +187,7 @@ def _rows_of(relation: str, broken: Sequence[Condition], table: str) -> str:
 
 def _keys(contract: Contract) -> list[tuple[str, ...]]:
     alone = [(name,) for name, column in contract.columns.items() if column.unique]
-    return [*alone, *contract.unique]
+    return list(dict.fromkeys([*alone, *contract.unique]))
 
 
 def _present(contract: Contract, key: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def start_git(folder: Path) -> None:
 
 def unstage(folder: Path) -> None:
     """Take what DVC staged of a temporary folder out of the index, before the folder moves."""
-    _git(folder, "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", ".")
+    _git(folder, "rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", ".")
 
 
 def first_commit(folder: Path, message: str) -> None:
