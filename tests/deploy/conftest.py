@@ -13,8 +13,10 @@ import pytest
 import bundles
 from mlops_cli.bundle.files import sha256_of
 from mlops_cli.bundle.manifest import MANIFEST, Manifest, canonical_json
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.deploy.base import Release
 from mlops_cli.deploy.local import LocalTarget
+from mlops_cli.progress import Progress
 
 
 def _free_port() -> int:
@@ -65,19 +67,39 @@ def project(tmp_path: Path, made: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def first(project: Path) -> Bundle:
-    return open_bundle(project / ".mlops/bundles/first")
+class NoImage:
+    """For targets that need none: to ask for it fails the test."""
+
+    name = "delays:none"
+
+    def name_in(self, registry: str) -> str:
+        raise AssertionError(registry)
+
+    def build(self, *, progress: Progress) -> str:
+        raise AssertionError(progress)
+
+    def push(self, registry: str, *, progress: Progress) -> str:
+        raise AssertionError(registry)
+
+
+def release(folder: Path) -> Release:
+    """The bundle in `folder`, for a target that needs no image."""
+    return Release(open_bundle(folder), NoImage())
 
 
 @pytest.fixture
-def second(project: Path) -> Bundle:
-    return open_bundle(project / ".mlops/bundles/second")
+def first(project: Path) -> Release:
+    return release(project / ".mlops/bundles/first")
 
 
 @pytest.fixture
-def broken(project: Path) -> Bundle:
-    return open_bundle(project / ".mlops/bundles/broken")
+def second(project: Path) -> Release:
+    return release(project / ".mlops/bundles/second")
+
+
+@pytest.fixture
+def broken(project: Path) -> Release:
+    return release(project / ".mlops/bundles/broken")
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from deploy_conformance import TargetConformance, get
 
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.deploy.base import Release
 from mlops_cli.deploy.local import LocalTarget
 from mlops_cli.deploy.supervisor import backoff
 from mlops_cli.errors import EnvironmentFault
@@ -52,7 +53,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 def test_a_killed_server_answers_again_and_connections_wait(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
     supervisor = pid_of(project, "supervisor")
@@ -64,7 +65,7 @@ def test_a_killed_server_answers_again_and_connections_wait(
 
 
 def test_a_killed_supervisor_leaves_no_orphan(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
     os.kill(pid_of(project, "supervisor"), signal.SIGKILL)
@@ -75,7 +76,7 @@ def test_a_killed_supervisor_leaves_no_orphan(
 
 
 def test_a_change_of_version_under_load_fails_no_request(
-    target: LocalTarget, project: Path, first: Bundle, second: Bundle
+    target: LocalTarget, project: Path, first: Release, second: Release
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
     seen: list[str] = []
@@ -102,7 +103,7 @@ def test_a_change_of_version_under_load_fails_no_request(
     until(lambda: len(processes(project)) == 2)  # the old servers are gone
 
 
-def test_a_port_in_use_changes_nothing(target: LocalTarget, project: Path, first: Bundle) -> None:
+def test_a_port_in_use_changes_nothing(target: LocalTarget, project: Path, first: Release) -> None:
     url = target.deploy(first, progress=QUIET).url
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -114,7 +115,7 @@ def test_a_port_in_use_changes_nothing(target: LocalTarget, project: Path, first
 
 
 def test_another_port_moves_the_deployment(
-    target: LocalTarget, project: Path, first: Bundle, second: Bundle, another_port: int
+    target: LocalTarget, project: Path, first: Release, second: Release, another_port: int
 ) -> None:
     old = target.deploy(first, progress=QUIET).url
     other = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=another_port)
@@ -133,7 +134,7 @@ def test_another_port_moves_the_deployment(
 
 
 def test_a_renamed_project_is_still_ours_and_a_copied_one_never_was(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
     copied, renamed = project.with_name("copied"), project.with_name("renamed")
@@ -151,7 +152,7 @@ def test_a_renamed_project_is_still_ours_and_a_copied_one_never_was(
 
 
 def test_a_deleted_project_ends_what_it_started(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     target.deploy(first, progress=QUIET)
     shutil.rmtree(project / ".mlops")
@@ -159,7 +160,7 @@ def test_a_deleted_project_ends_what_it_started(
 
 
 def test_the_stale_lock_of_a_dead_supervisor_kills_no_stranger(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     target.deploy(first, progress=QUIET)
     target.stop()
@@ -172,21 +173,21 @@ def test_the_stale_lock_of_a_dead_supervisor_kills_no_stranger(
 
 
 def test_a_server_that_cannot_start_again_is_unhealthy_and_can_be_stopped(
-    target: LocalTarget, project: Path, first: Bundle
+    target: LocalTarget, project: Path, first: Release
 ) -> None:
     target.deploy(first, progress=QUIET)
-    shutil.move(first.path, project / "elsewhere")
+    shutil.move(first.bundle.path, project / "elsewhere")
     os.kill(pid_of(project, "mlops_cli.serving"), signal.SIGKILL)
     found = target.status()
     assert found is not None
     assert (found.healthy, found.digest) == (False, first.digest)
-    shutil.move(project / "elsewhere", first.path)
+    shutil.move(project / "elsewhere", first.bundle.path)
     until(lambda: (now := target.status()) and now.healthy)
     assert target.stop() is True
 
 
 def test_an_interrupted_deploy_leaves_the_old_one_alone(
-    target: LocalTarget, project: Path, first: Bundle, second: Bundle
+    target: LocalTarget, project: Path, first: Release, second: Release
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
 
@@ -205,7 +206,7 @@ def test_an_interrupted_deploy_leaves_the_old_one_alone(
 
 
 def test_the_server_gets_no_secret_and_no_time_zone(
-    target: LocalTarget, project: Path, first: Bundle, monkeypatch: pytest.MonkeyPatch
+    target: LocalTarget, project: Path, first: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -216,18 +217,20 @@ def test_the_server_gets_no_secret_and_no_time_zone(
         assert b"TZ=UTC" in environment
 
 
-def test_a_very_long_path_works(tmp_path: Path, made: Path, free_port: int) -> None:
+def test_a_very_long_path_works(tmp_path: Path, first: Release, free_port: int) -> None:
     deep = tmp_path.joinpath(*["a folder with a long name and späces"] * 8)
-    shutil.copytree(made / "first", deep / ".mlops/bundles/first")
+    shutil.copytree(first.bundle.path, deep / ".mlops/bundles/first")
     target = LocalTarget(deep / ".mlops/local", host="127.0.0.1", port=free_port)
     try:
-        found = target.deploy(open_bundle(deep / ".mlops/bundles/first"), progress=QUIET)
+        found = target.deploy(
+            Release(open_bundle(deep / ".mlops/bundles/first"), first.image), progress=QUIET
+        )
         assert get(found.url)[0] == 200
     finally:
         assert target.stop() is True
 
 
-def test_one_command_at_a_time(target: LocalTarget, first: Bundle) -> None:
+def test_one_command_at_a_time(target: LocalTarget, first: Release) -> None:
     class Meanwhile:
         def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
             with pytest.raises(EnvironmentFault, match="another deploy"):
@@ -244,3 +247,20 @@ def test_restarts_begin_at_once_grow_and_stay_bounded() -> None:
     assert waits[0] == 0
     assert waits == sorted(waits)
     assert waits[-1] == max(waits) == 30
+
+
+def test_the_unit_runs_the_server_and_no_name_can_break_it(
+    target: LocalTarget, first: Release, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'it is 100% "odd" $HOME'
+    shutil.copytree(first.bundle.path, folder)
+    odd = Release(open_bundle(folder), first.image)
+    (unit,) = target.render(odd, tmp_path / "rendered")
+    assert unit.name == f"{first.bundle.manifest.project}.service"
+    command = next(x for x in unit.read_text().splitlines() if x.startswith("ExecStart="))
+    assert '100%% \\"odd\\" $$HOME"' in command
+    if checker := shutil.which("systemd-analyze"):
+        found = subprocess.run(
+            [checker, "verify", "--man=no", unit], capture_output=True, text=True
+        )
+        assert unit.name not in found.stderr, found.stderr

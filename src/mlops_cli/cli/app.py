@@ -13,6 +13,7 @@ from mlops_cli.cli.deploy import deploy_command
 from mlops_cli.cli.doctor import doctor_command
 from mlops_cli.cli.drift import drift_command
 from mlops_cli.cli.init import init_command
+from mlops_cli.cli.logs import logs_command
 from mlops_cli.cli.run import run_command, stage_commands
 from mlops_cli.cli.score import score_command
 from mlops_cli.cli.serve import serve_command
@@ -50,6 +51,7 @@ app.command("run")(run_command)
 for _name, _command in stage_commands():
     app.command(_name)(_command)
 app.command("deploy")(deploy_command)
+app.command("logs")(logs_command)
 app.command("drift")(drift_command)
 app.command("serve")(serve_command)
 app.command("score")(score_command)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlops_cli.cli.frame import execute
+from mlops_cli.cli.frame import execute, relative
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.config.load import load_project
-from mlops_cli.stages.deploy import DeployResult, deploy
+from mlops_cli.errors import UsageError
+from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult, deploy, plan, render
+
+Result = DeployResult | PlanResult | RenderResult
 
 
 def deploy_command(
     target: Annotated[str | None, typer.Option("--target", help="Default: deploy.target.")] = None,
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Default: deploy.port.")
+    ] = None,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would change, and change nothing.")
+    ] = False,
+    render_to: Annotated[
+        Path | None, typer.Option("--render", metavar="DIR", help="Write what would be applied.")
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End what runs for this project.")] = False,
     project: ProjectOption = None,
@@ -25,21 +35,33 @@ def deploy_command(
 ) -> None:
     """Deploy the champion; it counts when it is healthy. Never retrains."""
 
-    def work() -> DeployResult:
-        return deploy(
-            load_project(project, env=env),
-            target=target,
-            port=port,
-            stop=stop,
-            progress=TerminalProgress(),
-        )
+    def work() -> Result:
+        if only_plan + stop + (render_to is not None) > 1:
+            raise UsageError("--plan, --render and --stop are three commands", hint="choose one")
+        loaded = load_project(project, env=env)
+        if only_plan:
+            return plan(loaded, target=target, port=port)
+        if render_to is not None:
+            return render(loaded, render_to, target=target, port=port)
+        return deploy(loaded, target=target, port=port, stop=stop, progress=TerminalProgress())
 
     execute("deploy", work, _render, as_json=as_json)
 
 
-def _render(result: DeployResult) -> None:
-    if result.url is None:
-        typer.echo(f"nothing of this project runs on {result.target} any more")
-        return
-    typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
-    typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")
+def _render(result: Result) -> None:
+    match result:
+        case PlanResult(changes=()):
+            typer.echo(f"{result.version} runs on {result.target} already: nothing to change")
+        case PlanResult():
+            for change in result.changes:
+                typer.echo(f"{change.action} {change.kind} {change.name}")
+                for line in change.detail.splitlines():
+                    typer.echo(f"  {line}")
+        case RenderResult():
+            for file in result.files:
+                typer.echo(relative(file))
+        case DeployResult(url=None):
+            typer.echo(f"nothing of this project runs on {result.target} any more")
+        case DeployResult():
+            typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
+            typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")

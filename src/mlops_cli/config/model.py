@@ -232,12 +232,29 @@ class TrackingConfig(Section):
     experiment: str | None = Field(None, description="default: the project's name")
 
 
+ImageRegistry = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*$")
+]
+
+
+class DockerConfig(Section):
+    """What the container of the target `docker` may use."""
+
+    memory: str = Field("1g", pattern=r"^[1-9]\d*[kmg]$", description="such as 512m or 2g")
+    cpus: float = Field(2.0, ge=0.01, le=1024, description="at most what the engine has")
+    restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
+
+
 class DeployConfig(Section):
     """Where the champion answers."""
 
-    target: Literal["local"] = "local"
+    target: Literal["local", "docker", "kubernetes"] = "local"
     host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$")
     port: Port = 8000
+    registry: ImageRegistry | None = Field(
+        None, description="where `package --push` pushes to, such as registry.example.com/team"
+    )
+    docker: DockerConfig = DockerConfig()
 
 
 class DriftConfig(Section):

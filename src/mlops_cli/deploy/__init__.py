@@ -11,7 +11,11 @@ if TYPE_CHECKING:  # the supervisor passes through here, and wants no configurat
     from mlops_cli.config.load import Project
     from mlops_cli.deploy.base import Target
 
-TARGETS = {"local": "mlops_cli.deploy.local"}
+TARGETS = {
+    "local": "mlops_cli.deploy.local",
+    "docker": "mlops_cli.deploy.docker",
+    "kubernetes": "mlops_cli.deploy.kubernetes",
+}
 
 
 def open_target(name: str, project: Project, *, port: int | None = None) -> Target:

@@ -2,12 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.progress import Progress
+
+
+class Image(Protocol):
+    """The image that serves one bundle, made when a target first needs it and no earlier."""
+
+    @property
+    def name(self) -> str:
+        """`project:version`, its tag in the local engine, whether or not it is built yet."""
+
+    def name_in(self, registry: str) -> str:
+        """The name it has, or would have, in `registry` (host and path without a tag)."""
+
+    def build(self, *, progress: Progress) -> str:
+        """Have it in the local engine, its golden rows replayed; returns `name`.
+
+        Nothing is done where the engine has it already, made of the same inputs. Raises
+        `EnvironmentFault` where there is no engine, the build fails or a row differs.
+        """
+
+    def push(self, registry: str, *, progress: Progress) -> str:
+        """Build it if need be and push it with the user's own login; returns `name_in(registry)`.
+
+        Raises what `build` raises, and `EnvironmentFault` with the registry's own reason.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is to be deployed: a bundle, and the image of it for targets that run containers."""
+
+    bundle: Bundle
+    image: Image
+
+    @property
+    def digest(self) -> str:
+        """The bundle's digest, 64 hex digits."""
+        return self.bundle.digest
+
+    @property
+    def version(self) -> str:
+        """The first 12 digits of the digest."""
+        return self.bundle.version
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing on the target that `deploy` would make otherwise.
+
+    `kind` and `name` are the target's own words for it (process, container, Deployment);
+    `detail` is for people: one line, or a unified diff.
+    """
+
+    action: Literal["create", "update", "delete"]
+    kind: str
+    name: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +90,36 @@ class Target(Protocol):
     do what was asked, in bounded time. At most one deployment of a project is on a target.
     """
 
-    def deploy(self, bundle: Bundle, *, progress: Progress) -> Deployment:
-        """Bring `bundle` to the target, and return when it answers, healthy, with its digest.
+    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+        """Bring `release` to the target, and return when it answers, healthy, with its digest.
 
-        Deploying again replaces what runs without losing a request. When this raises, what
-        answered before answers still, and nothing of the failed attempt is left behind. The
-        bundle's folder must stay as it is while it is deployed.
+        Deploying again replaces what runs; how many requests that costs, each target says. When
+        this raises, what answered before answers still, and nothing of the failed attempt is
+        left behind. The bundle's folder must stay as it is while it is deployed.
+        """
+
+    def plan(self, release: Release) -> list[Change]:
+        """What `deploy` would change, as the target itself stands now; empty if nothing.
+
+        It changes nothing and builds no image.
+        """
+
+    def render(self, release: Release, folder: Path) -> list[Path]:
+        """Write what describes the deployment to `folder`; returns the files, in order.
+
+        The files are for the target's own tools, without this package. The target is not asked,
+        and other files in `folder` stay as they are.
         """
 
     def status(self) -> Deployment | None:
         """What runs; None where nothing of this project does."""
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """The last lines that the deployed service wrote, oldest first, without line ends.
+
+        With `follow` it waits for more, until the caller stops asking or nothing runs any more.
+        Raises `EnvironmentFault` where nothing of this project runs.
+        """
 
     def stop(self) -> bool:
         """End what runs and leave nothing of it behind; False where nothing ran."""

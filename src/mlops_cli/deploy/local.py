@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
+from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.load import Project
-from mlops_cli.deploy.base import Deployment
+from mlops_cli.deploy.base import Change, Deployment, Release
 from mlops_cli.deploy.channel import LOG, Channel, State, Wanted
+from mlops_cli.deploy.readiness import ready_digest, url_of
+from mlops_cli.deploy.tail import tail
 from mlops_cli.deploy.worker import DRAIN_LIMIT, START_LIMIT
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 
 NAME = "local"
 _STEP = 0.05  # seconds between two looks
-_ANSWER_LIMIT = 2.0  # seconds that /readyz may take
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
          "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # fmt: skip
-_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What `/readyz` says."""
-
-    digest: str = ""
 
 
 class LocalTarget:
@@ -44,10 +37,10 @@ class LocalTarget:
         self._host = host
         self._port = port
 
-    def deploy(self, bundle: Bundle, *, progress: Progress) -> Deployment:
-        """Start or change the supervisor; see `Target.deploy`."""
+    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+        """Start or change the supervisor, losing no request; see `Target.deploy`."""
         with self._channel.command():
-            wanted = self._request(bundle)
+            wanted = self._request(release.bundle)
             self._channel.ask(wanted)
             try:
                 state = self._outcome(wanted, progress)
@@ -59,10 +52,34 @@ class LocalTarget:
                 if state.serving is None:
                     self._gone_within(5)  # with nothing to serve it ends; leave nothing behind
                 raise EnvironmentFault(
-                    f"{bundle.version} is not deployed: {state.reason}",
+                    f"{release.version} is not deployed: {state.reason}",
                     hint=state.hint or f"see {self._channel.folder / LOG}",
                 )
             return self._confirmed(wanted)
+
+    def plan(self, release: Release) -> list[Change]:
+        """Whether another process would serve, and where; see `Target.plan`."""
+        name, found = f"{release.bundle.manifest.project} {release.version}", self.status()
+        url = url_of(self._host, self._port)
+        if found is None:
+            return [Change("create", "process", name, f"answers at {url}")]
+        if (found.digest, found.url, found.healthy) == (release.digest, url, True):
+            return []
+        state = "" if found.healthy else ", which does not answer"
+        detail = f"at {url}, in place of {found.digest[:12]} at {found.url}{state}"
+        return [Change("update", "process", name, detail)]
+
+    def render(self, release: Release, folder: Path) -> list[Path]:
+        """A systemd unit; see `Target.render`."""
+        unit = load_adapter("mlops_cli.deploy.unit")
+        return [unit.write_unit(release.bundle, folder, host=self._host, port=self._port)]
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """The log of supervisor and servers; see `Target.logs`."""
+        file = self._channel.folder / LOG
+        if not self._channel.alive() or not file.exists():
+            raise EnvironmentFault("nothing of this project runs on local", hint="mlops deploy")
+        return tail(file, follow=self._channel.alive if follow else lambda: False)
 
     def status(self) -> Deployment | None:
         """What the process that listens says; see `Target.status`."""
@@ -70,11 +87,11 @@ class LocalTarget:
         if state is None or state.serving is None or state.since is None:
             return None
         serving = state.serving
-        digest = _ready_digest(serving)
+        digest = ready_digest(serving.host, serving.port)
         return Deployment(
             target=NAME,
             digest=digest or serving.digest,
-            url=_url(serving.host, serving.port),
+            url=url_of(serving.host, serving.port),
             healthy=digest is not None,
             since=datetime.fromisoformat(state.since),
         )
@@ -142,7 +159,7 @@ class LocalTarget:
             time.sleep(_STEP)
         raise EnvironmentFault(
             f"{wanted.digest[:12]} was started and does not answer at "
-            f"{_url(wanted.host, wanted.port)}/readyz",
+            f"{url_of(wanted.host, wanted.port)}/readyz",
             hint=f"see {self._channel.folder / LOG}",
         )
 
@@ -188,23 +205,3 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "DO_NOT_TRACK": "1",
     }
-
-
-def _url(host: str, port: int) -> str:
-    host = _REACHED_BY.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _ready_digest(serving: Wanted) -> str | None:
-    """The digest that answers ready; None where nothing does."""
-    host = _REACHED_BY.get(serving.host, serving.host)
-    connection = http.client.HTTPConnection(host, serving.port, timeout=_ANSWER_LIMIT)
-    try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        answer = msgspec.json.decode(response.read(), type=Answer)
-    except (OSError, http.client.HTTPException, msgspec.DecodeError):
-        return None
-    finally:
-        connection.close()
-    return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None

@@ -1,14 +1,15 @@
-"""The command `deploy`: bring the champion to a target, or end what runs there."""
+"""The command `deploy`: bring the champion to a target, say what that would change, or end it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
-from mlops_cli.deploy.base import Deployment, Target
+from mlops_cli.deploy.base import Change, Deployment, Release, Target
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracking
@@ -28,6 +29,27 @@ class DeployResult:
     stopped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What deploying `version` to `target` would change there; `changes` is empty if nothing."""
+
+    target: str
+    digest: str
+    version: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """The files, in `folder`, that describe the deployment to the target's own tools."""
+
+    target: str
+    digest: str
+    version: str
+    folder: str
+    files: tuple[str, ...]
+
+
 def deploy(
     project: Project,
     *,
@@ -43,22 +65,49 @@ def deploy(
     champion, `EnvironmentFault` with the target's reason where the target fails; what answered
     before answers still.
     """
-    name = target or project.config.deploy.target
-    place = open_target(name, project, port=port)
+    name, place = _place(project, target, port)
     if stop:
         return _stop(project, place, name)
-    bundle = _champion(project)
-    progress.say(f"deploying {bundle.version} to {name}")
+    release = _champion(project)
+    progress.say(f"deploying {release.version} to {name}")
     try:
-        found = place.deploy(bundle, progress=progress)
+        found = place.deploy(release, progress=progress)
     except MlopsError as e:
-        _record(project, name, digest=bundle.digest, reason=e.message)
+        _record(project, name, digest=release.digest, reason=e.message)
         raise
-    _record(project, name, digest=bundle.digest, found=found)
-    return DeployResult(name, found.url, found.digest, bundle.version)
+    _record(project, name, digest=release.digest, found=found)
+    return DeployResult(name, found.url, found.digest, release.version)
 
 
-def _champion(project: Project) -> Bundle:
+def plan(project: Project, *, target: str | None = None, port: int | None = None) -> PlanResult:
+    """What `deploy` would change on `target`; nothing is changed, built or recorded.
+
+    Raises what `deploy` raises before it begins.
+    """
+    name, place = _place(project, target, port)
+    release = _champion(project)
+    return PlanResult(name, release.digest, release.version, tuple(place.plan(release)))
+
+
+def render(
+    project: Project, folder: Path, *, target: str | None = None, port: int | None = None
+) -> RenderResult:
+    """Write to `folder` what `deploy` would apply, for the target's own tools.
+
+    The target is not asked. Raises `UsageError` where there is no champion.
+    """
+    name, place = _place(project, target, port)
+    release = _champion(project)
+    files = tuple(str(file) for file in place.render(release, folder))
+    return RenderResult(name, release.digest, release.version, str(folder), files)
+
+
+def _place(project: Project, target: str | None, port: int | None) -> tuple[str, Target]:
+    name = target or project.config.deploy.target
+    return name, open_target(name, project, port=port)
+
+
+def _champion(project: Project) -> Release:
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     champion = tracker.champion()
     if champion is None:
@@ -66,7 +115,9 @@ def _champion(project: Project) -> Bundle:
             f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
             hint="mlops run",
         )
-    return open_bundle(tracker.fetch(champion.digest))
+    bundle = open_bundle(tracker.fetch(champion.digest))
+    image = load_adapter("mlops_cli.packaging.image")
+    return Release(bundle, image.image_of(bundle, base=project.config.package.base))
 
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:

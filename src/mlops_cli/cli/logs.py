@@ -1,0 +1,35 @@
+"""`mlops logs`: what the deployed service wrote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlops_cli.cli.frame import execute
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.config.load import load_project
+from mlops_cli.stages.logs import LogsResult, logs
+
+
+def logs_command(
+    target: Annotated[str | None, typer.Option("--target", help="Default: deploy.target.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The last lines of the deployed service; --follow for those to come."""
+
+    def work() -> LogsResult:
+        found = logs(load_project(project, env=env), target=target, follow=follow)
+        return LogsResult(found.target, tuple(found.lines)) if as_json else found
+
+    execute("logs", work, _render, as_json=as_json)
+
+
+def _render(result: LogsResult) -> None:
+    for line in result.lines:
+        typer.echo(line)

@@ -1,0 +1,35 @@
+"""How a deployed server is reached, and which version it says it serves."""
+
+from __future__ import annotations
+
+import http.client
+
+import msgspec
+
+_ANSWER_LIMIT = 2.0  # seconds that /readyz may take
+_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    digest: str = ""
+
+
+def url_of(host: str, port: int) -> str:
+    """The URL, with no slash at its end, of a server that listens on `host`."""
+    host = _REACHED_BY.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def ready_digest(host: str, port: int) -> str | None:
+    """The digest of the bundle that `/readyz` answers ready with; None where nothing does."""
+    host = _REACHED_BY.get(host, host)
+    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        answer = msgspec.json.decode(response.read(), type=_Answer)
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return None
+    finally:
+        connection.close()
+    return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None

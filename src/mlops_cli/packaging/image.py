@@ -1,0 +1,53 @@
+"""The image of one bundle: its names, and its making when somebody needs it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class BundleImage:
+    """The image that serves `bundle` on the base image `base`."""
+
+    bundle: Bundle
+    base: str
+
+    @property
+    def name(self) -> str:
+        """`project:version`; a project's name in the form that a repository may have."""
+        return f"{repository(self.bundle.manifest.project)}:{self.bundle.version}"
+
+    def name_in(self, registry: str) -> str:
+        """The same below `registry`, host and path."""
+        return f"{registry.rstrip('/')}/{self.name}"
+
+    def build(self, *, progress: Progress) -> str:
+        """Have it in the local engine, checked; see `packaging.docker.ensure_image`."""
+        _engine().ensure_image(self.bundle, self.name, base=self.base, progress=progress)
+        return self.name
+
+    def push(self, registry: str, *, progress: Progress) -> str:
+        """Push it with the user's own login; see `packaging.docker.push_image`."""
+        target = self.name_in(registry)
+        _engine().push_image(self.build(progress=progress), target, progress=progress)
+        return target
+
+
+def image_of(bundle: Bundle, *, base: str) -> BundleImage:
+    """The image of `bundle`; nothing is built or asked yet."""
+    return BundleImage(bundle, base)
+
+
+def repository(project: str) -> str:
+    """A project's name as Docker allows it: lower case, single separators, none at the ends."""
+    return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")
+
+
+def _engine() -> Any:
+    return load_adapter("mlops_cli.packaging.docker_engine")
