@@ -49,7 +49,7 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
     connection = duckdb.connect(":memory:", config=settings)
     # Globally: `batches` reads by a cursor, which is a session of its own.
     connection.execute("set global TimeZone = 'UTC'")
-    return DuckDB(connection)
+    return DuckDB(_silent(connection))
 
 
 class DuckDB:
@@ -108,7 +108,7 @@ class DuckDB:
     def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """See `Engine.batches`."""
         with _errors():
-            yield from self._connection.cursor().sql(sql).to_arrow_reader(rows)
+            yield from _silent(self._connection.cursor()).sql(sql).to_arrow_reader(rows)
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """See `Engine.write_parquet`."""
@@ -130,6 +130,11 @@ class DuckDB:
     def _raw_columns(self, path: Path) -> list[Column]:
         found = self.rows(f"describe select * from {self.raw(path)}")
         return [Column(n, _type_of(t), t) for n, t, *_ in found if n != ROW]
+
+
+def _silent(session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    # A query of some seconds would draw a progress bar on standard output.
+    return session.execute("set enable_progress_bar = false")
 
 
 def _is_csv(path: Path) -> bool:
