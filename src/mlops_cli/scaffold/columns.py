@@ -48,7 +48,8 @@ def choose_columns(
     known_with = _null_only_with_target(engine, path, table, target)
     power = load_adapter("mlops_cli.features.leakage").predictive_power(sample, _TARGET, task)
     sums = _combinations(engine, path, table, target, sample)
-    left: dict[str, str] = dict.fromkeys(target.inputs, "the target is made of it")
+    known = "the target is made of it" if target.expression else "it is the target"
+    left: dict[str, str] = dict.fromkeys(target.inputs, known)
     for name, column in table.columns.items():
         reason = (
             known_with.get(name)

@@ -196,6 +196,10 @@ def _errors() -> Iterator[None]:
         yield
     except duckdb.Error as e:
         raise _typed(e) from e
+    except RuntimeError as e:
+        if "interrupted" in str(e):  # so DuckDB tells of Ctrl-C
+            raise KeyboardInterrupt from e
+        raise
 
 
 def _typed(e: duckdb.Error) -> DataError | EnvironmentFault:
