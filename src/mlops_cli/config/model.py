@@ -4,56 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = r"^(\d+)\s*(s|m|h|d|w)$"
+from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.section import Duration, ImageRegistry, Port, ProjectPath, Section, Share
+
 _TARGET = re.compile(r'^\s*(?:"([^"]+)"|([^\W\d]\w*))\s*=(?!=)\s*(\S.*?)\s*$', re.S)
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    match = re.match(_DURATION, str(value).strip())
-    if not match:
-        raise ValueError(f"{value!r} is not a duration such as 30m, 1h or 2d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest text that `Duration` reads back to the same value: 3600 s is `1h`."""
-    seconds = int(value.total_seconds())
-    for unit, size in (("w", 604800), ("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30m", "1h", "2d"]}),
-]
-ProjectPath = Annotated[str, Field(pattern=r"^[^/].*$", description="relative to the project")]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Section(BaseModel):
-    """What every section has in common: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class DataConfig(Section):
@@ -232,11 +190,6 @@ class TrackingConfig(Section):
     experiment: str | None = Field(None, description="default: the project's name")
 
 
-ImageRegistry = Annotated[
-    str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*$")
-]
-
-
 class DockerConfig(Section):
     """What the container of the target `docker` may use."""
 
@@ -255,6 +208,7 @@ class DeployConfig(Section):
         None, description="where `package --push` pushes to, such as registry.example.com/team"
     )
     docker: DockerConfig = DockerConfig()
+    kubernetes: KubernetesConfig = KubernetesConfig()
 
 
 class DriftConfig(Section):

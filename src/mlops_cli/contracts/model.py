@@ -25,8 +25,8 @@ from pydantic import (
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.config.load import read_yaml
-from mlops_cli.config.model import Duration
 from mlops_cli.config.schema import SCHEMA
+from mlops_cli.config.section import Duration
 from mlops_cli.errors import UsageError
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.

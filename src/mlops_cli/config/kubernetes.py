@@ -1,0 +1,110 @@
+"""The section `deploy.kubernetes` of `mlops.yaml`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mlops_cli.config.section import Duration, ImageRegistry, Port, Section
+
+_QUANTITY = r"^([1-9]\d*|\d+\.\d+)(m|k|M|G|Ki|Mi|Gi)?$"
+
+
+def _text(value: Any) -> Any:
+    """YAML reads `cpu: 1` as a number."""
+    return str(value) if type(value) in (int, float) else value
+
+
+Quantity = Annotated[
+    str, BeforeValidator(_text), Field(pattern=_QUANTITY, examples=["250m", "1", "512Mi"])
+]
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+
+class ReplicasConfig(Section):
+    """How many pods; where `min` is below `max`, the load decides."""
+
+    min: int = Field(2, ge=1, le=1000)
+    max: int = Field(6, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _are_in_order(self) -> ReplicasConfig:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+class AutoscalingConfig(Section):
+    """When pods are added and taken away."""
+
+    cpu: int = Field(70, ge=1, le=1000, description="mean use, in percent of the CPU requested")
+    scale_down_after: Duration = Field(
+        timedelta(minutes=5), le=timedelta(hours=1), description="quiet for so long: fewer pods"
+    )
+
+
+class ServiceConfig(Section):
+    """Where the pods are reached: in the cluster (ClusterIP), or on every node (NodePort)."""
+
+    type: Literal["ClusterIP", "NodePort"] = "ClusterIP"
+    port: Port = 80
+    node_port: Port | None = Field(None, description="default: the cluster chooses one")
+
+    @model_validator(mode="after")
+    def _node_port_has_its_type(self) -> ServiceConfig:
+        if self.node_port is not None and self.type != "NodePort":
+            raise ValueError("node_port is for `type: NodePort`")
+        return self
+
+
+class Amounts(Section):
+    """CPU in cores (`250m` is a quarter) and memory in bytes (`512Mi`)."""
+
+    cpu: Quantity
+    memory: Quantity
+
+
+class ResourcesConfig(Section):
+    """What a pod is promised, and what it may take."""
+
+    requests: Amounts = Amounts(cpu="250m", memory="256Mi")
+    limits: Amounts = Amounts(cpu="1", memory="1Gi")
+
+
+class KubernetesConfig(Section):
+    """How the target `kubernetes` is reached, and what runs there."""
+
+    namespace: DnsLabel = "default"
+    context: str | None = Field(None, description="of the kubeconfig; default: the current one")
+    replicas: ReplicasConfig = ReplicasConfig()
+    autoscaling: AutoscalingConfig = AutoscalingConfig()
+    service: ServiceConfig = ServiceConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    timeout: Duration = Field(
+        timedelta(minutes=5), ge=timedelta(seconds=5), description="for a version to come up"
+    )
+    registry: ImageRegistry | None = Field(None, description="push the image here")
+    load: str | None = Field(
+        None,
+        pattern=r"\{image\}",
+        description="or run this, without a shell: kind load docker-image {image}",
+    )
+    image: str | None = Field(
+        None,
+        pattern=r"^[\w][\w./:@-]*$",
+        max_length=500,
+        description="or use this one, already there (one of the three)",
+    )
+    pull_secret: ObjectName | None = Field(
+        None, description="the Secret with the login for the image's registry"
+    )
+
+    @model_validator(mode="after")
+    def _has_one_way_for_the_image(self) -> KubernetesConfig:
+        ways = ("registry", "load", "image")
+        if len(given := [way for way in ways if getattr(self, way) is not None]) > 1:
+            raise ValueError(f"{' and '.join(given)} are given: choose one way for the image")
+        return self
