@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +25,30 @@ def render(name: str, **values: object) -> str:
     `jinja2.UndefinedError` for a value that the template names and the caller forgot.
     """
     return _environment().get_template(name).render(values)
+
+
+def render_yaml(name: str, /, **values: object) -> str:
+    """The same for a template of YAML, where every value is emitted by `as_yaml`.
+
+    The template writes `key: {{ value }}` and no quotes: no value can be forgotten, become another
+    type, or bring a line of its own. Raises `ValueError` and `TypeError` as `as_yaml` does.
+    """
+    return _environment().overlay(finalize=as_yaml).get_template(name).render(values)
+
+
+def as_yaml(value: object) -> str:
+    """A value as one line of JSON, which is YAML of every version, and of the same type.
+
+    Raises `ValueError` for text that no YAML may hold (half a surrogate pair) and for NaN, and
+    `TypeError` for what is no JSON.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text.encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+# What JSON leaves as it is and a YAML reader may refuse, or take for the end of a line.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @cache
