@@ -69,6 +69,7 @@ def test_ranges_leave_room_for_next_month(sales: Path) -> None:
     assert (columns["balance"].min, columns["balance"].max) == (-500, 500)
     assert columns["odd"].max is None
     assert columns["odd"].min == 0
+    assert columns["odd"].nullable  # JSON has no infinity
     assert (columns["year"].min, columns["year"].max) == (None, None)
 
 

@@ -4,7 +4,8 @@ A contract is to catch what is broken (a column gone, a unit changed, a sentinel
 not what is new: that is drift's part. So the rules are
 
 - type: as the file has it; text that is ISO 8601 throughout becomes a timestamp or a date;
-- nullable: where a null (or NaN) was found;
+- nullable: where a null or NaN was found, or an infinity, which a model takes as missing and a
+  request can only say as null;
 - min and max: ten times as far from zero as the farthest value, rounded outward to one digit.
   Zero is a bound of its own for columns that stay on one side of it: where the values touch it,
   and where they are whole numbers that come near it (counts, months, distances; not the
@@ -45,7 +46,7 @@ def infer_contract(
     columns = {
         name: ColumnContract(
             type=column.type,
-            nullable=column.nulls > 0,
+            nullable=column.nulls > 0 or column.infinite_low or column.infinite_high,
             min=_low(column),
             max=_high(column),
             categories=categories.get(name),
