@@ -19,13 +19,18 @@ os.environ["DO_NOT_TRACK"] = "1"
 
 @pytest.fixture(autouse=True)
 def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = tmp_path_factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
+    home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    for name in ("MLFLOW_TRACKING_URI", "MLOPS_PROJECT", "MLOPS_ENV", "MLOPS_RUN"):
+    # Never os.devnull for git: `git config --global` renames a new file onto it.
+    for name in (
+        "GIT_CONFIG_GLOBAL",
+        "MLFLOW_TRACKING_URI",
+        "MLOPS_PROJECT",
+        "MLOPS_ENV",
+        "MLOPS_RUN",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -22,3 +22,7 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="DIR", help="A bundle's folder; default: the champion's."),
 ]
+FirstOption = Annotated[
+    bool,
+    typer.Option("--first", help="Register without a champion to compare with, once."),
+]

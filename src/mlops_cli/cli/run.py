@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
 from mlops_cli.cli.stage import UNDER_RUN
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import ENV_VARIABLE, load_project
+from mlops_cli.config.load import ENV_VARIABLE, Project, load_project
 from mlops_cli.pipeline.run import RunResult, run
 from mlops_cli.stages import STAGES, Stage
+from mlops_cli.stages.register import ask_first
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a command that runs stages."""
+
+    project: Path | None
+    env: str | None
+    as_json: bool
+    first: bool = False
 
 
 def run_command(
@@ -23,43 +36,64 @@ def run_command(
         list[str] | None,
         typer.Argument(metavar="[STAGE]...", help="Default: all; what they need runs too."),
     ] = None,
+    first: FirstOption = False,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the pipeline through DVC: only what changed."""
-    _run("run", tuple(stages or ()), project, env=env, as_json=as_json)
+    _run("run", tuple(stages or ()), Asked(project, env, as_json, first))
+
+
+def register_command(
+    first: FirstOption = False,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the model to its gates and make it the champion; what it needs runs before."""
+    _run("register", ("register",), Asked(project, env, as_json, first))
 
 
 def stage_commands() -> Iterator[tuple[str, Callable[..., None]]]:
     """A command for each stage of the table."""
+    own = {"register": register_command}
     for stage in STAGES:
-        yield stage.name, _command(stage)
+        yield stage.name, own.get(stage.name) or _command(stage)
 
 
 def _command(stage: Stage) -> Callable[..., None]:
     def command(
         project: ProjectOption = None, env: EnvOption = None, as_json: JsonOption = False
     ) -> None:
-        _run(stage.name, (stage.name,), project, env=env, as_json=as_json)
+        _run(stage.name, (stage.name,), Asked(project, env, as_json))
 
     summary = stage.summary[:1].upper() + stage.summary[1:]
     command.__doc__ = f"{summary}; what it needs is brought up to date before."
     return command
 
 
-def _run(
-    name: str, targets: tuple[str, ...], folder: Path | None, *, env: str | None, as_json: bool
-) -> None:
+def _run(name: str, targets: tuple[str, ...], asked: Asked) -> None:
     os.environ[UNDER_RUN] = "1"
-    if env:
-        os.environ[ENV_VARIABLE] = env  # for the stages, which DVC starts
+    if asked.env:
+        os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
 
     def work() -> RunResult:
-        project = load_project(folder, env=env)
-        return run(project, *targets, progress=TerminalProgress())
+        project = load_project(asked.project, env=asked.env)
+        with _without_champion(project) if asked.first else nullcontext():
+            return run(project, *targets, progress=TerminalProgress())
 
-    execute(name, work, _render, as_json=as_json)
+    execute(name, work, _render, as_json=asked.as_json)
+
+
+@contextmanager
+def _without_champion(project: Project) -> Iterator[None]:
+    """DVC starts the stage, so `--first` reaches it through the project's `.mlops/`."""
+    marker = ask_first(project)
+    try:
+        yield
+    finally:
+        marker.unlink(missing_ok=True)
 
 
 def _render(result: RunResult) -> None:

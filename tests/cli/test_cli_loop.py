@@ -1,0 +1,239 @@
+"""The command line on a small project, as a person types it: init, run, and what can go wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+HERE = Path(sys.executable).parent
+CODES = {"usage": 2, "data": 3, "gate": 4}
+
+
+def mlops(cwd: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    # As from a shell that has the command nowhere on its PATH.
+    env = {**os.environ, "PATH": "/usr/bin:/bin"}
+    command = [str(HERE / "mlops"), *arguments]
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def dvc(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{HERE}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def edit(project: Path, change: Any) -> None:
+    yaml = YAML()
+    config = yaml.load(project / "mlops.yaml")
+    change(config)
+    yaml.dump(config, project / "mlops.yaml")
+
+
+def digest(project: Path) -> str:
+    return hashlib.sha256((project / "model/manifest.json").read_bytes()).hexdigest()
+
+
+def table(folder: Path) -> Path:
+    """Parcels that are late when they are heavy, or far away in the evening."""
+    lines = ["sent,depot,weight,km,hours"]
+    for i in range(600):
+        weight, km, hour = i * 7 % 41, i * 13 % 97, i % 24
+        hours = weight + km / 10 + (hour > 17) * 12 + i * 31 % 11
+        gap = "" if i % 29 == 0 else str(km)
+        sent = f"2024-{1 + i // 100:02}-{1 + i % 28:02}T{hour:02}:00:00Z"
+        lines.append(f"{sent},{'NSW'[i % 3]},{weight},{gap},{hours}")
+    path = folder / "parcels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has been run once, from a data file."""
+    folder = tmp_path_factory.mktemp("loop")
+    asked = ["--data", str(table(folder)), "--target", "late = hours > 40", "--time", "sent"]
+    mlops(folder, "init", "parcels", *asked)
+    project = folder / "parcels"
+    edit(project, lambda c: c.update(tune={"trials": 3, "rounds": 15}))
+    ran = json.loads(mlops(project, "run", "--json").stdout)
+    states = {s["name"]: s["state"] for s in ran["result"]["stages"]}
+    assert states == dict.fromkeys(
+        ["validate", "featurize", "tune", "train", "register", "package"], "ran"
+    )
+    return project
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, moved to another folder: nothing may depend on where it was made."""
+    return Path(shutil.copytree(finished, tmp_path / "moved", symlinks=True))
+
+
+def test_a_second_run_does_nothing_and_a_lost_output_is_made_again(project: Path) -> None:
+    before = digest(project)
+    (project / "metrics.json").unlink()
+    again = json.loads(mlops(project, "run", "--json").stdout)["result"]["stages"]
+    assert (project / "metrics.json").exists()
+    assert digest(project) == before
+    ran = [s["name"] for s in again if s["state"] != "unchanged"]
+    assert "tune" not in ran
+    last = json.loads(mlops(project, "run", "--json").stdout)["result"]["stages"]
+    assert {s["state"] for s in last} == {"unchanged"}
+
+
+def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(project: Path) -> None:
+    edit(project, lambda c: c.update(deploy={"port": 8001}))
+    assert "up to date" in dvc(project, "status").stdout
+    edit(project, lambda c: c["tune"].update(trials=4))
+    stale = dvc(project, "status").stdout
+    assert "tune" in stale
+    assert "featurize" not in stale
+
+
+def test_plain_dvc_makes_the_same_bundle_and_the_same_metrics(
+    finished: Path, tmp_path: Path
+) -> None:
+    asked = ["--target", "late = hours > 40", "--time", "sent"]
+    mlops(tmp_path, "init", "parcels", "--data", str(table(tmp_path)), *asked)
+    other = tmp_path / "parcels"
+    shutil.copyfile(finished / "mlops.yaml", other / "mlops.yaml")
+    done = dvc(other, "repro")
+    assert done.returncode == 0, done.stderr
+    assert digest(other) == digest(finished)
+    assert (other / "metrics.json").read_text() == (finished / "metrics.json").read_text()
+    assert "up to date" in dvc(other, "status").stdout
+
+
+def test_a_stage_by_its_name_brings_its_upstream_up_to_date(project: Path) -> None:
+    edit(project, lambda c: c["tune"].update(trials=2))
+    stages = json.loads(mlops(project, "train", "--json").stdout)["result"]["stages"]
+    assert [(s["name"], s["state"]) for s in stages] == [
+        ("validate", "unchanged"),
+        ("featurize", "unchanged"),
+        ("tune", "ran"),
+        ("train", "ran"),
+    ]
+
+
+def test_a_hand_edit_of_our_stages_is_refused_until_run_mends_it(project: Path) -> None:
+    path = project / "dvc.yaml"
+    theirs = "  mine:\n    cmd: echo mine  # my own stage\n"
+    path.write_text(path.read_text().replace("      - contracts/parcels.yaml\n", "", 1) + theirs)
+    refused = dvc(project, "repro", "--force", "validate")
+    assert refused.returncode == 255
+    assert "dvc.yaml" in refused.stderr
+    assert "mlops run" in refused.stderr
+    mlops(project, "run")
+    assert "contracts/parcels.yaml" in path.read_text()
+    assert "echo mine  # my own stage" in path.read_text()
+
+
+def test_a_key_that_is_not_known_names_file_and_nearest_key(project: Path) -> None:
+    edit(project, lambda c: c["data"].update(tarqet=c["data"].pop("target")))
+    said = mlops(project, "run", code=2).stderr
+    assert re.search(r"mlops\.yaml: .*tarqet.*`target`", said)
+    error = json.loads(mlops(project, "run", "--json", code=2).stdout)
+    assert error["command"] == "run"
+    assert error["error"]["code"] == 2
+    assert error["error"]["kind"] == "usage"
+    assert error["error"]["hint"]
+
+
+def test_a_broken_contract_is_exit_3_although_dvc_says_255(project: Path) -> None:
+    path = project / "data/raw/parcels.csv"
+    text = path.read_text()
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_text(text.replace("weight", "mass", 1))
+    said = mlops(project, "run", code=3).stderr
+    assert "'weight'" in said
+    assert dvc(project, "repro", "validate").returncode == 255
+    assert json.loads((project / "reports/validate.json").read_text())
+
+
+def test_a_gate_that_says_no_is_exit_4_and_the_champion_stays(project: Path) -> None:
+    def champion() -> str:
+        return str(json.loads(mlops(project, "status", "--json").stdout)["result"]["champion"])
+
+    before = champion()
+    edit(project, lambda c: c.update(register={"gates": [{"metric": "roc_auc", "min": 0.9999}]}))
+    said = mlops(project, "run", code=4).stderr
+    assert "roc_auc" in said
+    assert champion() == before
+    decision = json.loads((project / "decision.json").read_text())
+    assert decision["passed"] is False
+
+
+def test_missing_sections_and_contracts_are_added_by_the_next_run(project: Path) -> None:
+    edit(project, lambda c: [c.pop(s) for s in ("split", "package", "validate")])
+    said = mlops(project, "run").stderr
+    assert "added the section `split`" in said
+    assert "split: {}" in (project / "mlops.yaml").read_text()
+
+
+def test_a_table_that_is_gone_says_how_to_bring_it_back(project: Path) -> None:
+    (project / "data/raw/parcels.csv").unlink()
+    said = mlops(project, "run", code=2).stderr
+    assert "data/raw/parcels.csv" in said
+    assert "dvc pull" in said
+
+
+def test_outside_a_project_it_says_how_to_make_one(tmp_path: Path) -> None:
+    assert "mlops init" in mlops(tmp_path, "run", code=2).stderr
+
+
+def test_ctrl_c_is_exit_130_and_the_next_run_goes_on(project: Path) -> None:
+    edit(project, lambda c: c["tune"].update(trials=400, rounds=200))
+    command = [str(HERE / "mlops"), "run"]
+    run = subprocess.Popen(
+        command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    journals = project / ".mlops" / "tune"
+    before = set(journals.iterdir())
+    deadline = time.monotonic() + 60
+    while set(journals.iterdir()) == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    edit(project, lambda c: c["tune"].update(trials=2, rounds=15))
+    mlops(project, "run")
+
+
+def test_status_tells_where_the_project_stands(project: Path) -> None:
+    said = mlops(project, "status").stdout
+    assert f"champion    {digest(project)[:12]}" in said
+    assert re.search(r"^tune +up to date$", said, re.M)
+    assert re.search(r"^deployed +nothing$", said, re.M)
+
+
+def test_score_and_drift_on_the_file_it_was_made_from(project: Path) -> None:
+    mlops(project, "score", "data/raw/parcels.csv", "out.csv")
+    scored = (project / "out.csv").read_text().splitlines()
+    assert len(scored) == 601
+    assert scored[0].endswith("probability,label")
+    quiet = json.loads(
+        mlops(project, "drift", "--current", "data/raw/parcels.csv", "--json").stdout
+    )
+    assert quiet["result"]["drifted"] is False
+    heavy = re.sub(r",(\d+),(?=\d*,\d)", lambda m: f",{int(m[1]) + 60},", "\n".join(scored))
+    (project / "heavy.csv").write_text(heavy + "\n")
+    far = mlops(project, "drift", "--current", "heavy.csv", "--json", code=5)
+    found = json.loads(far.stdout)["result"]
+    assert found["columns"][0]["name"] == "weight"
+    assert "<html" in (project / found["report"]).read_text().lower()

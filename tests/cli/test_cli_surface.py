@@ -1,0 +1,62 @@
+"""Help pages, the reference, the published schemas: made from the code, and up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.main import get_command
+
+from mlops_cli.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_page(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_cli", command, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert f"mlops {command}" in done.stdout
+
+
+def test_an_unknown_option_is_exit_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_cli", "run", "--nope"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "--nope" in done.stderr
+
+
+def test_the_front_page_names_every_command() -> None:
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:mlops )?(\w+)[^`]*`", front))
+    assert set(COMMANDS) - named == set()
+
+
+def test_the_reference_is_up_to_date() -> None:
+    module = script("docs/make_reference.py")
+    assert module.TARGET.read_text(encoding="utf-8") == module.reference()
+
+
+def test_the_published_schemas_are_up_to_date() -> None:
+    module = script("docs/schemas/make.py")
+    for name, make in module.SCHEMAS.items():
+        text = (module.HERE / name).read_text(encoding="utf-8")
+        assert text == module.as_text(make()), f"python docs/schemas/make.py ({name})"

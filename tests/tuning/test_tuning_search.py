@@ -1,0 +1,211 @@
+"""The search: what it finds, and that a killed one goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_cli.config.model import Choice, FloatRange, IntRange
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.progress import QUIET
+from mlops_cli.tuning import open_searcher
+from mlops_cli.tuning.base import Outcome, Search, SearchPlan
+from mlops_cli.tuning.journal import held
+from mlops_cli.tuning.summary import best_of, trials_csv
+
+PLAN = SearchPlan(
+    space={
+        "x": FloatRange(float_=(-2.0, 2.0)),
+        "k": IntRange(int_=(1, 100), log=True),
+        "c": Choice(choice=("u", "v")),
+    },
+    trials=14,
+    sampler="tpe",
+    pruner="hyperband",
+    rounds=40,
+    seed=3,
+    greater_is_better=False,
+    identity="data",
+)
+
+
+def objective(params, report):
+    """A loss that falls with the rounds towards where the parameters let it."""
+    floor = (params["x"] - 1) ** 2 + abs(params["k"] - 10) / 50 + (params["c"] == "u")
+    ran = 0
+    for ran in range(1, 41):
+        if report(ran, floor + 1 / ran):
+            return Outcome(floor + 1 / ran, ran, ran, stopped=True)
+    return Outcome(floor, ran, ran, metrics=lambda: {"loss": floor})
+
+
+def search(folder: Path, plan: SearchPlan = PLAN, work=objective, progress=QUIET) -> Search:
+    return open_searcher().search(plan, work, folder, progress=progress)
+
+
+def files(found: Search) -> tuple[object, str]:
+    return best_of(found, metric="loss", rounds=40), trials_csv(found)
+
+
+def test_a_search_finds_and_says_what_it_saved(tmp_path):
+    found = search(tmp_path)
+    best, _ = files(found)
+    assert [t.number for t in found.trials] == list(range(14))
+    assert best.score == min(t.score for t in found.trials if t.state == "complete")
+    assert best.score == pytest.approx(objective(best.params, lambda *_: False).score)
+    assert best.validation == {"loss": best.score}
+    assert best.pruned == sum(t.state == "pruned" for t in found.trials) > 0
+    assert best.rounds_saved == sum(40 - t.ran for t in found.trials if t.state == "pruned") > 0
+    assert best.rounds_run + best.rounds_saved + best.rounds_spared_early == 14 * 40
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_seed_decides(tmp_path, sampler):
+    plan = replace(PLAN, sampler=sampler)
+    first, again = search(tmp_path / "a", plan), search(tmp_path / "b", plan)
+    other = search(tmp_path / "c", replace(plan, seed=4))
+    assert files(first) == files(again)
+    assert files(first) != files(other)
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "median", "none"])
+@pytest.mark.parametrize("at", [0, 1, 7, 13])
+def test_a_search_that_broke_off_inside_a_trial_goes_on_as_if_it_had_not(tmp_path, at, pruner):
+    plan = replace(PLAN, pruner=pruner)
+    whole = search(tmp_path / "whole", plan)
+    calls = []
+
+    def breaks(params, report):
+        calls.append(params)
+        if len(calls) == at + 1:
+            report(1, 0.0)
+            raise KeyboardInterrupt
+        return objective(params, report)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "cut", plan, breaks)
+    resumed = search(tmp_path / "cut", plan)
+    assert resumed.resumed == at
+    assert files(resumed) == files(whole)
+    assert [t.metrics for t in resumed.trials] == [t.metrics for t in whole.trials]
+
+
+KILLED = """
+import os, sys, signal
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import test_tuning_search as t
+seen = []
+def work(params, report):
+    seen.append(1)
+    if len(seen) == 6:
+        def dies(step, score):
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return report(step, score)
+        return t.objective(params, dies)
+    return t.objective(params, report)
+t.search(Path(sys.argv[1]), work=work)
+"""
+
+
+def test_kill_9_inside_a_trial_costs_that_trial_only(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "cut"), str(Path(__file__).parent)],
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert ran.returncode == -signal.SIGKILL
+    resumed = search(tmp_path / "cut")
+    assert resumed.resumed == 5
+    assert files(resumed) == files(search(tmp_path / "whole"))
+
+
+def test_a_journal_whose_last_line_was_not_finished_loses_that_line_only(tmp_path):
+    whole = search(tmp_path)
+    (journal,) = tmp_path.glob("*/journal.log")
+    raw = journal.read_bytes()
+    journal.write_bytes(raw[:-20])
+    resumed = search(tmp_path)
+    assert resumed.resumed == 13
+    assert files(resumed) == files(whole)
+    assert search(tmp_path).resumed == 14
+
+
+def test_more_trials_go_on_from_those_that_are_there(tmp_path):
+    search(tmp_path, replace(PLAN, trials=5))
+    more = search(tmp_path)
+    assert more.resumed == 5
+    assert files(more) == files(search(tmp_path / "whole"))
+    fewer = search(tmp_path, replace(PLAN, trials=5))
+    assert files(fewer) == files(search(tmp_path / "five", replace(PLAN, trials=5)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"identity": "other data"}, {"seed": 4}, {"rounds": 30}, {"pruner": "none"}]
+)
+def test_what_scores_depend_on_starts_another_search(tmp_path, change):
+    search(tmp_path, replace(PLAN, trials=2))
+    assert search(tmp_path, replace(PLAN, trials=2, **change)).resumed == 0
+
+
+def test_time_that_is_over_starts_no_further_trial_but_the_first(tmp_path):
+    found = search(tmp_path, replace(PLAN, seconds=0.0))
+    assert len(found.trials) == 1
+
+
+def test_a_trial_that_cannot_be_is_failed_and_the_search_goes_on(tmp_path):
+    def picky(params, report):
+        if params["c"] == "u":
+            raise UsageError("u is not to be had")
+        return objective(params, report)
+
+    found = search(tmp_path, work=picky)
+    failed = [t for t in found.trials if t.state == "failed"]
+    assert failed
+    assert all(t.reason == "u is not to be had" for t in failed)
+    assert found.best.params["c"] == "v"
+
+
+def test_a_score_that_is_no_number_is_a_failed_trial(tmp_path):
+    with pytest.raises(UsageError, match=r"all 2 trials failed.*nan"):
+        search(tmp_path, replace(PLAN, trials=2), lambda *_: Outcome(float("nan")))
+
+
+def test_every_trial_failed_says_why(tmp_path):
+    def never(params, report):
+        raise UsageError("solver and penalty do not go together")
+
+    with pytest.raises(UsageError, match="solver and penalty do not go together") as e:
+        search(tmp_path, replace(PLAN, trials=3), never)
+    assert "tune.space" in (e.value.hint or "")
+
+
+def test_two_processes_do_not_run_the_same_search(tmp_path):
+    search(tmp_path, replace(PLAN, trials=1))
+    (folder,) = tmp_path.iterdir()
+    with held(folder), pytest.raises(EnvironmentFault, match="another process"):
+        search(tmp_path)
+
+
+def test_progress_tells_trials_best_and_time_left(tmp_path):
+    said = []
+
+    class Ear:
+        def update(self, message, *, done=0.0, total=None):
+            said.append((message, done, total))
+
+        def say(self, message):
+            said.append((message, None, None))
+
+    search(tmp_path, replace(PLAN, trials=3), progress=Ear())
+    assert [(done, total) for _, done, total in said] == [(1, 3), (2, 3), (3, 3)]
+    assert all("best" in message and "s left" in message for message, *_ in said)
+    said.clear()
+    search(tmp_path, replace(PLAN, trials=4), progress=Ear())
+    assert "3 finished trials" in said[0][0]
