@@ -23,7 +23,7 @@ _OBJECTIVES: dict[Task, str] = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
-# Metrics that XGBoost computes itself, from margins that it keeps: name, and sign to our own.
+# Metrics that XGBoost computes itself, from margins that it keeps.
 _NATIVE: dict[tuple[Task, str], str] = {
     ("binary", "roc_auc"): "auc",
     ("binary", "log_loss"): "logloss",
@@ -53,8 +53,6 @@ PARAMETERS = frozenset(
         "monotone_constraints",
         "interaction_constraints",
         "scale_pos_weight",
-        "max_cat_to_onehot",
-        "max_cat_threshold",
         "base_score",
     }
 )
@@ -67,7 +65,7 @@ def open_estimator(path: str, problem: Problem) -> XGBoost:
 
 
 class XGBoost:
-    """`Estimator`: histogram trees, missing values learned, categories as XGBoost's own."""
+    """`Estimator`: histogram trees, missing values learned, categories as numbers."""
 
     kind: ModelKind = "xgboost"
     has_rounds = True
@@ -116,6 +114,7 @@ class XGBoost:
         return {**self.modules(), "threads": str(self._base["nthread"])}
 
     def _matrix(self, part: Part, ref: Any = None) -> Any:
+        # Categories go in as numbers, the codes of a sorted list: see docs/decisions.
         return xgboost.QuantileDMatrix(part.matrix, label=part.target, ref=ref)
 
 
