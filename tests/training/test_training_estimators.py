@@ -1,0 +1,236 @@
+"""Every estimator keeps the port's promises: refusals, rounds, one answer, the same bytes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import onnxruntime
+import pytest
+import xgboost
+
+from mlops_cli.bundle.manifest import Feature
+from mlops_cli.errors import UsageError
+from mlops_cli.training import open_estimator
+from mlops_cli.training.base import PATIENCE, Part, Problem
+from mlops_cli.training.metrics import METRICS
+
+FEATURES = (
+    Feature("x", "numeric"),
+    Feature("kind", "category", ("a", "b", "c")),
+    Feature("k", "numeric"),
+    Feature("empty", "numeric"),
+)
+SKLEARN = {
+    "binary": [
+        "linear_model.LogisticRegression",
+        "ensemble.RandomForestClassifier",
+        "ensemble.HistGradientBoostingClassifier",
+        "ensemble.GradientBoostingClassifier",
+        "naive_bayes.GaussianNB",
+    ],
+    "multiclass": [
+        "linear_model.LogisticRegression",
+        "ensemble.RandomForestClassifier",
+        "ensemble.HistGradientBoostingClassifier",
+    ],
+    "regression": [
+        "linear_model.Ridge",
+        "linear_model.ElasticNet",
+        "ensemble.RandomForestRegressor",
+        "ensemble.HistGradientBoostingRegressor",
+    ],
+}
+SERVED = [("xgboost", task) for task in SKLEARN] + [
+    (f"sklearn:{name}", task) for task, names in SKLEARN.items() for name in names
+]
+MAIN = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+def part(task, n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    matrix = np.empty((n, 4), dtype=np.float32)
+    matrix[:, 0] = rng.normal(1000, 200, n)
+    matrix[:, 1] = rng.integers(0, 3, n)
+    matrix[:, 2] = rng.integers(0, 50, n)
+    z = (matrix[:, 0] - 1000) / 200 + (matrix[:, 1] == 2) + rng.normal(0, 1, n)
+    matrix[rng.random((n, 4)) < 0.1] = np.nan
+    matrix[:, 3] = np.nan
+    target = {"binary": z > 0, "multiclass": np.digitize(z, [-0.5, 1]), "regression": 50 * z}[task]
+    return Part(matrix, target.astype(np.float64))
+
+
+def opened(name, task, metric=None, **fixed):
+    classes = {"binary": 2, "multiclass": 3, "regression": 0}[task]
+    problem = Problem(task, FEATURES, classes, metric or MAIN[task], 0, fixed, threads=1)
+    return open_estimator(name, problem)
+
+
+def served(content, kind, matrix, task):
+    """What the serving library alone makes of the model's bytes."""
+    if kind == "xgboost":
+        booster = xgboost.Booster(model_file=bytearray(content))
+        return booster.inplace_predict(matrix)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    raw = session.run([session.get_outputs()[-1].name], {"features": matrix})[0]
+    return raw[:, 1] if task == "binary" else raw
+
+
+@pytest.mark.parametrize(("name", "task"), SERVED)
+def test_what_is_served_is_what_was_fitted(name, task):
+    estimator, fit_on, other = opened(name, task), part(task), part(task, seed=1)
+    estimator.check(fit_on, [{}])
+    fitted = estimator.fit(fit_on, {}, 5)
+    wanted = fitted.predict(other.matrix)
+    assert wanted.dtype == np.float64
+    assert wanted.shape == ((300, 3) if task == "multiclass" else (300,))
+    found = served(fitted.content(), estimator.kind, other.matrix, task).reshape(wanted.shape)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "task"), SERVED)
+def test_the_same_fit_gives_the_same_bytes(name, task):
+    contents = {opened(name, task).fit(part(task), {}, 5).content() for _ in range(2)}
+    assert len(contents) == 1
+
+
+@pytest.mark.parametrize(("name", "task"), SERVED)
+def test_importance_is_a_share_of_each_feature(name, task):
+    shares = opened(name, task).fit(part(task), {}, 5).importance()
+    assert list(shares) == ["x", "kind", "k", "empty"]
+    assert sum(shares.values()) == pytest.approx(1)
+    if "GaussianNB" not in name and "HistGradient" not in name:
+        assert shares["x"] == max(shares.values())
+        assert shares["empty"] == 0
+
+
+def test_a_category_that_was_never_seen_counts_as_missing():
+    for name in ("xgboost", "sklearn:linear_model.LogisticRegression"):
+        fitted = opened(name, "binary").fit(part("binary"), {}, 5)
+        row = np.array([[1000, np.nan, 3, np.nan]], dtype=np.float32)
+        assert 0 < fitted.predict(row)[0] < 1
+
+
+def test_preparation_is_fitted_on_the_rows_that_are_fitted_on():
+    few, shifted = part("regression"), part("regression", seed=1)
+    far = Part(shifted.matrix + np.float32(1e6), shifted.target)
+    trials = opened("sklearn:linear_model.Ridge", "regression").trials(few, far)
+    alone = opened("sklearn:linear_model.Ridge", "regression").fit(few, {}, None)
+    tried = trials.run({}, 1, lambda *_: False)
+    np.testing.assert_array_equal(tried.predict(), alone.predict(far.matrix))
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [(task, metric) for task, known in METRICS.items() for metric in known]
+)
+def test_rounds_are_judged_by_the_metric_itself(task, metric):
+    train, validation = part(task), part(task, seed=1)
+    told = []
+    tried = (
+        opened("xgboost", task, metric)
+        .trials(train, validation)
+        .run({"eta": 0.3}, 15, lambda step, score: bool(told.append((step, score))))
+    )
+    assert [step for step, _ in told] == list(range(1, tried.ran + 1))
+    best = max if METRICS[task][metric].greater_is_better else min
+    assert tried.score == best(score for _, score in told) == told[tried.rounds - 1][1]
+    value = METRICS[task][metric].value(validation.target, tried.predict())
+    assert value == pytest.approx(tried.score, rel=1e-5)
+
+
+def test_a_trial_stops_when_told_and_when_nothing_is_gained():
+    trials = opened("xgboost", "binary").trials(part("binary"), part("binary", seed=1))
+    told = trials.run({}, 300, lambda step, _: step == 7)
+    assert (told.ran, told.stopped) == (7, True)
+    spent = trials.run({"eta": 1.0, "max_depth": 8}, 300, lambda *_: False)
+    assert not spent.stopped
+    assert spent.ran == spent.rounds + PATIENCE < 300
+
+
+def test_trials_share_nothing():
+    def once(trials, params):
+        return trials.run(params, 10, lambda *_: False).score
+
+    parts = part("binary"), part("binary", seed=1)
+    shared = opened("xgboost", "binary").trials(*parts)
+    a = [once(shared, {"max_depth": d, "max_bin": 256}) for d in (3, 8, 3)]
+    alone = once(opened("xgboost", "binary").trials(*parts), {"max_depth": 8, "max_bin": 256})
+    assert a[0] == a[2]
+    assert a[1] == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "said"),
+    [
+        ("xgboost", {"max_dept": 3}, "max_depth"),
+        ("xgboost", {"n_estimators": 3}, r"tune\.rounds"),
+        ("xgboost", {"objective": "rank:ndcg"}, "known"),
+        ("sklearn:linear_model.LogisticRegression", {"CC": 1}, "known: C,"),
+        ("sklearn:ensemble.RandomForestClassifier", {"random_state": 1}, "known"),
+    ],
+)
+def test_a_parameter_that_is_not_to_be_set_is_refused(name, params, said):
+    for estimator, tries in (
+        (opened(name, "binary", **params), [{}]),
+        (opened(name, "binary"), [params]),
+    ):
+        with pytest.raises(UsageError, match=next(iter(params))) as e:
+            estimator.check(part("binary"), tries)
+        assert re.search(said, e.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("xgboost", {"max_depth": -3}),
+        ("xgboost", {"eta": "fast"}),
+        ("sklearn:linear_model.LogisticRegression", {"C": -1.0}),
+    ],
+)
+def test_a_value_that_the_library_refuses_is_refused(name, params):
+    with pytest.raises(UsageError, match="refuses"):
+        opened(name, "binary", **params).check(part("binary"), [{}])
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "said"),
+    [
+        ("os.system", "binary", "does not have"),
+        ("nosuch.Thing", "binary", "does not have"),
+        ("ensemble._forest.RandomForestClassifier", "binary", "does not have"),
+        ("linear_model.LogisticRegresion", "binary", "does not have"),
+        ("preprocessing.StandardScaler", "binary", "no classifier"),
+        ("linear_model.Ridge", "binary", "no classifier"),
+        ("linear_model.LogisticRegression", "regression", "no regressor"),
+        ("utils.check_array", "binary", "no classifier"),
+        ("linear_model.RidgeClassifier", "binary", "no probabilities"),
+    ],
+)
+def test_what_is_no_estimator_for_the_task_is_refused(name, task, said):
+    with pytest.raises(UsageError, match=said) as e:
+        opened(f"sklearn:{name}", task)
+    assert "xgboost" in (e.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("svm.SVR", "regression"),
+        ("ensemble.VotingClassifier", "binary"),
+        ("neighbors.KNeighborsClassifier", "binary"),
+        ("gaussian_process.GaussianProcessRegressor", "regression"),
+    ],
+)
+def test_what_onnx_cannot_say_the_same_way_is_refused_before_any_trial(name, task):
+    with pytest.raises(UsageError, match="cannot be served") as e:
+        opened(f"sklearn:{name}", task).check(part(task), [{}])
+    assert e.value.exit_code == 2
+    assert "xgboost" in (e.value.hint or "")
+
+
+def test_ends_of_a_space_that_do_not_go_together_do_not_refuse_the_others():
+    estimator = opened("sklearn:linear_model.LogisticRegression", "binary")
+    mixed = [{"solver": "lbfgs", "l1_ratio": 0.0}, {"solver": "lbfgs", "C": -1.0}]
+    estimator.check(part("binary"), mixed)
+    with pytest.raises(UsageError, match="refuses"):
+        estimator.check(part("binary"), mixed[1:])
