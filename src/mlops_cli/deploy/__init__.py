@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the supervisor passes through here, and wants no configurat
 TARGETS = {
     "local": "mlops_cli.deploy.local",
     "docker": "mlops_cli.deploy.docker",
-    "kubernetes": "mlops_cli.deploy.kubernetes",
+    "kubernetes": "mlops_cli.deploy.kubernetes.target",
 }
 
 
