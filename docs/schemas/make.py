@@ -4,17 +4,69 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
-from mlops_cli.config.schema import config_schema
+from mlops_cli.config.schema import SCHEMA, config_schema
+from mlops_cli.config.values import ConfigResult
 from mlops_cli.contracts.model import contract_schema
+from mlops_cli.pipeline.doctor import DoctorResult
+from mlops_cli.pipeline.run import RunResult
+from mlops_cli.scaffold.init import InitResult
+from mlops_cli.stages import STAGES
+from mlops_cli.stages.deploy import DeployResult
+from mlops_cli.stages.drift import DriftResult
+from mlops_cli.stages.score import ScoreResult
+from mlops_cli.stages.status import StatusResult
 
 HERE = Path(__file__).resolve().parent
+RESULTS = {
+    "init": InitResult,
+    "run": RunResult,
+    **{stage.name: RunResult for stage in STAGES},
+    "deploy": DeployResult,
+    "drift": DriftResult,
+    "score": ScoreResult,
+    "status": StatusResult,
+    "doctor": DoctorResult,
+    "config": ConfigResult,
+}
+
+
+class Error(msgspec.Struct):
+    """What is printed instead of a result; `code` is the exit code."""
+
+    code: int
+    kind: str
+    message: str
+    hint: str
+
+
+def output_schema() -> dict[str, Any]:
+    """What a command prints with --json: one object, a result or an error."""
+    kinds = list(dict.fromkeys([*RESULTS.values(), Error]))
+    refs, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    found = dict(zip(kinds, refs, strict=True))
+    results = [_object(name, "result", found[kind]) for name, kind in RESULTS.items()]
+    failures = {"type": "object", "required": ["command", "error"]}
+    failures["properties"] = {"command": {"type": "string"}, "error": found[Error]}
+    head = {"$schema": SCHEMA, "title": "the output of --json"}
+    return {**head, "oneOf": [*results, failures], "$defs": definitions}
+
+
+def _object(command: str, key: str, kind: dict[str, Any]) -> dict[str, Any]:
+    properties = {"command": {"const": command}, key: kind}
+    return {"type": "object", "required": ["command", key], "properties": properties}
+
+
 SCHEMAS = {
     "mlops.schema.json": config_schema,
     "contract.schema.json": contract_schema,
     "manifest.schema.json": manifest_schema,
     "profile.schema.json": profile_schema,
+    "output.schema.json": output_schema,
 }
 
 

@@ -15,11 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 HERE = Path(sys.executable).parent
-CODES = {"usage": 2, "data": 3, "gate": 4}
+OUTPUT = json.loads(
+    (Path(__file__).resolve().parents[2] / "docs/schemas/output.schema.json").read_text()
+)
 
 
 def mlops(cwd: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -29,6 +32,8 @@ def mlops(cwd: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProc
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
+    if "--json" in arguments:
+        jsonschema.validate(json.loads(done.stdout), OUTPUT)
     return done
 
 
