@@ -1,0 +1,127 @@
+"""tune: what it writes, what it logs, and what it refuses before the first trial."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pyarrow.parquet as pq
+import pytest
+
+from learning import make, reconfigure
+from mlops_cli.errors import DataError, UsageError
+from mlops_cli.stages.tune import tune
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("tuned") / "p")
+
+
+def written(root: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted((root / "tune").iterdir())}
+
+
+def test_it_writes_the_best_trial_and_the_list_of_trials(made):
+    found = tune(made)
+    best = json.loads((made.root / "tune/best.json").read_text())
+    assert best["params"] == dict(found.params)
+    assert best["score"] == found.score == pytest.approx(best["validation"]["roc_auc"])
+    lines = (made.root / "tune/trials.csv").read_text().splitlines()
+    assert lines[0].startswith("trial,state,score,rounds,ran,colsample_bytree")
+    assert len(lines) == 5
+    assert found.trials == 4
+    assert any((made.root / ".mlops/tune").iterdir())
+
+
+def test_the_same_search_is_the_same_bytes_with_and_without_its_journal(made):
+    tune(made)
+    first = written(made.root)
+    assert tune(made).resumed == 4
+    assert written(made.root) == first
+    import shutil
+
+    shutil.rmtree(made.root / ".mlops/tune")
+    assert tune(made).resumed == 0
+    assert written(made.root) == first
+
+
+def test_trials_are_runs_under_one_parent(made):
+    tune(made)
+    client = mlflow.MlflowClient(f"sqlite:///{made.root}/mlflow.db")
+    ids = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(ids, max_results=500)
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    last = parents[0].info.run_id
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == last]
+    assert len(children) == 4
+    assert all("max_depth" in r.data.params for r in children)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_other_tasks_and_estimators_without_rounds(tmp_path, task):
+    project = make(tmp_path / "p", task=task)
+    assert tune(project).rounds > 0
+    name = "LogisticRegression" if task == "multiclass" else "Ridge"
+    plain = reconfigure(project, train={"estimator": f"sklearn:linear_model.{name}"})
+    found = tune(plain)
+    assert (found.rounds, found.rounds_run, found.rounds_saved, found.pruned) == (
+        None,
+        None,
+        None,
+        0,
+    )
+
+
+def test_an_estimator_without_a_space_is_tried_once(made):
+    plain = reconfigure(made, train={"estimator": "sklearn:naive_bayes.GaussianNB"})
+    try:
+        assert tune(plain).trials == 1
+    finally:
+        reconfigure(made, train={})
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"train": {"estimator": "sklearn:svm.SVR"}, "task": "regression"}, "cannot be served"),
+        ({"train": {"estimator": "sklearn:os.system"}}, "does not have"),
+        ({"train": {"metric": "roc_aux"}}, "no metric"),
+        ({"tune": {"space": {"depth": {"int": [1, 3]}}}}, "no parameter"),
+        (
+            {"tune": {"space": {"eta": {"float": [0.1, 0.2]}}}, "train": {"params": {"eta": 1}}},
+            "eta",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_trial(tmp_path, sections, said):
+    project = make(tmp_path / "p", n=120, task=sections.get("task", "binary"))
+    with pytest.raises(UsageError, match=said):
+        tune(reconfigure(project, **sections))
+    assert not (project.root / "tune").exists()
+    assert not list(project.root.glob(".mlops/tune/*"))
+
+
+def test_a_metric_that_the_hold_out_leaves_undefined_is_said_first(tmp_path):
+    project = make(tmp_path / "p", n=100)
+    file = project.root / "data/features.parquet"
+    table = pq.read_table(file)
+    target = table["__target__"].to_pylist()
+    target[80:] = [False] * 20
+    i = table.column_names.index("__target__")
+    pq.write_table(table.set_column(i, "__target__", [target]), file)
+    with pytest.raises(DataError, match="hold-out part"):
+        tune(project)
+
+
+def test_importing_the_stage_loads_nothing_heavy():
+    code = (
+        "import sys, mlops_cli.stages.tune, mlops_cli.stages.train; "
+        "print([m for m in ('numpy', 'pyarrow', 'pandas', 'sklearn', 'xgboost', 'optuna', "
+        "'mlflow', 'duckdb', 'onnxruntime') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,77 @@
+"""Golden rows: every category, null, unseen value and extreme occurs, in JSON's terms."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from mlops_cli.bundle.manifest import Feature, Input
+from mlops_cli.bundle.reader import GoldenRow
+from mlops_cli.training.golden import ROWS, UNSEEN, golden_inputs, golden_lines
+
+INPUTS = (
+    Input("x", "float", True, None, "event"),
+    Input("k", "integer", False, None, "event"),
+    Input("kind", "text", True, None, "event"),
+    Input("on", "date", True, None, "event"),
+    Input("at", "timestamp", True, None, "event"),
+    Input("open", "boolean", True, None, "event"),
+)
+
+
+def table(n):
+    rng = np.random.default_rng(0)
+    kinds = [f"kind {i}" for i in range(60)]
+    return pa.table(
+        {
+            "x": [None, float("nan"), float("inf"), -7e30, *rng.normal(size=n - 4)],
+            "k": pa.array(rng.integers(-(2**60), 2**60, n)),
+            "kind": [None, *(kinds[i % 60] for i in range(n - 1))],
+            "on": pa.array([date(2024, 2, 29)] * n),
+            "at": pa.array([datetime(2024, 1, 1, 12, 30, 0, 5)] * n, pa.timestamp("us")),
+            "open": [True, False, None, *([True] * (n - 3))],
+        }
+    )
+
+
+def features(rows):
+    categories = tuple(sorted({k for k in rows["kind"].to_pylist() if k}))
+    return (Feature("x", "numeric"), Feature("kind", "category", categories))
+
+
+def test_every_category_null_unseen_value_and_extreme_occurs():
+    rows = table(5000)
+    raw = golden_inputs(rows, INPUTS, features(rows)).to_pylist()
+    assert len(raw) >= ROWS
+    kinds = {r["kind"] for r in raw}
+    assert {None, UNSEEN, *(f"kind {i}" for i in range(60))} <= kinds
+    for i in INPUTS:
+        assert any(r[i.name] is None for r in raw) == i.nullable
+    k = rows["k"].to_pylist()
+    assert {min(k), max(k)} <= {r["k"] for r in raw}
+    x = {r["x"] for r in raw}
+    assert {-7e30, 1e300, -1e300, None} <= x
+    assert all(value is None or np.isfinite(value) for value in x)
+    assert any(all(r[i.name] is None for i in INPUTS if i.nullable) for r in raw)
+
+
+def test_few_rows_are_all_there():
+    rows = table(30)
+    raw = golden_inputs(rows, INPUTS, features(rows))
+    assert raw["k"].to_pylist()[:30] == rows["k"].to_pylist()
+
+
+def test_lines_are_json_that_a_request_could_be():
+    rows = table(30)
+    raw = golden_inputs(rows, INPUTS, features(rows))
+    matrix = np.full((raw.num_rows, 2), np.nan, dtype=np.float32)
+    matrix[:, 0] = 0.1
+    lines = golden_lines(raw, matrix, [{"value": 1.5}] * raw.num_rows).splitlines()
+    first = msgspec.json.decode(lines[5], type=GoldenRow)
+    assert first.inputs["on"] == "2024-02-29"
+    assert first.inputs["at"] == "2024-01-01T12:30:00.000005"
+    assert first.features == (float(np.float32(0.1)), None)
+    assert len(lines) == raw.num_rows

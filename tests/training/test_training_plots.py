@@ -1,0 +1,68 @@
+"""Plots: small tables, the same every time, that say what they are named after."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from mlops_cli.training.plots import importance_plot, plots
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(2000) < 0.3).astype(float)
+P = np.clip(0.3 + 0.4 * (Y - 0.3) + RNG.normal(0, 0.2, 2000), 0, 1)
+
+
+def rows(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_binary_curves_run_from_corner_to_corner():
+    found = plots("binary", (False, True), Y, P)
+    roc = rows(found["roc.csv"])
+    assert (roc[0]["false_positive_rate"], roc[-1]["true_positive_rate"]) == ("0.0", "1.0")
+    rates = [float(r["true_positive_rate"]) for r in roc]
+    assert rates == sorted(rates)
+    area = np.trapezoid(rates, [float(r["false_positive_rate"]) for r in roc])
+    assert area == pytest.approx((P[Y == 1][:, None] > P[Y == 0]).mean(), abs=0.01)
+    precision = [float(r["precision"]) for r in rows(found["precision_recall.csv"])]
+    assert precision == sorted(precision, reverse=True)
+    assert precision[-1] == pytest.approx(Y.mean(), abs=0.02)
+
+
+def test_calibration_of_a_calibrated_model_lies_on_the_diagonal():
+    p = RNG.random(20_000)
+    y = (RNG.random(20_000) < p).astype(float)
+    for row in rows(plots("binary", (0, 1), y, p)["calibration.csv"]):
+        assert float(row["predicted"]) == pytest.approx(float(row["observed"]), abs=0.04)
+
+
+def test_confusion_counts_every_row_by_its_classes():
+    y = np.array([0.0, 0, 1, 2, 2])
+    p = np.eye(3)[[0, 1, 1, 2, 2]]
+    found = rows(plots("multiclass", ("a", "b", "c"), y, p)["confusion.csv"])
+    assert [tuple(r.values()) for r in found] == [
+        ("a", "a", "1"),
+        ("a", "b", "1"),
+        ("b", "b", "1"),
+        ("c", "c", "2"),
+    ]
+
+
+def test_regression_shows_a_bounded_number_of_rows():
+    y = RNG.normal(size=5000)
+    found = plots("regression", None, y, y + 1)
+    assert len(rows(found["predictions.csv"])) == 500
+    assert all(float(r["mean_residual"]) == -1 for r in rows(found["residuals.csv"]))
+
+
+def test_a_hold_out_of_one_class_has_no_curves_but_the_rest():
+    found = plots("binary", (0, 1), np.zeros(10), np.full(10, 0.2))
+    assert set(found) == {"calibration.csv", "confusion.csv"}
+
+
+def test_importance_ranks_features():
+    text = importance_plot({"a": 0.2, "b": 0.5, "c": 0.2})["importance.csv"]
+    assert [r["feature"] for r in rows(text)] == ["b", "a", "c"]
