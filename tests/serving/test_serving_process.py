@@ -84,6 +84,18 @@ def test_one_changed_byte_is_refused(binary: bundles.Sample, tmp_path: Path, nam
     assert name in ended.stderr or name == "manifest.json"
 
 
+def test_another_bundle_than_the_environment_asks_for_is_refused(
+    binary: bundles.Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_DIGEST", "0" * 64)
+    ended = _fails(binary.path, "--port", _free_port())
+    assert ended.returncode == 8
+    assert f"holds {open_bundle(binary.path).version}, and 000000000000 was asked" in ended.stderr
+    monkeypatch.setenv("MLOPS_DIGEST", open_bundle(binary.path).digest)
+    with serving(binary.path, "--port", _free_port()):
+        pass
+
+
 def test_a_failed_start_is_told_to_the_supervisor(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"failed: .* is not a bundle"), serving(tmp_path):
         pass

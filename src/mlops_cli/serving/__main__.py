@@ -21,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{ready.model} {ready.digest[:12]} answers on {ready.url}\n")
 
     try:
-        serve(options.bundle, Address(options.host, options.port, options.fd), on_ready)
+        address = Address(options.host, options.port, options.fd)
+        serve(options.bundle, address, on_ready, digest=os.environ.get("MLOPS_DIGEST") or None)
     except MlopsError as e:
         _tell(options.ready_fd, f"failed: {e.message}")
         sys.stderr.write(f"error: {e.message}\n")

@@ -15,7 +15,9 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.errors import BundleError
 from mlops_cli.serving.app import App
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.listening import bind, cannot_listen, refuse_new_handshakes, waiting
@@ -49,16 +51,24 @@ class Ready:
     digest: str
 
 
-def serve(path: Path, address: Address, on_ready: Callable[[Ready], None]) -> None:
+def serve(
+    path: Path, address: Address, on_ready: Callable[[Ready], None], *, digest: str | None = None
+) -> None:
     """Serve the bundle in the folder `path` until SIGTERM or SIGINT; a second one ends at once.
 
     `on_ready` is called when golden rows were reproduced and the socket accepts. Raises
-    `BundleError` for a bundle that is changed, does not fit this environment or does not reproduce
-    its golden rows; `EnvironmentFault` where the port cannot be had.
+    `BundleError` for a bundle that is changed, has another digest than `digest`, does not fit this
+    environment or does not reproduce its golden rows; `EnvironmentFault` where the port cannot be
+    had.
     """
     listener = _listener(address)
     with listener:
         bundle = open_bundle(path)
+        if digest is not None and digest != bundle.digest:
+            raise BundleError(
+                f"{path} holds {bundle.version}, and {short(digest)} was asked for",
+                hint="the image is of another model than the deployment",
+            )
         model = load_model(bundle)
         encoder = RowEncoder(bundle.manifest, bundle.trees())
         replay(bundle, model, encoder)

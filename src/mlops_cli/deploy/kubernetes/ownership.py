@@ -26,9 +26,8 @@ def ours(kubectl: Kubectl, name: str) -> dict[Key, Object]:
 def refuse_foreign(kubectl: Kubectl, name: str, wanted: Iterable[Key]) -> None:
     """Raise `ClusterFault` where an object that we would write stands there and is not ours."""
     names = [f"{KINDS[kind][1]}/{thing}" for kind, thing in wanted]
-    listed = kubectl.json("get", *names, "--ignore-not-found")
-    found = [] if listed is None else listed.get("items", [listed])
-    for thing in found:
+    listed = kubectl.json("get", *names, "--ignore-not-found") if names else None
+    for thing in listed.get("items", [listed]) if listed else []:
         labels = thing["metadata"].get("labels", {})
         if labels.get(MANAGED_BY) != MANAGER or labels.get(PROJECT) != name:
             kind, called = key_of(thing)

@@ -83,7 +83,7 @@ class Rollout:
         metadata = {k: deployment["metadata"][k] for k in ("name", "namespace")}
         part = {"apiVersion": deployment["apiVersion"], "kind": deployment["kind"]}
         part |= {"metadata": metadata, "spec": {"replicas": number}}
-        self.kubectl.apply([part], manager=SCALER, force=True)
+        self.kubectl.take(part, manager=SCALER)
 
     def _back(self, progress: Progress) -> str:
         """Apply again what was applied before, delete what was not there; returns how it stands."""
