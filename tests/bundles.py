@@ -17,6 +17,7 @@ import xgboost
 from mlops_cli.bundle.expressions import FeatureTree, FeatureTrees, Node
 from mlops_cli.bundle.manifest import Feature, Input, ModelKind, Target, Task, canonical_json
 from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli.packaging.requirements import serving_requirements
 
 CARRIERS = ("9E", "AA", "Zürich:Air")
 ORIGINS = ("EWR", "JFK", "LGA")
@@ -225,6 +226,6 @@ def write_fitted(path: Path, task: Task, fitted: Fitted, golden_rows: bytes) -> 
         "features.json": canonical_json(TREES),
         "profile.json": b"{}\n",
         "golden.jsonl": golden_rows,
-        "requirements.txt": f"{library.__name__}=={library.__version__}\n".encode(),
+        "requirements.txt": serving_requirements(fitted.kind).encode(),
     }
     return write_bundle(path, model, files, {"host": "test"})

@@ -16,6 +16,7 @@ from mlops_cli.config.templates import render, template_folder
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {
     "base": "python:3.11-slim",
+    "python": "3.11",
     "project": "p",
     "version": "0" * 12,
     "digest": "0" * 64,

@@ -36,8 +36,8 @@ def test_a_model_that_passed_is_packaged(project: Project) -> None:
     digest = open_bundle(project.root / "model").digest
     decide(project, digest, passed=True)
     assert package(project) == PackageResult("image", digest, digest[:12])
-    assert open_bundle(project.root / "image/model").digest == digest
-    assert "-alpine AS build" in (project.root / "image/Dockerfile").read_text()
+    assert open_bundle(project.root / "image/model/opt/mlops/model").digest == digest
+    assert "-alpine\n" in (project.root / "image/Dockerfile").read_text()
 
 
 def test_a_refused_model_is_not(project: Project) -> None:

@@ -14,6 +14,7 @@ from mlops_cli.cli.doctor import doctor_command
 from mlops_cli.cli.drift import drift_command
 from mlops_cli.cli.init import init_command
 from mlops_cli.cli.logs import logs_command
+from mlops_cli.cli.package import package_command
 from mlops_cli.cli.run import run_command, stage_commands
 from mlops_cli.cli.score import score_command
 from mlops_cli.cli.serve import serve_command
@@ -49,7 +50,7 @@ def _root(
 app.command("init")(init_command)
 app.command("run")(run_command)
 for _name, _command in stage_commands():
-    app.command(_name)(_command)
+    app.command(_name)(package_command if _name == "package" else _command)
 app.command("deploy")(deploy_command)
 app.command("logs")(logs_command)
 app.command("drift")(drift_command)

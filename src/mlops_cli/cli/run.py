@@ -74,16 +74,17 @@ def _command(stage: Stage) -> Callable[..., None]:
 
 
 def _run(name: str, targets: tuple[str, ...], asked: Asked) -> None:
+    execute(name, lambda: run_stages(targets, asked), render_run, as_json=asked.as_json)
+
+
+def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
+    """Bring `targets` and what they need up to date."""
     os.environ[UNDER_RUN] = "1"
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
-
-    def work() -> RunResult:
-        project = load_project(asked.project, env=asked.env)
-        with _without_champion(project) if asked.first else nullcontext():
-            return run(project, *targets, progress=TerminalProgress())
-
-    execute(name, work, _render, as_json=asked.as_json)
+    project = load_project(asked.project, env=asked.env)
+    with _without_champion(project) if asked.first else nullcontext():
+        return run(project, *targets, progress=TerminalProgress())
 
 
 @contextmanager
@@ -96,7 +97,8 @@ def _without_champion(project: Project) -> Iterator[None]:
         marker.unlink(missing_ok=True)
 
 
-def _render(result: RunResult) -> None:
+def render_run(result: RunResult) -> None:
+    """Each stage, its state, and how long it took."""
     width = max(len(stage.name) for stage in result.stages)
     for stage in result.stages:
         took = f"{stage.seconds:6.1f} s" if stage.seconds is not None else ""

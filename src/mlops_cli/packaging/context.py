@@ -11,11 +11,13 @@ from mlops_cli.bundle.files import replacing_folder, write_text
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.templates import render
+from mlops_cli.packaging.layers import TIME
 
 PORT = 8000
 USER = 65532  # nobody's number: a numeric user is what `runAsNonRoot` can check
+ROOT = "opt/mlops"  # in the image, and below each folder of the context
+MODEL = f"model/{ROOT}/model"  # where the bundle stands in the context
 RUNTIME = ("__init__.py", "errors.py", "progress.py", "_adapters.py", "bundle", "serving")
-_TIME = 315532800  # 1980-01-01 UTC, the first that a zip can hold
 
 
 def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:
@@ -23,20 +25,28 @@ def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:
 
     `base` is the base image, where `{python}` stands for the bundle's minor version of Python.
     The folder is replaced whole or not at all, and the same bundle gives the same bytes, modes
-    and file times. The bundle's provenance stays out: it differs from run to run.
+    and file times. The packages of `requirements.txt` are not in it: a build adds them, from a
+    cache that all projects share (see `dependencies`). The bundle's provenance stays out: it
+    differs from run to run.
     """
     with replacing_folder(destination) as folder:
         write_text(folder / "Dockerfile", _dockerfile(bundle, base))
         shutil.copyfile(bundle.path / REQUIREMENTS, folder / REQUIREMENTS)
-        _copy_runtime(folder / "runtime" / "mlops_cli")
-        _copy_model(bundle, folder / "model")
+        _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
+        _copy_model(bundle, folder / MODEL)
         _fix_times(folder)
+
+
+def base_image(bundle: Bundle, base: str) -> str:
+    """The base image that `base` means for this bundle."""
+    return base.replace("{python}", bundle.manifest.python)
 
 
 def _dockerfile(bundle: Bundle, base: str) -> str:
     return render(
         "image/Dockerfile.j2",
-        base=base.replace("{python}", bundle.manifest.python),
+        base=base_image(bundle, base),
+        python=bundle.manifest.python,
         project=bundle.manifest.project,
         version=bundle.version,
         digest=bundle.digest,
@@ -46,7 +56,7 @@ def _dockerfile(bundle: Bundle, base: str) -> str:
 
 
 def _copy_model(bundle: Bundle, to: Path) -> None:
-    to.mkdir()
+    to.mkdir(parents=True)
     for name in (MANIFEST, *sorted(bundle.manifest.files)):
         shutil.copyfile(bundle.path / name, to / name)
 
@@ -68,4 +78,4 @@ def _sources(package: Path) -> Iterator[Path]:
 def _fix_times(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (_TIME, _TIME))
+        os.utime(path, (TIME, TIME))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.packaging.origin import origin
 from mlops_cli.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class BundleImage:
-    """The image that serves `bundle` on the base image `base`."""
+    """The image that serves `bundle` on the base image `base`; `root` is the project's folder."""
 
     bundle: Bundle
     base: str
+    root: Path
 
     @property
     def name(self) -> str:
@@ -28,20 +31,22 @@ class BundleImage:
         return f"{registry.rstrip('/')}/{self.name}"
 
     def build(self, *, progress: Progress) -> str:
-        """Have it in the local engine, checked; see `packaging.docker.ensure_image`."""
-        _engine().ensure_image(self.bundle, self.name, base=self.base, progress=progress)
+        """Have it in the local engine, proved; see `docker_engine.ensure_image`."""
+        _engine().ensure_image(
+            self.bundle, self.name, base=self.base, labels=origin(self.root), progress=progress
+        )
         return self.name
 
     def push(self, registry: str, *, progress: Progress) -> str:
-        """Push it with the user's own login; see `packaging.docker.push_image`."""
+        """Push it with the user's own login; see `docker_engine.push_image`."""
         target = self.name_in(registry)
         _engine().push_image(self.build(progress=progress), target, progress=progress)
         return target
 
 
-def image_of(bundle: Bundle, *, base: str) -> BundleImage:
+def image_of(bundle: Bundle, *, base: str, root: Path) -> BundleImage:
     """The image of `bundle`; nothing is built or asked yet."""
-    return BundleImage(bundle, base)
+    return BundleImage(bundle, base, root)
 
 
 def repository(project: str) -> str:

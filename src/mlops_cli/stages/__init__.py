@@ -90,7 +90,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="package",
         summary="write the build context of the image that serves the model",
-        revision=1,
+        revision=2,
         params=("project", "package"),
         deps=("model", "decision.json"),
         outs=("image",),

@@ -117,7 +117,8 @@ def _champion(project: Project) -> Release:
         )
     bundle = open_bundle(tracker.fetch(champion.digest))
     image = load_adapter("mlops_cli.packaging.image")
-    return Release(bundle, image.image_of(bundle, base=project.config.package.base))
+    base = project.config.package.base
+    return Release(bundle, image.image_of(bundle, base=base, root=project.root))
 
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:

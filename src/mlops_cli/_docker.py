@@ -1,0 +1,132 @@
+"""The one door to a Docker engine: found as the docker command finds it, its faults typed.
+
+Packaging builds images through it and the target `docker` runs them; both are siblings, so the
+door stands below them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+import docker.errors
+import requests
+
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.progress import Progress
+
+_TIMEOUT = 120  # seconds that the engine may take for one answer
+_START_LIMIT = 120.0  # seconds that a container has to become ready
+_STEP = 0.05  # seconds between two looks
+_SHOWN = 500  # characters of an engine's own message
+_LAST_WORDS = 1500  # characters of a container's log
+_PORT_TAKEN = re.compile(
+    r"port is already allocated|address already in use|ports are not available"
+)
+
+NotFound = docker.errors.NotFound  # what was asked for is not in the engine
+
+
+def connect() -> Any:
+    """A client of the engine that DOCKER_HOST, or else Docker's current context, names.
+
+    Raises `EnvironmentFault` where none answers or its socket is not ours to use.
+    """
+    try:
+        client = docker.from_env(timeout=_TIMEOUT)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as e:
+        raise _unreachable(e) from e
+    return client
+
+
+@contextmanager
+def faults(what: str) -> Iterator[None]:
+    """Turn the engine's faults into `EnvironmentFault`: `what` failed, with the engine's reason."""
+    try:
+        yield
+    except docker.errors.APIError as e:
+        reason = str(e.explanation or e)[:_SHOWN].strip()
+        if _PORT_TAKEN.search(reason):
+            hint = "stop what uses it, or choose another one: mlops deploy --port N"
+            raise EnvironmentFault(f"{what}: the port is in use ({reason})", hint=hint) from e
+        raise EnvironmentFault(f"{what}: {reason}") from e
+    except (docker.errors.DockerException, requests.RequestException) as e:
+        hint = "see whether the engine still runs: docker info"
+        raise EnvironmentFault(f"{what}: {str(e)[:_SHOWN]}", hint=hint) from e
+
+
+def published_on() -> tuple[str, str]:
+    """Where a port for this process alone is bound by the engine, and the host that reaches it.
+
+    An engine behind TCP is another machine, or another container of a build: its loopback is not
+    ours.
+    """
+    where = urlsplit(os.environ.get("DOCKER_HOST", ""))
+    if where.scheme in ("tcp", "http", "https") and where.hostname:
+        return "0.0.0.0", where.hostname  # noqa: S104  the only way to reach it from here
+    return "127.0.0.1", "127.0.0.1"
+
+
+def wait_until_ready(container: Any, ready: Callable[[], object], progress: Progress) -> None:
+    """Return when `ready()` is true of the started container.
+
+    Raises `EnvironmentFault` with its last words where it ends, starts over or takes too long.
+    """
+    started = time.monotonic()
+    while (waited := time.monotonic() - started) < _START_LIMIT:
+        if ready():
+            return
+        container.reload()
+        state = container.attrs["State"]
+        if not state["Running"] or state.get("Restarting") or container.attrs["RestartCount"]:
+            raise EnvironmentFault(f"the container ended: {last_words(container)}")
+        progress.update(f"starting {container.name}", done=waited)
+        time.sleep(_STEP)
+    raise EnvironmentFault(
+        f"the container was not ready within {_START_LIMIT:.0f} s: {last_words(container)}"
+    )
+
+
+def last_words(container: Any) -> str:
+    """The end of what the container wrote, on one line; its exit code where it wrote nothing."""
+    said: bytes = container.logs(tail=20)
+    words = " ".join(said.decode(errors="replace").split())[-_LAST_WORDS:]
+    state = container.attrs["State"]
+    killed = ", killed for its memory limit" if state.get("OOMKilled") else ""
+    return f"{words or 'it said nothing'} (exit code {state['ExitCode']}{killed})"
+
+
+def _unreachable(e: BaseException) -> EnvironmentFault:
+    where = os.environ.get("DOCKER_HOST") or "its default socket"
+    if _number(e) in (errno.EACCES, errno.EPERM):
+        return EnvironmentFault(
+            f"this user may not use the Docker engine at {where}",
+            hint="sudo usermod -aG docker $USER and log in again, or use a rootless engine",
+        )
+    return EnvironmentFault(
+        f"no Docker engine answers at {where}: {str(e)[:_SHOWN]}",
+        hint="start it (Docker Desktop, or systemctl start docker), or set DOCKER_HOST",
+    )
+
+
+def _number(e: BaseException | None) -> int | None:
+    """The errno of the system's own error, which lies deep below what the SDK raises."""
+    seen: list[Any] = [e]
+    for _ in range(100):  # causes may form a circle
+        if not seen:
+            break
+        found = seen.pop()
+        if isinstance(found, OSError) and isinstance(found.errno, int):
+            return found.errno
+        if isinstance(found, BaseException):
+            seen += [*found.args, found.__cause__, found.__context__]
+            seen.append(getattr(found, "reason", None))
+    return None

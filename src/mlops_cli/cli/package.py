@@ -1,0 +1,46 @@
+"""`mlops package`: the build context of the image, and with --build the image itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlops_cli.cli.frame import execute
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.run import Asked, render_run, run_stages
+from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.config.load import load_project
+from mlops_cli.pipeline.run import RunResult
+from mlops_cli.stages.build import BuildResult, build
+
+
+def package_command(
+    build_image: Annotated[
+        bool, typer.Option("--build", help="Build the image, and prove it by the golden rows.")
+    ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="Build it and push it to deploy.registry.")
+    ] = False,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the build context of the image; what it needs is brought up to date before."""
+
+    def work() -> RunResult | BuildResult:
+        ran = run_stages(("package",), Asked(project, env, as_json))
+        if not (build_image or push):
+            return ran
+        return build(load_project(project, env=env), push=push, progress=TerminalProgress())
+
+    execute("package", work, _render, as_json=as_json)
+
+
+def _render(result: RunResult | BuildResult) -> None:
+    if isinstance(result, RunResult):
+        render_run(result)
+        return
+    typer.echo(f"{result.image} serves {result.version}")
+    if result.pushed:
+        typer.echo(f"pushed: {result.pushed}")

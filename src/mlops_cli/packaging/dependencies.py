@@ -1,0 +1,105 @@
+"""The layer of installed packages: made on the host, the same bytes each time, kept in a cache."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli.packaging.layers import append_folder
+from mlops_cli.packaging.wheels import LOCK, Environment, cache_folder, fetch_wheels, run_pip
+from mlops_cli.progress import Progress
+
+FOLDER = "dependencies"  # in the build context; its content is copied to the image's root
+SITE = "opt/mlops/site"
+_REVISION = "1"  # raise it when the same wheels give another layer
+_ARCHIVE = "layer.tar"
+_SUM = "layer.sha256"
+# Neither tests nor what only a compiler reads is ever imported.
+_UNUSED_FOLDERS = ("tests", "test")
+_UNUSED_FILES = (".a", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".c", ".f", ".f90")
+# Compiled code of what a server imports starts it sooner; the rest of SciPy would cost 12 MB.
+_SELDOM = "scipy"
+_OF_SELDOM = ("_lib", "sparse", "special")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A tar archive without its end (see `layers.append_folder`), and its sha256."""
+
+    file: Path
+    sha256: str
+
+
+def dependencies_layer(environment: Environment, *, progress: Progress) -> Layer:
+    """The installed packages below `dependencies/opt/mlops/site/`, from the cache where it can.
+
+    Wheels are installed with the hashes of their lock; without the network, if they are cached.
+    Raises `EnvironmentFault` with pip's reason.
+    """
+    folder = cache_folder() / environment.key / f"layer-{_REVISION}{_compiler(environment)}"
+    if (found := _cached(folder)) is not None:
+        return found
+    wheels = fetch_wheels(environment, progress=progress)
+    progress.update("installing serving's packages for the image")
+    with replacing_folder(folder) as new:
+        with tempfile.TemporaryDirectory(dir=new) as root:
+            _install(environment, wheels, Path(root) / FOLDER)
+            with (new / _ARCHIVE).open("wb") as archive:
+                append_folder(Path(root), archive)
+        (new / _SUM).write_text(sha256_of(new / _ARCHIVE), encoding="ascii")
+    return Layer(folder / _ARCHIVE, (folder / _SUM).read_text(encoding="ascii"))
+
+
+def _cached(folder: Path) -> Layer | None:
+    try:
+        wanted = (folder / _SUM).read_text(encoding="ascii")
+        intact = sha256_of(folder / _ARCHIVE) == wanted
+    except OSError:
+        return None
+    return Layer(folder / _ARCHIVE, wanted) if intact else None
+
+
+def _install(environment: Environment, wheels: Path, root: Path) -> None:
+    site = root / SITE
+    site.parent.mkdir(parents=True)
+    offline = ["--no-index", "--find-links", str(wheels), "--require-hashes", "--no-compile"]
+    run_pip(
+        ["install", *offline, *environment.options(), "--target", str(site)],
+        ["--requirement", str(wheels / LOCK)],
+        what="serving's wheels cannot be installed",
+    )
+    shutil.copyfile(wheels / LOCK, site.parent / LOCK)
+    _trim(site)
+    if _compiler(environment):
+        _compile(site)
+
+
+def _trim(site: Path) -> None:
+    shutil.rmtree(site / "bin", ignore_errors=True)  # scripts that name this machine's Python
+    for folder in [p for p in site.rglob("*") if p.is_dir() and p.name in _UNUSED_FOLDERS]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in [p for p in site.rglob("*") if p.suffix in _UNUSED_FILES]:
+        file.unlink()
+
+
+def _compiler(environment: Environment) -> str:
+    """Which Python compiles: this one, where it is of the image's minor version; else none."""
+    own = ".".join(map(str, sys.version_info[:2]))
+    return "-" + ".".join(map(str, sys.version_info[:3])) if own == environment.python else ""
+
+
+def _compile(site: Path) -> None:
+    """Byte code that is read without a look at its source; in a new process, so always the same."""
+    some = [site / _SELDOM / name for name in _OF_SELDOM]
+    packages = [p for p in site.iterdir() if p.is_dir() and p.name != _SELDOM]
+    found = [str(p) for p in sorted([*packages, *some]) if p.is_dir()]
+    modules = [str(p) for p in sorted((site / _SELDOM).glob("*.py"))]
+    strip = ["-s", str(site), "-p", f"/{SITE}"]  # tracebacks name the file in the image
+    compiler = [sys.executable, "-I", "-m", "compileall", "-q", *strip]
+    mode = ["--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*compiler, *mode, *found, *modules], check=False, capture_output=True)

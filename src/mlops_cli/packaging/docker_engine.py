@@ -1,0 +1,169 @@
+"""Build, prove and push an image with the Docker engine that is there."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from mlops_cli import _docker
+from mlops_cli.bundle.manifest import REQUIREMENTS
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.context import base_image, write_context
+from mlops_cli.packaging.dependencies import Layer, dependencies_layer
+from mlops_cli.packaging.layers import END, append_folder
+from mlops_cli.packaging.trial import prove
+from mlops_cli.packaging.wheels import Environment
+from mlops_cli.progress import Progress
+
+FINGERPRINT = "dev.mlops-cli.inputs"  # the label that says of what an image was made
+_CHUNK = 1 << 20
+_SHOWN = 500
+
+
+def ensure_image(
+    bundle: Bundle, name: str, *, base: str, labels: dict[str, str], progress: Progress
+) -> None:
+    """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
+
+    It gets the name only after a container of it has answered every golden row over HTTP as
+    training did. Raises `EnvironmentFault` with the reason of engine, pip or the row.
+    """
+    client = _docker.connect()
+    with _docker.faults(f"{name} cannot be built"):
+        base_id = _have_base(client, base_image(bundle, base), progress)
+        machine = client.version()["Arch"]
+    requirements = (bundle.path / REQUIREMENTS).read_text(encoding="utf-8")
+    environment = Environment(requirements, bundle.manifest.python, machine)
+    layer = dependencies_layer(environment, progress=progress)
+    with tempfile.TemporaryDirectory() as folder:
+        context = _context(bundle, base, Path(folder))
+        inputs = hashlib.sha256(f"{base_id}\0{layer.sha256}\0{_sum(context)}".encode()).hexdigest()
+        if _stands(client, name, inputs):
+            return
+        with _docker.faults(f"{name} cannot be built"):
+            image = _build(client, context, layer, labels | {FINGERPRINT: inputs}, progress)
+    _admit(client, image, bundle, name, progress)
+
+
+def push_image(name: str, target: str, *, progress: Progress) -> None:
+    """Push the image `name` as `target` (`registry/name:tag`) with the user's own login.
+
+    Raises `EnvironmentFault` with the registry's reason.
+    """
+    client = _docker.connect()
+    repository, _, tag = target.rpartition(":")
+    with _docker.faults(f"{target} cannot be pushed"):
+        client.images.get(name).tag(repository, tag)
+        for said in client.api.push(repository, tag, stream=True, decode=True):
+            if "error" in said:
+                raise EnvironmentFault(
+                    f"{target} cannot be pushed: {str(said['error'])[:_SHOWN]}",
+                    hint=f"docker login {repository.partition('/')[0]}",
+                )
+            _tell(said, f"pushing {target}", progress)
+
+
+def _have_base(client: Any, base: str, progress: Progress) -> str:
+    try:
+        return str(client.images.get(base).id)
+    except _docker.NotFound:
+        pass
+    repository, colon, tag = base.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = base, "latest"
+    try:
+        with _docker.faults(f"the base image {base} is not in the engine and cannot be pulled"):
+            for said in client.api.pull(repository, tag, stream=True, decode=True):
+                if "error" in said:
+                    raise EnvironmentFault(f"the base image {base}: {said['error']}"[:_SHOWN])
+                _tell(said, f"pulling {base}", progress)
+            return str(client.images.get(base).id)
+    except EnvironmentFault as e:
+        hint = f"docker pull {base}, or name another base image in package.base"
+        raise EnvironmentFault(e.message, hint=hint) from e
+
+
+def _context(bundle: Bundle, base: str, folder: Path) -> Path:
+    """What of the build context belongs to this bundle, as an archive without its end."""
+    write_context(bundle, folder / "image", base=base)
+    with (folder / "context.tar").open("wb") as archive:
+        append_folder(folder / "image", archive)
+    return folder / "context.tar"
+
+
+def _sum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _stands(client: Any, name: str, inputs: str) -> bool:
+    with _docker.faults(f"{name} cannot be looked at"):
+        try:
+            return bool(client.images.get(name).labels.get(FINGERPRINT) == inputs)
+        except _docker.NotFound:
+            return False
+
+
+def _build(
+    client: Any, context: Path, layer: Layer, labels: dict[str, str], progress: Progress
+) -> str:
+    """Build without a tag and without a network; returns the image's id."""
+    sent = _sent((context, layer.file), progress)
+    lines = client.api.build(
+        fileobj=sent,
+        custom_context=True,
+        labels=labels,
+        network_mode="none",
+        rm=True,
+        forcerm=True,
+        decode=True,
+        use_config_proxy=False,
+    )
+    image = ""
+    for said in lines:
+        if "error" in said:
+            raise EnvironmentFault(f"the image cannot be built: {str(said['error'])[:_SHOWN]}")
+        image = said.get("aux", {}).get("ID", image)
+        if step := str(said.get("stream", "")).strip():
+            progress.update(f"building: {step}")
+    return image
+
+
+def _sent(files: tuple[Path, ...], progress: Progress) -> Iterator[bytes]:
+    total, done = sum(f.stat().st_size for f in files), 0
+    for file in files:
+        with file.open("rb") as content:
+            for chunk in _chunks(content):
+                done += len(chunk)
+                progress.update("MB sent to the engine", done=done // 1e6, total=total // 1e6)
+                yield chunk
+    yield END
+
+
+def _chunks(content: IO[bytes]) -> Iterator[bytes]:
+    while chunk := content.read(_CHUNK):
+        yield chunk
+
+
+def _admit(client: Any, image: str, bundle: Bundle, name: str, progress: Progress) -> None:
+    """Give the image its name if it reproduces the golden rows; else remove it."""
+    try:
+        prove(client, image, bundle, progress=progress)
+    except BaseException:
+        with _docker.faults("the image that failed cannot be removed"):
+            if not client.images.get(image).tags:  # the engine may know it under another name
+                client.images.remove(image)
+        raise
+    repository, _, tag = name.rpartition(":")
+    with _docker.faults(f"{name} cannot be named"):
+        client.images.get(image).tag(repository, tag)
+
+
+def _tell(said: dict[str, Any], what: str, progress: Progress) -> None:
+    part = said.get("progressDetail") or {}
+    if part.get("total"):
+        progress.update(what, done=part.get("current", 0) / 1e6, total=part["total"] / 1e6)

@@ -1,0 +1,52 @@
+"""A container on trial: started as users will run it, asked for every golden row, removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlops_cli import _docker
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.context import PORT
+from mlops_cli.packaging.replay import is_ready, replay_over_http
+from mlops_cli.progress import Progress
+
+
+def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> None:
+    """Start `image` with a read-only root and no rights, and replay the golden rows over HTTP.
+
+    Raises `EnvironmentFault` with the container's last words where it does not come up, or with
+    row and field where a prediction differs. The container is removed in any case.
+    """
+    bound, host = _docker.published_on()
+    with _docker.faults("the image cannot be tried"):
+        container = client.containers.create(
+            image,
+            ports={f"{PORT}/tcp": (bound, None)},
+            labels={"dev.mlops-cli.trial": bundle.digest},
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
+            detach=True,
+        )
+    try:
+        with _docker.faults("the image cannot be started"):
+            container.start()
+            port = _port(container)
+            _docker.wait_until_ready(container, lambda: is_ready(host, port), progress)
+        rows = replay_over_http(
+            bundle, host, port, on_row=lambda n: progress.update("golden rows replayed", done=n)
+        )
+        progress.say(f"the image reproduces all {rows} golden rows")
+    finally:
+        with _docker.faults("the container on trial cannot be removed"):
+            container.remove(force=True, v=True)
+
+
+def _port(container: Any) -> int:
+    container.reload()
+    published = container.attrs["NetworkSettings"]["Ports"].get(f"{PORT}/tcp")
+    if not published:  # it ended already: the reason is in its words
+        raise EnvironmentFault(f"the container ended at once: {_docker.last_words(container)}")
+    return int(published[0]["HostPort"])
