@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 
 
 @cache
@@ -31,9 +31,9 @@ def render_yaml(name: str, /, **values: object) -> str:
     """The same for a template of YAML, where every value is emitted by `as_yaml`.
 
     The template writes `key: {{ value }}` and no quotes: no value can be forgotten, become another
-    type, or bring a line of its own. Raises `ValueError` and `TypeError` as `as_yaml` does.
+    type, or bring a line of its own. Raises what `render` and `as_yaml` raise.
     """
-    return _environment().overlay(finalize=as_yaml).get_template(name).render(values)
+    return _environment().overlay(finalize=_finalized).get_template(name).render(values)
 
 
 def as_yaml(value: object) -> str:
@@ -45,6 +45,10 @@ def as_yaml(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     text.encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _finalized(value: object) -> str:
+    return str(value) if isinstance(value, Undefined) else as_yaml(value)  # str() raises
 
 
 # What JSON leaves as it is and a YAML reader may refuse, or take for the end of a line.
