@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
-from mlops_cli.config.load import load_project
-from mlops_cli.config.schema import config_schema
-from mlops_cli.config.values import ConfigResult, resolved
+
+if TYPE_CHECKING:
+    from mlops_cli.config.values import ConfigResult
 
 
 def config_command(
@@ -21,6 +21,10 @@ def config_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show the configuration and where each value comes from; or its JSON Schema."""
+    from mlops_cli.config.load import load_project
+    from mlops_cli.config.schema import config_schema
+    from mlops_cli.config.values import resolved
+
     if schema:
         execute("config", config_schema, _print_schema, as_json=as_json)
     else:

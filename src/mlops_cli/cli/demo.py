@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from mlops_cli.cli.frame import execute
-from mlops_cli.config.templates import template_folder
 from mlops_cli.errors import DriftError, UsageError, error_of_exit_code
 
 
@@ -36,6 +35,8 @@ def _folder(directory: Path | None) -> Path:
 
 
 def _demo(project: Path) -> Path:
+    from mlops_cli.config.templates import template_folder
+
     tables = template_folder() / "demo"
     flights = str(tables / "flights.parquet")
     project.parent.mkdir(parents=True, exist_ok=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute, relative
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import load_project
 from mlops_cli.errors import UsageError
-from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult, deploy, plan, render
 
-Result = DeployResult | PlanResult | RenderResult
+if TYPE_CHECKING:
+    from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult
+
+    Result = DeployResult | PlanResult | RenderResult
 
 
 def deploy_command(
@@ -36,6 +37,9 @@ def deploy_command(
     """Deploy the champion; it counts when it is healthy. Never retrains."""
 
     def work() -> Result:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.deploy import deploy, plan, render
+
         if only_plan + stop + (render_to is not None) > 1:
             raise UsageError("--plan, --render and --stop are three commands", hint="choose one")
         loaded = load_project(project, env=env)
@@ -49,6 +53,8 @@ def deploy_command(
 
 
 def _render(result: Result) -> None:
+    from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult
+
     match result:
         case PlanResult(changes=()):
             typer.echo(f"{result.version} runs on {result.target} already: nothing to change")

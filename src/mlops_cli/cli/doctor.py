@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import Project, find_project, load_project
 from mlops_cli.errors import EnvironmentFault, UsageError
-from mlops_cli.pipeline.doctor import DoctorResult, doctor
+
+if TYPE_CHECKING:
+    from mlops_cli.config.load import Project
+    from mlops_cli.pipeline.doctor import DoctorResult
 
 
 def doctor_command(
@@ -18,6 +22,9 @@ def doctor_command(
     """Check this machine by doing a small project's work; and the project, where there is one."""
 
     def work() -> DoctorResult:
+        from mlops_cli.config.load import find_project, load_project
+        from mlops_cli.pipeline.doctor import doctor
+
         try:
             find_project(project)
         except UsageError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import load_project
 from mlops_cli.errors import DriftError
-from mlops_cli.stages.drift import DriftResult, drift
+
+if TYPE_CHECKING:
+    from mlops_cli.stages.drift import DriftResult
 
 
 def drift_command(
@@ -25,6 +26,9 @@ def drift_command(
     """Compare a table with the deployed model's profile; exit 5 where it drifted."""
 
     def work() -> DriftResult:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.drift import drift
+
         loaded = load_project(project, env=env)
         return drift(loaded, current=current, bundle=bundle, progress=TerminalProgress())
 

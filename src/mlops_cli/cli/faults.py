@@ -10,6 +10,7 @@ import traceback
 from mlops_cli.errors import EnvironmentFault, MlopsError
 
 INTERRUPTED = 130
+UNDER_RUN = "MLOPS_RUN"  # set by `mlops run`, which tells a stage's error itself
 
 
 def os_fault(e: OSError) -> MlopsError:

@@ -13,7 +13,6 @@ import typer
 
 from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error, redact
 from mlops_cli.errors import MlopsError
-from mlops_cli.pipeline.stage import as_builtins
 
 T = TypeVar("T")
 
@@ -30,6 +29,8 @@ def execute(
     with _failures(command, as_json=as_json):
         result = work()
         if as_json:
+            from mlops_cli.pipeline.stage import as_builtins
+
             _print_json({"command": command, "result": as_builtins(result)})
         else:
             render(result)

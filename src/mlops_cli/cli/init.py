@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import JsonOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
-from mlops_cli.scaffold.init import InitResult, init
+
+if TYPE_CHECKING:
+    from mlops_cli.scaffold.init import InitResult
 
 
 def init_command(
@@ -30,6 +31,9 @@ def init_command(
     """Make a new project straight from a data file; say what was guessed, and why."""
 
     def work() -> InitResult:
+        from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
+        from mlops_cli.scaffold.init import init
+
         return init(
             directory,
             data=data,

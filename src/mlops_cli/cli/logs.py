@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
-from mlops_cli.config.load import load_project
-from mlops_cli.stages.logs import LogsResult, logs
+
+if TYPE_CHECKING:
+    from mlops_cli.stages.logs import LogsResult
 
 
 def logs_command(
@@ -24,6 +25,9 @@ def logs_command(
     """The last lines of the deployed service; --follow for those to come."""
 
     def work() -> LogsResult:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.logs import LogsResult, logs
+
         found = logs(load_project(project, env=env), target=target, follow=follow)
         return LogsResult(found.target, tuple(found.lines)) if as_json else found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +10,10 @@ from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.run import Asked, render_run, run_stages
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import load_project
-from mlops_cli.pipeline.run import RunResult
-from mlops_cli.stages.build import BuildResult, build
+
+if TYPE_CHECKING:
+    from mlops_cli.pipeline.run import RunResult
+    from mlops_cli.stages.build import BuildResult
 
 
 def package_command(
@@ -29,6 +30,9 @@ def package_command(
     """Write the build context of the image; what it needs is brought up to date before."""
 
     def work() -> RunResult | BuildResult:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.build import build
+
         ran = run_stages(("package",), Asked(project, env, as_json))
         if not (build_image or push):
             return ran
@@ -38,6 +42,8 @@ def package_command(
 
 
 def _render(result: RunResult | BuildResult) -> None:
+    from mlops_cli.pipeline.run import RunResult
+
     if isinstance(result, RunResult):
         render_run(result)
         return

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli.faults import UNDER_RUN
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
-from mlops_cli.cli.stage import UNDER_RUN
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import ENV_VARIABLE, Project, load_project
-from mlops_cli.pipeline.run import RunResult, run
 from mlops_cli.stages import STAGES, Stage
-from mlops_cli.stages.register import ask_first
+
+if TYPE_CHECKING:
+    from mlops_cli.config.load import Project
+    from mlops_cli.pipeline.run import RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ def _run(name: str, targets: tuple[str, ...], asked: Asked) -> None:
 
 def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     """Bring `targets` and what they need up to date."""
+    from mlops_cli.config.load import ENV_VARIABLE, load_project
+    from mlops_cli.pipeline.run import run
+
     os.environ[UNDER_RUN] = "1"
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
@@ -90,6 +94,8 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
 @contextmanager
 def _without_champion(project: Project) -> Iterator[None]:
     """DVC starts the stage, so `--first` reaches it through the project's `.mlops/`."""
+    from mlops_cli.stages.register import ask_first
+
     marker = ask_first(project)
     try:
         yield

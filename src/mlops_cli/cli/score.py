@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import load_project
-from mlops_cli.stages.score import ScoreResult, score
+
+if TYPE_CHECKING:
+    from mlops_cli.stages.score import ScoreResult
 
 
 def score_command(
@@ -25,6 +26,9 @@ def score_command(
     """Predict every row of a file, in chunks; the predictions stand beside the input's columns."""
 
     def work() -> ScoreResult:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.score import score
+
         loaded = load_project(project, env=env)
         return score(loaded, source, destination, bundle=bundle, progress=TerminalProgress())
 

@@ -9,8 +9,6 @@ import typer
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import load_project
-from mlops_cli.stages.serve import serve
 
 
 def serve_command(
@@ -27,6 +25,9 @@ def serve_command(
     """Serve the champion (or a bundle) in the foreground, until Ctrl-C."""
 
     def work() -> None:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.stages.serve import serve
+
         loaded = None if bundle else load_project(project, env=env)
         serve(loaded, bundle=bundle, host=host, port=port, progress=TerminalProgress())
 

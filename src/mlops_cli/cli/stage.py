@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error
+from mlops_cli.cli.faults import INTERRUPTED, UNDER_RUN, bug, os_fault, print_error
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
 from mlops_cli.pipeline.stage import run_stage
-
-UNDER_RUN = "MLOPS_RUN"  # set by `mlops run`, which tells the error itself
 
 
 def stage_command(arguments: Sequence[str]) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
-from mlops_cli.config.load import load_project
-from mlops_cli.pipeline.state import stage_states
-from mlops_cli.stages.status import StatusResult, status
+
+if TYPE_CHECKING:
+    from mlops_cli.stages.status import StatusResult
 
 
 def status_command(
@@ -19,6 +20,10 @@ def status_command(
     """Stages, metrics, champion, what is deployed, drift, and what is missing."""
 
     def work() -> StatusResult:
+        from mlops_cli.config.load import load_project
+        from mlops_cli.pipeline.state import stage_states
+        from mlops_cli.stages.status import status
+
         loaded = load_project(project, env=env)
         return status(loaded, stages=stage_states(loaded))
 
