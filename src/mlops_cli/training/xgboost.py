@@ -114,7 +114,7 @@ class XGBoost:
         return {**self.modules(), "threads": str(self._base["nthread"])}
 
     def _matrix(self, part: Part, ref: Any = None) -> Any:
-        # Categories go in as numbers, the codes of a sorted list: see docs/decisions/004-categories-as-numbers.md.
+        # Categories go in as numbers: docs/decisions/004-categories-as-numbers.md.
         return xgboost.QuantileDMatrix(part.matrix, label=part.target, ref=ref)
 
 
