@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 from pydantic import ValidationError
 
 from mlops_cli.config.kubernetes import KubernetesConfig
@@ -188,7 +189,7 @@ def test_a_number_of_cores_may_be_a_number() -> None:
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on the PATH")
 def test_kustomize_works_on_what_is_rendered(tmp_path: Path) -> None:
-    hostile = Spec("Delays.", DIGEST, 'x"\n  y: {{ 1 }} \x85 😀', spec().config)
+    hostile = Spec("Delays.", DIGEST, 'x"\n  y: {{ 1 }} 😀', spec().config)
     files = write_manifests(hostile, tmp_path)
     assert [f.name for f in files][-1] == "kustomization.yaml"
     built = subprocess.run(
@@ -199,5 +200,5 @@ def test_kustomize_works_on_what_is_rendered(tmp_path: Path) -> None:
 
 
 def test_a_template_cannot_forget_a_value() -> None:
-    with pytest.raises(Exception, match="undefined"):
-        render_yaml("kubernetes/service.yaml.j2", name="delays")
+    with pytest.raises(UndefinedError, match="'labels' is undefined"):
+        render_yaml("kubernetes/service.yaml.j2", name="delays", namespace="models")
