@@ -15,6 +15,7 @@ SUPPRESSION = re.compile(r"#\s*(noqa|type: ignore|nosec|pragma: no cover)")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as in cli/main.py: two workers share two cores
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +43,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     said = ", ".join(f"{count} {name}" for name, count in sorted(found.items())) or "none"
     terminalreporter.write_line(f"suppressions in src, each with its reason beside it: {said}")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> str:
+    """The version of the Docker engine that is there; skips, with its reason, where none is."""
+    from mlops_cli import _docker
+    from mlops_cli.errors import EnvironmentFault
+
+    try:
+        client = _docker.connect()
+    except EnvironmentFault as e:
+        pytest.skip(e.message)
+    try:
+        return str(client.version()["Version"])
+    finally:
+        client.close()
