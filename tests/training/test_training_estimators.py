@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import onnxruntime
@@ -234,3 +237,21 @@ def test_ends_of_a_space_that_do_not_go_together_do_not_refuse_the_others():
     estimator.check(part("binary"), mixed)
     with pytest.raises(UsageError, match="refuses"):
         estimator.check(part("binary"), mixed[1:])
+
+
+def test_threads_that_wait_leave_the_cores_to_others():
+    code = (
+        "from mlops_cli.training import open_estimator;"
+        "from mlops_cli.training.base import Problem;"
+        "open_estimator('xgboost', Problem('binary', (), 2, 'roc_auc', 0, {}))"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    for asked, policy in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**env, **asked, "OMP_DISPLAY_ENV": "TRUE"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
