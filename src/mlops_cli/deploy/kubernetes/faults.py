@@ -11,14 +11,16 @@ _LONGEST = 1000
 
 
 class ClusterFault(EnvironmentFault):
-    """The cluster, or the way to it, does not do what was asked; `kind` says which of the two.
+    """The cluster, or the way to it, does not do what was asked; `kind` says why.
 
-    The kinds are the rows of the table in docs/kubernetes.md.
+    The kinds are the rows of the table in docs/kubernetes.md. `said` is all that kubectl said,
+    where it is longer than a message should be.
     """
 
-    def __init__(self, kind: str, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, kind: str, message: str, *, hint: str | None = None, said: str = "") -> None:
         super().__init__(message[:_LONGEST], hint=hint)
         self.kind = f"kubernetes-{kind}"
+        self.said = said or message
 
     def after(self, said: str) -> ClusterFault:
         """The same with `said` before its message."""
@@ -61,7 +63,8 @@ _TABLE = (
     ),
     _row(
         "unauthorized",
-        r"\(Unauthorized\)|must be logged in|getting credentials|asked for the client to provide",
+        r"[^\n]*(\(Unauthorized\)|must be logged in|getting credentials|asked for the client)"
+        r"[^\n]*",
         "the cluster does not know who you are",
         "log in to it again, as you do for kubectl",
     ),
@@ -126,7 +129,8 @@ def fault_of(said: str) -> ClusterFault:
     plain = "\n".join(line for line in lines if not line.startswith("Warning:"))
     for row in _TABLE:
         if found := row.pattern.search(plain):
-            return ClusterFault(row.kind, f"{row.says}: {_clean(found[0])}", hint=row.hint)
+            message = f"{row.says}: {_clean(found[0])}"
+            return ClusterFault(row.kind, message, hint=row.hint, said=plain)
     return ClusterFault("cluster", f"kubectl failed: {_clean(plain)}")
 
 

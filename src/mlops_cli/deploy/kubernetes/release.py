@@ -22,6 +22,8 @@ _DELETE_LIMIT = 60.0
 # How a conflict names who applied the field (Argo CD, Flux); one who edited it says "using".
 _DECLARED = re.compile(r'conflicts? with "([^"]+)"(?! (?:using|with subresource))')
 
+_FIELD = re.compile(r"(?:: |- )(\.\S+)")
+
 
 def rehearse(kubectl: Kubectl, wanted: Mapping[Key, Object], *, progress: Progress) -> bool:
     """Have the server check everything and keep nothing; returns whether to take fields back.
@@ -34,10 +36,11 @@ def rehearse(kubectl: Kubectl, wanted: Mapping[Key, Object], *, progress: Progre
     except ClusterFault as e:
         if not e.has_kind(CONFLICT):
             raise
-        others = {name for name in _DECLARED.findall(e.message) if name not in (MANAGER, SCALER)}
+        others = {name for name in _DECLARED.findall(e.said) if name not in (MANAGER, SCALER)}
         if others:
             raise
-        progress.say(f"taken back from a change by hand: {e.message}")
+        if set(_FIELD.findall(e.said)) != {".spec.replicas"}:  # which changes hands by design
+            progress.say(f"taken back from a change by hand: {e.message}")
         kubectl.apply(wanted.values(), force=True, dry_run=True)
         return True
     return False
@@ -56,6 +59,9 @@ class Rollout:
         """Apply, wait, prune; whatever happens before the end is undone, an interrupt, too."""
         try:
             self._hand_over(self.live.get(("Deployment", self.spec.name)))
+            gone = [key for key in self.live if key not in self.wanted]
+            # An autoscaler that is wanted no more would set its own number while we wait.
+            self._delete([key for key in gone if key[0] == "HorizontalPodAutoscaler"])
             self.kubectl.apply(self.wanted.values(), force=force)
             if ("Deployment", self.spec.name) not in self.live:
                 self._hand_over(look(self.kubectl, self.spec.name).deployment)
@@ -65,7 +71,7 @@ class Rollout:
         except BaseException:  # also an interrupt
             self._back(progress)
             raise
-        self._delete([key for key in self.live if key not in self.wanted])
+        self._delete(gone)
 
     def _hand_over(self, deployment: Object | None) -> None:
         """Where the load decides how many pods there are, we keep our hands off their number.
