@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -46,16 +47,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_engine() -> str:
-    """The version of the Docker engine that is there; skips, with its reason, where none is."""
+def _docker_version() -> str:
     from mlops_cli import _docker
     from mlops_cli.errors import EnvironmentFault
 
     try:
-        client = _docker.connect()
+        with _docker.engine("the engine cannot be asked") as client:
+            return str(client.version()["Version"])
     except EnvironmentFault as e:
         pytest.skip(e.message)
-    try:
-        return str(client.version()["Version"])
-    finally:
-        client.close()
+
+
+@pytest.fixture
+def docker_engine(_docker_version: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The version of the Docker engine that is there; skips, with its reason, where none is.
+
+    Wheels and layers of images are kept from one run to the next.
+    """
+    cache = Path(tempfile.gettempdir()) / f"mlops-cli-tests-{os.getuid()}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return _docker_version

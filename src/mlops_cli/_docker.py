@@ -32,24 +32,37 @@ _PORT_TAKEN = re.compile(
 )
 
 NotFound = docker.errors.NotFound  # what was asked for is not in the engine
-
-
-def connect() -> Any:
-    """A client of the engine that DOCKER_HOST, or else Docker's current context, names.
-
-    Raises `EnvironmentFault` where none answers or its socket is not ours to use.
-    """
-    try:
-        client = docker.from_env(timeout=_TIMEOUT)
-        client.ping()
-    except (docker.errors.DockerException, requests.RequestException, OSError) as e:
-        raise _unreachable(e) from e
-    return client
+EngineError = docker.errors.APIError  # what the engine answered is a fault
 
 
 @contextmanager
-def faults(what: str) -> Iterator[None]:
-    """Turn the engine's faults into `EnvironmentFault`: `what` failed, with the engine's reason."""
+def engine(what: str) -> Iterator[Any]:
+    """A client of the engine that DOCKER_HOST, or else Docker's current context, names.
+
+    In the block the engine's faults become `EnvironmentFault`: `what`, with the engine's reason;
+    so does an engine that does not answer, or whose socket is not ours to use.
+    """
+    try:
+        client = docker.from_env(timeout=_TIMEOUT)
+    except (docker.errors.DockerException, requests.RequestException, OSError) as e:
+        raise _unreachable(e) from e
+    try:
+        _check(client)
+        with _faults(what):
+            yield client
+    finally:
+        client.close()
+
+
+def _check(client: Any) -> None:
+    try:
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as e:
+        raise _unreachable(e) from e
+
+
+@contextmanager
+def _faults(what: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as e:

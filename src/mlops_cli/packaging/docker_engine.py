@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_cli import _docker
+from mlops_cli.bundle.files import sha256_of
 from mlops_cli.bundle.manifest import REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
@@ -32,21 +33,19 @@ def ensure_image(
     It gets the name only after a container of it has answered every golden row over HTTP as
     training did. Raises `EnvironmentFault` with the reason of engine, pip or the row.
     """
-    client = _docker.connect()
-    with _docker.faults(f"{name} cannot be built"):
+    with _docker.engine(f"{name} cannot be built") as client:
         base_id = _have_base(client, base_image(bundle, base), progress)
+        requirements = (bundle.path / REQUIREMENTS).read_text(encoding="utf-8")
         machine = client.version()["Arch"]
-    requirements = (bundle.path / REQUIREMENTS).read_text(encoding="utf-8")
-    environment = Environment(requirements, bundle.manifest.python, machine)
-    layer = dependencies_layer(environment, progress=progress)
-    with tempfile.TemporaryDirectory() as folder:
-        context = _context(bundle, base, Path(folder))
-        inputs = hashlib.sha256(f"{base_id}\0{layer.sha256}\0{_sum(context)}".encode()).hexdigest()
-        if _stands(client, name, inputs):
-            return
-        with _docker.faults(f"{name} cannot be built"):
+        environment = Environment(requirements, bundle.manifest.python, machine)
+        layer = dependencies_layer(environment, progress=progress)
+        with tempfile.TemporaryDirectory() as folder:
+            context = _context(bundle, base, Path(folder))
+            inputs = _digest(base_id, layer.sha256, sha256_of(context))
+            if _stands(client, name, inputs):
+                return
             image = _build(client, context, layer, labels | {FINGERPRINT: inputs}, progress)
-    _admit(client, image, bundle, name, progress)
+        _admit(client, image, bundle, name, progress)
 
 
 def push_image(name: str, target: str, *, progress: Progress) -> None:
@@ -54,9 +53,8 @@ def push_image(name: str, target: str, *, progress: Progress) -> None:
 
     Raises `EnvironmentFault` with the registry's reason.
     """
-    client = _docker.connect()
     repository, _, tag = target.rpartition(":")
-    with _docker.faults(f"{target} cannot be pushed"):
+    with _docker.engine(f"{target} cannot be pushed") as client:
         client.images.get(name).tag(repository, tag)
         for said in client.api.push(repository, tag, stream=True, decode=True):
             if "error" in said:
@@ -76,15 +74,16 @@ def _have_base(client: Any, base: str, progress: Progress) -> str:
     if not colon or "/" in tag:
         repository, tag = base, "latest"
     try:
-        with _docker.faults(f"the base image {base} is not in the engine and cannot be pulled"):
-            for said in client.api.pull(repository, tag, stream=True, decode=True):
-                if "error" in said:
-                    raise EnvironmentFault(f"the base image {base}: {said['error']}"[:_SHOWN])
-                _tell(said, f"pulling {base}", progress)
-            return str(client.images.get(base).id)
-    except EnvironmentFault as e:
-        hint = f"docker pull {base}, or name another base image in package.base"
-        raise EnvironmentFault(e.message, hint=hint) from e
+        for said in client.api.pull(repository, tag, stream=True, decode=True):
+            if "error" in said:
+                raise EnvironmentFault(str(said["error"])[:_SHOWN])
+            _tell(said, f"pulling {base}", progress)
+        return str(client.images.get(base).id)
+    except (_docker.EngineError, EnvironmentFault) as e:
+        raise EnvironmentFault(
+            f"the base image {base} is not in the engine and cannot be pulled: {str(e)[:_SHOWN]}",
+            hint=f"docker pull {base}, or name another base image in package.base",
+        ) from e
 
 
 def _context(bundle: Bundle, base: str, folder: Path) -> Path:
@@ -95,17 +94,15 @@ def _context(bundle: Bundle, base: str, folder: Path) -> Path:
     return folder / "context.tar"
 
 
-def _sum(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _stands(client: Any, name: str, inputs: str) -> bool:
-    with _docker.faults(f"{name} cannot be looked at"):
-        try:
-            return bool(client.images.get(name).labels.get(FINGERPRINT) == inputs)
-        except _docker.NotFound:
-            return False
+    try:
+        return bool(client.images.get(name).labels.get(FINGERPRINT) == inputs)
+    except _docker.NotFound:
+        return False
 
 
 def _build(
@@ -139,7 +136,7 @@ def _sent(files: tuple[Path, ...], progress: Progress) -> Iterator[bytes]:
         with file.open("rb") as content:
             for chunk in _chunks(content):
                 done += len(chunk)
-                progress.update("MB sent to the engine", done=done // 1e6, total=total // 1e6)
+                progress.update("MB sent to the engine", done=done / 1e6, total=total / 1e6)
                 yield chunk
     yield END
 
@@ -154,13 +151,11 @@ def _admit(client: Any, image: str, bundle: Bundle, name: str, progress: Progres
     try:
         prove(client, image, bundle, progress=progress)
     except BaseException:
-        with _docker.faults("the image that failed cannot be removed"):
-            if not client.images.get(image).tags:  # the engine may know it under another name
-                client.images.remove(image)
+        if not client.images.get(image).tags:  # the engine may know it under another name
+            client.images.remove(image)
         raise
     repository, _, tag = name.rpartition(":")
-    with _docker.faults(f"{name} cannot be named"):
-        client.images.get(image).tag(repository, tag)
+    client.images.get(image).tag(repository, tag)
 
 
 def _tell(said: dict[str, Any], what: str, progress: Progress) -> None:

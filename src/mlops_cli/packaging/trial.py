@@ -19,29 +19,25 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
     row and field where a prediction differs. The container is removed in any case.
     """
     bound, host = _docker.published_on()
-    with _docker.faults("the image cannot be tried"):
-        container = client.containers.create(
-            image,
-            ports={f"{PORT}/tcp": (bound, None)},
-            labels={"dev.mlops-cli.trial": bundle.digest},
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
-            tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
-            detach=True,
-        )
+    container = client.containers.create(
+        image,
+        ports={f"{PORT}/tcp": (bound, None)},
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
+        detach=True,
+    )
     try:
-        with _docker.faults("the image cannot be started"):
-            container.start()
-            port = _port(container)
-            _docker.wait_until_ready(container, lambda: is_ready(host, port), progress)
+        container.start()
+        port = _port(container)
+        _docker.wait_until_ready(container, lambda: is_ready(host, port), progress)
         rows = replay_over_http(
             bundle, host, port, on_row=lambda n: progress.update("golden rows replayed", done=n)
         )
         progress.say(f"the image reproduces all {rows} golden rows")
     finally:
-        with _docker.faults("the container on trial cannot be removed"):
-            container.remove(force=True, v=True)
+        container.remove(force=True, v=True)
 
 
 def _port(container: Any) -> int:
