@@ -1,0 +1,76 @@
+"""The cluster that tests may use: one that is on this machine, or that the environment names."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+# Read before the tests take the home away.
+_KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+_ALLOWED = os.environ.get("MLOPS_TEST_KUBERNETES")
+_LOAD = os.environ.get("MLOPS_TEST_KUBERNETES_LOAD")
+
+
+def kubectl(*command: str, given: str | None = None, namespace: str = "") -> str:
+    """What kubectl prints; raises with what it said where it fails."""
+    where = [f"--namespace={namespace}"] if namespace else []
+    done = subprocess.run(
+        ["kubectl", *command, *where],
+        input=given,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=180,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"kubectl {' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
+def kubeconfig() -> str:
+    """The kubeconfig's path; skips the test where no cluster is there that it may use.
+
+    A cluster elsewhere may be somebody's production: only `MLOPS_TEST_KUBERNETES=1` allows it.
+    """
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not on the PATH")
+    if not Path(_KUBECONFIG).is_file():
+        pytest.skip(f"there is no kubeconfig at {_KUBECONFIG}")
+    try:
+        chosen = f"--kubeconfig={_KUBECONFIG}"
+        config = yaml.safe_load(kubectl("config", "view", "--minify", chosen))
+        host = urlsplit(config["clusters"][0]["cluster"]["server"]).hostname or ""
+        if not (_ALLOWED or _is_here(host)):
+            pytest.skip(f"{host} is not this machine; MLOPS_TEST_KUBERNETES=1 allows tests there")
+        kubectl("get", "--raw", "/readyz", "--request-timeout=5s", chosen)
+    except AssertionError as e:
+        pytest.skip(f"the cluster of {_KUBECONFIG} does not answer: {str(e)[-200:]}")
+    return _KUBECONFIG
+
+
+def load_command() -> str:
+    """How an image gets into the cluster; skips the test where that is not known."""
+    if _LOAD:
+        return _LOAD
+    context = kubectl("config", "current-context").strip()
+    if context.startswith("kind-"):
+        return f"kind load docker-image {{image}} --name {context.removeprefix('kind-')}"
+    if context.startswith("k3d-"):
+        return f"k3d image import {{image}} --cluster {context.removeprefix('k3d-')}"
+    if context == "minikube":
+        return "minikube image load {image}"
+    pytest.skip(f"MLOPS_TEST_KUBERNETES_LOAD does not say how an image gets into {context}")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
