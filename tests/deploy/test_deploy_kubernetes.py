@@ -32,23 +32,23 @@ KINDS = "deployments,services,hpa,pdb,networkpolicies,serviceaccounts,replicaset
 
 
 @pytest.fixture(scope="session")
-def _cluster() -> str:
+def cluster() -> str:
     return kubeconfig()
 
 
 @pytest.fixture(autouse=True)
-def _reached(_cluster: str, docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _reached(cluster: str, docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skipped where there is no cluster, or no engine that builds the images."""
-    monkeypatch.setenv("KUBECONFIG", _cluster)
+    monkeypatch.setenv("KUBECONFIG", cluster)
 
 
 @pytest.fixture
-def namespace(_reached: None) -> Iterator[str]:
+def namespace(_reached: None, cluster: str) -> Iterator[str]:
     name = f"mlops-test-{uuid.uuid4().hex[:8]}"
     kubectl("create", "namespace", name)
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
 
 
 def with_image(release: Release) -> Release:
@@ -324,9 +324,9 @@ def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
     assert "argocd" in fault.message
 
 
-def test_who_may_not_is_told_so(
-    namespace: str, first: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def joe(namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kubeconfig of an account without any rights, which is the one in use from now on."""
     kubectl("create", "serviceaccount", "joe", namespace=namespace)
     token = kubectl("create", "token", "joe", namespace=namespace).strip()
     config = yaml.safe_load(kubectl("config", "view", "--minify", "--raw", "--flatten"))
@@ -334,12 +334,37 @@ def test_who_may_not_is_told_so(
     file = tmp_path / "joe"
     file.write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(file))
-    fault = failed(made(namespace, image="delays:1"), first)
+    return file
+
+
+def test_who_may_not_is_told_so(namespace: str, joe: Path, first: Release) -> None:
+    named = made(namespace, image="delays:1")
+    fault = failed(named, first)
     assert fault.kind == "kubernetes-forbidden"
     assert f"system:serviceaccount:{namespace}:joe" in fault.message
+    config = yaml.safe_load(joe.read_text())
     config["users"][0]["user"] = {"token": "nobody's"}
-    file.write_text(yaml.safe_dump(config))
-    assert failed(made(namespace, image="delays:1"), first).kind == "kubernetes-unauthorized"
+    joe.write_text(yaml.safe_dump(config))
+    assert failed(named, first).kind == "kubernetes-unauthorized"
+
+
+def test_the_role_of_the_page_is_all_that_it_needs(
+    namespace: str, joe: Path, first: Release, second: Release, cluster: str
+) -> None:
+    target = made(namespace, replicas={"min": 1, "max": 2})
+    admin = f"--kubeconfig={cluster}"
+    page = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    role = next(block for block in page.split("```yaml\n") if "kind: Role" in block)
+    role = role.partition("```")[0].replace("namespace: models", f"namespace: {namespace}")
+    kubectl("apply", "-f", "-", admin, given=role)
+    who = ["--role=mlops-deploy", f"--serviceaccount={namespace}:joe", admin]
+    kubectl("create", "rolebinding", "joe", *who, namespace=namespace)
+    assert {c.action for c in target.plan(first)} == {"create"}
+    target.deploy(first, progress=QUIET)
+    assert failed(made(namespace, image=first.image.name), second).kind == "kubernetes-crash"
+    assert target.status() is not None
+    assert any(first.version in line for line in target.logs())
+    assert target.stop() is True
 
 
 def test_the_server_accepts_all_that_is_rendered(
