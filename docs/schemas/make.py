@@ -16,23 +16,29 @@ from mlops_cli.pipeline.doctor import DoctorResult
 from mlops_cli.pipeline.run import RunResult
 from mlops_cli.scaffold.init import InitResult
 from mlops_cli.stages import STAGES
-from mlops_cli.stages.deploy import DeployResult
+from mlops_cli.stages.build import BuildResult
+from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult
 from mlops_cli.stages.drift import DriftResult
+from mlops_cli.stages.logs import LogsResult
 from mlops_cli.stages.score import ScoreResult
 from mlops_cli.stages.status import StatusResult
 
 HERE = Path(__file__).resolve().parent
-RESULTS = {
-    "init": InitResult,
-    "run": RunResult,
-    **{stage.name: RunResult for stage in STAGES},
-    "deploy": DeployResult,
-    "drift": DriftResult,
-    "score": ScoreResult,
-    "status": StatusResult,
-    "doctor": DoctorResult,
-    "config": ConfigResult,
-}
+RESULTS = (
+    ("init", InitResult),
+    ("run", RunResult),
+    *((stage.name, RunResult) for stage in STAGES),
+    ("package", BuildResult),  # with --build or --push
+    ("deploy", DeployResult),
+    ("deploy", PlanResult),  # with --plan
+    ("deploy", RenderResult),  # with --render
+    ("logs", LogsResult),
+    ("drift", DriftResult),
+    ("score", ScoreResult),
+    ("status", StatusResult),
+    ("doctor", DoctorResult),
+    ("config", ConfigResult),
+)
 
 
 class Error(msgspec.Struct):
@@ -46,14 +52,14 @@ class Error(msgspec.Struct):
 
 def output_schema() -> dict[str, Any]:
     """What a command prints with --json: one object, a result or an error."""
-    kinds = list(dict.fromkeys([*RESULTS.values(), Error]))
+    kinds = list(dict.fromkeys([*(kind for _, kind in RESULTS), Error]))
     refs, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     found = dict(zip(kinds, refs, strict=True))
-    results = [_object(name, "result", found[kind]) for name, kind in RESULTS.items()]
+    results = [_object(name, "result", found[kind]) for name, kind in RESULTS]
     failures = {"type": "object", "required": ["command", "error"]}
     failures["properties"] = {"command": {"type": "string"}, "error": found[Error]}
     head = {"$schema": SCHEMA, "title": "the output of --json"}
-    return {**head, "oneOf": [*results, failures], "$defs": definitions}
+    return {**head, "anyOf": [*results, failures], "$defs": definitions}
 
 
 def _object(command: str, key: str, kind: dict[str, Any]) -> dict[str, Any]:

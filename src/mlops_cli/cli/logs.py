@@ -26,14 +26,11 @@ def logs_command(
 
     def work() -> LogsResult:
         from mlops_cli.config.load import load_project
-        from mlops_cli.stages.logs import LogsResult, logs
+        from mlops_cli.stages.logs import logs
 
-        found = logs(load_project(project, env=env), target=target, follow=follow)
-        return LogsResult(found.target, tuple(found.lines)) if as_json else found
+        loaded = load_project(project, env=env)
+        if as_json:
+            return logs(loaded, target=target, follow=follow)
+        return logs(loaded, target=target, follow=follow, on_line=typer.echo)
 
-    execute("logs", work, _render, as_json=as_json)
-
-
-def _render(result: LogsResult) -> None:
-    for line in result.lines:
-        typer.echo(line)
+    execute("logs", work, lambda _: None, as_json=as_json)  # each line was printed as it came

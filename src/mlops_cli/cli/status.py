@@ -47,7 +47,9 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
     for d in result.deployments:
         health = "healthy" if d.healthy else "NOT HEALTHY"
         yield d.target, f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
-    if not result.deployments:
+    for target in result.unreachable:
+        yield target.name, f"DOES NOT ANSWER: {target.why}"
+    if not (result.deployments or result.unreachable):
         yield "deployed", "nothing"
     if drift := result.drift:
         verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "quiet"

@@ -48,6 +48,23 @@ def record(root: Path, event: Event, *, clock: Callable[[], datetime] = _now) ->
         os.close(descriptor)
 
 
+def deployed_on(root: Path) -> list[str]:
+    """The targets where, by the history, something was deployed and not stopped since; sorted."""
+    try:
+        lines = (root / HISTORY).read_bytes().splitlines()
+    except OSError:
+        return []
+    there: set[str] = set()
+    for line in lines:
+        try:
+            event = msgspec.json.decode(line, type=Event)
+        except msgspec.DecodeError:  # two branches were merged badly: git's marks
+            continue
+        if event.outcome == "done":
+            (there.add if event.action == "deploy" else there.discard)(event.target)
+    return sorted(there)
+
+
 def _user(root: Path) -> str:
     """Who git says it is, since the history lives in git; else the name of the login."""
     try:

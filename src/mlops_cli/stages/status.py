@@ -13,9 +13,12 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
+from mlops_cli.deploy.base import Deployment
+from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.tracking import open_tracking
 
 METRICS = "metrics.json"
@@ -60,6 +63,15 @@ class DeploymentStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreachableTarget:
+    """A target that did not answer: what runs there is not known."""
+
+    name: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class DriftStatus:
     """The last drift report: which columns of which table drifted, against which model."""
 
@@ -88,6 +100,7 @@ class StatusResult:
     metrics: Mapping[str, Any] | None
     champion: ChampionStatus | None
     deployments: tuple[DeploymentStatus, ...]
+    unreachable: tuple[UnreachableTarget, ...]
     drift: DriftStatus | None
     missing: tuple[Missing, ...]
 
@@ -95,15 +108,17 @@ class StatusResult:
 def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> StatusResult:
     """Where the project stands; `stages` are the states that the pipeline knows, in order.
 
-    Raises `EnvironmentFault` where the registry or the deploy target does not answer: "no
-    champion" must never mean "no answer".
+    Raises `EnvironmentFault` where the registry does not answer: "no champion" must never mean "no
+    answer". A deploy target that does not answer is in `unreachable`, with its reason.
     """
+    deployments, unreachable = _targets(project)
     return StatusResult(
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stages.items()),
         metrics=_read_json(project.root / METRICS),
         champion=_champion(project),
-        deployments=_deployments(project),
+        deployments=deployments,
+        unreachable=unreachable,
         drift=_drift(project),
         missing=_missing(project),
     )
@@ -127,14 +142,29 @@ def _champion(project: Project) -> ChampionStatus | None:
     )
 
 
-def _deployments(project: Project) -> tuple[DeploymentStatus, ...]:
-    found = open_target(project.config.deploy.target, project).status()
-    if found is None:
-        return ()
-    return (
-        DeploymentStatus(
-            found.target, found.digest, short(found.digest), found.url, found.healthy, found.since
-        ),
+def _targets(
+    project: Project,
+) -> tuple[tuple[DeploymentStatus, ...], tuple[UnreachableTarget, ...]]:
+    """Ask the target of the configuration, and those where something was deployed and not ended."""
+    history = load_adapter("mlops_cli.deploy.history")
+    asked = dict.fromkeys([project.config.deploy.target, *history.deployed_on(project.root)])
+    found: list[DeploymentStatus] = []
+    unreachable: list[UnreachableTarget] = []
+    for name in asked:
+        try:
+            there = open_target(name, project).status()
+        except (EnvironmentFault, UsageError) as e:  # usage: a target of another release
+            unreachable.append(UnreachableTarget(name, e.message, e.hint or ""))
+            continue
+        if there is not None:
+            found.append(_deployment(there))
+    return tuple(found), tuple(unreachable)
+
+
+def _deployment(found: Deployment) -> DeploymentStatus:
+    version = short(found.digest)
+    return DeploymentStatus(
+        found.target, found.digest, version, found.url, found.healthy, found.since
     )
 
 

@@ -1,0 +1,178 @@
+"""The image on a real engine: proved before it is named, the same layers each time, small."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import bundles
+from mlops_cli.bundle.files import sha256_of
+from mlops_cli.bundle.manifest import MANIFEST, Manifest, canonical_json
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.context import write_context
+from mlops_cli.packaging.dependencies import dependencies_layer
+from mlops_cli.packaging.image import BundleImage, image_of
+from mlops_cli.packaging.replay import replay_over_http
+from mlops_cli.packaging.wheels import Environment
+from mlops_cli.progress import QUIET
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(autouse=True)
+def _engine(docker_engine: str) -> None:
+    """Skipped where no engine is."""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("imaged") / "model"
+    bundles.write(folder, n=230)
+    return open_bundle(folder)
+
+
+def docker(*command: str) -> str:
+    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout
+
+
+def inspected(name: str) -> dict:
+    return json.loads(docker("image", "inspect", name))[0]
+
+
+def image(bundle: Bundle) -> BundleImage:
+    return image_of(bundle, base="python:{python}-slim", root=bundle.path)
+
+
+def spoiled(bundle: Bundle, folder: Path) -> Bundle:
+    """A copy whose seventh golden row asks for another probability than the model's."""
+    shutil.copytree(bundle.path, folder)
+    lines = (folder / "golden.jsonl").read_bytes().splitlines()
+    row = msgspec.json.decode(lines[6])
+    row["prediction"]["probability"] = 0.123456
+    lines[6] = msgspec.json.encode(row)
+    (folder / "golden.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    manifest.files["golden.jsonl"] = msgspec.structs.replace(
+        manifest.files["golden.jsonl"], sha256=sha256_of(folder / "golden.jsonl")
+    )
+    (folder / MANIFEST).write_bytes(canonical_json(manifest))
+    return open_bundle(folder)
+
+
+def test_the_image_says_what_it_is_and_holds_no_more(bundle: Bundle) -> None:
+    name = image(bundle).build(progress=QUIET)
+    assert name == f"delays:{bundle.version}"
+    found, base = inspected(name), inspected(f"python:{bundle.manifest.python}-slim")
+    labels = found["Config"]["Labels"]
+    assert labels["dev.mlops-cli.digest"] == bundle.digest
+    assert labels["org.opencontainers.image.version"] == bundle.version
+    assert int(found["Config"]["User"].partition(":")[0]) > 0
+    assert found["Config"]["Healthcheck"]["Test"][0] == "CMD"
+    assert "DO_NOT_TRACK=1" in found["Config"]["Env"]
+    assert found["Size"] - base["Size"] < 200e6
+    layers = found["RootFS"]["Layers"]
+    assert layers[: len(base["RootFS"]["Layers"])] == base["RootFS"]["Layers"]
+    assert len(layers) == len(base["RootFS"]["Layers"]) + 3
+    heavy = "('pandas', 'mlflow', 'dvc', 'sklearn', 'pyarrow', 'evidently')"
+    code = f"import importlib.util as u; print([m for m in {heavy} if u.find_spec(m)])"
+    assert docker("run", "--rm", "--entrypoint", "python3", name, "-c", code).strip() == "[]"
+
+
+def test_the_same_inputs_are_the_same_layers(bundle: Bundle, tmp_path: Path) -> None:
+    """Built by hand, too, as the Dockerfile says, and twice without any cache of the engine's."""
+    environment = Environment(
+        (bundle.path / "requirements.txt").read_text(), bundle.manifest.python, "amd64"
+    )
+    write_context(bundle, tmp_path / "image", base="python:{python}-slim")
+    layer = dependencies_layer(environment, progress=QUIET)
+    with tarfile.open(layer.file) as tar:
+        tar.extractall(tmp_path / "image", filter="tar")
+    build = ("build", "--quiet", "--no-cache", "--network", "none", str(tmp_path / "image"))
+    found = []
+    for _ in range(2):
+        made = docker(*build).strip()
+        found.append(inspected(made)["RootFS"]["Layers"])
+        docker("image", "rm", "--force", made)
+    assert found[0] == found[1]
+
+
+def test_another_model_is_another_last_layer_and_nothing_else(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    bundles.write(tmp_path / "model", n=235)
+    names = [image(b).build(progress=QUIET) for b in (bundle, open_bundle(tmp_path / "model"))]
+    one, other = (inspected(name)["RootFS"]["Layers"] for name in names)
+    assert one[:-1] == other[:-1]
+    assert one[-1] != other[-1]
+
+
+def test_what_stands_already_is_not_built_again(bundle: Bundle) -> None:
+    name = image(bundle).build(progress=QUIET)
+    created = inspected(name)["Created"]
+
+    class Heard:
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
+            self.said.append(message)
+
+        def say(self, message: str) -> None:
+            self.said.append(message)
+
+    heard = Heard()
+    image(bundle).build(progress=heard)
+    assert inspected(name)["Created"] == created
+    assert not [x for x in heard.said if "sent" in x or "golden" in x]
+
+
+def test_an_image_that_does_not_reproduce_a_row_gets_no_name(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    wrong = spoiled(bundle, tmp_path / "model")
+    with pytest.raises(EnvironmentFault, match=r"row 7 of .*golden\.jsonl.*probability"):
+        image(wrong).build(progress=QUIET)
+    label = f"label=dev.mlops-cli.digest={wrong.digest}"
+    assert docker("image", "ls", "--quiet", "--filter", label) == ""
+    assert docker("ps", "--all", "--quiet", "--filter", label) == ""
+
+
+def test_golden_rows_over_http_name_row_and_field(bundle: Bundle, tmp_path: Path) -> None:
+    """A server whose own replay was passed: the comparison from outside finds it, too."""
+    name = image(bundle).build(progress=QUIET)
+    container = docker("run", "--detach", "--publish", "127.0.0.1::8000", name).strip()
+    try:
+        port = int(docker("port", container, "8000/tcp").split(":")[1].split()[0])
+        wait = "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz')"
+        for _ in range(100):
+            if not subprocess.run(
+                ["docker", "exec", container, "python3", "-c", wait], capture_output=True
+            ).returncode:
+                break
+        assert replay_over_http(bundle, "127.0.0.1", port) == 230
+        wrong = spoiled(bundle, tmp_path / "model")
+        same = Bundle(wrong.path, wrong.manifest, bundle.digest)
+        with pytest.raises(EnvironmentFault, match=r"row 7 .*probability: wanted 0\.123456, got"):
+            replay_over_http(same, "127.0.0.1", port)
+    finally:
+        docker("rm", "--force", container)
+
+
+def test_a_base_that_cannot_be_had_is_named(bundle: Bundle) -> None:
+    absent = image_of(bundle, base="127.0.0.1:9/absent:1", root=bundle.path)
+    with pytest.raises(EnvironmentFault, match=r"base image 127\.0\.0\.1:9/absent:1") as refused:
+        absent.build(progress=QUIET)
+    assert "package.base" in (refused.value.hint or "")
+
+
+def test_a_registry_that_does_not_answer_is_named(bundle: Bundle) -> None:
+    with pytest.raises(EnvironmentFault, match=r"127\.0\.0\.1:9/team/delays.*cannot be pushed"):
+        image(bundle).push("127.0.0.1:9/team", progress=QUIET)
+    assert "127.0.0.1:9/team" not in docker("image", "ls")
