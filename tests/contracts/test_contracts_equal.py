@@ -22,9 +22,9 @@ from mlops_cli.tables import open_engine
 START = datetime(2013, 1, 1)
 moments = st.integers(0, 72).map(lambda h: START + timedelta(hours=h))
 texts = st.sampled_from(["a", "b", "c", "ab", "", "é", "A", " a"])
-number_texts = st.sampled_from(["1", "-2", "3.5", "4.0", "x", "", "1e2", "inf", "nan", "  7"])
+number_texts = st.sampled_from(["1", "-2", "3.5", "4.0", "x", "", "1e2", "inf", "nan", "NA", "  7"])
 moment_texts = st.sampled_from(
-    ["2013-01-01T05:00:00Z", "2013-01-02T05:00:00+02:00", "2013-01-03 00:00:00", "soon", ""]
+    ["2013-01-01T05:00:00Z", "2013-01-02T05:00:00+02:00", "2013-01-03 00:00:00", "soon", "", "?"]
 )
 floats = st.one_of(
     st.floats(-5, 5),
@@ -40,7 +40,11 @@ SOURCES: dict[str, tuple[Any, arrow.DataType, list[str]]] = {
     "texts": (texts, arrow.string(), ["text"]),
     "numbers": (number_texts, arrow.string(), ["float", "integer", "text"]),
     "truths": (st.booleans(), arrow.bool_(), ["boolean", "integer"]),
-    "yes": (st.sampled_from(["true", "false", "no", "T", "maybe"]), arrow.string(), ["boolean"]),
+    "yes": (
+        st.sampled_from(["true", "false", "no", "T", "maybe", "NA"]),
+        arrow.string(),
+        ["boolean"],
+    ),
     "moments": (moments, arrow.timestamp("us"), ["timestamp", "date"]),
     "spelled": (moment_texts, arrow.string(), ["timestamp"]),
     "days": (moments.map(lambda m: m.date()), arrow.date32(), ["date", "timestamp"]),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.tables.base import MISSING
 
 _INT64 = 2.0**63
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -17,9 +18,11 @@ def cast_series(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Serie
     """The series as `kind`, of the same index, and which of its values cannot be cast.
 
     Whole numbers are Int64, numbers float64, truths boolean, texts object, moments naive UTC.
-    A NaN is missing, not uncastable.
+    A NaN is missing, not uncastable, and so is a text of `tables.base.MISSING`.
     """
     series = _settled(series)
+    if kind != "text" and _is_text(series):
+        series = series.astype("object").mask(series.isin(MISSING).astype(bool), None)
     typed = _CASTS[kind](series)
     uncastable = series.notna() & typed.isna()
     return typed, uncastable & ~_says_nan(series) if kind == "float" else uncastable

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 ROW = "__row__"
 SOURCE = "__source__"
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?")
+"""What stands for a missing value where numbers, times and booleans are written as text."""
+RESERVED = frozenset((ROW, "__time__", "__target__", "__known__", "__at__", "file_row_number"))
+"""Names that queries give to columns of their own; lower case, since SQL knows no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Engine(Protocol):
     def columns(self, path: Path) -> list[Column]:
         """The columns of a CSV or Parquet file, types sniffed over the whole file.
 
-        Raises `DataError` for a file that cannot be read, has no columns, or names one twice.
+        Raises `DataError` for a file that cannot be read, has no columns, or names one twice
+        (in whatever case) or by a name in `RESERVED`.
         """
 
     def raw(self, path: Path) -> str:
@@ -57,7 +62,8 @@ class Engine(Protocol):
     def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
         """As `typed`, and beside each column its value in the file, as `__source__NAME`.
 
-        The source of a NaN is null, so that null beside a source is a value that cannot be cast.
+        The source is null for a NaN, and for a text in `MISSING` where no text is wanted: null
+        beside a source is a value that cannot be cast.
         """
 
     def rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ import duckdb
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
-from mlops_cli.errors import DataError, EnvironmentFault, UsageError
-from mlops_cli.tables.base import ROW, SOURCE, Column, literal, quote
+from mlops_cli.errors import DataError, EnvironmentFault, MlopsError, UsageError
+from mlops_cli.tables.base import MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
+from mlops_cli.tables.csv_form import CsvForm, broken_line, read_form
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,7 @@ _SQL_TYPES: dict[ValueType, str] = {
 }
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
+_INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
 
 def open_engine(temporary: Path | None = None) -> DuckDB:
@@ -57,6 +59,8 @@ class DuckDB:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._forms: dict[Path, CsvForm | None] = {}
+        self._natives: dict[Path, dict[str, str]] = {}
 
     def __enter__(self) -> DuckDB:
         return self
@@ -66,17 +70,19 @@ class DuckDB:
 
     def columns(self, path: Path) -> list[Column]:
         """See `Engine.columns`."""
-        reader = _read_csv(path) if _is_csv(path) else _read_parquet(path)
+        form = self._form(path)
+        # What is written for a missing or an infinite number must not make a column text.
+        words = f"sample_size = -1, nullstr = [{', '.join(map(literal, (*MISSING, *_INFINITE)))}]"
+        reader = _read_csv(path, form, words) if form else _read_parquet(path)
         found = self.rows(f"describe select * from {reader}")
-        names = [row[0] for row in found if row[0] != "file_row_number"]
-        if not names:
+        if not found:
             raise DataError(f"{path} has no columns", hint="is it the right file?")
         return [Column(n, _type_of(t), t) for n, t, *_ in found if n != "file_row_number"]
 
     def raw(self, path: Path) -> str:
         """See `Engine.raw`."""
-        if _is_csv(path):
-            reader = _read_csv(path, "all_varchar = true")
+        if form := self._form(path):
+            reader = _read_csv(path, form, "all_varchar = true")
             return f"(select *, row_number() over () - 1 as {ROW} from {reader})"
         return f"(select * rename (file_row_number as {ROW}) from {_read_parquet(path)})"
 
@@ -90,7 +96,7 @@ class DuckDB:
         """See `Engine.typed_with_source`."""
         native = self._native(path, types)
         cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
-        cells += [f"{_source(n, native[n])} as {quote(SOURCE + n)}" for n in types]
+        cells += [f"{_source(n, native[n], types[n])} as {quote(SOURCE + n)}" for n in types]
         return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
 
     def rows(
@@ -119,7 +125,8 @@ class DuckDB:
             return int(result[0][0])
 
     def _native(self, path: Path, types: Mapping[str, ValueType]) -> dict[str, str]:
-        native = {c.name: c.native for c in self._raw_columns(path)}
+        native = self._natives.get(path) or {n: t for n, t, *_ in self._described(path)}
+        self._natives[path] = native
         if missing := [name for name in types if name not in native]:
             raise DataError(
                 f"{path} has no column {missing[0]!r}",
@@ -127,9 +134,27 @@ class DuckDB:
             )
         return native
 
-    def _raw_columns(self, path: Path) -> list[Column]:
+    def _form(self, path: Path) -> CsvForm | None:
+        """A CSV file's form, None for Parquet; its names are checked once."""
+        if path not in self._forms:
+            self._forms[path] = form = read_form(path) if _is_csv(path) else None
+            _check_names(path, form.names if form else self._parquet_names(path))
+        return self._forms[path]
+
+    def _parquet_names(self, path: Path) -> list[str]:
+        # As the file has them: a query gives a name that occurs twice another ending.
+        found = self.rows(f"select name, num_children from parquet_schema({literal(str(path))})")
+        names: list[str] = []
+        inside = 0
+        for name, children in found[1:]:
+            if not inside:
+                names.append(name)
+            inside = max(0, inside - 1) + (children or 0)
+        return names
+
+    def _described(self, path: Path) -> list[tuple[Any, ...]]:
         found = self.rows(f"describe select * from {self.raw(path)}")
-        return [Column(n, _type_of(t), t) for n, t, *_ in found if n != ROW]
+        return [row for row in found if row[0] != ROW]
 
 
 def _silent(session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -150,9 +175,26 @@ def _is_csv(path: Path) -> bool:
     )
 
 
-def _read_csv(path: Path, options: str = "sample_size = -1") -> str:
+def _check_names(path: Path, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in filter(None, names):
+        if name.lower() in RESERVED:
+            raise DataError(
+                f"{path.name} has a column {name!r}, a name that is used for something else here",
+                hint="rename the column",
+            )
+        if (twin := seen.get(name.lower())) is not None:
+            raise DataError(
+                f"{path.name} has two columns of one name: {twin!r} and {name!r}",
+                hint="rename one of them; names must differ in more than their case",
+            )
+        seen[name.lower()] = name
+
+
+def _read_csv(path: Path, form: CsvForm, options: str) -> str:
     # null_padding and ignore_errors stay off: a broken line is an error, not a guess.
-    return f"read_csv({literal(str(path))}, header = true, {options})"
+    given = f"header = true, delim = {literal(form.delimiter)}, skip = {form.blank}"
+    return f"read_csv({literal(str(path))}, {given}, {options})"
 
 
 def _read_parquet(path: Path) -> str:
@@ -177,8 +219,10 @@ def _cast(name: str, native: str, to: ValueType) -> str:
     return f"try_cast({column} as {target})"
 
 
-def _source(name: str, native: str) -> str:
+def _source(name: str, native: str, to: ValueType) -> str:
     column = quote(name)
+    if native == "VARCHAR" and to != "text":
+        return f"case when {column} not in ({', '.join(map(literal, MISSING))}) then {column} end"
     if native in ("DOUBLE", "FLOAT"):
         return f"case when not isnan({column}) then {column} end"
     return column
@@ -202,8 +246,25 @@ def _errors() -> Iterator[None]:
         raise
 
 
-def _typed(e: duckdb.Error) -> DataError | EnvironmentFault:
+def _typed(e: duckdb.Error) -> MlopsError:
     text = " ".join(str(e).split())[:300]
     if re.search(r"no space left|permission denied|read-only|out of memory", text, re.I):
         return EnvironmentFault(text, hint="make room, or run where the project may be written")
-    return DataError(text, hint="is the file whole, UTF-8 and of the form its ending says?")
+    hint = "is the file whole, UTF-8 and of the form its ending says?"
+    if not (file := re.search(r'^ *file = (.+)$|sniffing file "(.+)"', str(e), re.M)):
+        return DataError(text, hint=hint)
+    path = Path(file[1] or file[2])
+    return DataError(f"{path.name}: {_broken(path) or _first_words(str(e))}", hint=hint)
+
+
+def _broken(path: Path) -> str | None:
+    try:
+        return broken_line(path, read_form(path))
+    except (MlopsError, OSError):
+        return None
+
+
+def _first_words(text: str) -> str:
+    """DuckDB's complaint about a CSV file, without its advice on how to overlook the fault."""
+    said = re.split(r"Possible (?:fixes|Solution)|The search space", text)[0]
+    return " ".join(said.removeprefix("Invalid Input Error: ").split())[:300]
