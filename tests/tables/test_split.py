@@ -61,3 +61,15 @@ def test_another_seed_draws_other_rows_and_the_same_seed_the_same():
 def test_too_few_rows_names_the_numbers():
     with pytest.raises(DataError, match=r"5 rows .* hold-out of 1"):
         split("time", 0.2, 0.2, seed=0, n=5)
+
+
+@settings(deadline=None, max_examples=60)
+@given(counts=st.lists(st.integers(1, 6), min_size=1, max_size=8), seed=st.integers(0, 5))
+def test_a_class_of_few_rows_is_trained_and_the_parts_keep_their_sizes(counts, seed):
+    target = np.repeat(np.arange(len(counts) + 1), [*counts, 60])
+    n = len(target)
+    parts = split("stratified", 0.2, 0.2, seed=seed, n=n, target=target)
+    assert set(target[parts.train].tolist()) == set(range(len(counts) + 1))
+    assert (len(parts.validation), len(parts.holdout)) == (round(n * 0.2), round(n * 0.2))
+    together = np.concatenate([parts.train, parts.validation, parts.holdout])
+    assert sorted(together.tolist()) == list(range(n))

@@ -42,7 +42,8 @@ def split(
 
     `time` takes the rows in their order, the oldest for training and the newest for the
     hold-out; `random` takes them in an order that `seed` draws; `stratified` does so within each
-    class of `target` (shape (n,)), so that every part has each class's share. Part sizes are
+    class of `target` (shape (n,)), so that every part has each class's share, and training at
+    least one row of each as far as there are rows to trade. Part sizes are
     `round(n * share)`, the training part takes what is left. Raises `DataError` where a part has
     fewer than two rows.
     """
@@ -81,4 +82,23 @@ def _spread(order: Rows, target: NDArray[np.generic], sizes: tuple[int, int]) ->
             free = np.flatnonzero(parts[start:ends] == 0)[:take]
             parts[start + free] = part
         start = ends
+    _train_every_class(codes[grouped], parts)
     return order[grouped[np.argsort(parts, kind="stable")]]
+
+
+def _train_every_class(codes: Rows, parts: Rows) -> None:
+    """Trade the first row of a class that training has none of for one of its largest class.
+
+    A class of one row could be learned in no other part; the parts keep their sizes. `codes` and
+    `parts` (shape (n,)) are changed together; where training has nothing to spare, nothing is.
+    """
+    trained = np.bincount(codes[parts == 0], minlength=int(codes.max()) + 1)
+    for code in np.flatnonzero(trained == 0):
+        largest = int(trained.argmax())
+        if trained[largest] < MINIMUM:
+            return
+        row = np.flatnonzero(codes == code)[0]
+        spare = np.flatnonzero((codes == largest) & (parts == 0))[-1]
+        parts[spare], parts[row] = parts[row], 0
+        trained[largest] -= 1
+        trained[code] += 1
