@@ -163,10 +163,10 @@ def _aggregate(
 ) -> str:
     flags = [f"coalesce({c.sql}, false) as bad_{i}" for i, c in enumerate(checks)]
     names = [f"bad_{i}" for i in range(len(checks))]
-    cells = ["count(*)", f"count(*) filter (where {' or '.join(names)})"]
+    cells = ["count(*)", f"count_if({' or '.join(names)})"]
     cells.append(f"max({quote(timed)})" if timed else "null")
-    cells.append(f"count(*) filter (where {quote(ordered_by)} is null)" if ordered_by else "0")
-    cells += [f"count(*) filter (where {name})" for name in names]
+    cells.append(f"count_if({quote(ordered_by)} is null)" if ordered_by else "0")
+    cells += [f"count_if({name})" for name in names]
     inner = ", ".join([*flags, *(quote(n) for n in {timed: 0, ordered_by: 0} if n)])
     return f"select {', '.join(cells)} from (select {inner} from {relation})"
 

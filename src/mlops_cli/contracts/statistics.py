@@ -121,27 +121,28 @@ def _scan(
 
 
 def _cells(name: str, kind: ValueType) -> list[str]:
+    # No FILTER: DuckDB holds a copy of all columns for each, which is quadratic in the columns.
     typed, source = quote(name), quote(SOURCE + name)
     missing = f"{typed} is null or isnan({typed})" if kind == "float" else f"{typed} is null"
     low = high = "null"
     infinite_low = infinite_high = "0"
     whole = "true" if kind == "integer" else "false"
     if kind in ("integer", "float"):
-        finite = f" filter (where isfinite({typed}))" if kind == "float" else ""
-        low, high = f"min({typed}){finite}", f"max({typed}){finite}"
+        finite = f"case when isfinite({typed}) then {typed} end" if kind == "float" else typed
+        low, high = f"min({finite})", f"max({finite})"
     if kind == "float":
-        infinite_low = f"count(*) filter (where {typed} = '-inf'::double)"
-        infinite_high = f"count(*) filter (where {typed} = 'inf'::double)"
-        whole = f"bool_and({typed} = trunc({typed})){finite}"
+        infinite_low = f"count_if({typed} = '-inf'::double)"
+        infinite_high = f"count_if({typed} = 'inf'::double)"
+        whole = f"bool_and({finite} = trunc({finite}))"
     return [
-        f"count(*) filter (where {missing})",
+        f"count_if({missing})",
         f"approx_count_distinct({typed})",
         low,
         high,
         f"{infinite_low} > 0",
         f"{infinite_high} > 0",
         f"coalesce({whole}, false)",
-        f"count(*) filter (where {typed} is null and {source} is not null)",
+        f"count_if({typed} is null and {source} is not null)",
     ]
 
 

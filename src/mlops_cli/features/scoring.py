@@ -63,7 +63,7 @@ def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
     if not held:
         return
     relation = engine.typed_with_source(path, {i.name: i.type for i in held})
-    firsts = ", ".join(f"min({ROW}) filter (where {_is_bad(i)})" for i in held)
+    firsts = ", ".join(f"min(case when {_is_bad(i)} then {ROW} end)" for i in held)
     (found,) = engine.rows(f"select {firsts} from {relation}")
     rows = [(row, n) for n, row in enumerate(found) if row is not None]
     if not rows:
