@@ -35,11 +35,12 @@ def predictive_power(
     outcomes = _outcomes(table[target], task)
     folds = np.random.default_rng(0).integers(0, FOLDS, table.num_rows)
     regression = task == "regression"
-    return {
-        name: min(_power(table[name], y, folds, regression) for y in outcomes)
-        for name in table.column_names
-        if name != target and not pa.types.is_temporal(table.schema.field(name).type)
-    }
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the end of float64
+        return {
+            name: min(_power(table[name], y, folds, regression) for y in outcomes)
+            for name in table.column_names
+            if name != target and not pa.types.is_temporal(table.schema.field(name).type)
+        }
 
 
 def exact_combination(table: pa.Table, target: str, columns: Sequence[str]) -> dict[str, float]:
@@ -153,7 +154,7 @@ def _straight_line(number: Floats | None, y: Floats) -> float:
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
     plain = (
-        column.cast(pa.float64())
+        column.cast(pa.float64(), safe=False)  # above 2**53 rounded, as it is everywhere else
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8()).cast(pa.float64())
     )

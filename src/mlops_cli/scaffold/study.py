@@ -134,4 +134,4 @@ def _warnings(table: TableStatistics, target: Target, time: str | None) -> Itera
     if time and (gaps := table.columns[time].nulls):
         yield f"{gaps} rows have no {time}: validate leaves them out, nothing can place them"
     if table.skipped:
-        yield f"nested columns are not read: {', '.join(table.skipped)}"
+        yield f"columns without plain values are not read: {', '.join(table.skipped)}"
