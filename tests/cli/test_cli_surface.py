@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def test_an_unknown_option_is_exit_2() -> None:
     )
     assert done.returncode == 2
     assert "--nope" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [["run", "--nope"], ["drift"], ["init"], ["serve-it"], ["deploy", "--port", "many"]]
+)
+def test_what_the_parser_refuses_is_one_json_object_too(line: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_cli", *line, "--json"], capture_output=True, text=True
+    )
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["error"]["code"], told["command"]) == (2, 2, line[0])
+    assert told["error"]["message"] in done.stderr
 
 
 def test_the_front_page_names_every_command() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
+from typer.exceptions import TyperException
 
 from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error, redact
-from mlops_cli.errors import MlopsError
+from mlops_cli.errors import MlopsError, UsageError
 
 T = TypeVar("T")
 
@@ -38,6 +39,20 @@ def execute(
             raise typer.Exit(code)
 
 
+def run_for_json(app: Callable[..., Any], arguments: Sequence[str]) -> int:
+    """Run a command line that asks for JSON, and say in JSON, too, what the parser refuses."""
+    try:
+        return int(app(list(arguments), prog_name="mlops", standalone_mode=False) or 0)
+    except typer.Abort:
+        return INTERRUPTED
+    except TyperException as e:
+        named = next((a for a in arguments if not a.startswith("-")), "")
+        fault = UsageError(e.format_message(), hint=f"mlops {named} --help".replace("  ", " "))
+        command = named or "mlops"
+        _tell(command, fault, as_json=True)
+        return fault.exit_code
+
+
 @contextmanager
 def _failures(command: str, *, as_json: bool) -> Iterator[None]:
     try:
@@ -58,6 +73,11 @@ def _failures(command: str, *, as_json: bool) -> Iterator[None]:
 
 
 def _fail(command: str, e: MlopsError, *, as_json: bool) -> NoReturn:
+    _tell(command, e, as_json=as_json)
+    raise typer.Exit(e.exit_code) from e
+
+
+def _tell(command: str, e: MlopsError, *, as_json: bool) -> None:
     if as_json:
         error = {
             "code": e.exit_code,
@@ -67,7 +87,6 @@ def _fail(command: str, e: MlopsError, *, as_json: bool) -> NoReturn:
         }
         _print_json({"command": command, "error": error})
     print_error(e)
-    raise typer.Exit(e.exit_code) from e
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -21,4 +21,8 @@ def main() -> None:
         sys.exit(stage_command(sys.argv[2:]))
     from mlops_cli.cli.app import app
 
+    if "--json" in sys.argv[1:]:
+        from mlops_cli.cli.frame import run_for_json
+
+        sys.exit(run_for_json(app, sys.argv[1:]))
     app(prog_name="mlops")
