@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import shutil
@@ -19,7 +20,9 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project, check_config
 from mlops_cli.deploy.history import HISTORY, Event, record
 from mlops_cli.errors import EnvironmentFault, UsageError
-from mlops_cli.stages.deploy import deploy
+from mlops_cli.stages.deploy import deploy, plan, render
+from mlops_cli.stages.logs import logs
+from mlops_cli.stages.status import status
 from mlops_cli.tracking import open_tracking
 
 
@@ -129,3 +132,49 @@ def test_the_history_only_grows(tmp_path: Path) -> None:
     lines = [msgspec.json.decode(x) for x in both.splitlines()]
     assert [x["time"] for x in lines] == ["2024-02-29T12:00:00Z"] * 2
     assert len(lines[0]["reason"]) == 500
+
+
+def test_a_plan_and_a_rendering_are_of_the_champion_and_leave_no_trace(
+    project: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no champion"):
+        plan(project)
+    digest = crown(project, "model", 240)
+    planned = plan(project)
+    assert (planned.target, planned.digest) == ("local", digest)
+    assert [change.action for change in planned.changes] == ["create"]
+    rendered = render(project, tmp_path / "out")
+    assert [Path(file).name for file in rendered.files] == ["delays.service"]
+    assert not history(project)
+    deploy(project)
+    assert plan(project).changes == ()
+    assert [c.action for c in plan(project, port=free_port()).changes] == ["update"]
+
+
+def test_logs_are_given_line_by_line_and_at_the_end(project: Project) -> None:
+    with pytest.raises(EnvironmentFault, match="nothing of this project runs"):
+        logs(project)
+    crown(project, "model", 240)
+    deploy(project)
+    heard: list[str] = []
+    found = logs(project, on_line=heard.append)
+    assert found.target == "local"
+    assert list(found.lines) == heard
+    assert any("answers on" in line for line in heard)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_status_tells_of_a_target_that_does_not_answer_and_of_those_that_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert status(project).unreachable == (), "nothing was ever deployed to docker: nobody asks"
+    digest = crown(project, "model", 240)
+    deploy(project)
+    record(project.root, Event("deploy", "docker", "done", digest=digest))
+    found = status(project)
+    assert [(d.target, d.healthy) for d in found.deployments] == [("local", True)]
+    (silent,) = found.unreachable
+    assert silent.name == "docker"
+    assert "no Docker engine answers" in silent.why
+    gc.collect()  # the SDK leaves the socket that it could not connect to the collector

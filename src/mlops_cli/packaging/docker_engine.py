@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,13 +57,21 @@ def push_image(name: str, target: str, *, progress: Progress) -> None:
     repository, _, tag = target.rpartition(":")
     with _docker.engine(f"{target} cannot be pushed") as client:
         client.images.get(name).tag(repository, tag)
-        for said in client.api.push(repository, tag, stream=True, decode=True):
-            if "error" in said:
-                raise EnvironmentFault(
-                    f"{target} cannot be pushed: {str(said['error'])[:_SHOWN]}",
-                    hint=f"docker login {repository.partition('/')[0]}",
-                )
-            _tell(said, f"pushing {target}", progress)
+        try:
+            _push(client, repository, tag, progress)
+        except BaseException:
+            client.images.remove(target)  # the name alone: the image has another
+            raise
+
+
+def _push(client: Any, repository: str, tag: str, progress: Progress) -> None:
+    for said in client.api.push(repository, tag, stream=True, decode=True):
+        if "error" in said:
+            raise EnvironmentFault(
+                f"{repository}:{tag} cannot be pushed: {str(said['error'])[:_SHOWN]}",
+                hint=f"docker login {repository.partition('/')[0]}",
+            )
+        _tell(said, f"MB of {repository}:{tag} pushed", progress)
 
 
 def _have_base(client: Any, base: str, progress: Progress) -> str:
@@ -77,7 +86,7 @@ def _have_base(client: Any, base: str, progress: Progress) -> str:
         for said in client.api.pull(repository, tag, stream=True, decode=True):
             if "error" in said:
                 raise EnvironmentFault(str(said["error"])[:_SHOWN])
-            _tell(said, f"pulling {base}", progress)
+            _tell(said, f"MB of {base} pulled", progress)
         return str(client.images.get(base).id)
     except (_docker.EngineError, EnvironmentFault) as e:
         raise EnvironmentFault(
@@ -151,11 +160,27 @@ def _admit(client: Any, image: str, bundle: Bundle, name: str, progress: Progres
     try:
         prove(client, image, bundle, progress=progress)
     except BaseException:
-        if not client.images.get(image).tags:  # the engine may know it under another name
-            client.images.remove(image)
+        _forget(client, image)
         raise
+    before = _id(client, name)
     repository, _, tag = name.rpartition(":")
     client.images.get(image).tag(repository, tag)
+    if before not in (None, image):  # of the same bundle, by another release or on another base
+        _forget(client, before)
+
+
+def _id(client: Any, name: str) -> str | None:
+    try:
+        return str(client.images.get(name).id)
+    except _docker.NotFound:
+        return None
+
+
+def _forget(client: Any, image: str | None) -> None:
+    """Remove an image that has lost its name, unless a container or another name holds it."""
+    with suppress(_docker.EngineError):
+        if not client.images.get(image).tags:
+            client.images.remove(image)
 
 
 def _tell(said: dict[str, Any], what: str, progress: Progress) -> None:
