@@ -99,6 +99,8 @@ def test_each_table_has_its_contract():
         ({"row": {"w": "born"}}, {}, "features.row.w: `born` is a date", "hour(born)"),
         ({"row": {"w": "make_date(year, 1, 1)"}}, {}, "features.row.w is a date", "hour(w)"),
         ({"row": {"hour": "day"}}, {}, "features.row: the name `hour` is taken", "another name"),
+        ({"row": {"Hour": "day"}}, {}, "features.row: the name `Hour` is taken", "another name"),
+        ({"row": {"w": "day", "W": "hour"}}, {}, "the name `W` is taken", "another name"),
         ({"row": {"late": "day"}}, {}, "the name `late` is taken", "another name"),
         ({"row": {"__x": "day"}}, {}, "`__x`", None),
         ({"columns": ["hour"]}, {"target": "arr_dela"}, "data.target: no column", "`arr_delay`"),

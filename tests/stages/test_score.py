@@ -181,3 +181,19 @@ def test_many_rows_are_read_in_chunks_and_stay_in_order(fitted, tmp_path):
     pq.write_table(pa.table(table), tmp_path / "in.parquet")
     rows = scored(fitted, tmp_path / "in.parquet", "out.parquet")
     assert [r["n"] for r in rows] == list(range(n))
+
+
+def test_a_nested_column_goes_to_parquet_and_not_to_csv(fitted, tmp_path):
+    source = tmp_path / "in.parquet"
+    table = {"x": [1.0], "city": ["bx"], "n": [3], "tags": [[1, 2]]}
+    pq.write_table(pa.table(table | {"at": ["2013-01-03T00:00:00Z"]}), source)
+    assert scored(fitted, source, "out.parquet")[0]["tags"] == [1, 2]
+    with pytest.raises(UsageError, match=r"`tags` is list.*which CSV cannot hold"):
+        scored(fitted, source, "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_word_for_missing_is_a_missing_number(fitted, tmp_path):
+    lines = [f"{x},bx,2013-01-03T00:00:00Z,3,a" for x in ("NA", "", "NULL")]
+    rows = scored(fitted, raw_csv(tmp_path / "in.csv", *lines), "out.parquet")
+    assert len({row["probability"] for row in rows}) == 1

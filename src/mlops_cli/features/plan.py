@@ -90,8 +90,8 @@ def _joined_types(
         for name in join.columns:
             if name not in types:
                 raise _at(f"{key}.columns", unknown_column(name, types))
-            if name in joined or name in event:
-                where = config.data.table if name in event else "another join"
+            if _taken(name, joined) or _taken(name, event):
+                where = config.data.table if _taken(name, event) else "another join"
                 raise _clash(f"{key}.columns", name, f"`{where}` has it, too")
             joined[name] = types[name]
     return joined
@@ -157,11 +157,13 @@ def _check_names(
         raise UsageError(
             f"{_FILE}: `features` names none", hint="list columns under features.columns"
         )
-    for name in features.row:
-        if name in event or name in joined:
+    for i, name in enumerate(features.row):
+        if _taken(name, event) or _taken(name, joined):
             raise _clash("features.row", name, "a table has a column of that name")
+        if _taken(name, list(features.row)[:i]):
+            raise _clash("features.row", name, "another row feature has it but for its case")
     for name in (*features.row, *joined):
-        if name == target:
+        if _taken(name, [target]):
             raise _clash("features", name, "the target has that name")
         if name.startswith("__"):
             raise UsageError(f"{_FILE}: features: `{name}`: names with __ are our own")
@@ -244,6 +246,11 @@ def _inputs(
         )
         for name in ordered
     )
+
+
+def _taken(name: str, names: Iterable[str]) -> bool:
+    # SQL does not tell names apart that differ in their case only.
+    return name.lower() in {other.lower() for other in names}
 
 
 def _kind(of: ValueType) -> Literal["numeric", "category"]:

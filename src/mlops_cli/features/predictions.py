@@ -131,7 +131,18 @@ def _open(path: Path, schema: pa.Schema) -> Any:
     name = path.name.lower()
     if name.endswith(_PARQUET):
         return pq.ParquetWriter(path, schema, compression="zstd")
+    for field in schema:
+        if not _is_plain(field.type):
+            raise UsageError(
+                f"the column `{field.name}` is {field.type}, which CSV cannot hold",
+                hint="write to a file that ends in .parquet",
+            )
     tab = "\t" if name.endswith(".tsv") else ","
     return pyarrow.csv.CSVWriter(
         path, schema, write_options=pyarrow.csv.WriteOptions(delimiter=tab)
     )
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    bytes_ = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return not (pa.types.is_nested(kind) or bytes_ or pa.types.is_interval(kind))
