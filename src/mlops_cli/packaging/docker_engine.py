@@ -185,5 +185,6 @@ def _forget(client: Any, image: str | None) -> None:
 
 def _tell(said: dict[str, Any], what: str, progress: Progress) -> None:
     part = said.get("progressDetail") or {}
-    if part.get("total"):
-        progress.update(what, done=part.get("current", 0) / 1e6, total=part["total"] / 1e6)
+    done, total = part.get("current", 0), part.get("total", 0)
+    if max(done, _CHUNK) < total:  # small layers are over before anybody could read of them
+        progress.update(what, done=done / 1e6, total=total / 1e6)
