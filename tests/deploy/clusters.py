@@ -22,7 +22,7 @@ def kubectl(*command: str, given: str | None = None, namespace: str = "") -> str
     """What kubectl prints; raises with what it said where it fails."""
     where = [f"--namespace={namespace}"] if namespace else []
     done = subprocess.run(
-        ["kubectl", *command, *where],
+        ["kubectl", *where, *command],
         input=given,
         capture_output=True,
         encoding="utf-8",
