@@ -102,6 +102,20 @@ def test_a_second_run_does_nothing_and_a_lost_output_is_made_again(project: Path
     assert {s["state"] for s in last} == {"unchanged"}
 
 
+def test_run_works_from_a_subfolder_from_elsewhere_and_against_the_environment(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = {"unchanged"}
+    below = json.loads(mlops(project / "tests", "run", "--json").stdout)["result"]["stages"]
+    assert {s["state"] for s in below} == states
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path / "another"))
+    (project / "reports/validate.json").unlink()
+    asked = ["run", "validate", "--project", project.name, "--json"]
+    (there,) = json.loads(mlops(tmp_path, *asked).stdout)["result"]["stages"]
+    assert there["name"] == "validate"
+    assert (project / "reports/validate.json").exists()
+
+
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(project: Path) -> None:
     edit(project, lambda c: c.update(deploy={"port": 8001}))
     assert "up to date" in dvc(project, "status").stdout

@@ -15,6 +15,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def main() -> None:
     """The entry point of the command `mlops`."""
+    try:
+        _dispatch()
+    except KeyboardInterrupt:  # while modules load: no command stands ready yet to tell it
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+def _dispatch() -> None:
     if sys.argv[1:2] == ["stage"]:  # called by DVC, six times a run: no parser, no Typer
         from mlops_cli.cli.stage import stage_command
 

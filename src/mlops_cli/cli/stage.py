@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from mlops_cli.cli.faults import INTERRUPTED, UNDER_RUN, bug, os_fault, print_error
 from mlops_cli.cli.terminal import TerminalProgress
@@ -19,7 +20,7 @@ def stage_command(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments else ""
     try:
         name, revision = _parse(arguments)
-        project = load_project()
+        project = load_project(Path.cwd())  # whatever MLOPS_PROJECT says: DVC stands in ours
         progress = TerminalProgress(prefix=name)
         outcome = run_stage(project, name, revision, progress=progress)
         progress.say(f"done in {outcome.seconds:.1f} s")

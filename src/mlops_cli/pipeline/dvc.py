@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     """Run what has changed of `targets` and their upstream (none: of the whole pipeline).
 
     Returns the names of the stages that were run or restored from DVC's run cache. Raises
-    `StageFailed` for a stage whose command failed, and a typed error for what DVC refuses.
+    `StageFailed` for a stage whose command failed, KeyboardInterrupt for one that Ctrl-C ended,
+    and a typed error for what DVC refuses.
     """
     with _quiet(), _our_interpreter_first(), _repo(root) as repo:
         try:
@@ -82,7 +84,7 @@ def _repo(root: Path) -> Iterator[Repo]:
         ) from e
     except DvcException as e:
         raise _typed(e) from e
-    with repo:
+    with repo, chdir(root):  # DVC looks for dvc.yaml where the process stands
         yield repo
 
 
@@ -90,6 +92,8 @@ def _reproduction_error(e: ReproductionError) -> MlopsError:
     cause = e.__cause__
     name = str(e).partition("'")[2].rpartition("'")[0] or str(e)
     if isinstance(cause, StageCmdFailedError):
+        if re.search(r"exited with (-2|130)$", str(cause)):  # Ctrl-C, before it could say so
+            raise KeyboardInterrupt from e
         return StageFailed(name, f"the stage {name!r} failed: {str(cause)[:200]}")
     if isinstance(cause, DvcException):
         return _typed(cause, where=f"stage {name!r}: ")
