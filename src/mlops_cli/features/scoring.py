@@ -30,7 +30,7 @@ def raw_table_sql(
     `check_values`). Raises `DataError` naming a column that is lacking and cannot be made.
     """
     present = raw_names(engine, path)
-    joins = _needed_joins(project, schemas, bundle, present)
+    joins = _needed_joins(project, schemas, bundle, path, present)
     own = {i.name: i.type for i in bundle.manifest.inputs if i.name in present}
     columns = {**_join_columns(project, schemas, joins), **own}
     if lacking := [name for name in columns if name not in present]:
@@ -94,7 +94,7 @@ def _bad_value(path: Path, i: Input, row: int, value: object) -> DataError:
 
 
 def _needed_joins(
-    project: Project, schemas: Schemas, bundle: Bundle, present: Sequence[str]
+    project: Project, schemas: Schemas, bundle: Bundle, file: Path, present: Sequence[str]
 ) -> tuple[JoinSource, ...]:
     lacking = [i for i in bundle.manifest.inputs if i.name not in present]
     made: set[str] = set()
@@ -109,7 +109,7 @@ def _needed_joins(
     for i in lacking:
         if i.name not in made:
             why = "no join of mlops.yaml makes it" if i.source == "join" else "the model needs it"
-            raise _lacks(None, i.name, why)
+            raise _lacks(file, i.name, why)
     return tuple(sources)
 
 
@@ -130,9 +130,8 @@ def _is_plain(tree: FeatureTree) -> bool:
     return tree.tree.op == "column" and tree.tree.value == tree.name
 
 
-def _lacks(path: Path | None, name: str, why: str) -> DataError:
-    where = path.name if path is not None else "the table"
+def _lacks(path: Path, name: str, why: str) -> DataError:
     return DataError(
-        f"{where} has no column `{name}`, and {why}",
+        f"{path.name} has no column `{name}`, and {why}",
         hint=f"add the column `{name}` (its values may be empty where the contract allows it)",
     )

@@ -104,10 +104,11 @@ def _read_plan(path: Path) -> FeaturePlan:
 def _target(column: pa.ChunkedArray, plan: FeaturePlan) -> NDArray[np.float64]:
     if plan.classes is None:
         values = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-        if not np.isfinite(values).all():
-            bad = int((~np.isfinite(values)).sum())
+        sound = np.abs(values) <= np.finfo(np.float32).max
+        if not sound.all():
             raise DataError(
-                f"the target {plan.target.name!r} is infinite or NaN in {bad} rows",
+                f"the target {plan.target.name!r} is NaN, infinite or beyond a 32-bit float in "
+                f"{int((~sound).sum())} rows",
                 hint="hold it to a range in the contract, or leave such rows out in data.target",
             )
         return values
