@@ -37,13 +37,13 @@ class Project:
         return self.root / ".mlops"
 
 
-def find_project(start: Path | None = None) -> Path:
+def find_project(start: Path | str | None = None) -> Path:
     """The folder that holds `mlops.yaml`: `start` itself, MLOPS_PROJECT, or a parent of here.
 
     Raises `UsageError` where there is none.
     """
-    chosen = start or (Path(p) if (p := os.environ.get("MLOPS_PROJECT")) else None)
-    if chosen is not None:
+    if named := start or os.environ.get("MLOPS_PROJECT"):
+        chosen = Path(named)
         if (chosen / CONFIG).is_file():
             return chosen.resolve()
         raise UsageError(f"{chosen} has no {CONFIG}", hint="make a project with `mlops init`")
@@ -57,7 +57,7 @@ def find_project(start: Path | None = None) -> Path:
     )
 
 
-def load_project(start: Path | None = None, *, env: str | None = None) -> Project:
+def load_project(start: Path | str | None = None, *, env: str | None = None) -> Project:
     """Load the project that `start` names or this folder stands in, with the overlay of `env`.
 
     Without `env` the environment's MLOPS_ENV names the overlay, if any.
@@ -85,7 +85,8 @@ def check_config(raw: Any, *, file: str) -> Config:
     try:
         return Config.model_validate({k: {} if v is None else v for k, v in raw.items()})
     except ValidationError as e:
-        faults = [_fault(error) for error in e.errors()]
+        unknown_first = sorted(e.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        faults = [_fault(error) for error in unknown_first]
         raise UsageError(
             f"{file}: " + "; ".join(dict.fromkeys(text for text, _ in faults)),
             hint=next((h for _, h in faults if h), f"edit {file}; `mlops config --schema` helps"),

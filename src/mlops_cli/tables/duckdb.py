@@ -194,6 +194,8 @@ def _check_names(path: Path, names: Iterable[str]) -> None:
 def _read_csv(path: Path, form: CsvForm, options: str) -> str:
     # null_padding and ignore_errors stay off: a broken line is an error, not a guess.
     given = f"header = true, delim = {literal(form.delimiter)}, skip = {form.blank}"
+    if all(form.names):  # said, or a column named `null` would have none
+        given += f", names = [{', '.join(map(literal, form.names))}]"
     return f"read_csv({literal(str(path))}, {given}, {options})"
 
 
