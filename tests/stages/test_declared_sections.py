@@ -68,5 +68,5 @@ def test_a_stage_reads_what_it_declares(root: Path, stage: Stage) -> None:
 def test_an_undeclared_section_would_be_noticed(root: Path) -> None:
     blind = dataclasses.replace(STAGES[0], params=("project",))
     work = getattr(importlib.import_module(STAGES[0].module), STAGES[0].name)
-    with pytest.raises(Touched, match="features|data"):
+    with pytest.raises(Touched, match=r"features|data"):
         work(declared_only(load_project(root), blind))
