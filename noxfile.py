@@ -17,7 +17,9 @@ def tests(session: nox.Session) -> None:
     _install(session)
     _house(session)
     coverage = ("--cov", "--cov-report=term:skip-covered", "--no-cov-on-fail")
-    session.run("pytest", "-m", "not slow", "-n", "2", *coverage, *session.posargs)
+    session.run(
+        "pytest", "-m", "not slow", "-n", "2", "--dist", "loadfile", *coverage, *session.posargs
+    )
     logging.getLogger("nox").setLevel(logging.ERROR)
 
 
