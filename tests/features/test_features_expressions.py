@@ -33,6 +33,16 @@ TYPES = {
     "ts": "timestamp",
     "Dep Time": "integer",
 }
+
+
+def case_of_case(levels: int) -> str:
+    """The subject of a case stands in each of its branches: three times as much at each level."""
+    text = "i"
+    for _ in range(levels):
+        text = f"case {text} when 1 then 2 when 3 then 4 when 5 then 6 end"
+    return text
+
+
 MEANT = [
     "i + j * 2 - 1",
     "-i // j % 2",
@@ -80,6 +90,8 @@ MEANT = [
     "cast(b as integer) + 1",
     "cast(d as varchar)",
     "make_date(2013, i + 9, 28)",
+    "coalesce(cast(null as varchar), t)",
+    "case when b then least(cast(null as varchar)) else t end",
     "1e3 + .5",
     "isnan(0.0 / 0.0)",
 ]
@@ -145,6 +157,7 @@ def test_an_expression_means_what_duckdb_means_by_it(text):
         ("i & 1", "not of the closed set"),
         ("+".join(["i"] * 200), "nested deeper"),
         ("i" * 5000, "longer than"),
+        (case_of_case(9), "larger than 5000 operations"),
         ("(" * 1000 + "i" + ")" * 1000, "is not"),
     ],
 )
@@ -181,3 +194,10 @@ def test_a_tree_outside_the_closed_set_is_refused_by_both(node):
         compile_tree(node)
     with pytest.raises(UsageError):
         render(node)
+
+
+def test_sql_grows_with_the_expression_and_no_faster():
+    text = "d"
+    for _ in range(15):
+        text = f"make_date(year({text}), 1, 1)"
+    assert len(render(parse(text, TYPES))) < 200 * 15

@@ -30,6 +30,7 @@ from mlops_cli.features.typing import (
 
 _LONGEST = 4000
 _DEEPEST = 60
+_LARGEST = 5000  # nodes; `case x when ...` repeats x in each branch, which nesting multiplies
 _DOCS = "docs/expressions.md lists what a row expression may use"
 
 
@@ -69,7 +70,10 @@ def parse(text: str, types: Mapping[str, ValueType]) -> Node:
         raise UsageError(f"{text[:80]!r} is not one expression", hint=_DOCS)
     if _depth(found[0]) > _DEEPEST:
         raise UsageError(f"the expression is nested deeper than {_DEEPEST}", hint=_DOCS)
-    return _Reader(types).read(found[0])
+    tree = _Reader(types).read(found[0])
+    if _size(tree, {}) > _LARGEST:
+        raise UsageError(f"the expression is larger than {_LARGEST} operations", hint=_DOCS)
+    return tree
 
 
 def columns_of(node: Node) -> Iterable[str]:
@@ -357,3 +361,10 @@ def _depth(e: exp.Expr) -> int:
         deepest += 1
         level = [child for parent in level for child in parent.iter_expressions()]
     return deepest
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Nodes of the tree as it is written out; a node that stands in many places is walked once."""
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_size(arg, known) for arg in node.args)
+    return known[id(node)]

@@ -20,6 +20,9 @@ DIFFERENCES = ("year", "quarter", "month", "day", "hour", "minute", "second")
 
 # Years 1 to 9999, as ISO 8601, JSON and Python have them; DuckDB's own calendar is wider.
 _YEAR = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])"
+# The same of a number, null for any other, naming it once: an argument that stood twice would
+# double at every level of nesting.
+_YEAR_OF = "cast(nullif(try_cast(try_cast($0 as usmallint) as decimal(4, 0)), 0) as bigint)"
 _DATE = _YEAR + r"-\d{2}-\d{2}"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -149,7 +152,7 @@ _DATES = {
     "make_date": (
         _o(
             "integer integer integer > date",
-            "case when $0 between 1 and 9999 then try(make_date($0, $1, $2)) end",
+            f"try(make_date({_YEAR_OF}, $1, $2))",
         ),
     ),
     **{f"date_diff_{part}": _difference(part) for part in DIFFERENCES},

@@ -49,7 +49,9 @@ def common_type(args: Sequence[Node]) -> ValueType | None:
         return "float"
     if types == {"date", "timestamp"} or (moments and _has_clock(args)):
         return "timestamp" if types <= set(_MOMENTS) else None
-    return next(iter(types)) if len(types) == 1 else (None if types else "integer")
+    if len(types) > 1:
+        return None
+    return next(iter(types), None) or _type_of_nulls(args)
 
 
 def convert_to(node: Node, kind: ValueType) -> Node | None:
@@ -99,6 +101,11 @@ def _apply(op: str, overload: Overload, args: Sequence[Node], *, convert: bool) 
             return None
         made.append(converted)
     return Node(op, shared if overload.result == "any" else overload.result, tuple(made))
+
+
+def _type_of_nulls(args: Sequence[Node]) -> ValueType:
+    """What a cast said that they are; a bare null stands as an integer."""
+    return next((a.type for a in args if a.type != "integer"), "integer")
 
 
 def _is_moment(node: Node) -> bool:
