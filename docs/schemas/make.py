@@ -14,6 +14,7 @@ from mlops_cli.config.values import ConfigResult
 from mlops_cli.contracts.model import contract_schema
 from mlops_cli.pipeline.doctor import DoctorResult
 from mlops_cli.pipeline.run import RunResult
+from mlops_cli.reports.model import ReportResult
 from mlops_cli.scaffold.init import InitResult
 from mlops_cli.stages import STAGES
 from mlops_cli.stages.build import BuildResult
@@ -34,6 +35,7 @@ RESULTS = (
     ("deploy", RenderResult),  # with --render
     ("logs", LogsResult),
     ("drift", DriftResult),
+    ("report", ReportResult),
     ("score", ScoreResult),
     ("status", StatusResult),
     ("doctor", DoctorResult),

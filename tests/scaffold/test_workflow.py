@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,70 +13,230 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from github import EXPRESSION, Runner, install_gh
 from ruamel.yaml import YAML
 
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from mlops_cli.scaffold.init import init
 
-FAST = "tune: {trials: 2, rounds: 5}"
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ".github/workflows/mlops.yml"
+MAIN = "github.ref == 'refs/heads/main'"
+BOT = "github-actions[bot]"
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
+def new_project(folder: Path) -> Path:
     rows = 400
     table = {
         "size": [float(i % 17) for i in range(rows)],
         "kind": [["red", "green"][i % 2] for i in range(rows)],
         "late": [(i % 17 + i * 7 % 13) > 12 for i in range(rows)],
     }
-    pq.write_table(pa.table(table), folder / "orders.parquet")
-    init(folder / "p", data=folder / "orders.parquet", target="late", finish=write_dvc_yaml)
-    return folder / "p"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    data = folder.parent / "orders.parquet"
+    pq.write_table(pa.table(table), data)
+    init(folder, data=data, target="late", finish=write_dvc_yaml)
+    return folder
+
+
+def git(folder: Path, *command: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    return subprocess.run(
+        ["git", *who, *command], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.fixture(scope="module")
-def workflow(project: Path) -> dict[str, Any]:
-    text = (project / ".github/workflows/mlops.yml").read_text()
-    loaded: dict[str, Any] = YAML(typ="safe").load(text)
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return new_project(tmp_path_factory.mktemp("made") / "orders")
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in a folder, whose name YAML would misread, of another repository."""
+    outer = tmp_path_factory.mktemp("outer")
+    git(outer, "init", "--quiet")
+    return new_project(outer / "on: off" / "orders")
+
+
+def read(project: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load((project / WORKFLOW).read_text())
     return loaded
 
 
-def test_it_may_read_and_nothing_else(workflow: dict[str, Any]) -> None:
-    assert workflow["permissions"] == {"contents": "read"}
-    (job,) = workflow["jobs"].values()
-    assert "permissions" not in job
-    checkout = next(s for s in job["steps"] if "checkout" in s.get("uses", ""))
-    assert checkout["with"]["persist-credentials"] is False
+@pytest.fixture(scope="module")
+def jobs(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read(project)["jobs"]
+    return found
+
+
+def checked(*command: str) -> None:
+    tool = Path(sys.executable).parent / command[0]
+    done = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("where", ["project", "inside"])
+def test_zizmor_and_the_schema_have_nothing_to_say(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    file = str(request.getfixturevalue(where) / WORKFLOW)
+    checked("zizmor", "--offline", "--persona", "pedantic", "--no-config", "--quiet", file)
+    checked("check-jsonschema", "--builtin-schema", "vendor.github-workflows", file)
+
+
+def test_the_workflows_of_this_repository_have_nothing_to_say_either() -> None:
+    files = [str(f) for f in ROOT.glob(".github/workflows/*.y*ml")]
+    if not files:
+        pytest.skip("this repository has no workflows")
+    checked("zizmor", "--offline", "--persona", "pedantic", *files)
+    checked("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
+
+
+def test_nothing_may_write_but_the_comment_and_the_comment_runs_nothing(project: Path) -> None:
+    workflow = read(project)
+    assert workflow["permissions"] == {}
+    rights = {name: job["permissions"] for name, job in workflow["jobs"].items()}
+    assert rights == {
+        "pipeline": {"contents": "read"},
+        "comment": {"pull-requests": "write"},
+        "deploy": {"contents": "read"},
+    }
+    assert "pull_request_target" not in workflow["on"]
+    (only,) = workflow["jobs"]["comment"]["steps"]
+    assert "uses" not in only
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_a_pull_request_never_registers_or_deploys(jobs: dict[str, Any]) -> None:
+    steps = {s["name"]: s for s in jobs["pipeline"]["steps"] if "run" in s}
+    for name, step in steps.items():
+        changes_the_registry = {"mlops register", "mlops run"} & set(step["run"].splitlines())
+        assert bool(changes_the_registry) == (MAIN in step.get("if", "")), name
+    assert jobs["deploy"]["if"].startswith(f"{MAIN} && ")
+    assert jobs["deploy"]["environment"] == "production"
+    assert jobs["deploy"]["concurrency"]["cancel-in-progress"] is False
+
+
+def test_a_fork_gets_no_comment_and_a_comment_that_fails_fails_nothing(
+    jobs: dict[str, Any],
+) -> None:
+    same = "github.event.pull_request.head.repo.full_name == github.repository"
+    assert same in jobs["comment"]["if"]
+    assert jobs["comment"]["steps"][0]["continue-on-error"] is True
 
 
 def test_every_action_is_pinned_to_a_commit(project: Path) -> None:
-    text = (project / ".github/workflows/mlops.yml").read_text()
-    uses = re.findall(r"uses: (.*)", text)
-    assert len(uses) == 2
+    uses = re.findall(r"uses: (.*)", (project / WORKFLOW).read_text())
+    assert len(uses) == 4
     for line in uses:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
 
 
+def test_inside_another_repository_the_steps_stand_in_the_project(inside: Path) -> None:
+    jobs = read(inside)["jobs"]
+    there = {n: j.get("defaults", {}).get("run", {}) for n, j in jobs.items()}
+    where = {"working-directory": "on: off/orders"}
+    assert there == {"pipeline": where, "comment": {}, "deploy": where}
+
+
+COMMENT = {
+    "github.token": "t",
+    "github.event.pull_request.head.sha": "c0ffee",
+    "github.event.pull_request.number": "7",
+}
+
+
+def comments(tools: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((tools / "comments.json").read_text())
+    return found
+
+
+def asked(tools: Path) -> list[str]:
+    return [json.loads(line)[0] for line in (tools / "asked.jsonl").read_text().splitlines()]
+
+
+def test_there_is_one_comment_however_often_it_runs(jobs: dict[str, Any], tmp_path: Path) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("the recording gh needs jq")
+    marker = jobs["comment"]["steps"][0]["env"]["MARKER"]
+    others = [
+        {"id": 1, "user": {"login": "mallory"}, "body": f"{marker}\nedit me"},
+        {"id": 2, "user": {"login": BOT}, "body": "of another workflow"},
+        {"id": 3, "user": {"login": BOT}, "body": marker.replace("orders", "orders2")},
+    ]
+    tools = tmp_path / "tools"
+    install_gh(tools, others)
+    runner = Runner(tmp_path, tmp_path / "temporary", tools=tools)
+    report = "## first `a` \\n %s $HOME"
+    for text in (report, "## second"):
+        values = {**COMMENT, "needs.pipeline.outputs.report": text}
+        done = runner.step(jobs["comment"], "Comment", values)
+        assert done.returncode == 0, runner.log
+        *before, ours = comments(tools)
+        assert before == others
+        assert ours["body"].startswith(f"{marker}\n{text}\n")
+        assert "https://github.com/team/models/actions/runs/42" in ours["body"]
+        assert "c0ffee" in ours["body"]
+    assert asked(tools) == ["GET", "POST", "GET", "PATCH"]
+    runner.step(jobs["comment"], "Comment", {**values, "needs.pipeline.outputs.report": ""})
+    assert "ended before there was a report" in comments(tools)[-1]["body"]
+
+
+def test_only_known_values_reach_the_environment(project: Path) -> None:
+    used = {m[1].split(" ")[0] for m in EXPRESSION.finditer((project / WORKFLOW).read_text())}
+    assert {u for u in used if u.startswith("github.event.")} == {
+        "github.event.pull_request.head.sha",
+        "github.event.pull_request.number",
+    }
+
+
+REGISTRY = {
+    "secrets.MLFLOW_TRACKING_USERNAME": "",
+    "secrets.MLFLOW_TRACKING_PASSWORD": "",
+}
+
+
 @pytest.mark.slow
-def test_its_lines_run(project: Path, workflow: dict[str, Any], tmp_path: Path) -> None:
+def test_its_lines_run(tmp_path: Path) -> None:
+    """On main, with a registry; then on a pull request."""
+    project = new_project(tmp_path / "orders")
     config = project / "mlops.yaml"
-    config.write_text(re.sub(r"^tune: \{\}", FAST, config.read_text(), flags=re.M))
-    (job,) = workflow["jobs"].values()
-    lines = [s["run"] for s in job["steps"] if "run" in s and s["name"] != "Install"]
-    assert len(lines) == 4
-    summary = tmp_path / "summary.md"
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "GITHUB_STEP_SUMMARY": str(summary)}
-    for line in lines:
-        done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", line],
-            cwd=project,
-            env={**environment, "MLFLOW_TRACKING_URI": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert "roc_auc" in summary.read_text()
-    assert (project / "decision.json").is_file()
+    fast = config.read_text().replace("tune: {}", "tune: {trials: 2, rounds: 5}")
+    config.write_text(fast)
+    git(project, "commit", "-qam", "a short search")
+    job = read(project)["jobs"]["pipeline"]
+    registry = f"sqlite:///{tmp_path}/registry.db"
+    values = {**REGISTRY, "vars.MLFLOW_TRACKING_URI": registry, "github.base_ref": ""}
+    main = Runner(project, tmp_path / "main")
+    for name in steps(job):
+        assert main.step(job, name, values).returncode == 0, main.log
+    assert "passes its gates" in main.summary.read_text()
+    assert main.outputs["target"] == "local"
+    git(project, "add", "--all")
+    git(project, "commit", "-qm", "a run")
+    git(project, "switch", "-qc", "change")
+    config.write_text(fast.replace("rounds: 5", "rounds: 7"))
+    git(project, "commit", "-qam", "more rounds")
+    git(project, "switch", "-q", "--detach", "main")
+    git(project, "merge", "-q", "--no-ff", "-m", "as GitHub merges", "change")
+    pull = Runner(project, tmp_path / "pull")
+    values["github.base_ref"] = "main"
+    for name in steps(job, main=False):
+        done = pull.step(job, name, values)
+        assert done.returncode in ((0, 4) if name == "Report" else (0,)), pull.log
+    report = pull.outputs["report" if "report" in pull.outputs else "markdown"]
+    assert pull.summary.read_text().strip() == report.strip()
+    assert f"origin/main ({git(project, 'rev-parse', 'main')[:12]})" in report
+    assert "champion: not_worse" in report
+    assert "Drift of the training rows" in report
+    assert "`dvc.lock`, `metrics.json`" in report
+
+
+def steps(job: dict[str, Any], *, main: bool = True) -> list[str]:
+    """The names of what a job runs, in order: all that main runs, or a pull request."""
+    runs = [s for s in job["steps"] if "run" in s and s["name"] != "Install"]
+    return [s["name"] for s in runs if main or MAIN not in s.get("if", "")]

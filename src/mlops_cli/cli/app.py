@@ -14,6 +14,7 @@ from mlops_cli.cli.drift import drift_command
 from mlops_cli.cli.init import init_command
 from mlops_cli.cli.logs import logs_command
 from mlops_cli.cli.package import package_command
+from mlops_cli.cli.report import report_command
 from mlops_cli.cli.run import run_command, stage_commands
 from mlops_cli.cli.score import score_command
 from mlops_cli.cli.serve import serve_command
@@ -55,6 +56,7 @@ for _name, _command in stage_commands():
 app.command("deploy")(deploy_command)
 app.command("logs")(logs_command)
 app.command("drift")(drift_command)
+app.command("report")(report_command)
 app.command("serve")(serve_command)
 app.command("score")(score_command)
 app.command("status")(status_command)

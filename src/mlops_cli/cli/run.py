@@ -53,7 +53,21 @@ def register_command(
     as_json: JsonOption = False,
 ) -> None:
     """Hold the model to its gates and make it the champion; what it needs runs before."""
-    _run("register", ("register",), Asked(project, env, as_json, first))
+    asked = Asked(project, env, as_json, first)
+    execute("register", lambda: _register(asked), render_run, as_json=as_json)
+
+
+def _register(asked: Asked) -> RunResult:
+    """Through DVC; once more where the registry in force has never seen the model."""
+    from mlops_cli.config.load import load_project
+    from mlops_cli.pipeline.registry import forget_foreign_decision
+
+    ran = run_stages(("register",), asked)
+    if ran.stages[-1].state != "unchanged":
+        return ran
+    project = load_project(asked.project, env=asked.env)
+    again = forget_foreign_decision(project, first=asked.first)
+    return run_stages(("register",), asked) if again else ran
 
 
 def stage_commands() -> Iterator[tuple[str, Callable[..., None]]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from mlops_cli.bundle.files import write_text
+from mlops_cli.governance.revision import committed
 
 DECISION = "decision.json"
 Verdict = Literal["passed", "refused", "undecided"]
@@ -61,32 +61,20 @@ def write_decision(root: Path, decision: Decision) -> None:
     write_text(root / DECISION, text + "\n")
 
 
-def decided_champion(root: Path) -> str | None:
-    """The digest of the champion that the last decision names: on disk, else as committed.
+def read_decision(root: Path) -> Decision | None:
+    """The last decision: on disk, else as committed; None where there is none to be read.
 
     DVC removes a stage's outputs before it runs the stage; git still has the file.
     """
     file = root / DECISION
-    return _champion_in(file.read_bytes() if file.is_file() else _committed(root))
-
-
-def _committed(root: Path) -> bytes:
+    raw = file.read_bytes() if file.is_file() else committed(root, "HEAD", DECISION)
     try:
-        shown = subprocess.run(
-            ["git", "show", f"HEAD:./{DECISION}"],
-            cwd=root,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return b""
-    return shown.stdout if shown.returncode == 0 else b""
-
-
-def _champion_in(raw: bytes) -> str | None:
-    try:
-        champion = msgspec.json.decode(raw, type=Decision).champion
+        return msgspec.json.decode(raw or b"", type=Decision)
     except msgspec.DecodeError:
         return None
-    return champion.digest if champion else None
+
+
+def decided_champion(root: Path) -> str | None:
+    """The digest of the champion that the last decision names."""
+    decision = read_decision(root)
+    return decision.champion.digest if decision and decision.champion else None

@@ -88,7 +88,7 @@ def register(
     candidate = _read_candidate(project)
     before = tracker.champion()
     if before is None and not first:
-        _no_champion_was_lost(project, tracker)
+        check_champion_is_known(project, tracker)
     decision = _decide(project, candidate, tracker, before=before, first=first)
     marker.unlink(missing_ok=True)
     if not decision.passed:
@@ -110,6 +110,19 @@ def register(
     )
 
 
+def decide(project: Project) -> Decision:
+    """What `register` would decide of `model/` now; neither registry nor `decision.json` change.
+
+    Raises what `register` raises before it decides.
+    """
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    candidate = _read_candidate(project)
+    before = tracker.champion()
+    if before is None:
+        check_champion_is_known(project, tracker)
+    return _decide(project, candidate, tracker, before=before, first=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     bundle: Bundle
@@ -126,7 +139,8 @@ def _read_candidate(project: Project) -> _Candidate:
     return _Candidate(open_bundle(project.root / BUNDLE), metrics)
 
 
-def _no_champion_was_lost(project: Project, tracker: Tracker) -> None:
+def check_champion_is_known(project: Project, tracker: Tracker) -> None:
+    """Raise `EnvironmentFault` where the last decision names a champion; the registry has none."""
     was = decided_champion(project.root)
     if was is not None:
         raise EnvironmentFault(

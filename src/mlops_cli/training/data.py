@@ -74,6 +74,15 @@ def read_events(root: Path, config: Config) -> Events:
     return Events(table=table, plan=plan, target=target, split=parts)
 
 
+def read_fitted(root: Path, config: Config) -> pa.Table:
+    """The rows that the final model is fitted on, training and validation, with their columns.
+
+    Raises what `read_events` raises.
+    """
+    events = read_events(root, config)
+    return events.table.take(np.sort(np.concatenate([events.split.train, events.split.validation])))
+
+
 def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:
     """What is learned of `events`, with `features` whose categories are frozen."""
     return Problem(

@@ -1,0 +1,31 @@
+"""Does the registry in force know the model that DVC has recorded as registered?"""
+
+from __future__ import annotations
+
+from mlops_cli.config.load import Project
+from mlops_cli.governance.decision import DECISION, read_decision
+from mlops_cli.stages.register import check_champion_is_known
+from mlops_cli.tracking import open_tracking
+
+
+def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
+    """Remove `decision.json` where it was made with another registry; whether it was.
+
+    DVC sees files, not which registry is in force. With the file gone it runs `register` again,
+    as after a change. A registry that knows the model, champion or not, has decided on it. Raises
+    `EnvironmentFault` where the registry has no champion, unless `first` does without one: the
+    file is what knows that there was one.
+    """
+    decision = read_decision(project.root)
+    if decision is None:
+        return False
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    champion = tracker.champion()
+    if champion is None and not first:
+        check_champion_is_known(project, tracker)
+    if champion is not None and champion.digest == decision.digest:
+        return False
+    if any(version.digest == decision.digest for version in tracker.versions()):
+        return False
+    (project.root / DECISION).unlink(missing_ok=True)
+    return True

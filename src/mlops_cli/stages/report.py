@@ -1,0 +1,171 @@
+"""The command `report`: what a trained model would change, for the person who lets it through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.profile import Profile
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError
+from mlops_cli.governance.decision import Decision, read_decision
+from mlops_cli.governance.revision import commit_of, committed, uncommitted
+from mlops_cli.reports.model import (
+    ColumnMoved,
+    GateSaid,
+    MetricChange,
+    ReportResult,
+    TrainingDrift,
+    Verdict,
+)
+from mlops_cli.tracking import open_tracking
+
+if TYPE_CHECKING:
+    from mlops_cli.tracking.base import ModelVersion, Tracker
+
+MODEL = "model"
+METRICS = "metrics.json"
+LOCK = "dvc.lock"
+_ENDS = ("_low", "_high")
+_Values = Mapping[str, float | None]
+
+
+def report(
+    project: Project, *, decide: Callable[[], Decision], against: str | None = None
+) -> ReportResult:
+    """What is to be said of `model/`; nothing is changed, neither here nor in the registry.
+
+    `decide` asks the gates; of the champion itself they are not asked again. `against` is a git
+    revision whose `metrics.json` stands beside this one's. Where the registry does not answer, or
+    has lost its champion, the verdict is that of `decision.json` if it is about this model, else
+    `undecided`. Raises `UsageError` for a revision that git does not know, `BundleError` and
+    `DataError` where no model was trained.
+    """
+    root = project.root
+    commit = commit_of(root, against) if against else None
+    bundle = open_bundle(root / MODEL)
+    before = _holdout(committed(root, commit, METRICS)) if commit else {}
+    asked = _ask(project, bundle, decide)
+    decision = asked.decision
+    return ReportResult(
+        project=project.config.project,
+        digest=bundle.digest,
+        version=bundle.version,
+        champion=asked.champion.version if asked.champion else None,
+        verdict=_verdict(decision),
+        reason=asked.reason,
+        recorded=asked.recorded,
+        gates=tuple(GateSaid(g.gate, g.verdict, g.why) for g in decision.gates) if decision else (),
+        metric=project.config.metric,
+        metrics=tuple(_changes(_holdout(_read(root / METRICS)), before)),
+        against=against,
+        commit=commit,
+        drift=_drift(project, bundle, asked),
+        uncommitted=uncommitted(root, (LOCK, METRICS)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What registry and gates say; `reason` is why they say nothing."""
+
+    champion: ModelVersion | None
+    decision: Decision | None
+    recorded: bool = False
+    reason: str | None = None
+
+
+def _ask(project: Project, bundle: Bundle, decide: Callable[[], Decision]) -> _Asked:
+    made = read_decision(project.root)
+    if made is not None and made.digest != bundle.digest:
+        made = None
+    champion = None
+    try:
+        champion = _tracker(project).champion()
+        if champion is None or champion.digest != bundle.digest or made is None:
+            return _Asked(champion, decide())
+    except EnvironmentFault as e:
+        return _Asked(champion, made, recorded=made is not None, reason=e.message)
+    return _Asked(champion, made, recorded=True)
+
+
+def _tracker(project: Project) -> Tracker:
+    return open_tracking(project.root, project.config.tracking, project.config.project)
+
+
+def _verdict(decision: Decision | None) -> Verdict:
+    if decision is None:
+        return "undecided"
+    if decision.passed:
+        return "passed"
+    refused = any(g.verdict == "refused" for g in decision.gates)
+    return "refused" if refused else "undecided"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as e:
+        raise DataError(f"{file.name} does not exist", hint="mlops train") from e
+
+
+def _holdout(raw: bytes | None) -> dict[str, float | None]:
+    """The hold-out part of a `metrics.json`; of one that cannot be read nothing."""
+    try:
+        return msgspec.json.decode(raw or b"", type=_Metrics).holdout
+    except msgspec.DecodeError:
+        return {}
+
+
+class _Metrics(msgspec.Struct):
+    holdout: dict[str, float | None]
+
+
+def _changes(now: _Values, then: _Values) -> Iterator[MetricChange]:
+    names = dict.fromkeys([*now, *then])
+    for name in names:
+        if name.endswith(_ENDS) and name.rpartition("_")[0] in names:
+            continue  # an end of the interval of another one
+        (value, low, high), (value_then, low_then, high_then) = _all(now, name), _all(then, name)
+        change = value - value_then if value is not None and value_then is not None else None
+        yield MetricChange(name, value, low, high, value_then, low_then, high_then, change)
+
+
+def _all(values: _Values, name: str) -> tuple[float | None, float | None, float | None]:
+    low, high = _ENDS
+    return values.get(name), values.get(name + low), values.get(name + high)
+
+
+def _drift(project: Project, bundle: Bundle, asked: _Asked) -> TrainingDrift | None:
+    """The rows that this model was fitted on, held against the profile of the champion's."""
+    if asked.champion is None or asked.champion.digest == bundle.digest:
+        return None
+    try:
+        profile = open_bundle(_tracker(project).fetch(asked.champion.digest)).profile()
+        table = load_adapter("mlops_cli.training.data").read_fitted(project.root, project.config)
+        return _compare(project, profile, table)
+    except (EnvironmentFault, InconclusiveError) as e:
+        return TrainingDrift(unknown=e.message)
+
+
+def _compare(project: Project, profile: Profile, table: Any) -> TrainingDrift:
+    shared = [c for c in profile.columns if c.name in table.column_names]
+    found = load_adapter("mlops_cli.monitoring.window").compare(
+        Profile(profile.rows, tuple(shared)), [table]
+    )
+    judge = load_adapter("mlops_cli.monitoring.drift")
+    settings = project.config.drift
+    alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)
+    moved = [c for c in judge.find_drift(found, alpha) if c.drifted]
+    return TrainingDrift(
+        compared=len(shared),
+        columns=tuple(ColumnMoved(c.name, c.statistic, c.value, c.threshold) for c in moved),
+        rows=table.num_rows,
+        rows_before=profile.rows,
+    )
