@@ -24,9 +24,7 @@ def main() -> None:
 
 def _dispatch() -> None:
     if sys.argv[1:2] == ["stage"]:  # called by DVC, six times a run: no parser, no Typer
-        from mlops_cli.cli.stage import stage_command
-
-        sys.exit(stage_command(sys.argv[2:]))
+        sys.exit(_stage(sys.argv[2:]))
     from mlops_cli.cli.app import app
 
     if "--json" in sys.argv[1:]:
@@ -34,3 +32,19 @@ def _dispatch() -> None:
 
         sys.exit(run_for_json(app, sys.argv[1:]))
     app(prog_name="mlops")
+
+
+def _stage(arguments: list[str]) -> int:
+    if arguments[:1] == ["--warm"]:
+        from mlops_cli.pipeline.warm.parent import forked_child
+
+        listener, leader = map(int, arguments[1:])
+        arguments = forked_child(listener, leader)
+    else:
+        from mlops_cli.pipeline.warm.client import ask
+
+        if (code := ask(arguments)) is not None:
+            return code
+    from mlops_cli.cli.stage import stage_command
+
+    return stage_command(arguments)

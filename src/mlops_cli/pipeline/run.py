@@ -16,6 +16,7 @@ from mlops_cli.features.base import load_schemas
 from mlops_cli.pipeline.dvc_yaml import add_missing_sections, tables_of, write_dvc_yaml
 from mlops_cli.pipeline.example import REQUEST, refresh_request
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
+from mlops_cli.pipeline.warm.leader import warm_parent
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
 
@@ -90,7 +91,8 @@ def _check_tables(project: Project) -> None:
 def _reproduce(project: Project, targets: Sequence[str]) -> list[str]:
     dvc = load_adapter("mlops_cli.pipeline.dvc")
     try:
-        done: list[str] = dvc.reproduce(project.root, targets)
+        with warm_parent():
+            done: list[str] = dvc.reproduce(project.root, targets)
     except MlopsError as e:
         failed = getattr(e, "stage", None)
         if failed is None:

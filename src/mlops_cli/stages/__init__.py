@@ -16,7 +16,9 @@ class Stage:
     `revision` belongs to the stage's code: raise it in a release that changes what the stage
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names.
-    `uncached` outputs live in git, and are never restored without running the command.
+    `uncached` outputs live in git, and are never restored without running the command. `preload`
+    names the modules that the stage's work imports, those of the usual configuration; the warm
+    parent has them ready.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Stage:
     uncached: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -44,6 +47,10 @@ STAGES: tuple[Stage, ...] = (
         deps=("{tables}", "{contracts}"),
         outs=("data/rejected.parquet",),
         uncached=("reports/validate.json",),
+        preload=(
+            "mlops_cli.stages.validate",
+            "mlops_cli.tables.duckdb",
+        ),
     ),
     Stage(
         name="featurize",
@@ -52,6 +59,12 @@ STAGES: tuple[Stage, ...] = (
         params=("task", "data", "validate", "features"),  # validate names the contract
         deps=("{tables}", "{contracts}", "data/rejected.parquet"),
         outs=("data/features.parquet", "data/features.json"),
+        preload=(
+            "mlops_cli.stages.featurize",
+            "mlops_cli.tables.duckdb",
+            "mlops_cli.features.plan",
+            "mlops_cli.features.table",
+        ),
     ),
     Stage(
         name="tune",
@@ -60,6 +73,15 @@ STAGES: tuple[Stage, ...] = (
         params=("project", "task", "data", "split", "tune", "train"),
         deps=("data/features.parquet", "data/features.json"),
         outs=("tune",),
+        preload=(
+            "mlops_cli.stages.tune",
+            "mlops_cli.training.data",
+            "mlops_cli.training.xgboost",
+            "mlops_cli.training.metrics",
+            "mlops_cli.training.judge",
+            "mlops_cli.tuning.optuna",
+            "mlops_cli.tracking.mlflow",
+        ),
     ),
     Stage(
         name="train",
@@ -70,6 +92,26 @@ STAGES: tuple[Stage, ...] = (
         outs=("model",),
         metrics=("metrics.json",),
         plots=("reports/plots",),
+        preload=(
+            "mlops_cli.stages.train",
+            "mlops_cli.tables.duckdb",
+            "mlops_cli.training.data",
+            "mlops_cli.training.xgboost",
+            "mlops_cli.training.metrics",
+            "mlops_cli.training.judge",
+            "mlops_cli.training.golden",
+            "mlops_cli.training.plots",
+            "mlops_cli.training.provenance",
+            "mlops_cli.features.sql",
+            "mlops_cli.monitoring.profile",
+            "mlops_cli.packaging.requirements",
+            "mlops_cli.serving.golden",
+            "mlops_cli.serving.models",
+            "mlops_cli.serving.predictions",
+            "mlops_cli.serving.rows",
+            "mlops_cli.serving.xgboost_model",
+            "mlops_cli.tracking.mlflow",
+        ),
     ),
     Stage(
         name="register",
@@ -86,6 +128,18 @@ STAGES: tuple[Stage, ...] = (
             "metrics.json",
         ),
         uncached=("decision.json",),
+        preload=(
+            "mlops_cli.stages.register",
+            "mlops_cli.tables.duckdb",
+            "mlops_cli.training.data",
+            "mlops_cli.training.metrics",
+            "mlops_cli.governance.holdout",
+            "mlops_cli.governance.comparison",
+            "mlops_cli.features.scoring",
+            "mlops_cli.serving.models",
+            "mlops_cli.serving.xgboost_model",
+            "mlops_cli.tracking.mlflow",
+        ),
     ),
     Stage(
         name="package",
@@ -94,6 +148,10 @@ STAGES: tuple[Stage, ...] = (
         params=("project", "package"),
         deps=("model", "decision.json"),
         outs=("image",),
+        preload=(
+            "mlops_cli.stages.package",
+            "mlops_cli.packaging.context",
+        ),
     ),
 )
 

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 TRACKERS = {"mlflow": "mlops_cli.tracking.mlflow"}
 
-# MLflow reads these when it is imported or when it calls a server. A server that is away must be
+# MLflow reads these when it calls a server. A server that is away must be
 # known within seconds (MLflow's own defaults wait for minutes), nobody is told what is done here,
 # and log lines belong to the program that uses us. What the user has set wins.
 _MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",

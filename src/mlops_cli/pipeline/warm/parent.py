@@ -1,0 +1,162 @@
+"""The warm parent: imports what stages need, and forks a child for each that knocks.
+
+It holds no state but modules, and no threads but those of BLAS libraries and of jemalloc, which
+know how to be forked. While a child works it imports what later stages need.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_cli.pipeline.warm.door import same_user, unpack
+from mlops_cli.stages import STAGES
+
+_PR_SET_PDEATHSIG = 1
+_JEMALLOC = "jemalloc_bg_thd"  # pyarrow brings it
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    umask: int
+    folder: bytes
+    arguments: list[str]
+    environment: dict[bytes, bytes]
+    descriptors: list[int]
+
+
+def forked_child(listener: int, leader: int) -> list[str]:
+    """Serve until the leader ends; returns in each child, with the arguments of its stage.
+
+    `listener` is the descriptor of the socket where clients knock, `leader` the process that
+    this one ends with.
+    """
+    _end_with(leader)
+    with socket.socket(fileno=listener) as door:
+        while True:
+            connection, _ = door.accept()
+            with connection:
+                if not same_user(connection) or (request := _receive(connection)) is None:
+                    continue
+                coming = _preload(request.arguments[:1])
+                if not _may_fork():
+                    connection.send(b"n")
+                elif (child := _fork()) == 0:
+                    door.close()
+                    _become(request)
+                    return request.arguments
+                else:
+                    _watch(connection, child, coming)
+                for descriptor in request.descriptors:
+                    os.close(descriptor)
+
+
+def _end_with(process: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != process:  # it ended before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _receive(connection: socket.socket) -> _Request | None:
+    _, descriptors, _, _ = socket.recv_fds(connection, 1, 3)
+    parts = unpack(connection)
+    if parts is None or len(descriptors) != 3:
+        return None
+    umask, folder, count = parts[:3]
+    environment = 3 + int(count)
+    return _Request(
+        umask=int(umask),
+        folder=folder,
+        arguments=[os.fsdecode(part) for part in parts[3:environment]],
+        environment=dict(part.split(b"=", 1) for part in parts[environment:]),
+        descriptors=list(descriptors),
+    )
+
+
+def _preload(named: Sequence[str]) -> list[str]:
+    """Import what the named stage needs; returns what the stages after it need."""
+    order = [s.name for s in STAGES]
+    at = order.index(named[0]) if named and named[0] in order else len(order)
+    for entry in STAGES[at : at + 1]:
+        for module in entry.preload:
+            _import(module)
+    return [module for entry in STAGES[at + 1 :] for module in entry.preload]
+
+
+def _import(module: str) -> None:
+    with suppress(Exception):  # the stage imports it again, and tells what is wrong
+        importlib.import_module(module)
+
+
+def _may_fork() -> bool:
+    """Whether every thread but this one belongs to a pool that knows how to be forked."""
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    return len(names) - names.count(_JEMALLOC) <= 1 + _blas_threads()
+
+
+def _blas_threads() -> int:
+    if "threadpoolctl" not in sys.modules:
+        return 0
+    pools = sys.modules["threadpoolctl"].threadpool_info()
+    return sum(pool["num_threads"] - 1 for pool in pools if pool["user_api"] == "blas")
+
+
+def _fork() -> int:
+    gc.freeze()  # the collector must not touch, and so copy, what parent and child share
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        atexit.register(gc.unfreeze)  # or modules that count what they leave call it leaked
+        os.setpgid(0, 0)
+        _end_with(parent)
+    else:
+        with suppress(OSError):  # whichever of the two comes first
+            os.setpgid(child, child)
+    return child
+
+
+def _become(request: _Request) -> None:
+    """Take everything from the client that a new process would have taken."""
+    for descriptor, number in zip(request.descriptors, range(3), strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request.folder)
+    os.umask(request.umask)
+    os.environb.clear()
+    os.environb.update(request.environment)
+    sys.argv[1:] = ["stage", *request.arguments]
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]  # ours
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # its own group is not the terminal's
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def _watch(connection: socket.socket, child: int, coming: list[str]) -> None:
+    """Until the child ends: import what comes next, and end the child if its client is gone."""
+    handle = os.pidfd_open(child)
+    with suppress(OSError):
+        socket.send_fds(connection, [b"y"], [handle])
+    events = select.poll()
+    events.register(handle, select.POLLIN)
+    events.register(connection, select.POLLHUP | select.POLLRDHUP)
+    while not (ready := events.poll(0 if coming else None)):
+        _import(coming.pop(0))
+    if any(descriptor != handle for descriptor, _ in ready):
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+    os.close(handle)
+    _, status = os.waitpid(child, 0)
+    with suppress(OSError):
+        connection.sendall(status.to_bytes(4, "big"))
