@@ -31,9 +31,18 @@ def slow(session: nox.Session) -> None:
     logging.getLogger("nox").setLevel(logging.ERROR)
 
 
-def _install(session: nox.Session) -> None:
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How fast it is: `nox -s bench -- LINE...`; see benchmarks/README.md."""
+    _install(session, LOCK, "requirements-bench.lock")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+    logging.getLogger("nox").setLevel(logging.ERROR)
+
+
+def _install(session: nox.Session, *locks: str) -> None:
     session.install("uv")
-    session.run("uv", "pip", "install", "--quiet", "--require-hashes", "-r", LOCK)
+    for lock in locks or (LOCK,):
+        session.run("uv", "pip", "install", "--quiet", "--require-hashes", "-r", lock)
     session.run("uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
 
 

@@ -1,0 +1,1 @@
+"""How fast the tool is, each figure beside what it stands for: `python -m benchmarks [LINE...]`."""

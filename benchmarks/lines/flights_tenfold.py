@@ -1,0 +1,25 @@
+"""The whole loop on ten years of flights: what grows with the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.data import flights_tenfold
+from benchmarks.loop import against_script, parts
+from benchmarks.measure import wall
+from benchmarks.results import Figure, Line
+
+PAIRS = 1
+
+
+def measure(work: Path) -> Line:
+    """`mlops run`: 3.4 million flights, weather join, 20 trials."""
+    taken = against_script(flights_tenfold(work), work, PAIRS)
+    return Line(
+        title="The same with 3.4 million flights",
+        figures=(
+            Figure("wall", taken.ratio(wall), "x", target=1.15, pairs=PAIRS),
+            Figure("peak memory", taken.ratio(lambda r: r.peak), "x", target=1.0, pairs=PAIRS),
+        ),
+        parts=parts(taken),
+    )

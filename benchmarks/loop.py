@@ -1,0 +1,58 @@
+"""`mlops run` on the flights, beside the same work as one script."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from benchmarks.data import new_project
+from benchmarks.measure import Pairs, Run, pairs, program, python, run
+
+# Threads that wait sleep on both sides: how they wait is measured by a line of its own.
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def against_script(tables: Path, work: Path, n: int) -> Pairs:
+    """Pairs of `mlops run` in a new project and the script; `Run.said` has AUC, rows and parts."""
+    return pairs(lambda: _ours(tables, work), lambda: _by_hand(tables, work), n, warm=False)
+
+
+def _ours(tables: Path, work: Path) -> Run:
+    project = work / "delays"
+    new_project(tables, project)
+    taken = run([program("mlops"), "run", "--json"], project, env=_PASSIVE)
+    auc = json.loads((project / "metrics.json").read_text())["holdout"]["roc_auc"]
+    best = json.loads((project / "tune/best.json").read_text())
+    stages = {s["name"]: s["seconds"] for s in taken.said["result"]["stages"]}
+    rest = taken.wall - sum(stages.values())
+    said = {"auc": auc, "rounds": best["rounds_run"], "parts": {**stages, "all else": rest}}
+    return Run(taken.wall, taken.cpu, taken.peak, said)
+
+
+def _by_hand(tables: Path, work: Path) -> Run:
+    folder = work / "by_hand"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    taken = run(python("by_hand/flights.py", tables, folder), folder, env=_PASSIVE)
+    rest = taken.wall - sum(taken.said["parts"].values())
+    said = {**taken.said, "parts": {**taken.said["parts"], "interpreter": rest}}
+    return Run(taken.wall, taken.cpu, taken.peak, said)
+
+
+def parts(taken: Pairs) -> dict[str, dict[str, float]]:
+    """Where the seconds go on either side, in the last pair."""
+    return {
+        "mlops run": _parts(taken.ours[-1]),
+        "script by hand": _parts(taken.theirs[-1]),
+    }
+
+
+def _parts(one: Run) -> dict[str, float]:
+    return {
+        **{f"{name}, s": seconds for name, seconds in one.said["parts"].items()},
+        "whole, s": one.wall,
+        "processor time, s": one.cpu,
+        "rounds of boosting": one.said["rounds"],
+        "peak memory, MB": one.peak / 1e6,
+    }

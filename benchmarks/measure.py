@@ -1,0 +1,155 @@
+"""Run a program and say what it took; run two in turns and say by how much they differ."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a program leaves behind stays below this process
+_EVERY = 0.1  # seconds between two looks at the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: seconds of wall clock and of processors, peak memory in bytes, and its output.
+
+    The peak is of the whole process tree: the largest sum of proportional set sizes (what is
+    shared counts once) that was seen ten times a second, or the largest single process' own peak.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """The JSON object that the program printed, alone or as its last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Interleaved runs of two programs; the first pair, which warms caches, is left out."""
+
+    ours: tuple[Run, ...]
+    theirs: tuple[Run, ...]
+
+    def ratio(self, of: Callable[[Run], float]) -> float:
+        """The median over the pairs of ours / theirs."""
+        both = zip(self.ours, self.theirs, strict=True)
+        return statistics.median(of(a) / of(b) for a, b in both)
+
+
+class Failed(RuntimeError):
+    """A measured program ended with an error."""
+
+
+def python(script: str, *arguments: object) -> list[str]:
+    """The command that runs a script of this folder."""
+    here = Path(__file__).parent
+    return [sys.executable, str(here / script), *map(str, arguments)]
+
+
+def program(name: str) -> str:
+    """A program that is installed beside this Python."""
+    return str(Path(sys.executable).parent / name)
+
+
+def run(command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None) -> Run:
+    """Run a program to its end. Raises `Failed` with the end of what it said if it fails."""
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=out, stderr=err
+        )
+        with _Watch(process.pid) as watch:
+            _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        said = out.read().decode()
+        if process.returncode:
+            tail = (said + err.read().decode())[-2000:]
+            raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, watch.peak, _last_object(said))
+
+
+def pairs(ours: Callable[[], Run], theirs: Callable[[], Run], n: int, *, warm: bool) -> Pairs:
+    """Run both in turns, `n` times each, and once more before that where `warm`."""
+    taken = [(ours(), theirs()) for _ in range(n + warm)][warm:]
+    return Pairs(tuple(a for a, _ in taken), tuple(b for _, b in taken))
+
+
+def wall(a: Run) -> float:
+    """The seconds of wall clock of a run."""
+    return a.wall
+
+
+def median(runs: Sequence[Run], of: Callable[[Run], float] = wall) -> float:
+    """The median of a figure over runs."""
+    return statistics.median(of(r) for r in runs)
+
+
+class _Watch:
+    """Looks at the memory of everything below this process until the block ends."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.peak = 0
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        me = psutil.Process()
+        before = {p.pid for p in me.children(recursive=True)} - {self._pid}
+        while not self._over.wait(_EVERY):
+            of = [p.pid for p in me.children(recursive=True) if p.pid not in before]
+            found = [_memory(pid) for pid in of]
+            together = sum(now for now, _ in found)
+            self.peak = max(self.peak, together, *(most for _, most in found), 0)
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """The proportional set size of a process, and the largest resident one it ever had; bytes."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:  # it has ended
+        return 0, 0
+    return _kilobytes(rollup, "Pss:"), _kilobytes(status, "VmHWM:")
+
+
+def _kilobytes(text: str, key: str) -> int:
+    line = next((line for line in text.splitlines() if line.startswith(key)), "x 0")
+    return int(line.split()[1]) * 1024
+
+
+def _last_object(said: str) -> Mapping[str, Any]:
+    """The object that is the whole of the output, or else its last line."""
+    for text in (said, *said.strip().splitlines()[-1:]):
+        try:
+            loaded = json.loads(text)
+        except ValueError:
+            continue
+        return loaded if isinstance(loaded, dict) else {}
+    return {}
