@@ -58,6 +58,10 @@ def code(text: str) -> str:
     return f"<code>{escape(text, most=MOST_NAME)}</code>"  # no backticks can hold every text
 
 
+def _name(text: str) -> str:
+    return escape(text, most=MOST_NAME)
+
+
 def _entity(sign: re.Match[str]) -> str:
     return f"&#{ord(sign[0])};" + (_JOINER if sign[0] in "@#" else "")
 
@@ -87,7 +91,7 @@ def _gates(result: ReportResult) -> Iterator[str]:
 
 def _gate(said: GateSaid) -> tuple[str, ...]:
     verdict = said.verdict if said.verdict == "passed" else f"**{said.verdict}**"
-    return escape(said.gate), verdict, escape(said.why)
+    return _name(said.gate), verdict, escape(said.why)
 
 
 def _metrics(result: ReportResult) -> Iterator[str]:
@@ -95,15 +99,15 @@ def _metrics(result: ReportResult) -> Iterator[str]:
     yield "### Metrics on the hold-out"
     yield ""
     if result.commit is None:
-        yield from _table(("metric", "value"), [(escape(m.name), _now(m)) for m in result.metrics])
+        yield from _table(("metric", "value"), [(_name(m.name), _now(m)) for m in result.metrics])
         return
-    there = f"{escape(str(result.against))} ({short(result.commit)})"
+    there = f"{_name(str(result.against))} ({short(result.commit)})"
     if all(m.value_before is None for m in result.metrics):
         yield f"{there} has no `metrics.json` to compare with."
         yield ""
     head = ("metric", "here", there, "change")
     yield from _table(
-        head, [(escape(m.name), _now(m), _then(m), _change(m)) for m in result.metrics]
+        head, [(_name(m.name), _now(m), _then(m), _change(m)) for m in result.metrics]
     )
     yield ""
     yield (
@@ -147,7 +151,7 @@ def _drift(drift: TrainingDrift, champion: str | None) -> Iterator[str]:
     yield f"{moved} {against} moved more than chance explains:"
     yield ""
     rows = [
-        (code(c.name), escape(c.statistic), f"{c.value:.4g}", f"{c.threshold:.4g}")
+        (code(c.name), _name(c.statistic), f"{c.value:.4g}", f"{c.threshold:.4g}")
         for c in drift.columns
     ]
     yield from _table(("column", "statistic", "value", "limit"), rows)
