@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from mlops_cli.config.load import load_project
+from mlops_cli.errors import UsageError
 
 
 def test_a_projects_folder_may_be_given_as_text(
@@ -14,3 +16,50 @@ def test_a_projects_folder_may_be_given_as_text(
     (tmp_path / "mlops.yaml").write_text(text)
     monkeypatch.delenv("MLOPS_PROJECT", raising=False)
     assert load_project(str(tmp_path)).root == tmp_path.resolve()
+
+
+VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("drift: {every: 99999999999999999999d}", "longer than any calendar"),
+        ("drift: {false_alarms_per_month: .inf}", "`drift.false_alarms_per_month`"),
+        ("train: {params: {eta: .nan}}", "`train.params.eta"),
+        ('validate: {contract: "a\\tb.yaml"}', "cannot be printed"),
+        ('validate: {contract: "a/${b.c}.yaml"}', "DVC would fill it in"),
+        ("? " + "x" * 5000 + "\n: 1", "unknown key"),
+    ],
+)
+def test_what_would_break_later_is_refused_when_it_is_read(
+    tmp_path: Path, lines: str, said: str
+) -> None:
+    (tmp_path / "mlops.yaml").write_text(VALID + lines)
+    with pytest.raises(UsageError) as e:
+        load_project(tmp_path)
+    assert said in e.value.message
+    assert len(e.value.message) <= 2100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "deploy: {port: '${SECRET_PORT}'}",
+        "deploy: {host: 'a ${SECRET_PORT}'}",
+        "deploy: {kubernetes: {timeout: '${SECRET_PORT}'}}",
+        "drift: {every: '${SECRET_PORT}'}",
+        "deploy: {kubernetes: {replicas: ['${SECRET_PORT}']}}",
+        "deploy: {kubernetes: '${SECRET_PORT}'}",
+        "tracking: {'${SECRET_PORT}': 1}",
+    ],
+)
+def test_what_a_variable_holds_is_never_shown(
+    tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_PORT", "tr0ub4dor&3")
+    (tmp_path / "mlops.yaml").write_text(VALID + line)
+    with pytest.raises(UsageError) as e:
+        load_project(tmp_path)
+    assert "tr0ub4dor" not in e.value.message + (e.value.hint or "")
+    assert re.search("SECRET_PORT|replicas", e.value.message)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from mlops_cli.config.document import read_yaml
 from mlops_cli.config.model import UNTRACKED, Config
 from mlops_cli.errors import UsageError
 
@@ -72,11 +71,17 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
         sources |= dict.fromkeys(_keys(overlay), f"mlops.{env}.yaml")
         raw = _merge(raw, overlay)
     raw = _fill_variables(raw, sources)
-    return Project(root=root, config=check_config(raw, file=CONFIG), sources=sources)
+    filled = {key: source for key, source in sources.items() if source.startswith("${")}
+    config = check_config(raw, file=CONFIG, filled=filled)
+    return Project(root=root, config=config, sources=sources)
 
 
-def check_config(raw: Any, *, file: str) -> Config:
-    """Check a configuration that was read from `file`; raises `UsageError`, a line a fault."""
+def check_config(raw: Any, *, file: str, filled: Mapping[str, str] | None = None) -> Config:
+    """Check a configuration that was read from `file`; raises `UsageError`, a line a fault.
+
+    `filled` are the keys whose values came from the environment, by their `${VAR}`: such a value
+    is never shown, since it may be a secret.
+    """
     if not isinstance(raw, dict):
         raise UsageError(
             f"{file} is empty or not a mapping of sections",
@@ -86,26 +91,11 @@ def check_config(raw: Any, *, file: str) -> Config:
         return Config.model_validate({k: {} if v is None else v for k, v in raw.items()})
     except ValidationError as e:
         unknown_first = sorted(e.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        faults = [_fault(error) for error in unknown_first]
+        faults = [_fault(error, filled or {}) for error in unknown_first]
         raise UsageError(
-            f"{file}: " + "; ".join(dict.fromkeys(text for text, _ in faults)),
+            f"{file}: " + "; ".join(dict.fromkeys(text for text, _ in faults))[:2000],
             hint=next((h for _, h in faults if h), f"edit {file}; `mlops config --schema` helps"),
         ) from e
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML 1.2 file; raises `UsageError` with line and column."""
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise UsageError(f"{path} does not exist", hint="check the name") from e
-    except UnicodeDecodeError as e:
-        raise UsageError(f"{path.name} is not UTF-8: {e}", hint="save it as UTF-8") from e
-    except YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        what = getattr(e, "problem", None) or str(e).splitlines()[0]
-        raise UsageError(f"{path.name}{where}: {what}", hint="mend the YAML there") from e
 
 
 def _read_overlay(path: Path) -> dict[str, Any]:
@@ -162,7 +152,7 @@ def _fill_variables(raw: Any, sources: dict[str, str], prefix: str = "") -> Any:
     return _VARIABLE.sub(lambda m: os.environ[m[1]], raw)
 
 
-def _fault(error: Any) -> tuple[str, str | None]:
+def _fault(error: Any, filled: Mapping[str, str]) -> tuple[str, str | None]:
     path = [str(p) for p in error["loc"] if not _is_union_tag(p)]
     where = ".".join(path) or "the file"
     if error["type"] == "extra_forbidden":
@@ -175,6 +165,8 @@ def _fault(error: Any) -> tuple[str, str | None]:
         return said, hint
     if error["type"] == "missing":
         return f"`{where}` is missing", f"add `{where}`"
+    if (variable := filled.get(where)) is not None:
+        return f"`{where}`: what {variable} holds does not fit ({error['type']})", None
     said = error["msg"].removeprefix("Value error, ")
     value = error.get("input")
     shown = f" (found {value!r})" if isinstance(value, bool | int | float | str) else ""

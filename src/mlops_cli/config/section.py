@@ -6,7 +6,15 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^(\d+)\s*(s|m|h|d|w)$"
@@ -18,7 +26,10 @@ def _duration(value: Any) -> Any:
     match = re.match(_DURATION, str(value).strip())
     if not match:
         raise ValueError(f"{value!r} is not a duration such as 30m, 1h or 2d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError as e:
+        raise ValueError(f"{match[0][:20]} is longer than any calendar") from e
 
 
 def format_duration(value: timedelta) -> str:
@@ -30,13 +41,25 @@ def format_duration(value: timedelta) -> str:
     return f"{seconds}s"
 
 
+def _plain_path(value: str) -> str:
+    if "${" in value:
+        raise ValueError("a path may not hold `${`: DVC would fill it in")
+    if not value.isprintable():
+        raise ValueError("a path holds a character that cannot be printed")
+    return value
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(format_duration),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30m", "1h", "2d"]}),
 ]
-ProjectPath = Annotated[str, Field(pattern=r"^[^/].*$", description="relative to the project")]
+ProjectPath = Annotated[
+    str,
+    Field(pattern=r"^[^/].*$", description="relative to the project"),
+    AfterValidator(_plain_path),
+]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageRegistry = Annotated[
@@ -47,4 +70,6 @@ ImageRegistry = Annotated[
 class Section(BaseModel):
     """What every section has in common: frozen, and a key that is not known is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from mlops_cli.bundle.expressions import ValueType
-from mlops_cli.config.load import read_yaml
+from mlops_cli.config.document import read_yaml
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.section import Duration
 from mlops_cli.errors import UsageError

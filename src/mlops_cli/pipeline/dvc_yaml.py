@@ -10,7 +10,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from mlops_cli.bundle.files import write_text
-from mlops_cli.config.load import CONFIG, Project, read_yaml
+from mlops_cli.config.document import read_yaml
+from mlops_cli.config.load import CONFIG, Project
 from mlops_cli.config.model import contract_of
 from mlops_cli.errors import UsageError
 from mlops_cli.stages import STAGES, Stage

@@ -1,0 +1,69 @@
+"""Read a YAML file as plain data; whatever is wrong with it is one readable line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from mlops_cli.errors import UsageError
+
+_DEEPEST = 50
+_MOST = 1_000_000  # values, where each alias (`*name`) counts as all that it stands for
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML 1.2 file; raises `UsageError` with line and column.
+
+    Only plain data is read: no tag makes an object of a class. Files that are too large once
+    their aliases are filled in, or hold text that is no Unicode, are refused.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UsageError(f"{path} does not exist", hint="check the name") from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path.name} is not UTF-8: {e}", hint="save it as UTF-8") from e
+    except YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        what = getattr(e, "problem", None) or str(e).splitlines()[0]
+        raise _refused(path, f"{where}: {what}") from e
+    except RecursionError as e:
+        raise _refused(path, f" is nested deeper than {_DEEPEST}") from e
+    except (ValueError, OverflowError) as e:  # `2013-99-99`, or a number of thousands of digits
+        raise _refused(path, f" holds a value that cannot be read: {e}") from e
+    if fault := _fault_of(content):
+        raise _refused(path, fault)
+    return content
+
+
+def _refused(path: Path, said: str) -> UsageError:
+    printable = said[:300].encode("utf-8", "backslashreplace").decode("utf-8")
+    return UsageError(f"{path.name}{printable}", hint="mend the YAML there")
+
+
+def _fault_of(content: Any) -> str | None:
+    """What makes plain data unfit to be looked at any further."""
+    left, seen = [(content, 0)], 0
+    while left:
+        value, depth = left.pop()
+        seen += 1
+        if depth > _DEEPEST:
+            return f" is nested deeper than {_DEEPEST}"
+        if seen > _MOST:
+            return f" holds more than {_MOST} values: it names its aliases in one another"
+        if isinstance(value, str) and not _is_text(value):
+            return f" holds {ascii(value)[:80]}, which is no text"
+        if isinstance(value, dict):
+            left.extend((part, depth + 1) for pair in value.items() for part in pair)
+        elif isinstance(value, list | tuple | set):
+            left.extend((item, depth + 1) for item in value)
+    return None
+
+
+def _is_text(value: str) -> bool:
+    """Half a surrogate pair is no character, and a null ends a file's name."""
+    return "\x00" not in value and not any(0xD800 <= ord(c) < 0xE000 for c in value)
