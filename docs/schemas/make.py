@@ -13,7 +13,7 @@ from mlops_cli.config.schema import SCHEMA, config_schema
 from mlops_cli.config.values import ConfigResult
 from mlops_cli.contracts.model import contract_schema
 from mlops_cli.pipeline.doctor import DoctorResult
-from mlops_cli.pipeline.run import RunResult
+from mlops_cli.pipeline.result import RunResult
 from mlops_cli.reports.model import ReportResult
 from mlops_cli.scaffold.init import InitResult
 from mlops_cli.stages import STAGES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,10 +33,14 @@ def config_command(
 
 
 def _print_schema(schema: dict[str, Any]) -> None:
+    import json
+
     typer.echo(json.dumps(schema, indent=2))
 
 
 def _render(result: ConfigResult) -> None:
+    import json
+
     width = min(40, max(len(v.key) for v in result.values))
     for value in result.values:
         typer.echo(f"{value.key:<{width}}  {json.dumps(value.value)}  ({value.source})")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +23,8 @@ def demo_command(
 
 
 def _folder(directory: Path | None) -> Path:
+    import tempfile
+
     if directory is None:
         return Path(tempfile.mkdtemp(prefix="mlops-demo-")) / "delays"
     if directory.exists():
@@ -35,6 +33,8 @@ def _folder(directory: Path | None) -> Path:
 
 
 def _demo(project: Path) -> Path:
+    import shutil
+
     from mlops_cli.config.templates import template_folder
 
     tables = template_folder() / "demo"
@@ -69,6 +69,8 @@ def _mlops(cwd: Path, *arguments: str, expected: int = 0) -> None:
 
 
 def _predict(project: Path, port: int) -> None:
+    import http.client
+
     typer.echo(f"\n$ curl localhost:{port}/v1/predict -d @examples/request.json")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("POST", "/v1/predict", (project / "examples/request.json").read_bytes())
@@ -77,6 +79,8 @@ def _predict(project: Path, port: int) -> None:
 
 
 def _free_port() -> int:
+    import socket
+
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])

@@ -22,7 +22,8 @@ def doctor_command(
     """Check this machine by doing a small project's work; and the project, where there is one."""
 
     def work() -> DoctorResult:
-        from mlops_cli.config.load import find_project, load_project
+        from mlops_cli.config.load import load_project
+        from mlops_cli.config.root import find_project
         from mlops_cli.pipeline.doctor import doctor
 
         try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
-import traceback
 
 from mlops_cli.errors import EnvironmentFault, MlopsError
 
@@ -24,6 +22,9 @@ def os_fault(e: OSError) -> MlopsError:
 
 def bug(e: BaseException) -> MlopsError:
     """An error that is ours: the traceback goes to a file, whose path is told."""
+    import tempfile
+    import traceback
+
     text = redact("".join(traceback.format_exception(e)))
     with tempfile.NamedTemporaryFile(
         "w", prefix="mlops-", suffix=".log", delete=False, encoding="utf-8"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,6 +89,8 @@ def _tell(command: str, e: MlopsError, *, as_json: bool) -> None:
 
 
 def _print_json(value: dict[str, Any]) -> None:
+    import json
+
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
 

@@ -12,7 +12,7 @@ from mlops_cli.cli.run import Asked, render_run, run_stages
 from mlops_cli.cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from mlops_cli.pipeline.run import RunResult
+    from mlops_cli.pipeline.result import RunResult
     from mlops_cli.stages.build import BuildResult
 
 
@@ -42,7 +42,7 @@ def package_command(
 
 
 def _render(result: RunResult | BuildResult) -> None:
-    from mlops_cli.pipeline.run import RunResult
+    from mlops_cli.pipeline.result import RunResult
 
     if isinstance(result, RunResult):
         render_run(result)

@@ -19,7 +19,7 @@ from mlops_cli.stages import STAGES, Stage
 
 if TYPE_CHECKING:
     from mlops_cli.config.load import Project
-    from mlops_cli.pipeline.run import RunResult
+    from mlops_cli.pipeline.result import RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,13 @@ def _run(name: str, targets: tuple[str, ...], asked: Asked) -> None:
 
 def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     """Bring `targets` and what they need up to date."""
-    from mlops_cli.config.load import ENV_VARIABLE, load_project
+    from mlops_cli.config.root import ENV_VARIABLE, find_project
+    from mlops_cli.pipeline.unchanged import unchanged_run
+
+    by_default = not (asked.first or asked.env or os.environ.get(ENV_VARIABLE))
+    if by_default and (result := unchanged_run(find_project(asked.project), targets)):
+        return result
+    from mlops_cli.config.load import load_project
     from mlops_cli.pipeline.run import run
 
     os.environ[UNDER_RUN] = "1"

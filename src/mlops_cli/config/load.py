@@ -14,10 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.model import UNTRACKED, Config
+from mlops_cli.config.root import CONFIG, find_project
 from mlops_cli.errors import UsageError
 
-CONFIG = "mlops.yaml"
-ENV_VARIABLE = "MLOPS_ENV"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -34,26 +33,6 @@ class Project:
     def cache(self) -> Path:
         """`.mlops/`, which may be deleted at any time."""
         return self.root / ".mlops"
-
-
-def find_project(start: Path | str | None = None) -> Path:
-    """The folder that holds `mlops.yaml`: `start` itself, MLOPS_PROJECT, or a parent of here.
-
-    Raises `UsageError` where there is none.
-    """
-    if named := start or os.environ.get("MLOPS_PROJECT"):
-        chosen = Path(named)
-        if (chosen / CONFIG).is_file():
-            return chosen.resolve()
-        raise UsageError(f"{chosen} has no {CONFIG}", hint="make a project with `mlops init`")
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / CONFIG).is_file():
-            return folder
-    raise UsageError(
-        f"no {CONFIG} in {here} or above it",
-        hint="go to a project's folder, or make one: mlops init NAME --data FILE --target COLUMN",
-    )
 
 
 def load_project(start: Path | str | None = None, *, env: str | None = None) -> Project:

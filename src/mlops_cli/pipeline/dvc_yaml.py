@@ -11,8 +11,9 @@ from ruamel.yaml.error import YAMLError
 
 from mlops_cli.bundle.files import write_text
 from mlops_cli.config.document import read_yaml
-from mlops_cli.config.load import CONFIG, Project
+from mlops_cli.config.load import Project
 from mlops_cli.config.model import contract_of
+from mlops_cli.config.root import CONFIG
 from mlops_cli.errors import UsageError
 from mlops_cli.stages import STAGES, Stage
 
@@ -70,6 +71,17 @@ def contracts_of(project: Project) -> list[str]:
     config = project.config
     joined = [contract_of(j.table) for j in config.features.join]
     return list(dict.fromkeys([config.contract, *joined]))
+
+
+def files_of(project: Project) -> list[str] | None:
+    """Every file and folder that our stages read or write; None where the user has stages, too."""
+    stages = _read(project).get("stages") or {}
+    if stages.keys() != {stage.name for stage in STAGES}:
+        return None
+    paths = [path for stage in STAGES for path in _deps(project, stage)]
+    for stage in STAGES:
+        paths += [*stage.outs, *stage.uncached, *stage.metrics, *stage.plots]
+    return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in tables_of(project))]))
 
 
 def _wanted(project: Project) -> dict[str, dict[str, Any]]:

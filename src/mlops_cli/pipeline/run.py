@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
+from mlops_cli.config.root import CONFIG
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
-from mlops_cli.pipeline.dvc_yaml import add_missing_sections, tables_of, write_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import (
+    add_missing_sections,
+    files_of,
+    tables_of,
+    write_dvc_yaml,
+)
 from mlops_cli.pipeline.example import REQUEST, refresh_request
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
+from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
+from mlops_cli.pipeline.unchanged import Sight, look, remember
 from mlops_cli.pipeline.warm.leader import warm_parent
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
-
-
-@dataclass(frozen=True, slots=True)
-class StageRun:
-    """What became of one stage: `ran`, `restored` (from DVC's run cache) or `unchanged`."""
-
-    name: str
-    state: str
-    seconds: float | None = None
-    result: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """The stages of a run, in the pipeline's order."""
-
-    stages: list[StageRun] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResult:
@@ -46,15 +34,16 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     """
     started = time.monotonic()
     _prepare(project, progress)
-    names = [s.name for s in STAGES]
-    for name in names:
-        forget_outcome(project, name)
+    for stage in STAGES:
+        forget_outcome(project, stage.name)
+    seen = _look(project)
     done = _reproduce(project, targets)
+    if not done and not targets and seen and seen == _look(project):
+        remember(project.root, seen)
     if "train" in done and refresh_request(project):
         progress.say(f"{REQUEST} brought up to date: the model takes other inputs now")
-    wanted = names[: max(map(names.index, targets)) + 1] if _ours_only(targets) else names
     return RunResult(
-        stages=[_stage_run(project, name, done) for name in wanted],
+        stages=[_stage_run(project, name, done) for name in stages_of(targets)],
         seconds=time.monotonic() - started,
     )
 
@@ -72,9 +61,11 @@ def _prepare(project: Project, progress: Progress) -> None:
         progress.say("dvc.yaml brought up to date")
 
 
-def _ours_only(targets: Sequence[str]) -> bool:
-    names = {s.name for s in STAGES}
-    return bool(targets) and set(targets) <= names
+def _look(project: Project) -> Sight | None:
+    """What `unchanged` may go by; None where the files alone do not tell that nothing changed."""
+    by_surroundings = "${" in (project.root / CONFIG).read_text(encoding="utf-8")
+    paths = None if by_surroundings else files_of(project)
+    return look(project.root, paths) if paths else None
 
 
 def _check_tables(project: Project) -> None:

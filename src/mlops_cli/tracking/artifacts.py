@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking import get_tracking_uri
 
-from mlops_cli.config.load import find_project
+from mlops_cli.config.root import find_project
 from mlops_cli.errors import UsageError
 
 SCHEME = "mlops-project"

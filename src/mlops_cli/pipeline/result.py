@@ -1,0 +1,34 @@
+"""What became of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_cli.stages import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """What became of one stage: `ran`, `restored` (from DVC's run cache) or `unchanged`."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The stages of a run, in the pipeline's order."""
+
+    stages: list[StageRun] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def stages_of(targets: Sequence[str]) -> list[str]:
+    """Our stages that a run of `targets` is about, in order; all where a target is not ours."""
+    names = [stage.name for stage in STAGES]
+    ours = bool(targets) and set(targets) <= set(names)
+    return names[: max(map(names.index, targets)) + 1] if ours else names

@@ -1,0 +1,74 @@
+"""Nothing changed since DVC last said so: seen by the files' times, as DVC itself sees it.
+
+DVC needs most of a second to say that there is nothing to do. When it has said so, the size,
+time and inode of every file that it looked at are kept; as long as they are the same, so is the
+answer. These are what DVC goes by, too, before it reads a file again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import mlops_cli.stages
+from mlops_cli.config.root import CONFIG
+from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
+
+_RECORD = ".mlops/unchanged.json"
+_DVC = ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc/config", ".dvc/config.local")
+_RELEASE = mlops_cli.stages.__file__  # another release of ours may compute something else
+
+Sight = dict[str, list[int] | None]
+
+
+def unchanged_run(root: Path, targets: Sequence[str]) -> RunResult | None:
+    """The result of a run that has nothing to do; None where DVC has to look."""
+    names = [stage.name for stage in mlops_cli.stages.STAGES]
+    if not set(targets) <= set(names) or not _as_recorded(root):
+        return None
+    return RunResult([StageRun(name, "unchanged") for name in stages_of(targets)])
+
+
+def look(root: Path, paths: Iterable[str]) -> Sight:
+    """How the files at `paths` (of folders: what is in them) and DVC's own look now."""
+    sight: Sight = {}
+    for path in (CONFIG, *_DVC, *paths):
+        sight |= {str(f.relative_to(root)): _stat(f) for f in _entries(root / path)}
+    return sight
+
+
+def remember(root: Path, sight: Sight) -> None:
+    """Keep `sight`, taken before DVC said that nothing is to be done."""
+    record = root / _RECORD
+    temporary = record.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # a run that ended well must not fail for what makes the next faster
+        temporary.write_text(json.dumps({"release": _stat(Path(_RELEASE)), "files": sight}))
+        temporary.replace(record)
+
+
+def _as_recorded(root: Path) -> bool:
+    try:
+        known = json.loads((root / _RECORD).read_bytes())
+        return bool(known["release"] == _stat(Path(_RELEASE))) and all(
+            _stat(root / path) == seen for path, seen in known["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _entries(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_dir():
+        for folder, names, files in os.walk(path):
+            yield from (Path(folder, name) for name in (*names, *files))
+
+
+def _stat(path: Path) -> list[int] | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return [seen.st_size, seen.st_mtime_ns, seen.st_ino]
