@@ -105,8 +105,10 @@ def matrix(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
             if feature.kind == "category":
                 if value in (feature.categories or ()):
                     out[i, j] = feature.categories.index(value)
-            elif value is not None and abs(float(value)) < 3.4e38:
-                out[i, j] = np.float32(float(value))
+            elif value is not None:
+                with np.errstate(over="ignore"):
+                    number = np.float32(float(value))
+                out[i, j] = number if np.isfinite(number) else np.nan
     return out
 
 

@@ -146,6 +146,8 @@ def test_an_expression_means_what_duckdb_means_by_it(text):
         ("date_part('century', ts)", "unknown part of a date `century`"),
         ("round(x, j)", "n must be a whole number"),
         ("date '2013-02-30'", "is not an ISO 8601 date"),
+        ("ts > '2013-01-01+02:00'", "was given (timestamp, text)"),
+        ("d > '2013-W01-1'", "was given (date, text)"),
         ("9223372036854775808", "does not fit 64 bits"),
         ("1e999", "does not fit a double"),
         ("x +", "is not an expression"),

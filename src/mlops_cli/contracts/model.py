@@ -28,6 +28,7 @@ from mlops_cli.config.document import read_yaml
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.section import Duration
 from mlops_cli.errors import UsageError
+from mlops_cli.serving.values import to_timestamp
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
@@ -169,8 +170,7 @@ def contract_schema() -> dict[str, Any]:
 
 def parse_moment(text: str) -> datetime:
     """A moment from ISO 8601 text, as naive UTC; raises `ValueError`."""
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return to_timestamp(text)
 
 
 def _check_bound(value: object, kind: str, key: str) -> None:

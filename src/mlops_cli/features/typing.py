@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
 
 from mlops_cli.bundle.expressions import Node, ValueType
 from mlops_cli.errors import UsageError
 from mlops_cli.features.operations import OPERATIONS, Overload
+from mlops_cli.serving.texts import text_to_date, text_to_timestamp
 
 _WIDER: dict[tuple[ValueType, ValueType], str] = {
     ("integer", "float"): "to_float",
@@ -70,13 +70,11 @@ def convert_to(node: Node, kind: ValueType) -> Node | None:
 
 def moment(text: str, kind: ValueType) -> Node | None:
     """The date or (naive, UTC) timestamp that an ISO 8601 literal means; None for other text."""
-    try:
-        when = datetime.fromisoformat(text)
-        if kind == "date":
-            return constant(date.fromisoformat(text).isoformat(), "date")
-    except ValueError:
-        return None
-    return None if when.tzinfo else constant(when.isoformat(sep=" "), "timestamp")
+    if kind == "date":
+        day = text_to_date(text)
+        return None if day is None else constant(day.isoformat(), "date")
+    when = text_to_timestamp(text)
+    return None if when is None else constant(when.isoformat(sep=" "), "timestamp")
 
 
 def is_null(node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
@@ -10,6 +11,13 @@ from mlops_cli.bundle.expressions import ValueType
 Value = bool | int | float | str | date | datetime
 EXACT = 2**53  # beyond it a float64 no longer tells neighbouring integers apart
 BIGINT = 2**63
+# What tables understand, too. Python reads further forms, and 2013-01-01+02:00 as two o'clock.
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIMESTAMP = re.compile(
+    _DATE.pattern
+    + r"(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d*)?)?(?:Z|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
+    re.ASCII,
+)
 
 
 class Refused(ValueError):
@@ -54,8 +62,8 @@ def to_text(value: object) -> str:
 
 
 def to_date(value: object) -> date:
-    """A date from ISO 8601."""
-    if type(value) is str:
+    """A date from ISO 8601: 2013-01-31."""
+    if type(value) is str and _DATE.fullmatch(value):
         try:
             return date.fromisoformat(value)
         except ValueError as e:
@@ -64,8 +72,11 @@ def to_date(value: object) -> date:
 
 
 def to_timestamp(value: object) -> datetime:
-    """A naive datetime in UTC from ISO 8601; an offset is taken off, none means UTC."""
-    if type(value) is str:
+    """A naive datetime in UTC from ISO 8601; an offset is taken off, none means UTC.
+
+    2013-01-31, 2013-01-31T10:00, 2013-01-31 10:00:00.5+02:00 and the like.
+    """
+    if type(value) is str and _TIMESTAMP.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value)
             return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
