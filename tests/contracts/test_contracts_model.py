@@ -61,6 +61,8 @@ def test_a_contract_survives_being_written(tmp_path: Path) -> None:
         ("categories: [a", "categories: [5", "categor"),
         ("[A-Z]{2}", "(?=x)", "looks ahead"),
         ("[A-Z]{2}", "[A-Z", "regular expression"),
+        ("[A-Z]{2}", "[[a-z]", "regular expression"),
+        ("[A-Z]{2}", "[x[:digit:]]", "names a class"),
         ("unique: [[kind, made]]", "unique: [[kind, mad]]", "'mad'.*nearest is 'made'"),
         ("column: made", "column: price", "date or timestamp"),
         ("{type: integer, unique: true}", "{type: boolean, min: 0}", "boolean.*no min"),

@@ -8,9 +8,6 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -133,15 +130,15 @@ NAMES = [i.name for i in bundles.INPUTS]
 KEYS = (*NAMES, *NAMES, "further", "", "origin ", "Origin", "\\u006frigin", "__proto__", "a:b")
 
 
-@dataclass
 class Server:
     """A running server, what to compare with, and how it answered so far."""
 
-    port: int
-    sample: bundles.Sample
-    booster: xgboost.Booster
-    judge: duckdb.DuckDBPyConnection
-    statuses: Counter[int]
+    def __init__(self, port: int, sample: bundles.Sample, judge: duckdb.DuckDBPyConnection) -> None:
+        self.port = port
+        self.sample = sample
+        self.booster = xgboost.Booster({"nthread": 1}, model_file=str(sample.path / "model.ubj"))
+        self.judge = judge
+        self.statuses: Counter[int] = Counter()
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Status and answer, which is JSON whatever was asked."""
@@ -188,12 +185,11 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fuzzed")
     sample = bundles.write(folder / "bundle", "binary")
-    booster = xgboost.Booster({"nthread": 1}, model_file=str(sample.path / "model.ubj"))
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = int(s.getsockname()[1])
     with serving(sample.path, "--port", str(port)) as process, duckdb.connect() as judge:
         judge.execute("set TimeZone = 'UTC'")
-        found = Server(port, sample, booster, judge, Counter())
+        found = Server(port, sample, judge)
         yield found
         assert process.poll() is None
         process.terminate()
@@ -348,7 +344,7 @@ def test_any_bytes_on_the_wire_never_make_it_fail(server: Server, chance: random
     head = "\r\n".join([chance.choice(LINES), "Host: x", *given]) + "\r\n\r\n"
     said = server.raw(head.encode("utf-8") + content)
     statuses = [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]]
-    assert all(200 <= status < 500 or status == 501 for status in statuses), said[:300]
+    assert all(100 <= status < 500 or status == 501 for status in statuses), said[:300]
     assert hold(server, json.dumps(server.sample.events[chance.randrange(240)]).encode()) == 200
 
 
@@ -367,5 +363,3 @@ def test_a_long_list_is_answered_row_by_row(server: Server) -> None:
 def test_the_reference_is_right(server: Server) -> None:
     for event, raw in zip(server.sample.events, server.sample.raw, strict=True):
         assert abs(server.expected(event) - raw) < 1e-6
-    assert date.fromisoformat(str(server.sample.events[0]["day"]))
-    assert isinstance(server.sample.path, Path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from mlops_cli.serving.values import to_timestamp
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
+_NOT_IN_PYTHON = re.compile(r"\[:\^?\w+:\]")
 _HAS_RANGE = ("integer", "float", "date", "timestamp")
 _HAS_CATEGORIES = ("integer", "text")
 
@@ -200,9 +202,13 @@ def _check_pattern(pattern: str | None) -> None:
         return
     if _NOT_IN_RE2.search(pattern):
         raise ValueError(f"the pattern {pattern!r} looks ahead, looks behind or refers back")
+    if _NOT_IN_PYTHON.search(pattern):
+        raise ValueError(f"the pattern {pattern!r} names a class such as [:digit:]: write \\d")
     try:
-        re.compile(pattern)
-    except re.error as e:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # `[[`: one day a set in a set
+            re.compile(pattern)
+    except (re.error, FutureWarning) as e:
         raise ValueError(f"the pattern {pattern!r} is no regular expression: {e}") from e
 
 
