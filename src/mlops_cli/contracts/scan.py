@@ -100,10 +100,8 @@ def scan(
         )[0]
         for g in groups
     ]
-    rows, _, newest, timeless, *_ = parts[0]
-    counts = [count for part in parts for count in part[4:]]
-    bad_in = [part[1] for part in parts if part[1]]
-    bad = sum(bad_in)
+    rows, newest, timeless, *_ = parts[0]
+    counts = [count for part in parts for count in part[3:]]
     broken = [c for c, n in zip(checks, counts, strict=True) if n]
     found = [
         Violation(c.column, c.rule, c.expected, n) for c, n in zip(checks, counts, strict=True) if n
@@ -114,8 +112,7 @@ def scan(
             found.append(Violation(", ".join(key), "unique", "no second time", int(count)))
             selects.append(_repeated_rows(relation, contract, key, table))
     sql = f"({' union all '.join(selects)})" if selects else None
-    if sql and (len(bad_in) > 1 or len(selects) > len(broken[:1])):
-        bad = engine.rows(f'select count(distinct "row") from {sql}')[0][0]
+    bad = found[0].count if len(found) == 1 else _bad_rows(engine, sql)
     return Findings(
         rows=rows,
         bad_rows=bad,
@@ -184,14 +181,19 @@ def _of_columns(
 def _aggregate(
     relation: str, checks: Sequence[Condition], timed: str | None, ordered_by: str | None
 ) -> str:
-    flags = [f"coalesce({c.sql}, false) as bad_{i}" for i, c in enumerate(checks)]
-    names = [f"bad_{i}" for i in range(len(checks))]
-    cells = ["count(*)", f"count_if({' or '.join(names)})"]
-    cells.append(f"max({quote(timed)})" if timed else "null")
+    # How many rows are bad at all is asked only where some are: it costs as much as the rest.
+    flags = [f"{c.sql} as bad_{i}" for i, c in enumerate(checks)]
+    cells = ["count(*)", f"max({quote(timed)})" if timed else "null"]
     cells.append(f"count_if({quote(ordered_by)} is null)" if ordered_by else "0")
-    cells += [f"count_if({name})" for name in names]
+    cells += [f"count_if(bad_{i})" for i in range(len(checks))]
     inner = ", ".join([*flags, *(quote(n) for n in {timed: 0, ordered_by: 0} if n)])
     return f"select {', '.join(cells)} from (select {inner} from {relation})"
+
+
+def _bad_rows(engine: Engine, sql: str | None) -> int:
+    if sql is None:
+        return 0
+    return int(engine.rows(f'select count(distinct "row") from {sql}')[0][0])
 
 
 def _rows_of(relation: str, broken: Sequence[Condition], table: str) -> str:
