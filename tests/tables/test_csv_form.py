@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,3 +109,62 @@ def test_words_for_missing_and_infinite_numbers_do_not_make_a_column_text(tmp_pa
     assert [row[2] for row in found] == ["NA", "a", "b", "c"]  # a text of its own
     assert [row[3] for row in found] == ["1.5", None, "-inf", None]
     assert [row[4] for row in found] == ["3", None, None, "4"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_a_moment_of_any_unit_and_zone_is_utc(tmp_path, unit, zone):
+    path = tmp_path / "t.parquet"
+    moment = datetime(1950, 7, 1, 12, tzinfo=UTC)
+    pq.write_table(pa.table({"t": pa.array([moment], pa.timestamp(unit, zone))}), path)
+    assert _types(path) == {"t": "timestamp"}
+    with open_engine() as engine:
+        found = engine.rows(f"select t from {engine.typed(path, {'t': 'timestamp'})}")
+    assert found == [(moment.replace(tzinfo=None),)]
+
+
+def test_an_apostrophe_is_no_quote(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n'x',1\n'y',2\n")
+    assert _rows(path) == [("'x'", "1"), ("'y'", "2")]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a,b\n" + b"1,x\n" * 40_000 + b"7,\xe4\n" + b"1,x\n", "not UTF-8: line 40002 "),
+        ("a,b\n1,x\n".encode("utf-16"), "is UTF-16"),
+        (b"PAR1\xe4", "is a Parquet file"),
+        (b"PK\x03\x04\xe4", "such as Excel writes"),
+        (b"a,b\n1,x\r\n2,y\n", "line 2 ends otherwise"),
+        (b'a,b\n1,x\n2,"y \\"z"\n', "line 3: .*a quote in a quoted field is written twice"),
+    ],
+)
+def test_what_no_csv_file_holds_is_told_with_its_line(tmp_path, content, says):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"t\.csv.*{says}"), open_engine() as engine:
+        engine.rows(f"select count(a), count(b) from {engine.raw(path)}")
+
+
+def _whole() -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"a": list(range(5000))}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda whole: b"", "is empty"),
+        (lambda whole: whole[:3000], "is cut off"),
+        (lambda whole: whole[500:], "is no Parquet file"),
+        (lambda whole: b"a,b\n1,2\n", "is no Parquet file"),
+        (lambda whole: whole[:100] + bytes(len(whole) - 1000) + whole[-900:], ": "),
+    ],
+)
+def test_a_broken_parquet_file_is_named_by_its_name_alone(tmp_path, spoil, says):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(spoil(_whole()))
+    with pytest.raises(DataError, match=rf"^t\.parquet ?{says}"), open_engine() as engine:
+        engine.rows(f"select sum(a) from {engine.raw(path)}")

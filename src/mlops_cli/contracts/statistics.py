@@ -14,7 +14,7 @@ from mlops_cli.tables.base import SOURCE, Engine, literal, quote
 
 _ISO_MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*"
 _CELLS = 8  # figures of a column
-_GROUP = 64  # columns of one scan
+_GROUP = 32  # columns of one scan
 _HEAD = 1000  # rows that tell which texts may be moments
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 

@@ -48,14 +48,28 @@ def read_form(path: Path) -> CsvForm:
 
 
 def broken_line(path: Path, form: CsvForm) -> str | None:
-    """What the first line that is not of the header's form has, in words; None where all fit."""
+    """What the first line that is not of the header's form has, in words; None where all fit.
+
+    Raises `DataError` for a file that is no text in UTF-8.
+    """
     with _lines(path) as lines:
-        reader = csv.reader(lines, delimiter=form.delimiter)
-        for record in reader:
-            if record and len(record) != len(form.names):
-                found, wanted = len(record), len(form.names)
-                return f"line {reader.line_num} has {found} fields, and the header has {wanted}"
-    return None
+        reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
+        try:
+            for record in reader:
+                if record and len(record) != len(form.names):
+                    found, wanted = len(record), len(form.names)
+                    return f"line {reader.line_num} has {found} fields, and the header has {wanted}"
+        except csv.Error as e:
+            return f"line {reader.line_num}: {e}; a quote in a quoted field is written twice"
+    with _lines(path) as lines:
+        ends = ((n, _end_of(line)) for n, line in enumerate(lines, 1))
+        _, first = next(ends, (1, ""))
+        other = next((n for n, end in ends if end and end != first), None)
+    return f"line {other} ends otherwise than those above it (\\n, \\r\\n)" if other else None
+
+
+def _end_of(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
 
 
 def _fitness(records: list[list[str]]) -> tuple[bool, int, int]:
@@ -71,8 +85,40 @@ def _lines(path: Path) -> Iterator[Iterator[str]]:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield iter(file)
     except UnicodeDecodeError as e:
-        raise DataError(
-            f"{path.name} is not UTF-8", hint="convert it: iconv -f LATIN1 -t UTF-8 OLD > NEW"
-        ) from e
+        raise _no_text(path) from e
     except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as e:
         raise DataError(f"{path.name}: {e}", hint="is the file whole, and of its form?") from e
+
+
+def _no_text(path: Path) -> DataError:
+    """What a file is that is no text in UTF-8, and where that shows."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    with opener(path, "rb") as file:
+        head = file.read(4)
+        for begins, what, hint in _OTHERWISE:
+            if head.startswith(begins):
+                return DataError(f"{path.name} is {what}, whatever its name says", hint=hint)
+        file.seek(0)
+        line = next((n for n, line in enumerate(file, 1) if not _is_utf8(line)), 0)
+    return DataError(
+        f"{path.name} is not UTF-8: line {line} has bytes that are none",
+        hint="convert it: iconv -f LATIN1 -t UTF-8 OLD > NEW",
+    )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_UTF_16 = "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"
+_OTHERWISE = (
+    (b"\xff\xfe", "UTF-16", _UTF_16),
+    (b"\xfe\xff", "UTF-16", _UTF_16),
+    (b"PAR1", "a Parquet file", "name it .parquet"),
+    (b"PK\x03\x04", "a ZIP archive, such as Excel writes", "save the table as CSV"),
+    (b"\x1f\x8b", "gzipped", "name it .csv.gz"),
+)

@@ -12,9 +12,10 @@ import duckdb
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
-from mlops_cli.errors import DataError, EnvironmentFault, MlopsError, UsageError
+from mlops_cli.errors import DataError, UsageError
 from mlops_cli.tables.base import MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
-from mlops_cli.tables.csv_form import CsvForm, broken_line, read_form
+from mlops_cli.tables.csv_form import CsvForm, read_form
+from mlops_cli.tables.faults import reading_fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +25,8 @@ _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(FLOAT|DOUBLE|REAL|DECIMAL.*)$", "float"),
     (r"BOOLEAN$", "boolean"),
     (r"DATE$", "date"),
-    (r"(TIMESTAMP.*|DATETIME)$", "timestamp"),
-    (r"(VARCHAR|ENUM.*|UUID|TIME)$", "text"),
+    (r"(TIMESTAMP.*|DATETIME)$", "timestamp"),  # TIMESTAMPTZ_NS is what pandas writes
+    (r"(VARCHAR|ENUM.*|UUID|TIME(_NS)?)$", "text"),
 )
 _SQL_TYPES: dict[ValueType, str] = {
     "integer": "BIGINT",
@@ -103,26 +104,38 @@ class DuckDB:
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """See `Engine.rows`."""
-        with _errors():
+        with self._errors(sql):
             return self._connection.execute(sql, parameters or {}).fetchall()
 
     def arrow(self, sql: str) -> pa.Table:
         """See `Engine.arrow`."""
-        with _errors():
+        with self._errors(sql):
             return self._connection.sql(sql).to_arrow_table()
 
     def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """See `Engine.batches`."""
-        with _errors():
+        with self._errors(sql):
             yield from _silent(self._connection.cursor()).sql(sql).to_arrow_reader(rows)
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """See `Engine.write_parquet`."""
-        with replacing(path) as temporary, _errors():
+        with replacing(path) as temporary, self._errors(sql):
             target = literal(str(temporary))
             options = "format parquet, compression zstd, row_group_size 131072"
             result = self._connection.execute(f"copy ({sql}) to {target} ({options})").fetchall()
             return int(result[0][0])
+
+    @contextmanager
+    def _errors(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as e:
+            read = [path for path in self._forms if literal(str(path)) in sql]
+            raise reading_fault(str(e), read) from e
+        except RuntimeError as e:
+            if "interrupted" in str(e):  # so DuckDB tells of Ctrl-C
+                raise KeyboardInterrupt from e
+            raise
 
     def _native(self, path: Path, types: Mapping[str, ValueType]) -> dict[str, str]:
         native = self._natives.get(path) or {n: t for n, t, *_ in self._described(path)}
@@ -192,8 +205,11 @@ def _check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def _read_csv(path: Path, form: CsvForm, options: str) -> str:
-    # null_padding and ignore_errors stay off: a broken line is an error, not a guess.
+    # null_padding and ignore_errors stay off: a broken line is an error, not a guess. Quotes are
+    # those of RFC 4180: a guess would take the apostrophes of 'x' for quotes, and costs more than
+    # all else on a wide file.
     given = f"header = true, delim = {literal(form.delimiter)}, skip = {form.blank}"
+    given += ", quote = '\"', escape = '\"'"
     if all(form.names):  # said, or a column named `null` would have none
         given += f", names = [{', '.join(map(literal, form.names))}]"
     return f"read_csv({literal(str(path))}, {given}, {options})"
@@ -211,7 +227,8 @@ def _cast(name: str, native: str, to: ValueType) -> str:
     column, target = quote(name), _SQL_TYPES[to]
     if native == target:
         return column
-    if (to == "timestamp" and not native.startswith("TIMESTAMP")) or native.endswith("ZONE"):
+    zoned = native.endswith("ZONE") or native.startswith("TIMESTAMPTZ")
+    if to == "timestamp" and (zoned or not native.startswith("TIMESTAMP")):
         # A plain cast of text to TIMESTAMP drops the offset; this one heeds it.
         return f"(try_cast({column} as timestamptz) at time zone 'UTC')"
     if to == "integer" and native not in ("DOUBLE", "FLOAT"):
@@ -234,39 +251,3 @@ def _whole(column: str) -> str:
     # DuckDB rounds '5.7' to 6; text that is not a whole number is no integer.
     as_double = f"try_cast({column} as double)"
     return f"case when {as_double} = trunc({as_double}) then try_cast({column} as bigint) end"
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as e:
-        raise _typed(e) from e
-    except RuntimeError as e:
-        if "interrupted" in str(e):  # so DuckDB tells of Ctrl-C
-            raise KeyboardInterrupt from e
-        raise
-
-
-def _typed(e: duckdb.Error) -> MlopsError:
-    text = " ".join(str(e).split())[:300]
-    if re.search(r"no space left|permission denied|read-only|out of memory", text, re.I):
-        return EnvironmentFault(text, hint="make room, or run where the project may be written")
-    hint = "is the file whole, UTF-8 and of the form its ending says?"
-    if not (file := re.search(r'^ *file = (.+)$|sniffing file "(.+)"', str(e), re.M)):
-        return DataError(text, hint=hint)
-    path = Path(file[1] or file[2])
-    return DataError(f"{path.name}: {_broken(path) or _first_words(str(e))}", hint=hint)
-
-
-def _broken(path: Path) -> str | None:
-    try:
-        return broken_line(path, read_form(path))
-    except (MlopsError, OSError):
-        return None
-
-
-def _first_words(text: str) -> str:
-    """DuckDB's complaint about a CSV file, without its advice on how to overlook the fault."""
-    said = re.split(r"Possible (?:fixes|Solution)|The search space", text)[0]
-    return " ".join(said.removeprefix("Invalid Input Error: ").split())[:300]
