@@ -36,7 +36,7 @@ WHOLE = ReportResult(
     ),
     against="origin/main",
     commit="c0ffee" * 6 + "c0ff",
-    drift=TrainingDrift(3, (ColumnMoved("dep_time", "ks", 0.2, 0.1),), 900, 800),
+    drift=TrainingDrift(3, (ColumnMoved("dep_time", "ks", 0.2, 0.1),), ("gone",), 900, 800),
     uncommitted=("dvc.lock",),
 )
 NASTY = [
@@ -92,6 +92,7 @@ def test_it_says_verdict_gates_metrics_drift_and_what_is_not_committed() -> None
     assert ["brier", "0.2", "-", "-"] in rows
     assert ["dep_time", "ks", "0.2", "0.1"] in rows
     assert "1 of 3 columns against `81c081c081c0`'s (900 rows here, 800 then)" in text
+    assert "Not here any more, or of another kind: `gone`." in text
     assert "Not committed as this run made them: `dvc.lock`" in text
 
 
@@ -137,7 +138,7 @@ def test_a_comment_has_room_for_the_worst() -> None:
             reason=worst,
             gates=(GateSaid(worst, "refused", worst),) * 200,
             metrics=tuple(replace(m, name=worst) for m in WHOLE.metrics) * 100,
-            drift=TrainingDrift(2000, many, 1, 1),
+            drift=TrainingDrift(2000, many, (worst,) * 99, 1, 1),
         )
     )
     assert len(text.encode()) < 65_000

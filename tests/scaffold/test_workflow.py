@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from github import EXPRESSION, Runner, install_gh
+from github import EXPRESSION, Runner, install_gh, program
 from ruamel.yaml import YAML
 
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
@@ -22,6 +23,7 @@ from mlops_cli.scaffold.init import init
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ".github/workflows/mlops.yml"
 MAIN = "github.ref == 'refs/heads/main'"
+MLOPS = (sys.executable, "-m", "mlops_cli")
 BOT = "github-actions[bot]"
 
 
@@ -118,7 +120,8 @@ def test_a_pull_request_never_registers_or_deploys(jobs: dict[str, Any]) -> None
         assert bool(changes_the_registry) == (MAIN in step.get("if", "")), name
     assert jobs["deploy"]["if"].startswith(f"{MAIN} && ")
     assert jobs["deploy"]["environment"] == "production"
-    assert jobs["deploy"]["concurrency"]["cancel-in-progress"] is False
+    for name in ("deploy", "comment"):  # half a deploy is worse than an old one
+        assert jobs[name]["concurrency"]["cancel-in-progress"] is False
 
 
 def test_a_fork_gets_no_comment_and_a_comment_that_fails_fails_nothing(
@@ -194,49 +197,109 @@ def test_only_known_values_reach_the_environment(project: Path) -> None:
     }
 
 
-REGISTRY = {
-    "secrets.MLFLOW_TRACKING_USERNAME": "",
-    "secrets.MLFLOW_TRACKING_PASSWORD": "",
-}
+def steps(job: dict[str, Any], *, main: bool = True) -> list[str]:
+    """The names of what a job runs, in order: all that main runs, or a pull request."""
+    runs = [s for s in job["steps"] if "run" in s and s["name"] != "Install"]
+    return [s["name"] for s in runs if main or MAIN not in s.get("if", "")]
+
+
+def values_of(registry: str, *, base: str = "", first: str = "") -> dict[str, str]:
+    return {
+        "vars.MLFLOW_TRACKING_URI": registry,
+        "secrets.MLFLOW_TRACKING_USERNAME": "",
+        "secrets.MLFLOW_TRACKING_PASSWORD": "",
+        "github.base_ref": base,
+        "inputs.first && '--first' || ''": first,
+    }
+
+
+def test_the_deploy_logs_in_only_where_it_has_with_what(
+    jobs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tools, said = tmp_path / "tools", tmp_path / "said"
+    tools.mkdir()
+    program(tools / "docker", f'#!/bin/sh\n{{ echo "$@"; cat; }} > {said}\n')
+    runner = Runner(tmp_path, tmp_path / "temporary", tools=tools)
+    nothing = dict.fromkeys(
+        ["secrets.KUBECONFIG", "vars.REGISTRY", "vars.REGISTRY_USER", "secrets.REGISTRY_PASSWORD"],
+        "",
+    )
+    values = {**values_of(""), **nothing}
+    assert runner.step(jobs["deploy"], "Log in", values).returncode == 0, runner.log
+    assert not said.exists()
+    assert not (tmp_path / ".kube").exists()
+    given = {
+        "secrets.KUBECONFIG": "apiVersion: v1\n$x `y`",
+        "vars.REGISTRY": "registry.example.com",
+        "vars.REGISTRY_USER": "robot",
+        "secrets.REGISTRY_PASSWORD": "pa$$ `word`",
+    }
+    assert runner.step(jobs["deploy"], "Log in", {**values, **given}).returncode == 0, runner.log
+    config = tmp_path / ".kube/config"
+    assert config.read_text() == "apiVersion: v1\n$x `y`\n"
+    assert config.stat().st_mode & 0o777 == 0o600
+    asked = "login registry.example.com --username robot --password-stdin"
+    assert said.read_text().splitlines() == [asked, "pa$$ `word`"]
+    assert "pa$$" not in runner.log
 
 
 @pytest.mark.slow
 def test_its_lines_run(tmp_path: Path) -> None:
-    """On main, with a registry; then on a pull request."""
+    """On main, with a registry; on a pull request; with a registry of its own; and deployed."""
     project = new_project(tmp_path / "orders")
     config = project / "mlops.yaml"
     fast = config.read_text().replace("tune: {}", "tune: {trials: 2, rounds: 5}")
     config.write_text(fast)
     git(project, "commit", "-qam", "a short search")
-    job = read(project)["jobs"]["pipeline"]
-    registry = f"sqlite:///{tmp_path}/registry.db"
-    values = {**REGISTRY, "vars.MLFLOW_TRACKING_URI": registry, "github.base_ref": ""}
+    jobs = read(project)["jobs"]
+    job, registry = jobs["pipeline"], f"sqlite:///{tmp_path}/registry.db"
     main = Runner(project, tmp_path / "main")
     for name in steps(job):
-        assert main.step(job, name, values).returncode == 0, main.log
+        assert main.step(job, name, values_of(registry)).returncode == 0, main.log
     assert "passes its gates" in main.summary.read_text()
     assert main.outputs["target"] == "local"
     git(project, "add", "--all")
     git(project, "commit", "-qm", "a run")
+
     git(project, "switch", "-qc", "change")
     config.write_text(fast.replace("rounds: 5", "rounds: 7"))
     git(project, "commit", "-qam", "more rounds")
     git(project, "switch", "-q", "--detach", "main")
     git(project, "merge", "-q", "--no-ff", "-m", "as GitHub merges", "change")
     pull = Runner(project, tmp_path / "pull")
-    values["github.base_ref"] = "main"
     for name in steps(job, main=False):
-        done = pull.step(job, name, values)
+        done = pull.step(job, name, values_of(registry, base="main"))
         assert done.returncode in ((0, 4) if name == "Report" else (0,)), pull.log
-    report = pull.outputs["report" if "report" in pull.outputs else "markdown"]
+    report = pull.outputs["markdown"]
     assert pull.summary.read_text().strip() == report.strip()
     assert f"origin/main ({git(project, 'rev-parse', 'main')[:12]})" in report
     assert "champion: not_worse" in report
     assert "Drift of the training rows" in report
     assert "`dvc.lock`, `metrics.json`" in report
 
+    # main again, as cloned where nothing is to be done but the registry is another, empty one
+    git(project, "switch", "-qf", "main")
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert main.step(job, "Run the pipeline", values_of(other)).returncode == 0, main.log
+    assert main.step(job, "Register", values_of(other)).returncode == 8, main.log
+    assert "has no champion, but" in main.log
+    assert main.step(job, "Register", values_of(other, first="--first")).returncode == 0, main.log
+    assert main.step(job, "Register", values_of(other)).returncode == 0, main.log
+    assert "register   unchanged" in main.log
 
-def steps(job: dict[str, Any], *, main: bool = True) -> list[str]:
-    """The names of what a job runs, in order: all that main runs, or a pull request."""
-    runs = [s for s in job["steps"] if "run" in s and s["name"] != "Install"]
-    return [s["name"] for s in runs if main or MAIN not in s.get("if", "")]
+    config.write_text(fast.replace("deploy: {}", f"deploy: {{port: {free_port()}}}"))
+    try:
+        wrong = {**values_of(other), "needs.pipeline.outputs.version": "0" * 12}
+        assert main.step(jobs["deploy"], "Deploy", wrong).returncode == 2, main.log
+        right = {**wrong, "needs.pipeline.outputs.version": main.outputs["version"]}
+        assert main.step(jobs["deploy"], "Deploy", right).returncode == 0, main.log
+        assert '"outcome":"done"' in main.summary.read_text().replace(" ", "")
+    finally:
+        subprocess.run([*MLOPS, "deploy", "--stop", "--project", str(project)], check=True)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])

@@ -74,6 +74,18 @@ def test_without_a_champion_it_is_a_usage_error(project: Project) -> None:
     assert not history(project)
 
 
+def test_only_the_champion_that_is_expected_is_deployed(project: Project, tmp_path: Path) -> None:
+    digest = crown(project, "model", 240)
+    other = f"{int(digest[0], 16) ^ 1:x}{digest[1:12]}"
+    for wrong in (other, ""):
+        for act in (deploy, plan, lambda p, **asked: render(p, tmp_path / "made", **asked)):
+            with pytest.raises(UsageError, match=f"is {digest[:12]}, and not"):
+                act(project, expect=wrong)
+    assert not history(project)
+    assert not (tmp_path / "made").exists()
+    assert plan(project, expect=digest[:12]).digest == digest
+
+
 def test_an_unknown_target_names_the_known(project: Project) -> None:
     with pytest.raises(UsageError, match="'moon'") as refused:
         deploy(project, target="moon")

@@ -30,6 +30,10 @@ def deploy_command(
         Path | None, typer.Option("--render", metavar="DIR", help="Write what would be applied.")
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End what runs for this project.")] = False,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="VERSION", help="Only if this is the champion."),
+    ] = None,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
@@ -44,10 +48,17 @@ def deploy_command(
             raise UsageError("--plan, --render and --stop are three commands", hint="choose one")
         loaded = load_project(project, env=env)
         if only_plan:
-            return plan(loaded, target=target, port=port)
+            return plan(loaded, target=target, port=port, expect=expect)
         if render_to is not None:
-            return render(loaded, render_to, target=target, port=port)
-        return deploy(loaded, target=target, port=port, stop=stop, progress=TerminalProgress())
+            return render(loaded, render_to, target=target, port=port, expect=expect)
+        return deploy(
+            loaded,
+            target=target,
+            port=port,
+            stop=stop,
+            expect=expect,
+            progress=TerminalProgress(),
+        )
 
     execute("deploy", work, _render, as_json=as_json)
 

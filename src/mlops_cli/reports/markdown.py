@@ -142,6 +142,9 @@ def _drift(drift: TrainingDrift, champion: str | None) -> Iterator[str]:
     if drift.unknown:
         yield f"Not compared with the champion's: {escape(drift.unknown)}."
         return
+    if drift.absent:
+        yield f"Not here any more, or of another kind: {_names(drift.absent)}."
+        yield ""
     moved = len(drift.columns)
     sizes = f"{drift.rows:,} rows here, {drift.rows_before:,} then"
     against = f"of {drift.compared} columns against {code(champion or '')}'s ({sizes})"
@@ -157,11 +160,16 @@ def _drift(drift: TrainingDrift, champion: str | None) -> Iterator[str]:
     yield from _table(("column", "statistic", "value", "limit"), rows)
 
 
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
+    return ", ".join(map(code, names[:MOST_ROWS])) + more
+
+
 def _uncommitted(paths: Sequence[str]) -> Iterator[str]:
     if paths:
         yield ""
         yield (
-            f"Not committed as this run made them: {', '.join(map(code, paths))}. "
+            f"Not committed as this run made them: {_names(paths)}. "
             "Type `mlops run`, and commit what it changes."
         )
 

@@ -49,12 +49,14 @@ class ColumnMoved:
 class TrainingDrift:
     """The rows that this model was fitted on, against the champion's.
 
-    `columns` are those that moved, of the `compared` ones; `rows` is how many rows there are now,
-    `rows_before` how many the champion was fitted on. `unknown` says why nothing was compared.
+    `columns` are those that moved, of the `compared` ones; `absent` are the champion's that are no
+    more, or of another kind. `rows` is how many rows there are now, `rows_before` how many the
+    champion was fitted on. `unknown` says why nothing was compared.
     """
 
     compared: int = 0
     columns: tuple[ColumnMoved, ...] = ()
+    absent: tuple[str, ...] = ()
     rows: int = 0
     rows_before: int = 0
     unknown: str | None = None

@@ -56,19 +56,21 @@ def deploy(
     target: str | None = None,
     port: int | None = None,
     stop: bool = False,
+    expect: str | None = None,
     progress: Progress = QUIET,
 ) -> DeployResult:
     """Deploy the champion's bundle to `target` and return when it answers, healthy.
 
-    `target` and `port` default to the configuration's. The attempt is recorded in
+    `target` and `port` default to the configuration's. `expect` is the version, or the start of
+    the digest, that the champion must have. The attempt is recorded in
     `deployments/history.jsonl`, whatever comes of it. Raises `UsageError` where there is no
-    champion, `EnvironmentFault` with the target's reason where the target fails; what answered
-    before answers still.
+    champion or another one, `EnvironmentFault` with the target's reason where the target fails;
+    what answered before answers still.
     """
     name, place = _place(project, target, port)
     if stop:
         return _stop(project, place, name)
-    release = _champion(project)
+    release = _champion(project, expect)
     progress.say(f"deploying {release.version} to {name}")
     try:
         found = place.deploy(release, progress=progress)
@@ -79,25 +81,36 @@ def deploy(
     return DeployResult(name, found.url, found.digest, release.version)
 
 
-def plan(project: Project, *, target: str | None = None, port: int | None = None) -> PlanResult:
+def plan(
+    project: Project,
+    *,
+    target: str | None = None,
+    port: int | None = None,
+    expect: str | None = None,
+) -> PlanResult:
     """What `deploy` would change on `target`; nothing is changed, built or recorded.
 
     Raises what `deploy` raises before it begins.
     """
     name, place = _place(project, target, port)
-    release = _champion(project)
+    release = _champion(project, expect)
     return PlanResult(name, release.digest, release.version, tuple(place.plan(release)))
 
 
 def render(
-    project: Project, folder: Path, *, target: str | None = None, port: int | None = None
+    project: Project,
+    folder: Path,
+    *,
+    target: str | None = None,
+    port: int | None = None,
+    expect: str | None = None,
 ) -> RenderResult:
     """Write to `folder` what `deploy` would apply, for the target's own tools.
 
-    The target is not asked. Raises `UsageError` where there is no champion.
+    The target is not asked. Raises `UsageError` where there is no champion or another one.
     """
     name, place = _place(project, target, port)
-    release = _champion(project)
+    release = _champion(project, expect)
     files = tuple(str(file) for file in place.render(release, folder))
     return RenderResult(name, release.digest, release.version, str(folder), files)
 
@@ -107,13 +120,18 @@ def _place(project: Project, target: str | None, port: int | None) -> tuple[str,
     return name, open_target(name, project, port=port)
 
 
-def _champion(project: Project) -> Release:
+def _champion(project: Project, expect: str | None) -> Release:
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     champion = tracker.champion()
     if champion is None:
         raise UsageError(
             f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
             hint="mlops run",
+        )
+    if expect is not None and not (expect and champion.digest.startswith(expect)):
+        raise UsageError(
+            f"the champion in {tracker.address} is {champion.version}, and not {expect or 'none'}",
+            hint="it has changed since, or was never that one: `mlops status` shows it",
         )
     bundle = open_bundle(tracker.fetch(champion.digest))
     image = load_adapter("mlops_cli.packaging.image")

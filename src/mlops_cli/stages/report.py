@@ -155,17 +155,21 @@ def _drift(project: Project, bundle: Bundle, asked: _Asked) -> TrainingDrift | N
 
 
 def _compare(project: Project, profile: Profile, table: Any) -> TrainingDrift:
-    shared = [c for c in profile.columns if c.name in table.column_names]
-    found = load_adapter("mlops_cli.monitoring.window").compare(
-        Profile(profile.rows, tuple(shared)), [table]
-    )
+    window = load_adapter("mlops_cli.monitoring.window")
     judge = load_adapter("mlops_cli.monitoring.drift")
     settings = project.config.drift
     alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)
-    moved = [c for c in judge.find_drift(found, alpha) if c.drifted]
+    shared = window.comparable(profile, table.schema)
+    if not shared.columns:
+        return TrainingDrift(unknown="they have no column in common")
+    found = judge.find_drift(window.compare(shared, [table]), alpha)
+    names = {c.name for c in shared.columns}
     return TrainingDrift(
-        compared=len(shared),
-        columns=tuple(ColumnMoved(c.name, c.statistic, c.value, c.threshold) for c in moved),
+        compared=len(found),
+        columns=tuple(
+            ColumnMoved(c.name, c.statistic, c.value, c.threshold) for c in found if c.drifted
+        ),
+        absent=tuple(c.name for c in profile.columns if c.name not in names),
         rows=table.num_rows,
         rows_before=profile.rows,
     )

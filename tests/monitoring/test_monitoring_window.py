@@ -1,0 +1,35 @@
+"""What of a profile can be held against a table of another form."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from mlops_cli.bundle.profile import Categories, ColumnProfile, Profile, Values
+from mlops_cli.monitoring.window import comparable, compare
+
+NUMBERS, TEXTS = Values((1.0,), (9,)), Categories({"a": 9}, 0)
+THEN = Profile(
+    rows=9,
+    columns=(
+        ColumnProfile("same", "input", "integer", 9, 0, 0.1, NUMBERS),
+        ColumnProfile("became_text", "input", "integer", 9, 0, 0.1, NUMBERS),
+        ColumnProfile("became_number", "input", "text", 9, 0, 0.1, TEXTS),
+        ColumnProfile("long", "input", "text", 9, 0, 0.1, TEXTS),
+        ColumnProfile("gone", "input", "text", 9, 0, 0.1, TEXTS),
+    ),
+)
+
+
+def test_columns_that_are_gone_or_of_another_kind_are_left_out_and_the_rest_compares() -> None:
+    now = pa.table(
+        {
+            "same": [1.0, 2.0],
+            "became_text": ["1", "2"],
+            "became_number": [1, 2],
+            "long": pa.array(["a", "b"], pa.large_string()),
+            "new": [True, False],
+        }
+    )
+    held = comparable(THEN, now.schema)
+    assert [c.name for c in held.columns] == ["same", "long"]
+    assert [c.unseen for c in compare(held, [now])] == [1, 1]
