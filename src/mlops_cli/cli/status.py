@@ -60,6 +60,7 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
 
 def _champion(result: StatusResult) -> str:
     if not (champion := result.champion):
-        return "none yet"
+        lost = any(missing.name == "champion" for missing in result.missing)
+        return "LOST: see what is missing" if lost else "none yet"
     value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric else ""
     return f"{champion.version}{value} (version {champion.number} in {champion.registry})"

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
+from mlops_cli.errors import EnvironmentFault
 from mlops_cli.pipeline.dvc_yaml import DVC_YAML
 from mlops_cli.stages import STAGES
 
 
 def stage_states(project: Project) -> dict[str, str]:
-    """Each stage's state: `up to date`, `not run yet`, or what changed."""
+    """Each stage's state: `up to date`, `not run yet`, what changed, or why it is not known.
+
+    DVC needs a lock even to look: where another command holds it, or the project may not be
+    written, the rest of the project can be told all the same.
+    """
     if not (project.root / DVC_YAML).is_file():
         return {stage.name: "not run yet" for stage in STAGES}
-    stale: dict[str, str] = load_adapter("mlops_cli.pipeline.dvc").stale_stages(project.root)
+    try:
+        stale: dict[str, str] = load_adapter("mlops_cli.pipeline.dvc").stale_stages(project.root)
+    except EnvironmentFault as e:
+        return {stage.name: f"not known: {e.message.partition(':')[0]}" for stage in STAGES}
+    except OSError as e:
+        why = f"{(e.strerror or str(e)).lower()}: {e.filename}"
+        return {stage.name: f"not known: {why}" for stage in STAGES}
     return {stage.name: stale.get(stage.name, "up to date") for stage in STAGES}

@@ -19,6 +19,7 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.deploy import open_target
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage, Verdict
@@ -85,7 +86,7 @@ def _deployed(project: Project) -> Path:
         return tracker.fetch(deployment.digest)
     if champion := tracker.champion():
         return tracker.fetch(champion.digest)
-    raise UsageError(
+    raise lost_champion(project.root, tracker.address) or UsageError(
         f"nothing of {config.project} is deployed, and {tracker.address} has no champion",
         hint="make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ...",
     )

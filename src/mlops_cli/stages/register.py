@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.manifest import PROVENANCE, Manifest, short
+from mlops_cli.bundle.manifest import PROVENANCE, Manifest
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import FeaturesConfig, MetricGate
 from mlops_cli.contracts.model import load_contract
-from mlops_cli.errors import BundleError, DataError, EnvironmentFault, UsageError
+from mlops_cli.errors import BundleError, DataError, UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.governance.decision import (
     DECISION,
     Decision,
     GateResult,
     Named,
-    decided_champion,
     write_decision,
 )
 from mlops_cli.governance.gates import (
@@ -34,6 +33,7 @@ from mlops_cli.governance.gates import (
     metric_gate,
     refusal,
 )
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracking
@@ -141,13 +141,8 @@ def _read_candidate(project: Project) -> _Candidate:
 
 def check_champion_is_known(project: Project, tracker: Tracker) -> None:
     """Raise `EnvironmentFault` where the last decision names a champion; the registry has none."""
-    was = decided_champion(project.root)
-    if was is not None:
-        raise EnvironmentFault(
-            f"the registry at {tracker.address} has no champion, but {short(was)} was one",
-            hint="set MLFLOW_TRACKING_URI to the registry that knows it, or start anew with "
-            "`mlops register --first`",
-        )
+    if lost := lost_champion(project.root, tracker.address):
+        raise lost
 
 
 def _register(project: Project, candidate: _Candidate, tracker: Tracker) -> ModelVersion:

@@ -11,6 +11,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracking
@@ -61,7 +62,7 @@ def _champion(project: Project) -> Path:
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     champion = tracker.champion()
     if champion is None:
-        raise UsageError(
+        raise lost_champion(project.root, tracker.address) or UsageError(
             f"{tracker.address} has no champion of {project.config.project}",
             hint="make one with `mlops run`, or name a bundle: mlops score --bundle model ...",
         )

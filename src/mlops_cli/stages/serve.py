@@ -9,6 +9,7 @@ from typing import Any
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
 from mlops_cli.errors import UsageError
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracking
 
@@ -62,6 +63,8 @@ def _bundle_of(project: Project | None) -> Path:
     champion = tracker.champion()
     if champion is not None:
         return tracker.fetch(champion.digest)
+    if lost := lost_champion(project.root, tracker.address):
+        raise lost
     workspace = project.root / "model"
     if not workspace.is_dir():
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
 from mlops_cli.deploy.base import Deployment
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.tracking import open_tracking
 
 METRICS = "metrics.json"
@@ -84,7 +85,7 @@ class DriftStatus:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that a clone of the project on another machine would lack."""
+    """Something that is lost, or that a clone of the project on another machine would lack."""
 
     name: str
     why: str
@@ -112,15 +113,16 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
     answer". A deploy target that does not answer is in `unreachable`, with its reason.
     """
     deployments, unreachable = _targets(project)
+    champion = _champion(project)
     return StatusResult(
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stages.items()),
         metrics=_read_json(project.root / METRICS),
-        champion=_champion(project),
+        champion=champion,
         deployments=deployments,
         unreachable=unreachable,
         drift=_drift(project),
-        missing=_missing(project),
+        missing=(*_lost(project, champion), *_missing(project)),
     )
 
 
@@ -140,6 +142,15 @@ def _champion(project: Project) -> ChampionStatus | None:
         number=found.number,
         registry=tracker.address,
     )
+
+
+def _lost(project: Project, champion: ChampionStatus | None) -> Iterator[Missing]:
+    if champion is None:
+        address = open_tracking(
+            project.root, project.config.tracking, project.config.project
+        ).address
+        if lost := lost_champion(project.root, address):
+            yield Missing("champion", lost.message, lost.hint or "")
 
 
 def _targets(
