@@ -63,3 +63,19 @@ def test_what_a_variable_holds_is_never_shown(
         load_project(tmp_path)
     assert "tr0ub4dor" not in e.value.message + (e.value.hint or "")
     assert re.search("SECRET_PORT|replicas", e.value.message)
+
+
+def test_the_environment_names_the_overlay_where_nobody_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it reaches the stages, which DVC starts without any option of ours."""
+    (tmp_path / "mlops.yaml").write_text(
+        "project: p\ntask: binary\ndata: {table: t.csv, target: y}\ndeploy: {port: 8001}\n"
+    )
+    for name, port in (("prod", 8002), ("test", 8003)):
+        (tmp_path / f"mlops.{name}.yaml").write_text(f"deploy: {{port: {port}}}\n")
+    monkeypatch.setenv("MLOPS_ENV", "prod")
+    assert load_project(tmp_path).config.deploy.port == 8002
+    assert load_project(tmp_path, env="test").config.deploy.port == 8003
+    monkeypatch.setenv("MLOPS_ENV", "")
+    assert load_project(tmp_path).config.deploy.port == 8001

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.model import UNTRACKED, Config
-from mlops_cli.config.root import CONFIG, find_project
+from mlops_cli.config.root import CONFIG, ENV_VARIABLE, find_project
 from mlops_cli.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -45,7 +45,7 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
     root = find_project(start)
     raw = read_yaml(root / CONFIG)
     sources = dict.fromkeys(_keys(raw), CONFIG)
-    if env:
+    if env := env or os.environ.get(ENV_VARIABLE):
         overlay = _read_overlay(root / f"mlops.{env}.yaml")
         sources |= dict.fromkeys(_keys(overlay), f"mlops.{env}.yaml")
         raw = _merge(raw, overlay)
