@@ -299,10 +299,18 @@ def test_the_number_of_pods_is_the_autoscalers(
     kubectl("scale", f"deploy/{PROJECT}", "--replicas=2", namespace=namespace)
     assert scaling.plan(first) == []
     scaling.deploy(second, progress=QUIET)
-    found = kubectl(
-        "get", "deploy", PROJECT, "-o", "jsonpath={.spec.replicas}", namespace=namespace
+    found = json.loads(
+        kubectl(
+            "get", "deploy", PROJECT, "-o", "json", "--show-managed-fields", namespace=namespace
+        )
     )
-    assert found == "2"
+    owners = [
+        entry["manager"]
+        for entry in found["metadata"]["managedFields"]
+        if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+    ]
+    assert "mlops" not in owners
+    assert owners  # whoever scales owns the number: kubectl above, or the autoscaler by now
     assert scaling.plan(second) == []
     scaling.stop()
 
