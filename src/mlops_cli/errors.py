@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from mlops_cli.redaction import redact
+
 
 class MlopsError(Exception):
     """Base of every error that a user can mend.
 
     `message` says what is wrong, with which name, in which file; `hint` says the command or the
     edit that mends it. What comes from a third-party library is wrapped where that library is
-    called, raised `from` the original, and cut to a bounded size.
+    called, raised `from` the original, and cut to a bounded size. Secrets are taken out of both
+    texts here, since they go to terminals, files and other machines.
     """
 
     exit_code = 1
     kind = "bug"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint) if hint else hint
+        super().__init__(self.message)
 
 
 class UsageError(MlopsError):

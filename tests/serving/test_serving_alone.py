@@ -40,7 +40,8 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 # What an image holds of this package.
-KEPT = ("serving", "bundle", "errors.py", "progress.py", "_adapters.py", "__init__.py")
+MODULES = ("errors.py", "redaction.py", "progress.py", "_adapters.py", "__init__.py")
+KEPT = ("serving", "bundle", *MODULES)
 
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

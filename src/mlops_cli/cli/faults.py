@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from mlops_cli.errors import EnvironmentFault, MlopsError
+from mlops_cli.redaction import redact
 
 INTERRUPTED = 130
 UNDER_RUN = "MLOPS_RUN"  # set by `mlops run`, which tells a stage's error itself
@@ -36,13 +36,8 @@ def bug(e: BaseException) -> MlopsError:
     )
 
 
-def redact(text: str) -> str:
-    """Text without the passwords that stand in URLs."""
-    return re.sub(r"(\w+://[^\s:/@]*):[^\s@/]+@", r"\1:***@", text)
-
-
 def print_error(e: MlopsError) -> None:
     """One message, and how to mend it, on standard error."""
-    sys.stderr.write(redact(f"error: {e.message}\n"))
+    sys.stderr.write(f"error: {e.message}\n")
     if e.hint:
-        sys.stderr.write(redact(f"hint: {e.hint}\n"))
+        sys.stderr.write(f"hint: {e.hint}\n")

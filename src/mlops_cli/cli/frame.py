@@ -11,8 +11,9 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from typer.exceptions import TyperException
 
-from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error, redact
+from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error
 from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.redaction import redact_all
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def execute(
         if as_json:
             from mlops_cli.pipeline.stage import as_builtins
 
-            _print_json({"command": command, "result": as_builtins(result)})
+            _print_json({"command": command, "result": redact_all(as_builtins(result))})
         else:
             render(result)
         if code := exit_code(result):
@@ -81,8 +82,8 @@ def _tell(command: str, e: MlopsError, *, as_json: bool) -> None:
         error = {
             "code": e.exit_code,
             "kind": e.kind,
-            "message": redact(e.message),
-            "hint": redact(e.hint or ""),
+            "message": e.message,
+            "hint": e.hint or "",
         }
         _print_json({"command": command, "error": error})
     print_error(e)

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TextIO
 
+from mlops_cli.redaction import redact
+
 _REDRAW_SECONDS = 0.1
 _PLAIN_SECONDS = 5.0
 
@@ -28,7 +30,8 @@ class TerminalProgress:
         if now - self._drawn < (_REDRAW_SECONDS if self._live else _PLAIN_SECONDS) and not ended:
             return
         self._drawn = now
-        text = f"{self._prefix}{_bar(done, total) if self._live else _count(done, total)}{message}"
+        count = _bar(done, total) if self._live else _count(done, total)
+        text = f"{self._prefix}{count}{redact(message)}"
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r\x1b[K{text[:width]}")
@@ -40,7 +43,7 @@ class TerminalProgress:
     def say(self, message: str) -> None:
         """A line that stays."""
         self.clear()
-        self._stream.write(f"{self._prefix}{message}\n")
+        self._stream.write(f"{self._prefix}{redact(message)}\n")
         self._stream.flush()
 
     def clear(self) -> None:

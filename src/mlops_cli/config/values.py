@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_cli.config.load import Project
+from mlops_cli.redaction import redact_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class ConfigResult:
 
 
 def resolved(project: Project) -> ConfigResult:
-    """Every value of the configuration, defaults included; a secret in a URL is masked."""
+    """Every value of the configuration, defaults included; secrets are taken out."""
     tree = project.config.model_dump(mode="json", by_alias=True)
     tree["split"]["by"] = project.config.split_by
     tree["train"]["metric"] = project.config.metric
     tree["validate"]["contract"] = project.config.contract
-    values = [Value(key, value, _source(project, key)) for key, value in _leaves(tree)]
+    values = [Value(k, redact_all(v), _source(project, k)) for k, v in _leaves(tree)]
     return ConfigResult(project=str(project.root), values=values)
 
 

@@ -17,7 +17,15 @@ PORT = 8000
 USER = 65532  # nobody's number: a numeric user is what `runAsNonRoot` can check
 ROOT = "opt/mlops"  # in the image, and below each folder of the context
 MODEL = f"model/{ROOT}/model"  # where the bundle stands in the context
-RUNTIME = ("__init__.py", "errors.py", "progress.py", "_adapters.py", "bundle", "serving")
+RUNTIME = (
+    "__init__.py",
+    "errors.py",
+    "redaction.py",
+    "progress.py",
+    "_adapters.py",
+    "bundle",
+    "serving",
+)
 
 
 def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:

@@ -25,6 +25,7 @@ from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, tables_of, write_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.redaction import redact
 from mlops_cli.stages import STAGES, Stage
 from mlops_cli.stages.drift import drift
 from mlops_cli.tracking import open_tracking
@@ -182,7 +183,7 @@ def _attempt(name: str, work: Callable[[], str]) -> Check:
     except MlopsError as e:
         return Check(name, False, e.message, e.hint)
     except Exception as e:  # noqa: BLE001  whatever a library raises, it does not work here
-        found = f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
+        found = redact(f"{type(e).__name__}: {' '.join(str(e).split())[:200]}")
         return Check(name, False, found, "reinstall in a new environment: pip install mlops-cli")
 
 

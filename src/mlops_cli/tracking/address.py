@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 SQLITE = "sqlite:///"
@@ -24,8 +23,3 @@ def store_uri(root: Path, configured: str | None) -> str:
 def sqlite_file(uri: str) -> Path | None:
     """The file of a SQLite URI; None for any other store."""
     return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
-
-
-def redacted(text: str) -> str:
-    """The text without the user and password of any URI in it."""
-    return re.sub(r"://[^/@\s]+@", "://***@", text)

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.tracking.address import redacted, sqlite_file
+from mlops_cli.redaction import redact
+from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import ModelVersion, RunRecord, Tracker, TrialRecord
 from mlops_cli.tracking.cache import bundle_folder, holds, keep_champion, kept_champion, state_of
 
@@ -23,7 +24,7 @@ class FrontTracker:
         self._model = model
         self._load = load
         self._database = sqlite_file(uri)
-        self.address = redacted(uri)
+        self.address = redact(uri)
 
     @cached_property
     def _tracker(self) -> Tracker:

@@ -19,7 +19,8 @@ from mlops_cli.bundle.files import replacing_folder
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
-from mlops_cli.tracking.address import redacted, sqlite_file
+from mlops_cli.redaction import redact
+from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import ModelVersion, RunRecord, TrialRecord
 from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.runs import log_run, log_trials
@@ -43,7 +44,7 @@ class MlflowTracker:
     @property
     def address(self) -> str:
         """See `Tracker.address`."""
-        return redacted(self._uri)
+        return redact(self._uri)
 
     @cached_property
     def _client(self) -> MlflowClient:

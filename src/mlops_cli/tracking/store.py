@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.tracking.address import SQLITE, redacted, sqlite_file
+from mlops_cli.redaction import redact
+from mlops_cli.tracking.address import SQLITE, sqlite_file
 from mlops_cli.tracking.artifacts import LOCATION
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -91,14 +92,14 @@ def faults(uri: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as e:
         raise EnvironmentFault(
-            f"the tracking store {redacted(uri)} needs the package {e.name!r}",
+            f"the tracking store {redact(uri)} needs the package {e.name!r}",
             hint=f"pip install {e.name}",
         ) from e
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as e:
         # urllib3 says last, after "Caused by", what a person would want to know first.
-        said = redacted(" ".join(str(e).split()).rpartition("Caused by ")[2])[:300]
+        said = redact(" ".join(str(e).split()).rpartition("Caused by ")[2])[:300]
         raise EnvironmentFault(
-            f"the tracking store {redacted(uri)} does not answer as it should: {said}",
+            f"the tracking store {redact(uri)} does not answer as it should: {said}",
             hint=_hint(uri, said),
         ) from e
 
@@ -107,5 +108,5 @@ def _hint(uri: str, said: str) -> str:
     if "database is locked" in said:
         return "another program is writing to it: wait, or close that program"
     if "out-of-date database schema" in said:
-        return f"take a backup, then run: mlflow db upgrade {redacted(uri)}"
+        return f"take a backup, then run: mlflow db upgrade {redact(uri)}"
     return "start it, or point `tracking.uri` or MLFLOW_TRACKING_URI at one that runs"
