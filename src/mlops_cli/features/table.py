@@ -150,8 +150,9 @@ def _check_classes(config: Config, classes: list[ClassLabel]) -> None:
     shown = ", ".join(repr(c) for c in classes[:5]) + (", ..." if len(classes) > 5 else "")
     if len(classes) == 1:
         raise DataError(
-            f"the target {target!r} is {shown} in every row: there is nothing to tell apart",
-            hint="check data.target in mlops.yaml",
+            f"{config.data.table}: the target {target!r} is {shown} in every row that is left: "
+            "there is nothing to tell apart",
+            hint="check data.target in mlops.yaml, and data/rejected.parquet",
         )
     if config.task == "binary" and len(classes) != 2:
         raise DataError(

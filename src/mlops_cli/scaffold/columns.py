@@ -145,8 +145,12 @@ def _tells_nothing(column: ColumnStatistics, rows: int, power: float, task: Task
         return "a moment is no number: take parts of it under `row`, such as dayofweek(...)"
     if _is_identifier(column, present, power, task):
         return f"nearly every one of its {present} values differs: it names a row"
-    if column.type == "text" and column.distinct > min(TOO_MANY, present / TOO_RARE):
+    if column.type != "text":
+        return None
+    if column.distinct > TOO_MANY:
         return f"about {column.distinct} different texts, too many to learn from"
+    if column.distinct > present / TOO_RARE:
+        return f"about {column.distinct} different texts in {present} rows: each is too rare"
     return None
 
 

@@ -11,6 +11,7 @@ from mlops_cli.contracts.infer import infer_contract
 from mlops_cli.contracts.model import Contract
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
+from mlops_cli.scaffold.advice import advice
 from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.target import Target, Task, guess_task, read_target
@@ -47,12 +48,8 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
     `DataError` for a file that cannot be read or leaves nothing to learn.
     """
     contract, table = infer_contract(engine, path, times=[time] if time else [])
-    if time is not None and time not in table.columns:
-        near = difflib.get_close_matches(time, table.columns, n=1, cutoff=0)
-        raise UsageError(
-            f"the time {time!r} is no column of {path.name}; the nearest is {near[0]!r}",
-            hint=f"columns: {', '.join(list(table.columns)[:30])}",
-        )
+    if time is not None:
+        _check_time(path, table, time)
     read = read_target(engine, path, table, target)
     task = guess_task(read)
     choice = choose_columns(engine, path, table, read, task.task)
@@ -80,7 +77,11 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         choice=choice,
         keys=keys,
         guesses=tuple(guesses),
-        warnings=(*choice.warnings, *_warnings(table, read, chosen)),
+        warnings=(
+            *choice.warnings,
+            *_about_time(table, chosen),
+            *advice(engine, path, table, read, task=task.task),
+        ),
     )
 
 
@@ -125,13 +126,24 @@ def _with_classes(contract: Contract, target: Target, task: Task) -> Contract:
     return contract.model_copy(update={"columns": {**contract.columns, target.name: changed}})
 
 
-def _warnings(table: TableStatistics, target: Target, time: str | None) -> Iterator[str]:
-    if target.nulls:
-        yield (
-            f"{target.nulls} of {target.rows} rows have no {target.name}: they are left out of "
-            "training, and counted"
+def _check_time(path: Path, table: TableStatistics, time: str) -> None:
+    if time not in table.columns:
+        near = difflib.get_close_matches(time, table.columns, n=1, cutoff=0)
+        raise UsageError(
+            f"the time {time!r} is no column of {path.name}; the nearest is {near[0]!r}",
+            hint=f"columns: {', '.join(list(table.columns)[:30])}",
         )
-    if time and (gaps := table.columns[time].nulls):
+    if table.columns[time].nulls == table.rows:
+        raise DataError(
+            f"the column {time!r} of {path.name} is to be a time, but it is null in every row",
+            hint="name another column, or none: rows are then split at random",
+        )
+
+
+def _about_time(table: TableStatistics, time: str | None) -> Iterator[str]:
+    if time is None:
+        return
+    if gaps := table.columns[time].nulls:
         yield f"{gaps} rows have no {time}: validate leaves them out, nothing can place them"
-    if table.skipped:
-        yield f"columns without plain values are not read: {', '.join(table.skipped)}"
+    if table.columns[time].distinct == 1:
+        yield f"{time} is the same in every row: the newest rows cannot be told from the oldest"

@@ -17,6 +17,7 @@ from mlops_cli.tables.base import Engine, quote
 Task = Literal["binary", "multiclass", "regression"]
 FEW = 20  # as many whole numbers are still classes
 MOST_CLASSES = 200
+FEWEST = 8  # of these a fifth, rounded, is the two rows that each part needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
     """Read what the target holds, from `COLUMN` or `NAME = EXPRESSION`.
 
     Raises `UsageError` for a name that is no column and for an expression that is none,
-    `DataError` where nothing can be learned: all null, or one value only.
+    `DataError` where nothing can be learned: all null, one value only, or hardly any rows.
     """
     config = DataConfig(table=path.name, target=text)
     name, expression = config.target_name, config.target_expression
@@ -68,7 +69,7 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
     target = Target(
         name, sql, expression, kind, inputs, table.rows, nulls, distinct, bool(is_whole)
     )
-    _check_values(target)
+    _check_values(path, target)
     return target
 
 
@@ -130,14 +131,21 @@ def _read_expression(
     return load_adapter("mlops_cli.features.sql").render(node), node.type, inputs
 
 
-def _check_values(target: Target) -> None:
+def _check_values(path: Path, target: Target) -> None:
     if target.distinct == 0:
         raise DataError(
-            f"the target {target.name!r} is null in every row",
+            f"{path.name}: the target {target.name!r} is null in every row",
             hint="name another column, or an expression that has a value",
         )
     if target.distinct == 1:
         raise DataError(
-            f"the target {target.name!r} has one value only: a constant leaves nothing to learn",
+            f"{path.name}: the target {target.name!r} has one value only: a constant leaves "
+            "nothing to learn",
             hint="take data in which at least two classes or values occur",
+        )
+    if (rows := target.rows - target.nulls) < FEWEST:
+        raise DataError(
+            f"{path.name} has {rows} rows with a target, and {FEWEST} are the fewest that can be "
+            "split into training, validation and hold-out",
+            hint="bring more rows; a model worth its name takes hundreds",
         )

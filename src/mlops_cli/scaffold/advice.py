@@ -1,0 +1,79 @@
+"""What deserves a second look before a project is run for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mlops_cli.contracts.statistics import TableStatistics
+from mlops_cli.scaffold.target import Target, Task
+from mlops_cli.tables.base import Engine, literal, quote
+
+FEW_ROWS = 100
+RARE = 20  # rows of a class: a part that holds a fifth of them has four
+_HEAD = 1000  # rows that tell what a text looks like
+_NEARLY_ALL = 0.95
+# A number with a sign of currency or percent, thousands or a decimal comma, or a unit after a gap.
+_NUMBER = r"\d[\d.,'’\s]*"
+_NUMBER_LIKE = rf"[-+]?\s*([$€£¥]\s*)?[-+]?{_NUMBER}\s*(%|[$€£¥]|\s[A-Za-zµ°²³/]{{1,4}})?"
+
+
+def advice(
+    engine: Engine, path: Path, table: TableStatistics, target: Target, *, task: Task
+) -> Iterator[str]:
+    """Sentences about rows without a target, few rows, rare classes, and numbers that are text."""
+    if target.nulls:
+        yield (
+            f"{target.nulls} of {target.rows} rows have no {target.name}: they are left out of "
+            "training, and counted"
+        )
+    if (rows := target.rows - target.nulls) < FEW_ROWS:
+        yield f"{rows} rows are few: no metric will be known to better than a wide interval"
+    if task != "regression":
+        yield from _rare_classes(engine, path, table, target)
+    yield from _numbers_as_text(engine, path, table, target)
+    if table.skipped:
+        yield f"columns without plain values are not read: {', '.join(table.skipped)}"
+
+
+def _rare_classes(
+    engine: Engine, path: Path, table: TableStatistics, target: Target
+) -> Iterator[str]:
+    relation = engine.typed(path, table.types)
+    rare = engine.rows(
+        f"select {target.sql}::varchar, count(*) from {relation} where {target.sql} is not null "
+        f"group by 1 having count(*) < {RARE} order by 2, 1"
+    )
+    if rare:
+        shown = ", ".join(f"{name} ({count})" for name, count in rare[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        yield (
+            f"classes of {target.name} with fewer than {RARE} rows: {shown}{more}: validation and "
+            "hold-out may have none of them; metrics are hardly known, or not at all"
+        )
+
+
+def _numbers_as_text(
+    engine: Engine, path: Path, table: TableStatistics, target: Target
+) -> Iterator[str]:
+    texts = [n for n, c in table.columns.items() if c.type == "text" and n not in target.inputs]
+    for name, example in _number_like(engine, path, texts):
+        yield (
+            f"{name} is text, though its values look like numbers, such as {example!r}: write "
+            "plain ones (0.5, 1234.5) where they are amounts"
+        )
+
+
+def _number_like(engine: Engine, path: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if not names:
+        return
+    cells = ", ".join(
+        f"count({quote(n)}), count_if(regexp_full_match({quote(n)}, {literal(_NUMBER_LIKE)})), "
+        f"max({quote(n)})"
+        for n in names
+    )
+    head = f"(select * from {engine.typed(path, dict.fromkeys(names, 'text'))} limit {_HEAD})"
+    found = iter(engine.rows(f"select {cells} from {head}")[0])
+    for name, present, fitting, example in zip(names, found, found, found, strict=False):
+        if present and fitting >= _NEARLY_ALL * present:
+            yield name, str(example)[:40]
