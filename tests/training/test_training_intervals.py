@@ -61,6 +61,17 @@ def test_scores_with_ties_count_half():
     assert found.low <= 0.5 <= found.high
 
 
+@pytest.mark.parametrize("positives", [1, 2, 4])
+def test_a_few_rows_of_a_class_that_agree_are_not_certain(positives):
+    y, p = np.zeros(60), np.linspace(0, 1, 60)
+    y[:positives], p[:positives] = 1, 0.8
+    found = interval("binary", "roc_auc", y, p)
+    assert found.low < 0.5
+    assert found.high > 0.9
+    several = interval("multiclass", "roc_auc_ovr", y, np.stack([1 - p, p], axis=1))
+    assert several.low < 0.5
+
+
 def test_delong_of_a_known_example():
     # The standard error by pairs, as DeLong et al. (1988) define it, without the fast ranking.
     rng = np.random.default_rng(5)

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 from mlops_cli.bundle.manifest import Task
 
 LEVEL = 0.95
+FEW = 5  # rows of a class whose scatter is no measure yet
 Array = NDArray[np.float64]
 _TAIL = (1 - LEVEL) / 2
 
@@ -37,11 +38,12 @@ class _Estimate:
     value: float
     influence: Array
     rows: int  # what carries the information: of an AUC, the rarer class
+    floor: float = 0.0  # of the standard error
 
     @property
     def error(self) -> float:
         """The standard error by the infinitesimal jackknife (Efron 1982, section 6.3)."""
-        return float(np.sqrt(np.sum(self.influence**2)))
+        return max(self.floor, float(np.sqrt(np.sum(self.influence**2))))
 
 
 def interval(task: Task, metric: str, target: Array, predictions: Array) -> Interval:
@@ -125,16 +127,36 @@ def _auc(positive: NDArray[np.bool_], score: Array) -> tuple[float, Array]:
     return auc, influence
 
 
+def _expected_error(auc: float, positives: int, negatives: int) -> float:
+    """The standard error of an AUC by its value and the rows alone (Hanley and McNeil 1982).
+
+    A few rows of a class may agree by chance, one always does: how far they scatter then says
+    nothing. Of many rows their scatter is the better witness, and this is 0.
+    """
+    if min(positives, negatives) >= FEW:
+        return 0.0
+    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (
+        auc * (1 - auc) + (positives - 1) * (first - auc**2) + (negatives - 1) * (second - auc**2)
+    )
+    return math.sqrt(max(0.0, variance) / (positives * negatives))
+
+
 def _roc_auc(y: Array, p: Array) -> _Estimate:
     auc, influence = _auc(y == 1, p)
-    return _Estimate(auc, influence, int(min(y.sum(), len(y) - y.sum())))
+    m = int((y == 1).sum())
+    return _Estimate(auc, influence, min(m, len(y) - m), _expected_error(auc, m, len(y) - m))
 
 
 def _roc_auc_ovr(y: Array, p: Array) -> _Estimate:
     each = [_auc(y == k, p[:, k]) for k in range(p.shape[1])]
-    rarest = int(min((y == k).sum() for k in range(p.shape[1])))
     auc = float(np.mean([a for a, _ in each]))
-    return _Estimate(auc, np.asarray(np.mean([i for _, i in each], axis=0)), rarest)
+    influence = np.asarray(np.mean([i for _, i in each], axis=0))
+    sizes = [int((y == k).sum()) for k in range(p.shape[1])]
+    errors = [_expected_error(a, m, len(y) - m) for (a, _), m in zip(each, sizes, strict=True)]
+    # As if the classes were independent, which makes the floor no higher than it must be.
+    floor = math.sqrt(sum(e**2 for e in errors)) / len(errors)
+    return _Estimate(auc, influence, min(sizes), floor)
 
 
 def _average_precision(y: Array, p: Array) -> _Estimate:
