@@ -104,7 +104,8 @@ def _reproduction_error(e: ReproductionError) -> MlopsError:
 
 
 def _typed(e: DvcException, *, where: str = "") -> MlopsError:
-    text = f"{where}{' '.join(str(e).split())[:400]}"
+    said = " ".join(str(e).split()).partition(" Most likely another DVC process")[0]
+    text = f"{where}{said[:400]}"
     if isinstance(e, LockError) or "is busy" in text or "Unable to acquire lock" in text:
         return EnvironmentFault(
             f"another DVC command works in this project: {text}", hint="wait until it has ended"

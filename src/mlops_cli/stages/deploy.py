@@ -11,6 +11,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
 from mlops_cli.deploy.base import Change, Deployment, Release, Target
 from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracking
 
@@ -124,7 +125,7 @@ def _champion(project: Project, expect: str | None) -> Release:
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     champion = tracker.champion()
     if champion is None:
-        raise UsageError(
+        raise lost_champion(project.root, tracker.address) or UsageError(
             f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
             hint="mlops run",
         )

@@ -143,11 +143,12 @@ class MlflowTracker:
             download_artifacts(
                 artifact_uri=f"{source}/", dst_path=str(folder), tracking_uri=self._uri
             )
-            if open_bundle(folder).digest != digest:
+            if fault := _fault_of(folder, digest):
                 raise BundleError(
                     f"version {known.number} of {self._model} at {self.address} is not the bundle "
-                    f"{short(digest)} that it was registered as",
-                    hint="train and register again",
+                    f"{short(digest)} that it was registered as: of {redact(source)}, {fault}",
+                    hint="bring them back (of a registry in the project: mlartifacts/), or delete "
+                    "that version and run `mlops register --first`",
                 )
 
     def _run_of(self, bundle: Bundle, run_id: str | None) -> Any:
@@ -206,6 +207,15 @@ class MlflowTracker:
             return None
         number = aliases.get(CHAMPION)
         return self._client.get_model_version(self._model, number) if number else None
+
+
+def _fault_of(folder: Path, digest: str) -> str | None:
+    """Why the folder is not the whole bundle of that digest; None where it is."""
+    try:
+        found = open_bundle(folder).digest
+    except BundleError as e:
+        return e.message.replace(f"{folder}/", "").replace(str(folder), "the folder")
+    return None if found == digest else f"the digest is {short(found)}"
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from mlops_cli.tracking.artifacts import LOCATION
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _LOCK_SECONDS = 120.0
+_ROOM = "make room, or run where the project may be written"
 
 
 def artifact_location(uri: str) -> str | None:
@@ -96,15 +98,26 @@ def faults(uri: str) -> Iterator[None]:
             hint=f"pip install {e.name}",
         ) from e
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as e:
-        # urllib3 says last, after "Caused by", what a person would want to know first.
-        said = redact(" ".join(str(e).split()).rpartition("Caused by ")[2])[:300]
+        if isinstance(e, OSError) and e.filename is not None:  # a file of ours, not the store
+            raise EnvironmentFault(f"{(e.strerror or '').lower()}: {e.filename}", hint=_ROOM) from e
+        said = redact(_core(" ".join(str(e).split())))[:300]
         raise EnvironmentFault(
             f"the tracking store {redact(uri)} does not answer as it should: {said}",
             hint=_hint(uri, said),
         ) from e
 
 
+def _core(said: str) -> str:
+    """What a person would want to know first, without SQL and links to manuals.
+
+    urllib3 says it last, after "Caused by", SQLAlchemy before the statement.
+    """
+    return re.split(r" \[SQL: | \(Background on ", said.rpartition("Caused by ")[2])[0]
+
+
 def _hint(uri: str, said: str) -> str:
+    if re.search(r"disk is full|no space left|readonly database|read-only", said, re.I):
+        return _ROOM
     if "database is locked" in said:
         return "another program is writing to it: wait, or close that program"
     if "out-of-date database schema" in said:
