@@ -113,8 +113,16 @@ class Runner:
             check=False,
         )
         self.log = f"{name}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        self.outputs |= _outputs(output.read_text())
+        for key, value in _outputs(output.read_text()).items():
+            self.outputs[f"steps.{step['id']}.outputs.{key}"] = value
         return done
+
+    def needs(self, name: str, job: Mapping[str, Any]) -> dict[str, str]:
+        """The job's outputs, as a job that needs it names them in its expressions."""
+        return {
+            f"needs.{name}.outputs.{key}": EXPRESSION.sub(lambda m: self.outputs[m[1]], text)
+            for key, text in job["outputs"].items()
+        }
 
 
 def _outputs(text: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from learning import make, reconfigure
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.governance.decision import Decision
@@ -100,6 +101,22 @@ def test_another_model_is_held_to_the_gates_and_nothing_changes(project: Project
     assert (project.root / "decision.json").read_bytes() == decided
     tracker = open_tracking(project.root, project.config.tracking, "small")
     assert len(tracker.versions()) == 1
+
+
+def test_where_another_has_become_the_champion_the_gates_are_asked_again(project: Project) -> None:
+    kept = shutil.copytree(project.root, project.root.parent / "kept")
+    another_model(project)
+    tracker = open_tracking(project.root, project.config.tracking, "small")
+    other = tracker.register(open_bundle(project.root / "model"))
+    tracker.make_champion(other)
+    for name in ("model", "data"):
+        shutil.rmtree(project.root / name)
+        (kept / name).rename(project.root / name)
+    for name in ("mlops.yaml", "metrics.json"):
+        (kept / name).rename(project.root / name)
+    result = reported(project)
+    assert (result.verdict, result.recorded, result.champion) == ("passed", False, other.version)
+    assert other.version in result.gates[0].why
 
 
 def test_rows_like_the_champions_have_not_drifted_and_others_have(project: Project) -> None:
