@@ -17,7 +17,10 @@ from urllib.parse import unquote
 HIDDEN = "***"
 _SHORTEST = 6  # characters: a shorter value, such as `true`, would hide words that say nothing
 # Up to the last @, since a password may hold one, or a slash; a path (`file:///me@home`) is none.
-_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?!/)([^\s\"'<>]*)@")
+# One slash is left of two where a URL was taken for a path.
+_LOGIN = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]+:(?://(?!/)(?=[^\s\"'<>]*@)|/(?!/)(?=[^\s\"'<>/]*@)))([^\s\"'<>]*)@"
+)
 _TELLING = r"[\w-]*(?:passw|passphrase|secret|token|credential|signature|api-?key)[\w-]*"
 _PARAMETER = re.compile(rf"([?&;](?:{_TELLING}|key|sig|pwd|pass)=)[^\s&\"'<>]+", re.I)
 _HEADER = re.compile(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,19 @@ from mlops_cli.serving.predictions import prediction_columns
 from mlops_cli.tables.base import ROW, Engine, quote
 from mlops_cli.tables.matrix import encode
 
-CHUNK = 65_536
+CHUNK = 262_144  # rows: a join in time is made anew for each
 _CSV = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
+_URL = re.compile(r"[A-Za-z][\w+.-]+:/")  # a path has one slash where the URL had two
 
 
 def check_destination(destination: Path) -> None:
-    """Raises `UsageError` for an ending that is neither CSV's nor Parquet's."""
+    """Raises `UsageError` for an ending that is neither CSV's nor Parquet's, and for a URL."""
+    if _URL.match(str(destination)):
+        raise UsageError(
+            f"{destination} is no file of this machine",
+            hint="write to a file, and copy it there",
+        )
     if not destination.name.lower().endswith((*_CSV, *_PARQUET)):
         raise UsageError(
             f"{destination.name}: unknown ending",
@@ -38,64 +47,52 @@ def check_destination(destination: Path) -> None:
 
 
 def predict_file(
-    engine: Engine, bundle: Bundle, files: tuple[Path, Path], features: str, progress: Progress
+    engine: Engine,
+    bundle: Bundle,
+    files: tuple[Path, Path],
+    features: Callable[[], str],
+    progress: Progress,
 ) -> int:
     """Predict every row of the first of `files` and write its columns and the predictions to the
     second, whole or not at all, in the rows' order and in bounded memory; the number of rows.
 
-    `features` is a query that gives inputs and row features by `__row__`. Raises `UsageError`
+    `features` makes a query that gives inputs and row features by `__row__`. Raises `UsageError`
     where the table has a column of a prediction's name.
     """
     source, destination = files
-    model = load_model(bundle)
+    model = load_model(bundle, len(os.sched_getaffinity(0)))
     manifest = bundle.manifest
     names = raw_names(engine, source)
     _check_names(source, names, manifest)
-    sql = _side_by_side(engine.raw(source), names, manifest.features, features)
-    rows = 0
-    with replacing(destination) as temporary, _writer(temporary) as write:
-        for batch in _nonempty(engine, sql):
-            raw = model.predict(_matrix(batch, manifest.features))
-            write(_output(batch, names, prediction_columns(manifest, raw)))
-            rows += batch.num_rows
+    rows, sql = 0, ""
+    written: Future[None] | None = None
+    with (
+        replacing(destination) as temporary,
+        _writer(temporary) as write,
+        ThreadPoolExecutor(1) as aside,  # a chunk is written while the next one is predicted
+    ):
+        for chunk in engine.chunks(source, rows=CHUNK):
+            sql = sql or _matrix_sql(manifest.features, features())
+            raw = model.predict(encode(engine.arrow(sql), manifest.features))
+            table = _output(chunk, names, prediction_columns(manifest, raw))
+            if written:
+                written.result()
+            written = aside.submit(write, table)
+            rows += chunk.num_rows
             progress.update(f"scored {rows} rows", done=rows)
+        if written:
+            written.result()
     return rows
 
 
-def _nonempty(engine: Engine, sql: str) -> Iterator[pa.RecordBatch]:
-    """The batches, or one without rows, so that an empty table gives an empty answer."""
-    seen = False
-    for batch in engine.batches(sql, rows=CHUNK):
-        seen = seen or batch.num_rows > 0
-        if batch.num_rows:
-            yield batch
-    if not seen:
-        table = engine.arrow(f"select * from ({sql}) limit 0")
-        yield pa.RecordBatch.from_arrays(
-            [pa.array([], type=kind) for kind in table.schema.types], schema=table.schema
-        )
+def _matrix_sql(features: Sequence[Feature], made: str) -> str:
+    return f"select {', '.join(quote(f.name) for f in features)} from ({made}) order by {ROW}"
 
 
-def _side_by_side(raw: str, names: Sequence[str], features: Sequence[Feature], made: str) -> str:
-    own = [f"r.{quote(name)}" for name in names]
-    of_model = [f"f.{quote(f.name)} as {_cell(i)}" for i, f in enumerate(features)]
-    return (
-        f"select {', '.join([*own, *of_model])} from {raw} r join ({made}) f using ({ROW}) "
-        f"order by {ROW}"
-    )
-
-
-def _cell(i: int) -> str:
-    return f"__feature_{i}__"
-
-
-def _matrix(batch: pa.RecordBatch, features: Sequence[Feature]) -> Any:
-    columns = [batch.column(batch.num_columns - len(features) + i) for i in range(len(features))]
-    return encode(pa.table(columns, names=[f.name for f in features]), features)
-
-
-def _output(batch: pa.RecordBatch, names: Sequence[str], made: dict[str, Any]) -> pa.Table:
-    own = [batch.column(i) for i in range(len(names))]
+def _output(
+    chunk: pa.RecordBatch | pa.Table, names: Sequence[str], made: dict[str, Any]
+) -> pa.Table:
+    own = [chunk.column(name) for name in names]
     return pa.table([*own, *(pa.array(v) for v in made.values())], names=[*names, *made])
 
 

@@ -1,0 +1,237 @@
+"""Nothing secret anywhere: planted where users have secrets, searched for in all that is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import planted
+import pytest
+from ruamel.yaml import YAML
+
+HERE = Path(sys.executable).parent
+
+
+@dataclass
+class Machine:
+    """A user's machine with secrets on it; every command's output is kept and searched."""
+
+    folder: Path
+    home: Path
+    temporary: Path
+    planted: set[Path]
+    said: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "parcels"
+
+    def mlops(self, *arguments: str, cwd: Path | None = None, code: int = 0, **more: str) -> bytes:
+        """Run a command; its exit code must be `code`."""
+        return self.run([str(HERE / "mlops"), *arguments], cwd=cwd, codes=(code,), **more)
+
+    def run(
+        self,
+        command: list[str],
+        *,
+        cwd: Path | None = None,
+        codes: tuple[int, ...] = (0,),
+        **more: str,
+    ) -> bytes:
+        """Run a program in the project, with all the secrets in its environment."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.project,
+            env=self.environment() | more,
+            capture_output=True,
+            timeout=300,
+        )
+        name = f"{len(self.said)} {' '.join(command[1:])} {more}"
+        self.said[name] = done.stdout + done.stderr
+        assert done.returncode in codes, (name, self.said[name].decode())
+        return done.stdout
+
+    def environment(self) -> dict[str, str]:
+        """The test's own environment with the secrets, another home and another /tmp."""
+        return {
+            **os.environ,
+            **planted.environment(),
+            "PATH": f"{HERE}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(self.home / ".cache")),
+            "XDG_STATE_HOME": str(self.home / ".state"),
+            "DVC_SITE_CACHE_DIR": str(self.home / "dvc"),
+            "TMPDIR": str(self.temporary),
+        }
+
+    def leaks(self) -> dict[str, set[str]]:
+        """Where a secret was said or left."""
+        spoken = {name: planted.found_in(text) for name, text in self.said.items()}
+        found = {name: secrets for name, secrets in spoken.items() if secrets}
+        found |= planted.leaks([self.folder, self.home, self.temporary], self.planted)
+        if secrets := planted.leaks_in_git(self.project):
+            found["git"] = secrets
+        return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    folders = [tmp_path / name for name in ("work", "home", "tmp")]
+    for folder in folders:
+        folder.mkdir()
+    machine = Machine(*folders, planted.plant_files(folders[1]))
+    lines = ["sent,depot,weight,km,hours"]
+    for i in range(400):
+        hours = i * 7 % 41 + i * 13 % 97 / 10 + i * 31 % 11
+        sent = f"2024-01-{1 + i % 28:02}T{i % 24:02}:00:00Z"
+        lines.append(f"{sent},{'NSW'[i % 3]},{i * 7 % 41},{i * 13 % 97},{hours}")
+    (machine.folder / "parcels.csv").write_text("\n".join(lines) + "\n")
+    return machine
+
+
+def configure(machine: Machine, **sections: object) -> None:
+    yaml = YAML()
+    config = yaml.load(machine.project / "mlops.yaml")
+    config.update(sections)
+    yaml.dump(config, machine.project / "mlops.yaml")
+
+
+def started(machine: Machine) -> None:
+    """A project of the machine that names secrets as a configuration may."""
+    asked = ["--data", "parcels.csv", "--target", "late = hours > 25", "--time", "sent"]
+    machine.mlops("init", "parcels", *asked, cwd=machine.folder)
+    configure(
+        machine,
+        tune={"trials": 2, "rounds": 10},
+        deploy={"port": free_port(), "kubernetes": {"context": "${PLANTED_CONTEXT}"}},
+        tracking={"uri": "${PLANTED_TRACKING_URI}"},
+    )
+    remote = f"https://me:{planted.REMOTE}@dvc.example.com/store"
+    machine.run([sys.executable, "-m", "dvc", "remote", "add", "--local", "-d", "far", remote])
+    machine.planted.add(machine.project / ".dvc/config.local")
+    origin = f"https://me:{planted.REGISTRY}@git.example.com/team/parcels.git"
+    machine.run(["git", "remote", "add", "origin", origin])
+    machine.planted.add(machine.project / ".git/config")
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def failing(machine: Machine) -> None:
+    """Commands that fail with a URL, a variable or a login in their hands."""
+    away = f"http://me:{planted.AWAY}@127.0.0.1:9"
+    env = {"MLFLOW_TRACKING_URI": away, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    machine.mlops("register", code=8, **env)
+    machine.mlops("status", "--json", code=8, **env)
+    machine.mlops("doctor", "--json", code=8, **env)
+    database = f"postgresql+nosuchdriver://me:{planted.AWAY}@127.0.0.1/x"
+    machine.mlops("status", code=8, MLFLOW_TRACKING_URI=database)
+    machine.mlops("config", code=2, PLANTED_CONTEXT="", MLOPS_PROJECT=away)
+    machine.mlops("score", "data/raw/parcels.csv", f"{away}/out.csv", code=2)
+    machine.mlops("drift", "--current", f"s3://{planted.AWAY}@bucket/x.csv", "--json", code=2)
+    configure(machine, deploy={"port": "${GITHUB_TOKEN}"})
+    machine.mlops("config", "--json", code=2)
+    machine.mlops("run", code=2)
+
+
+def watched_loop(machine: Machine) -> None:
+    """The whole loop, and what a user asks on the way."""
+    machine.mlops("run", "--json")
+    machine.mlops("config")
+    shown = json.loads(machine.mlops("config", "--json"))["result"]["values"]
+    assert {v["key"]: v["value"] for v in shown}[
+        "tracking.uri"
+    ] == "sqlite:///mlflow.db?password=***"
+    machine.mlops("doctor", "--json")
+    deployed = json.loads(machine.mlops("deploy", "--json"))["result"]
+    try:
+        environments = planted.leaks_in_environments(machine.project)
+        assert environments, "no process of the deployment was seen"
+        assert not any(environments.values()), environments
+        machine.mlops("status", "--json")
+        machine.mlops("logs", "--json")
+        machine.mlops("score", "data/raw/parcels.csv", "scored.csv")
+        machine.mlops("drift", "--current", "data/raw/parcels.csv", "--json")
+        machine.mlops("deploy", "--plan", "--json")
+        machine.mlops("status")
+        machine.run(
+            ["curl", "-sS", f"{deployed['url']}/metrics", f"{deployed['url']}/openapi.json"]
+        )
+    finally:
+        machine.mlops("deploy", "--stop")
+    machine.run(["git", "add", "--all"])
+    machine.run(["git", "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "all"])
+
+
+@pytest.mark.slow
+def test_a_whole_run_leaves_no_secret_anywhere(machine: Machine) -> None:
+    started(machine)
+    with planted.Watcher() as watcher:
+        watched_loop(machine)
+    assert watcher.looks > 50
+    assert watcher.leaks == {}
+    failing(machine)
+    assert machine.leaks() == {}
+
+
+def test_what_fails_with_a_url_in_its_hands_says_no_secret(machine: Machine) -> None:
+    started(machine)
+    machine.mlops("config", "--json")
+    away = f"http://me:{planted.AWAY}@127.0.0.1:9"
+    machine.mlops("status", "--json", code=8, MLFLOW_TRACKING_URI=away)
+    configure(machine, deploy={"port": "${GITHUB_TOKEN}"})
+    machine.mlops("run", code=2)
+    assert machine.leaks() == {}
+
+
+@pytest.fixture
+def image(machine: Machine, docker_engine: str) -> Iterator[str]:
+    started(machine)
+    machine.mlops("run")
+    asked = ("package", "--build", "--json")
+    index = {name: os.environ.get(name, "") for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")}
+    built = json.loads(machine.mlops(*asked, **index))["result"]["image"]
+    yield built
+    subprocess.run(["docker", "image", "rm", "--force", built], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_an_image_holds_no_secret(machine: Machine, image: str) -> None:
+    saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+    assert len(saved) > 10_000_000
+    assert planted.leaks_in_image(saved) == set()
+    assert machine.leaks() == {}
+
+
+@pytest.mark.parametrize("secret", planted.SECRETS)
+def test_the_search_finds_a_secret_in_every_form(secret: str, tmp_path: Path) -> None:
+    import base64
+    import gzip
+    import zipfile
+    from urllib.parse import quote
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "text").write_text(f"x {secret}")
+    (tmp_path / "url").write_text(f"https://me:{quote(secret, safe='')}@host")
+    (tmp_path / "header").write_bytes(base64.b64encode(f"me:{secret} and more".encode()))
+    (tmp_path / "json").write_text(json.dumps({"a": secret}))
+    (tmp_path / "packed").write_bytes(gzip.compress(secret.encode()))
+    pq.write_table(pa.table({"a": [secret] * 9}), tmp_path / "table", compression="zstd")
+    with zipfile.ZipFile(tmp_path / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", secret)
+    found = planted.leaks([tmp_path], set())
+    assert {Path(name).name for name in found} == {p.name for p in tmp_path.iterdir()}
+    assert all(secret in secrets for secrets in found.values())
