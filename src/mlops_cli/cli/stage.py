@@ -25,7 +25,7 @@ def stage_command(arguments: Sequence[str]) -> int:
         outcome = run_stage(project, name, revision, progress=progress)
         progress.say(f"done in {outcome.seconds:.1f} s")
     except MlopsError as e:
-        return _told(e)
+        return _recorded(project, name, e, e.exit_code)
     except KeyboardInterrupt:
         return _recorded(project, name, MlopsError("interrupted"), INTERRUPTED)
     except OSError as e:
@@ -45,17 +45,18 @@ def _parse(arguments: Sequence[str]) -> tuple[str, int]:
     )
 
 
-def _told(e: MlopsError) -> int:
-    if UNDER_RUN not in os.environ:
-        print_error(e)
-    return e.exit_code
-
-
 def _recorded(project: Project | None, name: str, e: MlopsError, code: int) -> int:
-    if project is not None:
-        failure = Failure(code=code, kind=e.kind, message=e.message, hint=e.hint)
-        try:
-            write_outcome(project, name, Outcome(0.0, failure=failure))
-        except OSError:
-            print_error(e)
-    return code if code == INTERRUPTED else max(_told(e), code)
+    """Leave the failure to `mlops run`, which tells it; without one, or on a full disk, tell it."""
+    left = project is not None and _left(project, name, e, code)
+    if code != INTERRUPTED and not (left and UNDER_RUN in os.environ):
+        print_error(e)
+    return code
+
+
+def _left(project: Project, name: str, e: MlopsError, code: int) -> bool:
+    failure = Failure(code=code, kind=e.kind, message=e.message, hint=e.hint)
+    try:
+        write_outcome(project, name, Outcome(0.0, failure=failure))
+    except OSError:
+        return False
+    return True
