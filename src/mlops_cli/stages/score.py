@@ -51,10 +51,14 @@ def score(
     schemas = load_schemas(project, load_contract)
     with open_engine(temporary=project.cache / "tmp") as engine:
         progress.update(f"checking {source.name}")
-        features = scoring.raw_table_sql(engine, project, schemas, model, source)
         scoring.check_values(engine, source, model.manifest.inputs)
-        files = (source, destination)
-        rows = predictions.predict_file(engine, model, files, features, progress)
+        rows = predictions.predict_file(
+            engine,
+            model,
+            (source, destination),
+            lambda: scoring.raw_table_sql(engine, project, schemas, model, source),
+            progress,
+        )
     return ScoreResult(rows, str(destination), model.version, model.digest)
 
 

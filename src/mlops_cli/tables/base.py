@@ -77,6 +77,13 @@ class Engine(Protocol):
     def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """The result as a stream, in bounded memory."""
 
+    def chunks(self, path: Path, *, rows: int) -> Iterator[pa.RecordBatch | pa.Table]:
+        """The file as `raw` has it, in its order, some `rows` at a time; of no rows, one chunk.
+
+        While a chunk is looked at, every relation of the file stands for these rows alone: what is
+        asked of them (a join in time, a sort) takes memory by the chunk, not by the file.
+        """
+
     def write_parquet(self, sql: str, path: Path) -> int:
         """Stream the result, in its order, to one Parquet file (whole or not at all); its rows."""
 

@@ -38,6 +38,7 @@ _SQL_TYPES: dict[ValueType, str] = {
 }
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
+_CHUNK = "__chunk__"
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
 
@@ -62,6 +63,7 @@ class DuckDB:
         self._connection = connection
         self._forms: dict[Path, CsvForm | None] = {}
         self._natives: dict[Path, dict[str, str]] = {}
+        self._chunked: Path | None = None
 
     def __enter__(self) -> DuckDB:
         return self
@@ -82,6 +84,8 @@ class DuckDB:
 
     def raw(self, path: Path) -> str:
         """See `Engine.raw`."""
+        if path == self._chunked:
+            return f"(select * from {_CHUNK})"
         if form := self._form(path):
             reader = _read_csv(path, form, "all_varchar = true")
             return f"(select *, row_number() over () - 1 as {ROW} from {reader})"
@@ -116,6 +120,26 @@ class DuckDB:
         """See `Engine.batches`."""
         with self._errors(sql):
             yield from _silent(self._connection.cursor()).sql(sql).to_arrow_reader(rows)
+
+    def chunks(self, path: Path, *, rows: int) -> Iterator[pa.RecordBatch | pa.Table]:
+        """See `Engine.chunks`."""
+        self._native(path, {})  # by the file itself: on its way to Arrow a type may become another
+        whole = f"select * from {self.raw(path)}"
+        self._chunked = path
+        try:
+            seen = False
+            for chunk in self.batches(whole, rows=rows):
+                if chunk.num_rows:
+                    seen = True
+                    yield self._put(chunk)
+            if not seen:
+                yield self._put(self.arrow(f"{whole} limit 0"))
+        finally:
+            self._chunked = None
+
+    def _put(self, chunk: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
+        self._connection.register(_CHUNK, chunk)
+        return chunk
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """See `Engine.write_parquet`."""
