@@ -279,16 +279,19 @@ def test_its_lines_run(tmp_path: Path) -> None:
     assert "Drift of the training rows" in report
     assert "`dvc.lock`, `metrics.json`" in report
 
-    # main again, as cloned where nothing is to be done but the registry is another, empty one
-    git(project, "switch", "-qf", "main")
-    other = f"sqlite:///{tmp_path}/other.db"
-    assert main.step(job, "Run the pipeline", values_of(other)).returncode == 0, main.log
+    # main again, as cloned: nothing is to be done, but the registry is another, empty one
+    project, other = clone(project, tmp_path), f"sqlite:///{tmp_path}/other.db"
+    main = Runner(project, tmp_path / "again")
+    for name in ("Fetch the data", "Run the pipeline"):
+        assert main.step(job, name, values_of(other)).returncode == 0, main.log
+    assert main.log.count(" unchanged") == 4, main.log
     assert main.step(job, "Register", values_of(other)).returncode == 8, main.log
     assert "has no champion, but" in main.log
     assert main.step(job, "Register", values_of(other, first="--first")).returncode == 0, main.log
     assert main.step(job, "Register", values_of(other)).returncode == 0, main.log
     assert "register   unchanged" in main.log
 
+    config = project / "mlops.yaml"
     config.write_text(fast.replace("deploy: {}", f"deploy: {{port: {free_port()}}}"))
     try:
         wrong = {**values_of(other), "needs.pipeline.outputs.version": "0" * 12}
@@ -299,6 +302,16 @@ def test_its_lines_run(tmp_path: Path) -> None:
         assert '"outcome":"done"' in main.summary.read_text().replace(" ", "")
     finally:
         subprocess.run([*MLOPS, "deploy", "--stop", "--project", str(project)], check=True)
+
+
+def clone(project: Path, folder: Path) -> Path:
+    """A shallow clone of the project's main, whose data is in a DVC remote."""
+    git(project, "switch", "-qf", "main")
+    for command in (("remote", "add", "-d", "store", str(folder / "store")), ("push", "-q")):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=project, check=True)
+    git(project, "commit", "-qam", "a remote")
+    git(folder, "clone", "-q", "--depth", "2", f"file://{project}", "clone")
+    return folder / "clone"
 
 
 def free_port() -> int:
