@@ -177,12 +177,16 @@ def test_what_the_table_lacks_or_has_already_is_named(fitted, tmp_path):
 
 
 def test_many_rows_are_read_in_chunks_and_stay_in_order(fitted, tmp_path):
-    n = 70_000
-    table = {"city": ["äx", "bx"] * (n // 2), "x": np.arange(n) / 7.0, "n": np.arange(n)}
-    table["at"] = ["2013-01-05T05:00:00Z"] * n
-    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    n, late = 300_000, 299_000
+    city, x = np.where(np.arange(n) % 3, "äx", "bx"), np.sin(np.arange(n))
+    moments = np.datetime64("2013-01-05T05", "s") + np.arange(n) % 100_000
+    table = pa.table({"city": city, "x": x, "n": np.arange(n), "at": moments})
+    pq.write_table(table, tmp_path / "in.parquet")
+    pq.write_table(table.slice(late), tmp_path / "late.parquet")
     rows = scored(fitted, tmp_path / "in.parquet", "out.parquet")
     assert [r["n"] for r in rows] == list(range(n))
+    assert scored(fitted, tmp_path / "late.parquet", "late-out.parquet") == rows[late:]
+    assert len({r["probability"] for r in rows[late:]}) > 1
 
 
 def test_a_nested_column_goes_to_parquet_and_not_to_csv(fitted, tmp_path):
