@@ -19,6 +19,9 @@ LINES = (
     "flights",
     "flights_tenfold",
     "validate",
+    "drift",
+    "server",
+    "score",
     "waiting",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,24 @@ def new_project(tables: Path, folder: Path) -> None:
     run([*command, "--target", "late = arr_delay > 15", "--time", "time_hour"], folder.parent)
     shutil.copyfile(tables / "weather.parquet", folder / "data/raw/weather.parquet")
     shutil.copyfile(_CONFIG, folder / "mlops.yaml")
+
+
+def small_project(folder: Path, data: Path, target: str) -> Path:
+    """A project on one table in which everything has run, with one trial of 20 rounds."""
+
+    def make(made: Path) -> None:
+        command = [program("mlops"), "init", str(made), "--data", str(data), "--target", target]
+        made.rmdir()
+        run(command, made.parent)
+        config = made / "mlops.yaml"
+        text = config.read_text(encoding="utf-8")
+        text = re.sub(
+            r"^tune:.*?(?=^\w)", "tune: {trials: 1, rounds: 20}\n", text, flags=re.M | re.S
+        )
+        config.write_text(text, encoding="utf-8")
+        run([program("mlops"), "run"], made)
+
+    return _once(folder, make)
 
 
 def table(work: Path, name: str, sql: str) -> Path:
