@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_NUMBERS = itertools.count()  # threads of one process must not share a name
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed onto it when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -33,9 +35,9 @@ def write_text(path: Path, text: str) -> None:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty temporary folder beside `path`, moved to its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary = temporary_beside(path)
+    temporary.mkdir()
     try:
-        temporary.chmod(0o755)
         yield temporary
         old = temporary.with_suffix(".old")
         if path.exists():
@@ -44,6 +46,32 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new name beside `path`; what killed processes left under such names is removed.
+
+    Only processes of this machine are judged: a folder may be shared with others.
+    """
+    ours = f".{path.name}.{os.uname().nodename}-"
+    for entry in path.parent.iterdir():
+        if entry.name.startswith(ours) and not _lives(entry.name.removeprefix(ours)):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+    numbered = (f"{ours}{os.getpid()}-{number}.tmp{path.suffix}" for number in _NUMBERS)
+    return next(new for name in numbered if not (new := path.with_name(name)).exists())
+
+
+def _lives(rest_of_name: str) -> bool:
+    process = rest_of_name.partition("-")[0]
+    if not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def sha256_of(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.files import temporary_beside
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET, Progress
@@ -124,11 +124,11 @@ def _new_folder(directory: Path) -> Iterator[Path]:
     parent = directory.resolve().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".tmp", dir=parent))
+        temporary = temporary_beside(parent / directory.name)
+        temporary.mkdir()
     except OSError as e:
         raise EnvironmentFault(f"cannot make {directory}: {e.strerror}", hint="mend that") from e
     try:
-        temporary.chmod(0o755)
         yield temporary
         _move(temporary, directory)
     finally:
