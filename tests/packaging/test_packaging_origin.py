@@ -27,6 +27,8 @@ def repo(folder: Path, remote: str) -> Path:
             "https://example.com:8443/t/p.git",
         ),
         ("https://s3cret@example.com/t/p.git", "https://example.com/t/p.git"),
+        ("https://me:s3cret@example.com:port/t.git", "https://example.com:port/t.git"),
+        ("https://me:s3cr@t@example.com/t.git", "https://example.com/t.git"),
         ("git@example.com:t/p.git", "git@example.com:t/p.git"),
         ("/srv/git/p.git", "/srv/git/p.git"),
     ],
@@ -39,6 +41,10 @@ def test_a_login_in_the_remote_does_not_get_into_the_label(
 
 def test_no_repository_no_label(tmp_path: Path) -> None:
     assert origin(tmp_path) == {}
+
+
+def test_what_is_no_url_is_no_label(tmp_path: Path) -> None:
+    assert origin(repo(tmp_path, "https://me:s3cret@[::1/t.git")) == {}
 
 
 @pytest.mark.parametrize(

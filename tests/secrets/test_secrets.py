@@ -176,7 +176,7 @@ def watched_loop(machine: Machine) -> None:
 @pytest.mark.slow
 def test_a_whole_run_leaves_no_secret_anywhere(machine: Machine) -> None:
     started(machine)
-    with planted.Watcher() as watcher:
+    with planted.Watcher(machine.folder.parent) as watcher:
         watched_loop(machine)
     assert watcher.looks > 50
     assert watcher.leaks == {}

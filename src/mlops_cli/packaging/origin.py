@@ -32,8 +32,10 @@ def _git(root: Path, *command: str) -> str:
 
 
 def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname:  # git@example.com:team/project, or a path
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whatever stands there, it is no URL: better no label than a secret
+        return ""
+    if not parts.netloc:  # git@example.com:team/project, or a path
         return url
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, parts.hostname + port, parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
