@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,26 @@ def test_a_word_for_missing_is_a_missing_number(fitted, tmp_path):
     lines = [f"{x},bx,2013-01-03T00:00:00Z,3,a" for x in ("NA", "", "NULL")]
     rows = scored(fitted, raw_csv(tmp_path / "in.csv", *lines), "out.parquet")
     assert len({row["probability"] for row in rows}) == 1
+
+
+def test_from_csv_to_parquet_numbers_become_numbers_where_nothing_is_lost(fitted, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text(
+        "x,city,at,n,paid,code,id,when,word\n"
+        "1.50,bx,2013-01-03T00:00:00Z,3,NA,00123,12345678901234567890,2024-01-01,a\n"
+        ",bx,2013-01-03T00:00:00Z,4,2.50,00124,12345678901234567891,2024-01-02,\n"
+    )
+    first, second = scored(fitted, source, "out.parquet")
+    assert (first["x"], first["n"], second["x"]) == (1.5, 3, None)
+    assert (first["paid"], second["paid"]) == (None, 2.5)
+    assert (first["code"], first["id"]) == ("00123", "12345678901234567890")
+    assert (first["when"], second["word"]) == (date(2024, 1, 1), None)
+
+
+def test_csv_has_quotes_where_they_are_needed(fitted, tmp_path):
+    lines = ['1,bx,2013-01-03T00:00:00Z,3,"a, ""b"""', "1,bx,2013-01-03T00:00:00Z,3,c"]
+    scored(fitted, raw_csv(tmp_path / "in.csv", *lines), "out.csv")
+    head, first, second = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    assert head == "x,city,at,n,note,probability,label"
+    assert first.startswith(lines[0] + ",0.")
+    assert second.startswith(lines[1] + ",0.")

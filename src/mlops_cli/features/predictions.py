@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
+from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import UsageError
+from mlops_cli.features.csv_writer import CsvWriter
+from mlops_cli.features.own_columns import own_types
 from mlops_cli.features.scoring import raw_names
 from mlops_cli.progress import Progress
 from mlops_cli.serving.models import load_model
@@ -64,6 +66,7 @@ def predict_file(
     manifest = bundle.manifest
     names = raw_names(engine, source)
     _check_names(source, names, manifest)
+    types = own_types(engine, source, manifest.inputs) if _becomes_parquet(files) else None
     rows, sql = 0, ""
     written: Future[None] | None = None
     with (
@@ -74,7 +77,8 @@ def predict_file(
         for chunk in engine.chunks(source, rows=CHUNK):
             sql = sql or _matrix_sql(manifest.features, features())
             raw = model.predict(encode(engine.arrow(sql), manifest.features))
-            table = _output(chunk, names, prediction_columns(manifest, raw))
+            own = engine.arrow(_typed_sql(engine, source, types)) if types else chunk
+            table = _output(own, names, prediction_columns(manifest, raw))
             if written:
                 written.result()
             written = aside.submit(write, table)
@@ -83,6 +87,17 @@ def predict_file(
         if written:
             written.result()
     return rows
+
+
+def _becomes_parquet(files: tuple[Path, Path]) -> bool:
+    """Whether text goes to a file that has types."""
+    source, destination = (path.name.lower() for path in files)
+    return not source.endswith(_PARQUET) and destination.endswith(_PARQUET)
+
+
+def _typed_sql(engine: Engine, source: Path, types: Mapping[str, ValueType]) -> str:
+    columns = ", ".join(quote(name) for name in types)
+    return f"select {columns} from {engine.typed(source, types)} order by {ROW}"
 
 
 def _matrix_sql(features: Sequence[Feature], made: str) -> str:
@@ -134,10 +149,7 @@ def _open(path: Path, schema: pa.Schema) -> Any:
                 f"the column `{field.name}` is {field.type}, which CSV cannot hold",
                 hint="write to a file that ends in .parquet",
             )
-    tab = "\t" if name.endswith(".tsv") else ","
-    return pyarrow.csv.CSVWriter(
-        path, schema, write_options=pyarrow.csv.WriteOptions(delimiter=tab)
-    )
+    return CsvWriter(path, schema.names, "\t" if name.endswith(".tsv") else ",")
 
 
 def _is_plain(kind: pa.DataType) -> bool:
