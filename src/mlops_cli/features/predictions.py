@@ -86,6 +86,7 @@ def predict_file(
             progress.update(f"scored {rows} rows", done=rows)
         if written:
             written.result()
+        engine.check_steady()
     return rows
 
 

@@ -81,6 +81,7 @@ def init(
             files += load_adapter("mlops_cli.scaffold.examples").write_examples(
                 engine, root, study.target.sql
             )
+            engine.check_steady()  # before DVC puts a link in the copy's place
             _keep(root, plan, git=git)
             if finish:
                 finish(load_project(root))

@@ -101,6 +101,12 @@ def guess_task(target: Target) -> TaskGuess:
 def _check_column(path: Path, table: TableStatistics, name: str) -> None:
     if name in table.columns:
         return
+    if name in table.skipped:
+        raise UsageError(
+            f"the target {name!r} of {path.name} holds lists, records or bytes, which no model "
+            "here predicts",
+            hint="name a column of plain values",
+        )
     near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0)
     raise UsageError(
         f"the target {name!r} is no column of {path.name}; the nearest is {near[0]!r}",

@@ -40,7 +40,10 @@ class Engine(Protocol):
         """The engine itself."""
 
     def __exit__(self, *exc: object) -> None:
-        """Free connections and temporary files."""
+        """Free connections and temporary files; then, if all went well, as `check_steady`."""
+
+    def check_steady(self) -> None:
+        """Raise `DataError` naming a file that changed since it was first read; then look anew."""
 
     def columns(self, path: Path) -> list[Column]:
         """The columns of a CSV or Parquet file, types sniffed over the whole file.

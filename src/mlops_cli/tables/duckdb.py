@@ -16,6 +16,7 @@ from mlops_cli.errors import DataError, UsageError
 from mlops_cli.tables.base import MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.faults import reading_fault
+from mlops_cli.tables.steady import Sightings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,14 +63,21 @@ class DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._forms: dict[Path, CsvForm | None] = {}
+        self._sightings = Sightings()
         self._natives: dict[Path, dict[str, str]] = {}
         self._chunked: Path | None = None
 
     def __enter__(self) -> DuckDB:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self._connection.close()
+        if kind is None:
+            self._sightings.check()
+
+    def check_steady(self) -> None:
+        """See `Engine.check_steady`."""
+        self._sightings.check()
 
     def columns(self, path: Path) -> list[Column]:
         """See `Engine.columns`."""
@@ -154,6 +162,7 @@ class DuckDB:
         try:
             yield
         except duckdb.Error as e:
+            self._sightings.check()
             read = [path for path in self._forms if literal(str(path)) in sql]
             raise reading_fault(str(e), read) from e
         except RuntimeError as e:
@@ -174,6 +183,7 @@ class DuckDB:
     def _form(self, path: Path) -> CsvForm | None:
         """A CSV file's form, None for Parquet; its names are checked once."""
         if path not in self._forms:
+            self._sightings.note(path)
             self._forms[path] = form = read_form(path) if _is_csv(path) else None
             _check_names(path, form.names if form else self._parquet_names(path))
         return self._forms[path]
