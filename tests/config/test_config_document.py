@@ -52,3 +52,8 @@ def test_anchors_and_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> 
     read = read_yaml(tmp_path / "x.yaml")
     assert read["c"] == read["a"] == {"b": read["d"]["b"]}
     assert read["d"]["e"] == 2
+
+
+def test_an_anchor_may_be_named_again(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: &a 1\nb: *a\nc: &a 2\nd: *a\n")
+    assert read_yaml(tmp_path / "x.yaml") == {"a": 1, "b": 1, "c": 2, "d": 2}

@@ -108,6 +108,37 @@ def hold_contract(folder: Path, text: str) -> bool:
     return True
 
 
+def hold_pipeline(folder: Path, text: str) -> None:
+    """A dvc.yaml that is refused stays as it is; any other comes to hold our stages."""
+    (folder / "mlops.yaml").write_text(VALID, encoding="utf-8")
+    path = folder / "dvc.yaml"
+    path.write_bytes(given := text.encode("utf-8", "surrogatepass"))
+    project = load_project(folder)
+    try:
+        write_dvc_yaml(project)
+    except UsageError as e:
+        refusal(e)
+        assert path.read_bytes() == given
+    else:
+        check_dvc_yaml(project)
+    assert not (folder / "PLANTED").exists()
+
+
+PIPELINE = """
+stages:
+  mine: {cmd: echo mine, deps: [a.txt], outs: [b.txt]}
+  tune: {cmd: mlops stage tune --revision 1, params: [{mlops.yaml: [tune]}], outs: [tune]}
+  train: {cmd: mlops stage train --revision 1, deps: [tune], outs: [model]}
+plots: [reports/plots]
+"""
+
+
+@settings(CALM, max_examples=50)
+@given(CHANCE)
+def test_any_pipeline_gets_our_stages_or_is_refused(folder: Path, chance: Any) -> None:
+    hold_pipeline(folder, broken(PIPELINE, chance))
+
+
 @settings(CALM, max_examples=100)
 @given(CHANCE)
 def test_any_configuration_is_understood_or_refused_by_name(folder: Path, chance: Any) -> None:
@@ -121,14 +152,14 @@ def test_any_contract_is_understood_or_refused_by_name(folder: Path, chance: Any
 
 
 @pytest.mark.slow
-@settings(CALM, max_examples=2_500)
+@settings(CALM, max_examples=1_500)
 @given(CHANCE)
 def test_any_configuration_at_length(folder: Path, chance: Any) -> None:
     hold_config(folder, broken(chance.choice([VALID, FULL]), chance))
 
 
 @pytest.mark.slow
-@settings(CALM, max_examples=2_000)
+@settings(CALM, max_examples=1_000)
 @given(CHANCE)
 def test_any_contract_at_length(folder: Path, chance: Any) -> None:
     hold_contract(folder, broken(CONTRACT, chance))

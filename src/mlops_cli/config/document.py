@@ -20,8 +20,10 @@ def read_yaml(path: Path) -> Any:
     Only plain data is read: no tag makes an object of a class. Files that are too large once
     their aliases are filled in, or hold text that is no Unicode, are refused.
     """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # YAML allows it, and a warning helps nobody
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise UsageError(f"{path} does not exist", hint="check the name") from e
     except UnicodeDecodeError as e:

@@ -29,9 +29,7 @@ def write_dvc_yaml(project: Project) -> bool:
     for name, entry in wanted.items():
         if stages.get(name) != entry:
             stages[name] = entry
-    text = io.StringIO()
-    _yaml().dump(document, text)
-    write_text(project.root / DVC_YAML, text.getvalue())
+    write_text(project.root / DVC_YAML, _dumped(document, wanted))
     return True
 
 
@@ -123,7 +121,7 @@ def _read(project: Project) -> Any:
         return CommentedMap()
     try:
         document = _yaml().load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as e:
+    except (YAMLError, ValueError, RecursionError) as e:
         said = " ".join(str(e).split())[:200]
         raise UsageError(f"{DVC_YAML}: {said}", hint="mend the YAML, or delete the file") from e
     if document is None:
@@ -133,8 +131,25 @@ def _read(project: Project) -> Any:
     return document
 
 
+def _dumped(document: Any, wanted: dict[str, Any]) -> str:
+    """The text of the document, which must read as what it is: some keys do not survive."""
+    text = io.StringIO()
+    try:
+        _yaml().dump(document, text)
+        survives = _ours(_yaml().load(text.getvalue()).get("stages")) == wanted
+    except (YAMLError, ValueError, RecursionError):
+        survives = False
+    if not survives:
+        raise UsageError(
+            f"{DVC_YAML} holds something that cannot be written again as it is",
+            hint=f"mend what is not ours in {DVC_YAML}, or delete the file",
+        )
+    return text.getvalue()
+
+
 def _yaml() -> YAML:
     yaml = YAML()  # round trip: comments and the order of keys survive
+    yaml.composer.warn_double_anchors = False  # YAML allows it, and a warning helps nobody
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 4096
     return yaml

@@ -1,0 +1,45 @@
+"""What a user keeps in dvc.yaml is kept, or the file is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlops_cli.config.load import load_project
+from mlops_cli.errors import UsageError
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+
+CONFIG = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'stages: {mine: {cmd: x, ":md": y}}\n',  # ruamel.yaml writes the key without its quotes
+        "stages: {mine: {cmd: " + "9" * 5000 + "}}\n",
+        "stages: " + "[" * 600,
+        "stages: 2013-99-99\n",
+        "stages: [mine]\n",
+        "- stages\n",
+    ],
+)
+def test_what_cannot_be_kept_is_refused_and_stays(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mlops.yaml").write_text(CONFIG)
+    (tmp_path / "dvc.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"dvc\.yaml"):
+        write_dvc_yaml(load_project(tmp_path))
+    assert (tmp_path / "dvc.yaml").read_text() == text
+
+
+def test_stages_and_comments_of_the_user_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(CONFIG)
+    theirs = "# mine\nstages:\n  mine:\n    cmd: echo mine  # my own\nplots:\n  - a.csv\n"
+    (tmp_path / "dvc.yaml").write_text(theirs)
+    project = load_project(tmp_path)
+    assert write_dvc_yaml(project)
+    check_dvc_yaml(project)
+    kept = (tmp_path / "dvc.yaml").read_text()
+    for line in theirs.splitlines():
+        assert line in kept
+    assert not write_dvc_yaml(project)
