@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -69,7 +69,9 @@ def check_config(raw: Any, *, file: str, filled: Mapping[str, str] | None = None
     try:
         return Config.model_validate({k: {} if v is None else v for k, v in raw.items()})
     except ValidationError as e:
-        unknown_first = sorted(e.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        unknown_first = sorted(
+            _closest(e.errors()), key=lambda fault: fault["type"] != "extra_forbidden"
+        )
         faults = [_fault(error, filled or {}) for error in unknown_first]
         raise UsageError(
             f"{file}: " + "; ".join(dict.fromkeys(text for text, _ in faults))[:2000],
@@ -150,6 +152,27 @@ def _fault(error: Any, filled: Mapping[str, str]) -> tuple[str, str | None]:
     value = error.get("input")
     shown = f" (found {value!r})" if isinstance(value, bool | int | float | str) else ""
     return f"`{where}`: {said[:1].lower()}{said[1:]}{shown}"[:300], None
+
+
+def _closest(errors: Sequence[Any]) -> list[Any]:
+    """Of a value that may be of several kinds: the faults of the kinds that it is nearest to."""
+    kinds: dict[tuple[object, ...], dict[object, list[Any]]] = {}
+    for error in errors:
+        loc = error["loc"]
+        at = next((i for i, part in enumerate(loc) if _is_union_tag(part)), len(loc))
+        kind = loc[at] if at < len(loc) else None
+        kinds.setdefault(loc[:at], {}).setdefault(kind, []).append(error)
+    return [
+        error
+        for tried in kinds.values()
+        for found in tried.values()
+        if _distance(found) == min(map(_distance, tried.values()))
+        for error in found
+    ]
+
+
+def _distance(errors: Sequence[Any]) -> int:
+    return sum(error["type"] in ("extra_forbidden", "missing") for error in errors)
 
 
 def _is_union_tag(part: object) -> bool:

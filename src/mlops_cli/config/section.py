@@ -55,9 +55,18 @@ Duration = Annotated[
     PlainSerializer(format_duration),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30m", "1h", "2d"]}),
 ]
+
+
+def _no_absolute_path(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("/"):
+        raise ValueError("an absolute path is of one machine: write it relative to the project")
+    return value
+
+
 ProjectPath = Annotated[
     str,
     Field(pattern=r"^[^/].*$", description="relative to the project"),
+    BeforeValidator(_no_absolute_path),  # told in words before the pattern is
     AfterValidator(_plain_path),
 ]
 Share = Annotated[float, Field(gt=0, lt=1)]
