@@ -25,6 +25,8 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
+from mlops_cli.pipeline.torn import set_torn_files_aside
+
 
 class StageFailed(MlopsError):
     """A stage's command ended with a failure; `stage` is its name."""
@@ -41,7 +43,17 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     `StageFailed` for a stage whose command failed, KeyboardInterrupt for one that Ctrl-C ended,
     and a typed error for what DVC refuses.
     """
-    with _quiet(), _our_interpreter_first(), _repo(root) as repo:
+    with _quiet(), _our_interpreter_first():
+        try:
+            return _reproduce(root, targets)
+        except (EnvironmentFault, UsageError):
+            if not _torn(root):
+                raise
+        return _reproduce(root, targets)
+
+
+def _reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+    with _repo(root) as repo:
         try:
             done = repo.reproduce(targets=list(targets) or None, on_error="fail")
         except ReproductionError as e:
@@ -49,6 +61,15 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
         except DvcException as e:
             raise _typed(e) from e
     return [stage.addressing for stage in done if hasattr(stage, "name")]
+
+
+def _torn(root: Path) -> list[str]:
+    with _repo(root) as repo:
+        try:
+            with repo.lock:
+                return set_torn_files_aside(root)
+        except LockError:
+            return []
 
 
 def stale_stages(root: Path) -> dict[str, str]:

@@ -1,0 +1,57 @@
+"""DVC writes two of its files in place; a process killed in between leaves them torn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlops_cli.config.document import read_yaml
+from mlops_cli.errors import UsageError
+
+LOCK = "dvc.lock"
+RWLOCK = ".dvc/tmp/rwlock"
+
+
+def set_torn_files_aside(root: Path) -> list[str]:
+    """Move the files that DVC can no longer read to `.mlops/torn/`; their names.
+
+    Only who holds DVC's own lock may ask: else a file may just be being written. Nothing is lost
+    but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
+    A `dvc.lock` with the marks of a merge is the user's to mend.
+    """
+    torn = [name for name, whole in ((LOCK, _lock), (RWLOCK, _rwlock)) if not whole(root / name)]
+    for name in torn:
+        aside = root / ".mlops/torn" / Path(name).name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        (root / name).replace(aside)
+    return torn
+
+
+def _lock(path: Path) -> bool:
+    if not path.is_file():
+        return True
+    try:
+        content = read_yaml(path)
+    except UsageError:
+        return b"<<<<<<<" in path.read_bytes()
+    if not isinstance(content, dict) or "schema" not in content:
+        return False
+    stages = content.get("stages") or {}
+    return isinstance(stages, dict) and all(_entry(entry) for entry in stages.values())
+
+
+def _entry(entry: object) -> bool:
+    """Whether an entry of `dvc.lock` has a command, and paths with hashes."""
+    if not isinstance(entry, dict) or "cmd" not in entry:
+        return False
+    files = [*(entry.get("deps") or ()), *(entry.get("outs") or ())]
+    return all(isinstance(file, dict) and file.get("path") for file in files)
+
+
+def _rwlock(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
