@@ -142,10 +142,11 @@ def _fit(work: _Work) -> Fitted:
 
 
 def _judge(work: _Work, fitted: Fitted) -> tuple[Judgement, Any]:
-    rows = work.events.split.holdout
-    predictions = fitted.predict(work.matrix[rows])
+    part_of = load_adapter("mlops_cli.training.data").part_of
+    part = part_of(work.matrix, work.events.target, work.events.split.holdout)
+    predictions = fitted.predict(part.matrix)
     judging = load_adapter("mlops_cli.training.judge")
-    return judging.judge(work.problem, work.events.target[rows], predictions), predictions
+    return judging.judge(work.problem, part.target, predictions), predictions
 
 
 def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[str, bytes]]:
@@ -163,7 +164,7 @@ def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[
         features=features,
         modules=work.estimator.modules(),
     )
-    rows = work.events.table.take(work.events.split.fitted)
+    rows = work.events.rows(work.events.split.fitted)
     profile = load_adapter("mlops_cli.monitoring.profile").build_profile(
         rows, inputs=inputs, features=features, importance=fitted.importance(), trees=plan.trees
     )

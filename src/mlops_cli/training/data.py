@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,20 @@ class Events:
     def features(self, rows: Rows) -> tuple[Feature, ...]:
         """The plan's features, each category's list frozen from `rows`."""
         names = [f.name for f in self.plan.features if f.kind == "category"]
-        frozen = frozen_categories(self.table.select(names).take(rows), names) if names else {}
+        frozen = frozen_categories(self.rows(rows, names), names) if names else {}
         return tuple(
             Feature(f.name, f.kind, frozen[f.name]) if f.kind == "category" else f
             for f in self.plan.features
         )
+
+    def rows(self, rows: Rows, names: Sequence[str] | None = None) -> pa.Table:
+        """The table's rows at ascending positions (`names`: only these columns).
+
+        A run of rows is a view: nothing is copied.
+        """
+        table = self.table if names is None else self.table.select(names)
+        run = _run(rows)
+        return table.take(rows) if run is None else table.slice(run.start, len(rows))
 
     def matrix(self, features: tuple[Feature, ...]) -> NDArray[np.float32]:
         """All rows as the model's matrix, float32 of shape (n, f)."""
@@ -97,10 +107,17 @@ def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) ->
 
 def part_of(matrix: NDArray[np.float32], target: NDArray[np.float64], rows: Rows) -> Part:
     """The rows at the positions `rows` (ascending) as a part; a run of rows is not copied."""
+    run = _run(rows)
+    if run is None:
+        return Part(np.ascontiguousarray(matrix[rows]), target[rows])
+    return Part(matrix[run], target[run])
+
+
+def _run(rows: Rows) -> slice | None:
+    """Ascending positions without a gap, as a slice."""
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        run = slice(int(rows[0]), int(rows[-1]) + 1)
-        return Part(matrix[run], target[run])
-    return Part(np.ascontiguousarray(matrix[rows]), target[rows])
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return None
 
 
 def _read_plan(path: Path) -> FeaturePlan:
