@@ -25,7 +25,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from mlops_cli.pipeline.torn import set_torn_files_aside
+from mlops_cli.pipeline.torn import is_cut, set_torn_files_aside
 
 
 class StageFailed(MlopsError):
@@ -44,6 +44,8 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     and a typed error for what DVC refuses.
     """
     with _quiet(), _our_interpreter_first():
+        if is_cut(root):
+            _torn(root)
         try:
             return _reproduce(root, targets)
         except (EnvironmentFault, UsageError):

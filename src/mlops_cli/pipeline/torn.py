@@ -12,6 +12,12 @@ LOCK = "dvc.lock"
 RWLOCK = ".dvc/tmp/rwlock"
 
 
+def is_cut(root: Path) -> bool:
+    """Whether `dvc.lock` ends in the middle of a line, which DVC would not mind."""
+    path = root / LOCK
+    return path.is_file() and not path.read_bytes().endswith(b"\n")
+
+
 def set_torn_files_aside(root: Path) -> list[str]:
     """Move the files that DVC can no longer read to `.mlops/torn/`; their names.
 
@@ -34,7 +40,7 @@ def _lock(path: Path) -> bool:
         content = read_yaml(path)
     except UsageError:
         return b"<<<<<<<" in path.read_bytes()
-    if not isinstance(content, dict) or "schema" not in content:
+    if not isinstance(content, dict) or "schema" not in content or is_cut(path.parent):
         return False
     stages = content.get("stages") or {}
     return isinstance(stages, dict) and all(_entry(entry) for entry in stages.values())
