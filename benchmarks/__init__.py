@@ -1,1 +1,16 @@
 """How fast the tool is, each figure beside what it stands for: `python -m benchmarks [LINE...]`."""
+
+from __future__ import annotations
+
+LINES = (
+    "start",
+    "nothing",
+    "stage",
+    "flights",
+    "flights_tenfold",
+    "validate",
+    "drift",
+    "server",
+    "score",
+    "waiting",
+)

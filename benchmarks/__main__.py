@@ -9,21 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import LINES, report
 from benchmarks.measure import Failed
 from benchmarks.results import RESULTS, record
-
-LINES = (
-    "start",
-    "nothing",
-    "flights",
-    "flights_tenfold",
-    "validate",
-    "drift",
-    "server",
-    "score",
-    "waiting",
-)
 
 
 def main() -> int:

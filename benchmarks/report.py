@@ -39,7 +39,8 @@ def page(results: Mapping[str, Any]) -> str:
 def _rows(line: Mapping[str, Any]) -> Iterator[str]:
     for figure in line["figures"]:
         sign = "≥" if figure["at_least"] else "≤"
-        wanted = f"{sign} {_number(figure['target'], figure['unit'])}" if figure["target"] else ""
+        target = figure["target"]
+        wanted = "" if target is None else f"{sign} {_number(target, figure['unit'])}"
         said = {None: "", True: "reached", False: "**not reached**"}[figure["reached"]]
         value = _number(figure["value"], figure["unit"])
         yield f"| {line['title']}: {figure['what']} | {value} | {wanted} | {said} |\n"

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks import LINES
+
 RESULTS = Path(__file__).with_name("results.json")
 _ROOT = RESULTS.parents[1]
 _LIBRARIES = (
@@ -74,7 +76,8 @@ def record(name: str, line: Line, load: float, took: float) -> None:
         "seconds": round(took),
         "libraries": {n: importlib.metadata.version(n) for n in _LIBRARIES},
     }
-    text = json.dumps({"machine": here, "lines": lines}, indent=2)
+    ordered = {name: lines[name] for name in LINES if name in lines}
+    text = json.dumps({"machine": here, "lines": ordered}, indent=2)
     RESULTS.write_text(text + "\n", encoding="utf-8")
 
 

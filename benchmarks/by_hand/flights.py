@@ -20,6 +20,7 @@ import duckdb
 import mlflow
 import numpy as np
 import optuna
+import pyarrow as pa
 import xgboost as xgb
 from sklearn.metrics import roc_auc_score
 
@@ -51,14 +52,14 @@ def done(name: str) -> None:
 done("imports")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 duckdb.execute("set timezone = 'UTC'")
-columns = duckdb.sql(QUERY).fetchnumpy()
-late = columns.pop("late").astype(np.float32)
-matrix = np.empty((len(late), len(columns)), np.float32)
-for j, values in enumerate(columns.values()):
-    if values.dtype == object:
-        values = np.unique(values.astype(str), return_inverse=True)[1]
-    matrix[:, j] = values.filled(np.nan) if np.ma.isMaskedArray(values) else values
-del columns, values
+table = duckdb.sql(QUERY).to_arrow_table()
+late = table["late"].to_numpy().astype(np.float32)
+matrix = np.empty((len(late), table.num_columns - 1), np.float32)
+for j, column in enumerate(table.columns[1:]):
+    if pa.types.is_string(column.type):
+        column = column.combine_chunks().dictionary_encode().indices
+    matrix[:, j] = column.to_numpy()
+del table, column
 first, second = int(0.6 * len(late)), int(0.8 * len(late))
 done("join")
 
