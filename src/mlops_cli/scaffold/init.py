@@ -128,7 +128,9 @@ def _new_folder(directory: Path) -> Iterator[Path]:
         temporary = temporary_beside(parent / directory.name)
         temporary.mkdir()
     except OSError as e:
-        raise EnvironmentFault(f"cannot make {directory}: {e.strerror}", hint="mend that") from e
+        raise EnvironmentFault(
+            f"cannot make {directory}: {e.strerror}", hint="choose another place"
+        ) from e
     try:
         yield temporary
         _move(temporary, directory)

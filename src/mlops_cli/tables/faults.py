@@ -22,8 +22,8 @@ def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
     can be found, the line.
     """
     said = " ".join(complaint.split())[:300]
-    if re.search(_OF_THE_MACHINE, said, re.I):
-        return EnvironmentFault(said, hint=_ROOM)
+    if lacks := re.search(_OF_THE_MACHINE, said, re.I):
+        return EnvironmentFault(f"{lacks[0].lower()}{_named_file(said)}", hint=_ROOM)
     named = re.search(r'^ *file = (.+)$|sniffing file "(.+)"', complaint, re.M)
     if named:
         path = Path(named[1] or named[2])
@@ -33,6 +33,11 @@ def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
             return DataError(fault, hint="write or fetch it again, whole")
     where = ", ".join(path.name for path in files)
     return DataError(f"{where}: {said}" if where else said, hint=_HINT)
+
+
+def _named_file(said: str) -> str:
+    named = re.search(r'file \\?"([^"\\]+)', said)
+    return f": {named[1]}" if named else ""
 
 
 def _csv_fault(path: Path) -> DataError | None:
