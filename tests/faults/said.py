@@ -1,0 +1,67 @@
+"""What a fault must say stands in docs/faults.md alone: its table is held to the truth."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/faults.md"
+_ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \|.*\| (?P<code>\d+) \| (?P<says>.+) \|$", re.M)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and everything that it printed."""
+
+    code: int
+    said: str
+
+
+Mlops = Callable[..., Done]  # the fixture: a folder and the command's arguments
+
+
+def mlops_process(folder: Path, *arguments: object, **options: object) -> Done:
+    """The same in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_cli", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,  # type: ignore[call-overload]  # preexec_fn
+    )
+    return Done(done.returncode, f"{done.stderr}\n{done.stdout}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: `says` is what is printed, with an ellipsis for what may differ."""
+
+    code: int
+    says: str
+
+    @property
+    def pattern(self) -> str:
+        return ".*?".join(re.escape(part.strip()) for part in self.says.split("…"))
+
+
+ROWS = {
+    m["name"]: Row(int(m["code"]), m["says"]) for m in _ROW.finditer(DOCUMENT.read_text("utf-8"))
+}
+
+
+def check(done: Done, name: str) -> None:
+    """Hold the end of a command to the row `name`: its exit code, its words, and no traceback."""
+    row, said = ROWS[name], " ".join(done.said.split())
+    assert "Traceback" not in said
+    assert (done.code, bool(re.search(row.pattern, said))) == (row.code, True), f"{name}: {done}"
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Files that stand under a temporary name: what was not finished."""
+    return [str(p.relative_to(folder)) for p in folder.rglob("*") if ".tmp" in p.name]

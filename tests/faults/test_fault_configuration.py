@@ -1,0 +1,110 @@
+"""A configuration or a contract that is wrong: every fault is told before any stage works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from said import Mlops, check, leftovers
+
+from mlops_cli.stages import stage
+
+WHOLE_FILES = {
+    "not-yaml": b"project: [",
+    "empty-configuration": b"",
+    "a-list": b"- 1\n",
+    "tabs": b"project:\tp\n\ttask: binary\n",
+    "not-utf-8-configuration": "project: ä\n".encode("latin-1"),
+    "a-key-twice": b"project: p\nproject: q\n",
+}
+EDITS: dict[str, dict[str, Any]] = {
+    "unknown-key": {"data": {"table": "data/raw/table.csv", "tarqet": "y"}},
+    "missing-key": {"data": {"table": "data/raw/table.csv"}},
+    "unknown-task": {"task": "ranking"},
+    "no-such-table": {"data": {"table": "data/raw/other.csv", "target": "y"}},
+    "absolute-path": {"data": {"table": "/data/table.csv", "target": "y"}},
+    "target-of-no-column": {"data": {"table": "data/raw/table.csv", "target": "late = aa > 1"}},
+    "time-of-no-column": {"data": {"table": "data/raw/table.csv", "target": "y", "time": "t"}},
+    "unknown-column": {"features": {"columns": ["a", "bb"]}},
+    "unknown-name-in-expression": {"features": {"columns": ["a"], "row": {"w": "aa + 1"}}},
+    "window-feature": {"features": {"columns": ["a"], "row": {"w": "avg(a) over ()"}}},
+    "subquery": {"features": {"columns": ["a"], "row": {"w": "(select 1)"}}},
+    "random-feature": {"features": {"columns": ["a"], "row": {"w": "random()"}}},
+    "clash-of-names": {"features": {"columns": ["a"], "row": {"a": "b + 1"}}},
+    "target-as-feature": {"features": {"columns": ["a", "y"]}},
+    "no-features": {"features": {"columns": []}},
+    "join-without-key": {"features": {"join": [{"table": "data/raw/w.csv", "columns": ["t"]}]}},
+    "variable-in-tracked": {"task": "${TASK}"},
+    "negative-trials": {"tune": {"trials": -1}},
+    "range-upside-down": {"tune": {"space": {"eta": {"float": [0.3, 0.1]}}}},
+    "split-by-time-without-time": {"split": {"by": "time"}},
+    "split-of-everything": {"split": {"validation": 0.5, "holdout": 0.5}},
+    "gate-without-bound": {"register": {"gates": [{"metric": "roc_auc"}]}},
+}
+LATE = {  # known to the stage tune, which imports what it takes to know
+    "unknown-estimator": {"train": {"estimator": "sklearn:os.system"}},
+    "unknown-metric": {"train": {"metric": "rocauc"}},
+    "unknown-parameter": {"train": {"params": {"max_dept": 3}}},
+}
+CONTRACTS = {
+    "contract-unknown-key": ("type: integer", "typ: integer"),
+    "contract-bad-type": ("type: integer", "type: number"),
+    "contract-not-yaml": ("\ncolumns:\n", "\ncolumns: [\n"),
+}
+
+
+def configure(project: Path, changed: dict[str, Any]) -> None:
+    yaml = YAML()
+    config = yaml.load(project / "mlops.yaml")
+    config.update(changed)
+    yaml.dump(config, project / "mlops.yaml")
+
+
+@pytest.mark.parametrize("name", WHOLE_FILES)
+def test_a_file_that_holds_no_configuration(project: Path, mlops: Mlops, name: str) -> None:
+    (project / "mlops.yaml").write_bytes(WHOLE_FILES[name])
+    check(mlops(project, "run"), name)
+    assert (project / "mlops.yaml").read_bytes() == WHOLE_FILES[name]
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_a_key_that_is_wrong(project: Path, mlops: Mlops, name: str) -> None:
+    configure(project, EDITS[name])
+    before = sorted(project.rglob("*"))
+    check(mlops(project, "run"), name)
+    assert sorted(project.rglob("*")) == before
+    error = mlops(project, "run", "--json")
+    assert json.loads(error.said.strip().splitlines()[-1])["error"]["code"] == error.code
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_value_that_only_its_stage_knows_to_be_wrong(
+    project: Path, mlops: Mlops, name: str
+) -> None:
+    configure(project, LATE[name])
+    check(mlops(project, "stage", "tune", "--revision", str(stage("tune").revision)), name)
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_contract_that_is_wrong(project: Path, mlops: Mlops, name: str) -> None:
+    contract = project / "contracts/table.yaml"
+    contract.write_text(contract.read_text().replace(*CONTRACTS[name], 1))
+    check(mlops(project, "run"), name)
+
+
+def test_outside_a_project(tmp_path: Path, mlops: Mlops) -> None:
+    check(mlops(tmp_path, "run"), "no-project")
+
+
+def test_a_folder_in_use(tmp_path: Path, mlops: Mlops) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,0\n")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/x").write_text("1")
+    check(mlops(tmp_path, "init", "p", "--data", "t.csv", "--target", "y"), "folder-not-empty")
+    assert (tmp_path / "p/x").read_text() == "1"
+    check(mlops(tmp_path, "init", "q", "--data", "no.csv", "--target", "y"), "missing-file")
+    check(mlops(tmp_path, "init", "my p", "--data", "t.csv", "--target", "y"), "name-with-a-space")

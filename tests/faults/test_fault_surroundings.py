@@ -1,0 +1,268 @@
+"""What surrounds a project: its disk, rights, registry, git, locks, remote, clock and path."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from bad_tables import as_csv, columns
+from said import ROWS, Mlops, check, leftovers, mlops_process
+
+TABLE = "data/raw/table.csv"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_text(as_csv(columns()))
+    return path
+
+
+@contextmanager
+def mounted(*options: str | Path) -> Iterator[None]:
+    """A mount that only root may make."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    done = subprocess.run(["mount", *map(str, options)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mount: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(options[-1])], check=True, capture_output=True)
+
+
+@pytest.fixture
+def read_only(project: Path) -> Iterator[Path]:
+    (project / "metrics.json").unlink()  # so that there is something to do
+    with mounted("--bind", project, project):
+        again = ["mount", "-o", "remount,bind,ro", str(project)]
+        subprocess.run(again, check=True, capture_output=True)
+        yield project
+
+
+def test_a_project_that_may_not_be_written(read_only: Path, mlops: Mlops) -> None:
+    check(mlops(read_only, "status"), "read-only-status")
+    check(mlops(read_only, "run"), "read-only-run")
+    check(mlops(read_only, "score", TABLE, "out.csv", "--bundle", "model"), "read-only-score")
+    check(mlops(read_only, "drift", "--current", TABLE, "--bundle", "model"), "read-only-drift")
+    check(mlops(read_only, "register", "--first"), "read-only-register")
+    check(mlops(read_only, "init", "new", "--data", TABLE, "--target", "y"), "read-only-init")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    with mounted("-t", "tmpfs", "-o", "size=16m", "tmpfs", folder):
+        yield folder
+
+
+def fill(disk: Path, *, left: int) -> None:
+    free = os.statvfs(disk)
+    with (disk / "ballast").open("wb") as file:
+        file.write(bytes(max(0, free.f_bavail * free.f_frsize - left)))
+
+
+def test_a_full_disk(small_disk: Path, table: Path, mlops: Mlops) -> None:
+    asked = ("--data", table, "--target", "y")
+    assert mlops(small_disk, "init", "p", *asked).code == 0
+    fill(small_disk, left=0)
+    check(mlops(small_disk, "init", "q", *asked), "disk-full-init")
+    assert sorted(p.name for p in small_disk.iterdir()) == ["ballast", "p"]
+    check(mlops_process(small_disk / "p", "run"), "disk-full-run")
+    (small_disk / "ballast").unlink()
+    assert mlops_process(small_disk / "p", "run", "validate").code == 0
+    assert leftovers(small_disk) == []
+
+
+def _at_most(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_quota(project: Path) -> None:
+    asked = ("score", TABLE, "out.csv", "--bundle", "model")
+    done = mlops_process(project, *asked, preexec_fn=lambda: _at_most(5000))
+    check(done, "quota-score")
+    assert not (project / "out.csv").exists()
+    assert leftovers(project) == []
+
+
+def test_a_locked_database(project: Path) -> None:
+    shutil.rmtree(project / ".mlops")  # what is known of the registry
+    with closing(sqlite3.connect(project / "mlflow.db", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        check(mlops_process(project, "status"), "database-locked")
+    assert mlops_process(project, "status").code == 0
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b"<html>out of order</html>")
+
+    do_POST = do_GET  # noqa: N815  the name that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering_500() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), _Broken) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def nobody_there() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "command"),
+    [
+        ("server-away", "nobody_there", ("status",)),
+        ("server-500", "answering_500", ("score", TABLE, "out.csv")),
+    ],
+)
+def test_a_server_that_does_not_work(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    name: str,
+    port: str,
+    command: tuple[str, ...],
+) -> None:
+    at = request.getfixturevalue(port)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:hidden@127.0.0.1:{at}")
+    done = mlops_process(project, *command)
+    check(done, name)
+    assert "hidden" not in done.said
+    assert not (project / "out.csv").exists()
+
+
+def test_a_lost_registry(project: Path, mlops: Mlops) -> None:
+    (project / "mlflow.db").unlink()
+    check(mlops(project, "status"), "registry-lost-status")
+    check(mlops(project, "score", TABLE, "out.csv"), "registry-lost-score")
+    check(mlops(project, "drift", "--current", TABLE), "registry-lost-drift")
+    check(mlops(project, "deploy"), "registry-lost-deploy")
+    check(mlops(project, "serve"), "registry-lost-serve")
+    check(mlops(project, "register"), "registry-lost-register")
+    told = mlops(project, "status", "--json").said
+    status = json.loads(next(line for line in told.splitlines() if line.startswith("{")))
+    assert status["result"]["champion"] is None
+    assert status["result"]["missing"][0]["name"] == "champion"
+
+
+def test_the_registrys_files_are_lost(project: Path) -> None:
+    shutil.rmtree(project / "mlartifacts")
+    shutil.rmtree(project / ".mlops/bundles", ignore_errors=True)
+    check(mlops_process(project, "score", TABLE, "out.csv"), "registry-files-lost")
+    assert leftovers(project) == []
+
+
+_HOLD = """
+import sys
+from dvc.repo import Repo
+with Repo(".") as repo, repo.lock:
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_dvc_command_works(project: Path, mlops: Mlops) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        check(mlops(project, "status"), "dvc-locked-status")
+        (project / "metrics.json").unlink()
+        check(mlops(project, "run"), "dvc-locked-run")
+        other.communicate()
+    assert mlops(project, "status").code == 0
+
+
+@pytest.fixture
+def without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+@pytest.mark.usefixtures("without_git")
+def test_no_git(tmp_path: Path, table: Path, mlops: Mlops) -> None:
+    asked = ("--data", table, "--target", "y")
+    check(mlops(tmp_path, "init", "p", *asked), "no-git")
+    assert not (tmp_path / "p").exists()
+    check(mlops(tmp_path, "init", "p", *asked, "--no-git"), "no-git-wanted")
+    assert mlops(tmp_path / "p", "status").code == 0
+
+
+def test_git_without_identity(
+    tmp_path: Path, table: Path, mlops: Mlops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    check(mlops(tmp_path, "init", "p", "--data", table, "--target", "y"), "no-identity")
+    log = subprocess.run(
+        ["git", "log", "--format=%an"], cwd=tmp_path / "p", capture_output=True, text=True
+    )
+    assert log.stdout.split() == ["mlops"]
+
+
+def test_a_path_with_spaces_and_unicode(tmp_path: Path, table: Path, mlops: Mlops) -> None:
+    folder = tmp_path / "grö ße 日本/b's"
+    folder.mkdir(parents=True)
+    data = table.rename(folder / "my täble 'x'.csv")
+    check(mlops(folder, "init", "p", "--data", data.name, "--target", "y"), "path-with-spaces")
+    done = mlops(folder / "p", "run", "featurize")
+    assert done.code == 0, done.said
+
+
+def _dvc(project: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "dvc", "--quiet", *arguments]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+
+
+def test_a_dvc_remote_that_is_away(project: Path, mlops: Mlops, nobody_there: int) -> None:
+    _dvc(project, "remote", "add", "--default", "away", f"http://127.0.0.1:{nobody_there}/x")
+    (project / "reports/validate.json").unlink()
+    check(mlops(project, "run", "validate"), "remote-away")
+    (project / TABLE).unlink()
+    check(mlops(project, "run"), "remote-away-data-gone")
+
+
+def test_a_clock_that_was_set_back(project: Path, mlops: Mlops) -> None:
+    future = time.time() + 3 * 365 * 86400
+    for path in (project, *project.rglob("*")):
+        os.utime(path, (future, future), follow_symlinks=False)
+    check(mlops(project, "status"), "clock-set-back-status")
+    check(mlops(project, "run"), "clock-set-back")
+    config = project / "mlops.yaml"
+    config.write_text(config.read_text().replace("rounds: 5", "rounds: 6"))
+    assert mlops(project, "status").said.count("up to date") < 6
+
+
+def test_every_row_of_the_table_has_its_test() -> None:
+    tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("*.py"))
+    assert [name for name in ROWS if f'"{name}"' not in tests] == []
