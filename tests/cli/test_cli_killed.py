@@ -8,24 +8,15 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from small import INIT, MLOPS, at_work, mlops, versions
 
 from learning import events
-
-MLOPS = str(Path(sys.executable).parent / "mlops")
-INIT = ("init", "small", "--data", "events.parquet", "--target", "target", "--time", "at")
-
-
-def mlops(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [MLOPS, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 def kill(cwd: Path, arguments: tuple[str, ...], after: float, *, group: bool) -> bool:
@@ -44,18 +35,6 @@ def kill(cwd: Path, arguments: tuple[str, ...], after: float, *, group: bool) ->
     return running
 
 
-def at_work(folder: Path) -> list[str]:
-    """Command lines of the processes that stand in the folder or name it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            here = str((process / "cwd").readlink()).startswith(str(folder)) or str(folder) in line
-            if line and here and int(process.name) != os.getpid():
-                found.append(line)
-    return found
-
-
 def remains(folder: Path) -> list[str]:
     """Temporary files and folders, but for what git and DVC keep in theirs."""
     return [
@@ -63,25 +42,6 @@ def remains(folder: Path) -> list[str]:
         for path in folder.rglob("*.tmp*")
         if not {".git", ".dvc"} & set(path.parts)
     ]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("killed")
-    pq.write_table(events(1000, "binary"), root / "events.parquet")
-    assert mlops(root, *INIT).returncode == 0
-    config = root / "small/mlops.yaml"
-    config.write_text(config.read_text().replace("tune: {}", "tune: {trials: 3, rounds: 20}"))
-    return root / "small"
-
-
-@pytest.fixture(scope="module")
-def done(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("done") / "small"
-    shutil.copytree(made, root, symlinks=True)
-    result = mlops(root, "run")
-    assert result.returncode == 0, result.stderr
-    return root
 
 
 def moments(count: int, seconds: float) -> Iterator[tuple[float, bool]]:
@@ -112,13 +72,6 @@ def results(project: Path) -> dict[str, str]:
     paths = [*(project / "model").iterdir(), project / "metrics.json", project / "tune/best.json"]
     kept = [path for path in paths if path.name != "provenance.json"]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
-
-
-def versions(project: Path) -> list[tuple[str, list[str]]]:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    return [(v.version, list(v.aliases)) for v in client.search_model_versions()]
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(12, marks=pytest.mark.slow)])

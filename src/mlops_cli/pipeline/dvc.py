@@ -130,6 +130,7 @@ def _typed(e: DvcException, *, where: str = "") -> MlopsError:
     said = " ".join(str(e).split()).partition(" Most likely another DVC process")[0]
     text = f"{where}{said[:400]}"
     if isinstance(e, LockError) or "is busy" in text or "Unable to acquire lock" in text:
+        text += "" if "PID" in text else _holder()
         return EnvironmentFault(
             f"another DVC command works in this project: {text}", hint="wait until it has ended"
         )
@@ -138,6 +139,13 @@ def _typed(e: DvcException, *, where: str = "") -> MlopsError:
     if "missing data" in text or "does not exist" in text:
         return UsageError(text, hint="bring the file back: `dvc pull`, `dvc checkout`, or copy it")
     return EnvironmentFault(text, hint="`dvc doctor` and `dvc status` tell more")
+
+
+def _holder() -> str:
+    try:  # zc.lockfile writes who has it; `_repo` stands in the project's folder
+        return f" (PID {int(Path('.dvc/tmp/lock').read_text())})"
+    except (OSError, ValueError):
+        return ""
 
 
 @contextmanager
