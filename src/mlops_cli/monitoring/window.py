@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
+from mlops_cli.monitoring.cells import Cells
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 from mlops_cli.monitoring.statistics import Counts, Numbers, wasserstein
 
@@ -46,12 +47,13 @@ class _Counter(Protocol):
 class _Numbers:
     def __init__(self, edges: Numbers, reference: Counts, *, listed: bool) -> None:
         self._edges, self._reference, self._listed = edges, reference, listed
+        self._cells = Cells(edges)
         self._current = np.zeros(len(edges) + 1, dtype=np.int64)
         self._outside = 0.0
 
     def add(self, column: pa.Array) -> int:
         values = numbers(column)
-        cells = np.searchsorted(self._edges, values, side="left")
+        cells = self._cells.of(values)
         self._current += np.bincount(cells, minlength=len(self._current))
         if len(values) and len(self._edges):
             with np.errstate(over="ignore"):
@@ -116,7 +118,7 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
     counters = [_counter(c) for c in profile.columns]
     present = [0] * len(counters)
     rows = 0
-    # The search for a value's cell is most of the time, and numpy lets go of the lock for it.
+    # Arithmetic on whole columns: numpy and Arrow let go of the lock for it.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for batch in batches:
             rows += batch.num_rows
