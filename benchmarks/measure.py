@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a program leaves behind stays below this process
-_EVERY = 0.1  # seconds between two looks at the memory
+_EVERY = 0.25  # seconds between two looks at the memory: a look costs some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Run:
     """One run: seconds of wall clock and of processors, peak memory in bytes, and its output.
 
     The peak is of the whole process tree: the largest sum of proportional set sizes (what is
-    shared counts once) that was seen ten times a second, or the largest single process' own peak.
+    shared counts once) that was seen four times a second, or the largest single process' own peak.
     """
 
     wall: float
