@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False  # type checkers know the name; the module typing would cost 10 ms
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -36,15 +40,24 @@ def _dispatch() -> None:
 
 def _stage(arguments: list[str]) -> int:
     if arguments[:1] == ["--warm"]:
-        from mlops_cli.pipeline.warm.parent import forked_child
+        _warm(*map(int, arguments[1:]))
+    from mlops_cli.pipeline.warm.client import ask
 
-        listener, leader = map(int, arguments[1:])
-        arguments = forked_child(listener, leader)
-    else:
-        from mlops_cli.pipeline.warm.client import ask
-
-        if (code := ask(arguments)) is not None:
-            return code
+    if (code := ask(arguments)) is not None:
+        return code
     from mlops_cli.cli.stage import stage_command
 
     return stage_command(arguments)
+
+
+def _warm(listener: int, leader: int) -> NoReturn:
+    from mlops_cli.pipeline.warm.parent import end_child, forked_child
+
+    arguments = forked_child(listener, leader)
+    from mlops_cli.cli.stage import stage_command
+
+    try:
+        end_child(stage_command(arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        end_child(130)

@@ -15,10 +15,12 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from mlops_cli.pipeline.warm.door import same_user, unpack
 from mlops_cli.stages import STAGES
@@ -60,6 +62,16 @@ def forked_child(listener: int, leader: int) -> list[str]:
                     _watch(connection, child, coming)
                 for descriptor in request.descriptors:
                     os.close(descriptor)
+
+
+def end_child(code: int) -> NoReturn:
+    """End a forked child as its interpreter would, but for taking its modules apart: 1 s."""
+    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing ends its children
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _end_with(process: int) -> None:
@@ -117,7 +129,6 @@ def _fork() -> int:
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        atexit.register(gc.unfreeze)  # or modules that count what they leave call it leaked
         os.setpgid(0, 0)
         _end_with(parent)
     else:
