@@ -73,10 +73,10 @@ def measure(work: Path) -> Line:
                 "peak memory, MB": evidently.peak / 1e6,
             },
         },
-        note="Without imports. Ours counts the current rows and holds them against the profile in the "
-        "bundle; numpy does the same with quantiles that it kept; Evidently's default report takes "
-        "both tables. The command also has Evidently draw a page of 2,000 rows a side: importing "
-        "and drawing are then most of its time.",
+        note="Without imports. Ours counts the current rows and holds them against the profile in "
+        "the bundle; numpy does the same with quantiles that it kept; Evidently's default report "
+        "takes both tables. The command also has Evidently draw a page of 2,000 rows a side: "
+        "importing and drawing are then most of its time.",
     )
 
 

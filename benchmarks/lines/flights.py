@@ -24,6 +24,6 @@ def measure(work: Path) -> Line:
             Figure("peak memory", taken.ratio(lambda r: r.peak), "x", pairs=PAIRS),
         ),
         parts=parts(taken),
-        note="Both search 20 trials with TPE and Hyperband, each with draws of its own: they do not "
-        "run the same rounds, so the ratio moves with the luck of the search.",
+        note="Both search 20 trials with TPE and Hyperband, each with draws of its own: they do "
+        "not run the same rounds, so the ratio moves with the luck of the search.",
     )

@@ -37,8 +37,8 @@ def measure(work: Path) -> Line:
             "inplace_predict": _parts(taken.theirs),
             "score, 5 M rows": _parts((larger,)),
         },
-        note="Without imports. Ours reads Parquet, checks every value, makes the features, predicts, "
-        "and writes Parquet; the other side predicts a matrix that is ready.",
+        note="Without imports. Ours reads Parquet, checks every value, makes the features, "
+        "predicts, and writes Parquet; the other side predicts a matrix that is ready.",
     )
 
 

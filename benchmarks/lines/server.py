@@ -71,9 +71,9 @@ def measure(work: Path) -> Line:
             "mlops serve": {**_parts(taken.ours), "memory, MB": our_memory() / 1e6},
             "mlflow models serve": {**_parts(taken.theirs), "memory, MB": their_memory() / 1e6},
         },
-        note="MLflow's is a pyfunc that makes the row feature and the categories' numbers in pandas "
-        "and calls the same booster; both servers answer the same probability, which is checked "
-        "before. The load comes from the same cores.",
+        note="MLflow's is a pyfunc that makes the row feature and the categories' numbers in "
+        "pandas and calls the same booster; both servers answer the same probability, which is "
+        "checked before. The load comes from the same cores.",
     )
 
 

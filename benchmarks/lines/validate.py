@@ -60,8 +60,8 @@ def measure(work: Path) -> Line:
             "SELECT by hand": _parts(taken.theirs),
             "validate, 50 M rows": _parts((many,)),
         },
-        note="Without imports. The same checks on both sides; ours also reads the contract, holds the "
-        "file to its columns, and writes its report. A unique key takes a query of its own on "
+        note="Without imports. The same checks on both sides; ours also reads the contract, holds "
+        "the file to its columns, and writes its report. A unique key takes a query of its own on "
         "either side, and memory for the keys.",
     )
 
