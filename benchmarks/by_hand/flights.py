@@ -104,6 +104,7 @@ def objective(trial: optuna.Trial) -> float:
 
 study = optuna.create_study(
     direction="maximize",
+    study_name="search",  # Hyperband draws a trial's bracket from it; a name that is drawn varies
     sampler=optuna.samplers.TPESampler(seed=0),
     pruner=optuna.pruners.HyperbandPruner(min_resource=10, max_resource=ROUNDS),
 )
