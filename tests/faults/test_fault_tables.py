@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bad_tables import REFUSED, TAKEN, Bad
+from bad_tables import REFUSED, TAKEN, Bad, as_csv
 from said import Mlops, check, leftovers, mlops_process
 
 from mlops_cli.stages import stage
@@ -52,3 +52,13 @@ def test_the_whole_loop_takes_it(tmp_path: Path, bad: Bad) -> None:
     assert json.loads(answer)["result"]["rows"] > 0
     drifted = mlops_process(tmp_path / "p", "drift", "--current", data)
     assert drifted.code == (6 if bad.name == "ten-rows" else 0), drifted.said
+
+
+@pytest.mark.slow
+def test_two_thousand_columns(tmp_path: Path) -> None:
+    cells = {f"c{n}": [(i * (n + 3)) % 101 / 8 for i in range(200)] for n in range(2000)}
+    (tmp_path / "wide.csv").write_text(as_csv({**cells, "y": [i * 7 % 5 // 3 for i in range(200)]}))
+    made = mlops_process(tmp_path, "init", "p", "--data", "wide.csv", "--target", "y")
+    check(made, "two-thousand-columns")
+    ran = mlops_process(tmp_path / "p", "run", "featurize")
+    assert ran.code == 0, ran.said

@@ -17,6 +17,7 @@ from mlops_cli.features.table import rejected_rows
 from mlops_cli.tables.base import ROW, SOURCE, Engine, quote
 
 _SHOWN = 80
+_GROUP = 64  # columns of one scan
 
 
 def raw_table_sql(
@@ -53,25 +54,32 @@ def raw_names(engine: Engine, path: Path) -> list[str]:
 
 
 def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
-    """Hold the values of those inputs that the table has to their types, in one scan.
+    """Hold the values of those inputs that the table has to their types, in a scan a group.
 
     Raises `DataError` naming column, row (from 0) and value of the first that cannot be cast, or
     is null where the input may not be: the server would refuse the same row.
     """
     names = set(raw_names(engine, path))
     held = [i for i in inputs if i.name in names]
-    if not held:
-        return
-    relation = engine.typed_with_source(path, {i.name: i.type for i in held})
-    firsts = ", ".join(f"min(case when {_is_bad(i)} then {ROW} end)" for i in held)
-    (found,) = engine.rows(f"select {firsts} from {relation}")
-    rows = [(row, n) for n, row in enumerate(found) if row is not None]
+    rows: list[tuple[int, int]] = []
+    # DuckDB's time is more than quadratic in the columns of one query.
+    for start in range(0, len(held), _GROUP):
+        found = _first_bad_rows(engine, path, held[start : start + _GROUP])
+        rows += [(row, n) for n, row in enumerate(found, start) if row is not None]
     if not rows:
         return
     row, n = min(rows)
+    relation = engine.typed_with_source(path, {held[n].name: held[n].type})
     source = quote(SOURCE + held[n].name)
     (value,) = engine.rows(f"select {source} from {relation} where {ROW} = {int(row)}")[0]
     raise _bad_value(path, held[n], int(row), value)
+
+
+def _first_bad_rows(engine: Engine, path: Path, inputs: Sequence[Input]) -> Sequence[int | None]:
+    relation = engine.typed_with_source(path, {i.name: i.type for i in inputs})
+    firsts = ", ".join(f"min(case when {_is_bad(i)} then {ROW} end)" for i in inputs)
+    (found,) = engine.rows(f"select {firsts} from {relation}")
+    return found
 
 
 def _is_bad(i: Input) -> str:

@@ -58,7 +58,8 @@ def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, C
     layout, path = _layout(project), project.root / project.config.data.table
     names = [i.name for i in layout.inputs]
     cells = ", ".join(quote(name) for name in names)
-    gaps = " + ".join(f"({quote(name)} is null)::int" for name in names)
+    # A list, since a sum of thousands of terms is deeper than an expression may be.
+    gaps = f"list_sum([{', '.join(f'({quote(name)} is null)::int' for name in names)}])"
     found = engine.rows(
         f"select {cells} from {engine.typed(path, layout.event)} "
         f"where {target_sql} is not null order by {gaps}, {ROW} limit {ROWS}"
