@@ -55,11 +55,11 @@ class OptunaSearcher:
         """See `Searcher.search`."""
         with _quiet(), held(folder / _digest(plan)) as file:
             run = _Run(plan, _journal(plan, file))
-            resumed = len(run.study.trials)
+            resumed = len(run.trials)
             if resumed:
                 progress.say(f"{resumed} finished trials are taken over from {file.parent.name}")
             started = time.monotonic()
-            while (number := len(run.study.trials)) < plan.trials:
+            while (number := len(run.trials)) < plan.trials:
                 elapsed = time.monotonic() - started
                 if number and plan.seconds is not None and elapsed >= plan.seconds:
                     progress.say(f"no further trial starts: {plan.seconds:.0f} s are over")
@@ -81,6 +81,11 @@ class _Run:
         )
         for trial in journal.trials[: plan.trials]:
             self.study.add_trial(trial)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials so far; Optuna's own property copies every round of every one."""
+        return self.study.get_trials(deepcopy=False)
 
     @property
     def best(self) -> FrozenTrial | None:
@@ -110,7 +115,7 @@ class _Run:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self._finish(trial, outcome)
-        self._journal.add_trial(self.study.trials[number])
+        self._journal.add_trial(self.trials[number])
 
     def _finish(self, trial: optuna.Trial, outcome: Outcome) -> None:
         for name in ("rounds", "ran"):
@@ -132,7 +137,7 @@ class _Run:
 
     def result(self, resumed: int) -> Search:
         """What was found."""
-        trials = [_finished(t) for t in self.study.get_trials(deepcopy=False)]
+        trials = [_finished(t) for t in self.trials]
         best = self.best
         if best is None:
             reason = next((t.reason for t in reversed(trials) if t.reason), "none was completed")
@@ -237,7 +242,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
 
 
 def _tell(progress: Progress, run: _Run, ran: int, elapsed: float) -> None:
-    plan, done = run._plan, len(run.study.trials)
+    plan, done = run._plan, len(run.trials)
     best = run.best
     score = f", best {best.value:.4f} (trial {best.number})" if best else ""
     left = elapsed / ran * (plan.trials - done)
