@@ -105,6 +105,16 @@ def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Pa
     assert f'org.opencontainers.image.version="{bundle.version}"' in text
 
 
+def test_hadolint_has_nothing_to_say_of_the_dockerfile(bundle: Bundle, tmp_path: Path) -> None:
+    write_context(bundle, tmp_path / "image", base=BASE)
+    file = tmp_path / "image/Dockerfile"
+    lint = [Path(sys.executable).parent / "hadolint", "--no-color", file]
+    done = subprocess.run(lint, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    file.write_text(file.read_text() + "RUN cd /opt && apt-get install -y curl\n")
+    assert subprocess.run(lint, capture_output=True).returncode == 1
+
+
 def test_the_runtime_serves_by_itself(bundle: Bundle, tmp_path: Path) -> None:
     """It imports with nothing of this package but what the context holds, and nothing heavy."""
     write_context(bundle, tmp_path / "image", base=BASE)
