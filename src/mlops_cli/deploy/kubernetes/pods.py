@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,9 @@ from mlops_cli.deploy.kubernetes.faults import ClusterFault
 from mlops_cli.deploy.kubernetes.kubectl import Kubectl
 from mlops_cli.deploy.kubernetes.manifests import Object
 
+_NO_LOGS = "unable to retrieve container logs"  # said as if it were a line, between two restarts
+_LOG_TRIES = 3
+_BETWEEN_TRIES = 0.5  # seconds
 _LOG_LINES = 8
 _NORMAL = ("ContainerCreating", "PodInitializing")
 _HOPELESS = ("InvalidImageName", "ErrImageNeverPull")  # waiting makes none of them well
@@ -68,12 +73,12 @@ def trouble(pod: Object) -> Trouble | None:
 def last_words(kubectl: Kubectl, found: Trouble) -> str:
     """The last lines that the pod wrote, of the run that died where one did; empty if none."""
     options = ["logs", found.pod, f"--tail={_LOG_LINES}"]
-    for more in (["--previous"], []) if found.crashed else ([],):
-        try:
-            if said := kubectl.run(*options, *more).strip():
+    for more in (["--previous"], []) * _LOG_TRIES if found.crashed else ([],):
+        with suppress(ClusterFault):  # it never ran, or may not be read: the reason stands alone
+            said = kubectl.run(*options, *more).strip()
+            if said and not said.startswith(_NO_LOGS):
                 return said[-800:]
-        except ClusterFault:  # it never ran, or may not be read: the reason stands by itself
-            continue
+        time.sleep(_BETWEEN_TRIES)
     return ""
 
 

@@ -60,9 +60,9 @@ def _stand_for(parent: socket.socket, child: int) -> int:
         os.kill(os.getpid(), signal.SIGSTOP)
         _send(child, signal.SIGCONT)
 
-    for number in _PASSED_ON:
-        signal.signal(number, pass_on)
-    signal.signal(signal.SIGTSTP, stop)
+    for number, handler in (*((n, pass_on) for n in _PASSED_ON), (signal.SIGTSTP, stop)):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
+            signal.signal(number, handler)
     status = read_exactly(parent, 4)
     if len(status) < 4:  # the parent was killed, and the kernel took the child with it
         _end_by(signal.SIGKILL)

@@ -149,6 +149,8 @@ def _become(request: _Request) -> None:
     sys.argv[1:] = ["stage", *request.arguments]
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]  # ours
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # its own group is not the terminal's
+    # DVC ignores Ctrl-C while a command works, and the parent was started then.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
