@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import platformdirs
+
 from benchmarks import LINES, report
 from benchmarks.measure import Failed
 from benchmarks.results import RESULTS, record
@@ -18,7 +20,9 @@ def main() -> int:
     """Measure the lines that are asked for, all by default; the exit code counts no shortfall."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("lines", nargs="*", metavar="LINE", help=f"of {', '.join(LINES)}")
-    parser.add_argument("--work", type=Path, default=Path(".bench"), help="folder of the inputs")
+    # Outside of this repository: a project below a folder that git ignores cannot be made.
+    cache = platformdirs.user_cache_path("mlops-cli-benchmarks")
+    parser.add_argument("--work", type=Path, default=cache, help="folder of the inputs")
     asked = parser.parse_args()
     if unknown := [name for name in asked.lines if name not in LINES]:
         parser.error(f"no line {unknown[0]!r}; there are {', '.join(LINES)}")

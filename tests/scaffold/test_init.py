@@ -200,6 +200,16 @@ def test_inside_another_repository(tmp_path: Path) -> None:
     assert "working-directory: models/p" in workflow
 
 
+def test_a_folder_that_git_ignores_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text("scratch/\n")
+    data, _ = trips(tmp_path)
+    with pytest.raises(UsageError, match="scratch/p is ignored by the git repository in"):
+        made(tmp_path / "scratch" / "p", data)
+    assert not (tmp_path / "scratch").exists()
+    made(tmp_path / "scratch" / "p", data, git=False)
+
+
 def test_into_the_empty_folder_one_stands_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

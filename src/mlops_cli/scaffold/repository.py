@@ -5,22 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from mlops_cli.errors import EnvironmentFault
+from mlops_cli.errors import EnvironmentFault, UsageError
 
 _FALLBACK = ("-c", "user.name=mlops", "-c", "user.email=mlops@localhost")
 
 
 def path_in_git(directory: Path) -> str | None:
-    """The path of a folder, which need not exist yet, inside a git work tree; None outside one."""
+    """The path of a folder, which need not exist yet, inside a git work tree; None outside one.
+
+    Raises `UsageError` where that work tree ignores the folder: nothing of it could be committed.
+    """
     folder = directory.resolve()
     parent = next(p for p in folder.parents if p.is_dir())
     try:
         top = Path(_git(parent, "rev-parse", "--show-toplevel").strip()).resolve()
     except EnvironmentFault:
         return None
-    return folder.relative_to(top).as_posix()
+    path = folder.relative_to(top).as_posix()
+    with suppress(EnvironmentFault):  # which says that it is not ignored
+        _git(top, "check-ignore", "--quiet", "--", path)
+        raise UsageError(
+            f"{directory} is ignored by the git repository in {top}",
+            hint="choose another folder, take it out of .gitignore, or use --no-git",
+        )
+    return path
 
 
 def start_git(folder: Path) -> None:
