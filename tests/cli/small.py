@@ -29,8 +29,9 @@ def at_work(folder: Path) -> list[str]:
     return found
 
 
-def versions(project: Path) -> list[tuple[str, list[str]]]:
+def registered(project: Path) -> list[str]:
+    """The digests of the registry's versions, one for each version."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    return [(v.version, list(v.aliases)) for v in client.search_model_versions()]
+    return [version.tags["digest"] for version in client.search_model_versions()]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small import INIT, MLOPS, at_work, mlops, versions
+from small import INIT, MLOPS, at_work, mlops, registered
 
 from learning import events
 
@@ -103,7 +103,7 @@ def test_run(made: Path, done: Path, tmp_path: Path, times: int) -> None:
     for again in disturb(project, ("run",), times, reset):
         assert again.returncode == 0, again.stderr
         assert results(project) == wanted
-        assert versions(project) == [("1", ["champion"])] or len(versions(project)) == 1
+        assert len(registered(project)) == 1
         assert not at_work(project)
         assert not remains(project)
 
@@ -122,7 +122,7 @@ def test_register(done: Path, tmp_path: Path) -> None:
 
     for again in disturb(project, ("register",), 12, reset):
         assert again.returncode == 0, again.stderr
-        assert len(versions(project)) == 1
+        assert len(registered(project)) == 1
         assert not remains(project)
 
 

@@ -73,12 +73,12 @@ def trouble(pod: Object) -> Trouble | None:
 def last_words(kubectl: Kubectl, found: Trouble) -> str:
     """The last lines that the pod wrote, of the run that died where one did; empty if none."""
     options = ["logs", found.pod, f"--tail={_LOG_LINES}"]
-    for more in (["--previous"], []) * _LOG_TRIES if found.crashed else ([],):
+    for number, more in enumerate((["--previous"], []) * _LOG_TRIES if found.crashed else ([],)):
+        time.sleep(_BETWEEN_TRIES if number else 0)
         with suppress(ClusterFault):  # it never ran, or may not be read: the reason stands alone
             said = kubectl.run(*options, *more).strip()
             if said and not said.startswith(_NO_LOGS):
                 return said[-800:]
-        time.sleep(_BETWEEN_TRIES)
     return ""
 
 
