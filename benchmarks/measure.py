@@ -153,3 +153,18 @@ def _last_object(said: str) -> Mapping[str, Any]:
             continue
         return loaded if isinstance(loaded, dict) else {}
     return {}
+
+
+def work_seconds(one: Run) -> float:
+    """The seconds of its work alone, which a script of ours or by hand prints."""
+    return float(one.said["seconds"])
+
+
+def work_parts(runs: tuple[Run, ...]) -> dict[str, float]:
+    """What a line of such scripts shows of one side."""
+    return {
+        "its work, s": median(runs, work_seconds),
+        "whole process, s": median(runs),
+        "processor time, s": median(runs, lambda r: r.cpu),
+        "peak memory, MB": median(runs, lambda r: r.peak) / 1e6,
+    }

@@ -15,7 +15,17 @@ import onnxruntime
 import xgboost
 
 from mlops_cli.bundle.expressions import FeatureTree, FeatureTrees, Node
-from mlops_cli.bundle.manifest import Feature, Input, ModelKind, Target, Task, canonical_json
+from mlops_cli.bundle.files import sha256_of
+from mlops_cli.bundle.manifest import (
+    MANIFEST,
+    Feature,
+    Input,
+    Manifest,
+    ModelKind,
+    Target,
+    Task,
+    canonical_json,
+)
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.packaging.requirements import serving_requirements
 
@@ -231,3 +241,18 @@ def write_fitted(path: Path, task: Task, fitted: Fitted, golden_rows: bytes) -> 
         "requirements.txt": serving_requirements(fitted.kind).encode(),
     }
     return write_bundle(path, model, files, {"host": "test"})
+
+
+def spoil(bundle: Path, row: int) -> None:
+    """Let golden row `row` ask for another probability than the model's; the digests are right."""
+    file = bundle / "golden.jsonl"
+    lines = file.read_bytes().splitlines()
+    golden = msgspec.json.decode(lines[row])
+    golden["prediction"]["probability"] = 0.123456
+    lines[row] = msgspec.json.encode(golden)
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=Manifest)
+    manifest.files["golden.jsonl"] = msgspec.structs.replace(
+        manifest.files["golden.jsonl"], sha256=sha256_of(file)
+    )
+    (bundle / MANIFEST).write_bytes(canonical_json(manifest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.data import table, trained
-from benchmarks.measure import Run, median, pairs, python, run
+from benchmarks.measure import Run, median, pairs, python, run, work_parts, work_seconds
 from benchmarks.results import Figure, Line
 
 PAIRS = 5
@@ -29,13 +29,13 @@ def measure(work: Path) -> Line:
     return Line(
         title="`score` of 1 M flights against `inplace_predict` on ready arrays; memory at 5 M",
         figures=(
-            Figure("time", taken.ratio(_seconds), "x", target=2.5, pairs=PAIRS),
+            Figure("time", taken.ratio(work_seconds), "x", target=2.5, pairs=PAIRS),
             Figure("peak memory, 5 M against 1 M rows", grown, "x", target=1.25),
         ),
         parts={
-            "score": _parts(taken.ours),
-            "inplace_predict": _parts(taken.theirs),
-            "score, 5 M rows": _parts((larger,)),
+            "score": work_parts(taken.ours),
+            "inplace_predict": work_parts(taken.theirs),
+            "score, 5 M rows": work_parts((larger,)),
         },
         note="Without imports. Ours reads Parquet, checks every value, makes the features, "
         "predicts, and writes Parquet; the other side predicts a matrix that is ready.",
@@ -53,16 +53,3 @@ def _rows(work: Path, project: Path, rows: int) -> Path:
 
 def _ours(project: Path, rows: Path, work: Path) -> Run:
     return run(python("ours/score.py", project, rows, work / "scored.parquet"), work)
-
-
-def _seconds(one: Run) -> float:
-    return float(one.said["seconds"])
-
-
-def _parts(runs: tuple[Run, ...]) -> dict[str, float]:
-    return {
-        "its work, s": median(runs, _seconds),
-        "whole process, s": median(runs),
-        "processor time, s": median(runs, lambda r: r.cpu),
-        "peak memory, MB": median(runs, lambda r: r.peak) / 1e6,
-    }

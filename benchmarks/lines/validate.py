@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from benchmarks.data import table
-from benchmarks.measure import Run, median, pairs, python, run, wall
+from benchmarks.measure import Run, median, pairs, python, run, wall, work_parts, work_seconds
 from benchmarks.results import Figure, Line
 
 PAIRS = 5
@@ -50,15 +50,15 @@ def measure(work: Path) -> Line:
     return Line(
         title="`validate` of 5 M x 10 against one DuckDB SELECT by hand; memory at 5 M and 50 M",
         figures=(
-            Figure("time", taken.ratio(_seconds), "x", target=1.5, pairs=PAIRS),
+            Figure("time", taken.ratio(work_seconds), "x", target=1.5, pairs=PAIRS),
             Figure("peak memory, 50 M against 5 M rows", grown, "x", target=1.25),
             Figure("whole process", taken.ratio(wall), "x", pairs=PAIRS),
-            Figure("time, with a unique key", with_key.ratio(_seconds), "x", pairs=PAIRS),
+            Figure("time, with a unique key", with_key.ratio(work_seconds), "x", pairs=PAIRS),
         ),
         parts={
-            "validate": _parts(taken.ours),
-            "SELECT by hand": _parts(taken.theirs),
-            "validate, 50 M rows": _parts((many,)),
+            "validate": work_parts(taken.ours),
+            "SELECT by hand": work_parts(taken.theirs),
+            "validate, 50 M rows": work_parts((many,)),
         },
         note="Without imports. The same checks on both sides; ours also reads the contract, holds "
         "the file to its columns, and writes its report. A unique key takes a query of its own on "
@@ -84,16 +84,3 @@ def _ours(project: Path) -> Run:
 
 def _by_hand(project: Path, *key: str) -> Run:
     return run(python("by_hand/validate.py", project / "data.parquet", *key), project)
-
-
-def _seconds(one: Run) -> float:
-    return float(one.said["seconds"])
-
-
-def _parts(runs: tuple[Run, ...]) -> dict[str, float]:
-    return {
-        "its work, s": median(runs, _seconds),
-        "whole process, s": median(runs),
-        "processor time, s": median(runs, lambda r: r.cpu),
-        "peak memory, MB": median(runs, lambda r: r.peak) / 1e6,
-    }

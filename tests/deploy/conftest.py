@@ -7,12 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import bundles
-from mlops_cli.bundle.files import sha256_of
-from mlops_cli.bundle.manifest import MANIFEST, Manifest, canonical_json
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.deploy.base import Release
 from mlops_cli.deploy.local import LocalTarget
@@ -42,21 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundles.write(folder / "first")
     bundles.write(folder / "second", n=260)
     shutil.copytree(folder / "first", folder / "broken")
-    _spoil(folder / "broken")
+    bundles.spoil(folder / "broken", 3)
     return folder
-
-
-def _spoil(bundle: Path) -> None:
-    lines = (bundle / "golden.jsonl").read_bytes().splitlines()
-    row = msgspec.json.decode(lines[3])
-    row["prediction"]["probability"] = 0.123456
-    lines[3] = msgspec.json.encode(row)
-    (bundle / "golden.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=Manifest)
-    manifest.files["golden.jsonl"] = msgspec.structs.replace(
-        manifest.files["golden.jsonl"], sha256=sha256_of(bundle / "golden.jsonl")
-    )
-    (bundle / MANIFEST).write_bytes(canonical_json(manifest))
 
 
 @pytest.fixture

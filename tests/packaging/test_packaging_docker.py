@@ -8,12 +8,9 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import bundles
-from mlops_cli.bundle.files import sha256_of
-from mlops_cli.bundle.manifest import MANIFEST, Manifest, canonical_json
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import write_context
@@ -53,16 +50,7 @@ def image(bundle: Bundle) -> BundleImage:
 def spoiled(bundle: Bundle, folder: Path) -> Bundle:
     """A copy whose seventh golden row asks for another probability than the model's."""
     shutil.copytree(bundle.path, folder)
-    lines = (folder / "golden.jsonl").read_bytes().splitlines()
-    row = msgspec.json.decode(lines[6])
-    row["prediction"]["probability"] = 0.123456
-    lines[6] = msgspec.json.encode(row)
-    (folder / "golden.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    manifest.files["golden.jsonl"] = msgspec.structs.replace(
-        manifest.files["golden.jsonl"], sha256=sha256_of(folder / "golden.jsonl")
-    )
-    (folder / MANIFEST).write_bytes(canonical_json(manifest))
+    bundles.spoil(folder, 6)
     return open_bundle(folder)
 
 
