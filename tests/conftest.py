@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,26 @@ def docker_engine(_docker_version: str, monkeypatch: pytest.MonkeyPatch) -> str:
     cache = Path(tempfile.gettempdir()) / f"mlops-cli-tests-{os.getuid()}"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     return _docker_version
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b"<html>out of order</html>")
+
+    do_POST = do_GET  # noqa: N815  the name that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering_500() -> Iterator[int]:
+    """The port of a real server that answers everything with 500."""
+    with HTTPServer(("127.0.0.1", 0), _Broken) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()

@@ -10,11 +10,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -107,28 +105,6 @@ def test_a_locked_database(project: Path) -> None:
         other.execute("begin exclusive")
         check(mlops_process(project, "status"), "database-locked")
     assert mlops_process(project, "status").code == 0
-
-
-class _Broken(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(500)
-        self.end_headers()
-        self.wfile.write(b"<html>out of order</html>")
-
-    do_POST = do_GET  # noqa: N815  the name that http.server calls
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def answering_500() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), _Broken) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -135,31 +133,9 @@ def test_mlflows_own_ui_shows_a_projects_files(used: Path, bundle: Bundles) -> N
     assert shown == (made.path / "manifest.json").read_bytes()
 
 
-class _Broken(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(500)
-        self.end_headers()
-        self.wfile.write(b"<html>out of order</html>")
-
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def broken() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), _Broken) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-        thread.start()
-        yield httpd.server_address[1]
-        httpd.shutdown()
-        thread.join()
-
-
 @pytest.fixture(params=["away", "broken"])
 def port(request: pytest.FixtureRequest) -> int:
-    return free_port() if request.param == "away" else int(request.getfixturevalue("broken"))
+    return free_port() if request.param == "away" else int(request.getfixturevalue("answering_500"))
 
 
 def test_a_server_that_does_not_work_is_named_without_its_password(
