@@ -74,6 +74,19 @@ def test_evidently_draws_and_shows_our_score(written: str) -> None:
     assert "0.31" in pictures
 
 
+def test_of_a_wide_table_the_first_columns_are_drawn(tmp_path: Path) -> None:
+    names = [f"column_{n}" for n in range(drift_page.DRAWN + 1)]
+    table = pa.table({name: [1.0, 2.0] * 20 for name in names})
+    wide = page(verdicts=tuple(map(verdict, names)), reference=table, current=table)
+    assert drift_page.write_drift_page(wide, tmp_path / "drift.html") is None
+    html = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert "the columns its first 50" in " ".join(ours(html).split())
+    pictures = html.partition("<iframe")[2]
+    assert names[-2] in pictures
+    assert names[-1] in ours(html)
+    assert names[-1] not in pictures
+
+
 def test_page_without_drawable_columns_keeps_the_verdicts_and_says_why(tmp_path: Path) -> None:
     empty = pa.table({"distance": pa.nulls(3, pa.float64()), HOSTILE: pa.nulls(3, pa.string())})
     fault = drift_page.write_drift_page(page(current=empty), tmp_path / "drift.html")

@@ -11,6 +11,7 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.reports.base import DriftPage
 
 TEMPLATE = "reports/drift.html.j2"
+DRAWN = 50  # columns: Evidently takes 0.2 s and 80 kB for each
 
 
 def write_drift_page(page: DriftPage, path: Path) -> str | None:
@@ -21,8 +22,8 @@ def write_drift_page(page: DriftPage, path: Path) -> str | None:
     """
     pictures, fault = "", None
     try:
-        pictures = load_adapter("mlops_cli.reports.evidently").draw(page)
+        pictures = load_adapter("mlops_cli.reports.evidently").draw(page, DRAWN)
     except EnvironmentFault as e:
         fault = e.message
-    write_text(path, render(TEMPLATE, page=page, pictures=pictures, fault=fault))
+    write_text(path, render(TEMPLATE, page=page, drawn=DRAWN, pictures=pictures, fault=fault))
     return fault

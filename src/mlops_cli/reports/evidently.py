@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mlops_cli.errors import EnvironmentFault
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 METHOD = "mlops_cli_verdict"
 
 
-def draw(page: DriftPage) -> str:
-    """A whole HTML document with a picture of every column that has values on both sides.
+def draw(page: DriftPage, most: int) -> str:
+    """A whole HTML document with pictures of the first `most` columns with values on both sides.
 
     The scores in it are ours, not Evidently's. Raises `EnvironmentFault` where Evidently fails.
     """
-    shown = [v for v in page.verdicts if _drawable(page, v.name)]
+    shown = list(islice((v for v in page.verdicts if _drawable(page, v.name)), most))
     if not shown:
         raise EnvironmentFault("no column has values on both sides: there is nothing to draw")
     try:
