@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.target import Target, Task, guess_task, read_target
 from mlops_cli.tables.base import Engine, quote
+
+_NAMED = 60  # features that a terminal still shows well; the result lists all
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         Guess("task", task.task, task.why),
         *([order] if order else []),
         *(Guess("key", ", ".join(key), "no two rows have the same") for key in keys),
-        Guess("features", ", ".join(choice.features), "what is left of the columns"),
+        Guess("features", _named(choice.features), "what is left of the columns"),
         *(Guess("left out", c.name, c.reason) for c in choice.left_out),
     ]
     return Study(
@@ -83,6 +85,11 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
             *advice(engine, path, table, read, task=task.task),
         ),
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _guess_time(engine: Engine, path: Path, table: TableStatistics, target: Target) -> Guess | None:
