@@ -1,4 +1,4 @@
-"""What surrounds a project: its disk, rights, registry, git, locks, remote, clock and path."""
+"""What surrounds a project: its disk, rights, registry, git, locks, remote and path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -226,17 +225,6 @@ def test_a_dvc_remote_that_is_away(project: Path, mlops: Mlops, nobody_there: in
     check(mlops(project, "run", "validate"), "remote-away")
     (project / TABLE).unlink()
     check(mlops(project, "run"), "remote-away-data-gone")
-
-
-def test_a_clock_that_was_set_back(project: Path, mlops: Mlops) -> None:
-    future = time.time() + 3 * 365 * 86400
-    for path in (project, *project.rglob("*")):
-        os.utime(path, (future, future), follow_symlinks=False)
-    check(mlops(project, "status"), "clock-set-back-status")
-    check(mlops(project, "run"), "clock-set-back")
-    config = project / "mlops.yaml"
-    config.write_text(config.read_text().replace("rounds: 5", "rounds: 6"))
-    assert mlops(project, "status").said.count("up to date") < 6
 
 
 def test_every_row_of_the_table_has_its_test() -> None:
