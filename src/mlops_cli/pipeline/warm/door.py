@@ -7,6 +7,7 @@ import socket
 import struct
 
 DOOR = "MLOPS_WARM_PARENT"  # the socket's name, in the environment of what the leader starts
+DO_IT_YOURSELF = b"n"  # the answer to a client that no child can be forked for
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _LENGTH = struct.Struct("!I")

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from mlops_cli.pipeline.warm.door import DOOR, address
+from mlops_cli.pipeline.warm.door import DO_IT_YOURSELF, DOOR, address
 
 
 @contextmanager
@@ -50,9 +50,10 @@ def supported() -> bool:
 
 
 class _Doorkeeper(threading.Thread):
-    """Starts the parent at the first knock, and lives as long as it.
+    """Starts the parent at the first knock, and lives as long as the run.
 
     The kernel kills the parent when the thread that started it ends: this one, hence it waits.
+    Where there is no parent (any more), whoever knocks is told to do the work itself.
     """
 
     def __init__(self, listener: socket.socket) -> None:
@@ -61,20 +62,31 @@ class _Doorkeeper(threading.Thread):
         self._closed, self._close = os.pipe()
 
     def run(self) -> None:
-        knocked = select.poll()
-        knocked.register(self._listener, select.POLLIN)
-        knocked.register(self._closed, select.POLLIN)
-        if any(fd == self._closed for fd, _ in knocked.poll()):
+        if not self._comes(self._listener.fileno()):
             return
+        with suppress(OSError):  # no process or no memory is left to start one
+            self._keep_parent()
+        while self._comes(self._listener.fileno()):
+            _refuse(self._listener)
+
+    def _comes(self, awaited: int) -> bool:
+        """Wait for something to be read from the descriptor; False where the run ends before."""
+        events = select.poll()
+        events.register(awaited, select.POLLIN)
+        events.register(self._closed, select.POLLIN)
+        return all(fd != self._closed for fd, _ in events.poll())
+
+    def _keep_parent(self) -> None:
         # Ctrl-C reaches the whole group; the parent must not be ended by what is for its child.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT})
-        parent = subprocess.Popen(
+        with subprocess.Popen(
             self._command(), pass_fds=[self._listener.fileno()], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.read(self._closed, 1)
-        parent.kill()
-        parent.wait()
+        ) as parent:  # fmt: skip
+            ended = os.pidfd_open(parent.pid)
+            self._comes(ended)
+            os.close(ended)
+            parent.kill()
 
     def close(self) -> None:
         """End the parent, and this thread."""
@@ -86,3 +98,11 @@ class _Doorkeeper(threading.Thread):
         # -P: a file of the project's folder must not stand for a library's module
         door = ("stage", "--warm", str(self._listener.fileno()), str(os.getpid()))
         return [sys.executable, "-P", "-m", "mlops_cli", *door]
+
+
+def _refuse(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.sendall(DO_IT_YOURSELF)
+        while connection.recv(1 << 16):  # closed with a request unread, it would be reset
+            pass

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from mlops_cli.pipeline.warm.door import same_user, unpack
+from mlops_cli.pipeline.warm.door import DO_IT_YOURSELF, same_user, unpack
 from mlops_cli.stages import STAGES
 
 _PR_SET_PDEATHSIG = 1
@@ -52,12 +52,14 @@ def forked_child(listener: int, leader: int) -> list[str]:
                 if not same_user(connection) or (request := _receive(connection)) is None:
                     continue
                 coming = _preload(request.arguments[:1])
-                if not _may_fork():
-                    connection.send(b"n")
-                elif (child := _fork()) == 0:
+                child = _fork() if _may_fork() else None
+                if child == 0:
                     door.close()
                     _become(request)
                     return request.arguments
+                if child is None:
+                    with suppress(OSError):
+                        connection.send(DO_IT_YOURSELF)
                 else:
                     _watch(connection, child, coming)
                 for descriptor in request.descriptors:
@@ -124,10 +126,14 @@ def _blas_threads() -> int:
     return sum(pool["num_threads"] - 1 for pool in pools if pool["user_api"] == "blas")
 
 
-def _fork() -> int:
+def _fork() -> int | None:
+    """As `os.fork`; None where no process or no memory is left for a child."""
     gc.freeze()  # the collector must not touch, and so copy, what parent and child share
     parent = os.getpid()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        return None
     if child == 0:
         os.setpgid(0, 0)
         _end_with(parent)
