@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ def test_what_a_living_process_or_another_machine_writes_stays(tmp_path: Path) -
         name.touch()
     assert temporary_beside(tmp_path / "made") != here
     assert all(name.exists() for name in (here, others, parents))
+
+
+def test_many_may_clear_away_at_once(tmp_path: Path) -> None:
+    for _ in range(20):
+        ended = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+        name = f".made.{os.uname().nodename}-{ended.stdout.strip()}-0.tmp"
+        for part in range(50):
+            (tmp_path / name / str(part)).mkdir(parents=True)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(temporary_beside, [tmp_path / "made"] * 8))
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:

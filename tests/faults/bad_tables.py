@@ -20,7 +20,7 @@ Cells = dict[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Bad:
-    """A file and how `init` is asked to take it; `goes_on` is tried further than init."""
+    """A file and how `init` is asked to take it."""
 
     name: str
     content: bytes
@@ -171,7 +171,8 @@ TAKEN = (
     _table("integers-beyond-2-63", a=[2**63 + i % 7 for i in range(N)]),
     _parquet("decimals", b=pa.array([Decimal(i) / 8 for i in range(N)], pa.decimal128(38, 10))),
     _parquet("nested-columns", s=[{"u": i} for i in range(N)], l=[[i] for i in range(N)]),
-    _table("percent-and-currency", b=[f"{i % 100}%" for i in range(N)]),
+    _table("percent-and-currency", b=[f"{i % 100}%" if i % 40 else "unknown" for i in range(N)]),
+    _table("long-text", c=["x" * 140_000 if i % 100 == 0 else "y" for i in range(N)]),
     _table("decimal-comma", b=[f"{i % 90},{i % 7}" for i in range(N)]),
     Bad("empty-and-null", as_csv(columns(c=["x", "", None] * 100), quoting=csv.QUOTE_ALL).encode()),
 )

@@ -13,6 +13,21 @@ from mlops_cli.pipeline.dvc import reproduce
 LOCK, RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 
 
+MADE_ANEW = "moved to .mlops/torn/dvc.lock and made anew"
+
+
+class Said:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def update(self, *_: object) -> None: ...
+
+
 @pytest.fixture
 def done(tmp_path: Path) -> Path:
     Repo.init(str(tmp_path), no_scm=True).close()
@@ -29,7 +44,9 @@ def done(tmp_path: Path) -> Path:
 def test_a_lock_that_was_cut_anywhere_is_made_again(done: Path, share: float) -> None:
     whole = (done / LOCK).read_bytes()
     (done / LOCK).write_bytes(whole[: int(share * len(whole))])
-    reproduce(done, [])
+    said = Said()
+    reproduce(done, [], said)
+    assert said.lines == ["dvc.lock was cut off while it was written: " + MADE_ANEW]
     assert sorted((done / LOCK).read_bytes().splitlines()) == sorted(whole.splitlines())
     assert reproduce(done, []) == []
 

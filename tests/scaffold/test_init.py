@@ -80,6 +80,21 @@ def git(folder: Path, *command: str) -> str:
     ).stdout
 
 
+def test_in_the_current_folder_nothing_is_written_above_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = trips(tmp_path)
+    (tmp_path / "a/trips").mkdir(parents=True)
+    asked: list[Path] = []
+    real = scaffold_init.temporary_beside
+    monkeypatch.setattr(
+        scaffold_init, "temporary_beside", lambda path: asked.append(made := real(path)) or made
+    )
+    monkeypatch.chdir(tmp_path / "a/trips")
+    made(Path(), data)
+    assert [path.parent for path in asked] == [tmp_path / "a"]
+
+
 def test_a_project_is_made_and_committed(tmp_path: Path) -> None:
     data, _ = trips(tmp_path)
     result = made(tmp_path / "work" / "delays", data, time="made")

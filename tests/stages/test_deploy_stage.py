@@ -77,7 +77,7 @@ def test_without_a_champion_it_is_a_usage_error(project: Project) -> None:
 def test_only_the_champion_that_is_expected_is_deployed(project: Project, tmp_path: Path) -> None:
     digest = crown(project, "model", 240)
     other = f"{int(digest[0], 16) ^ 1:x}{digest[1:12]}"
-    for wrong in (other, ""):
+    for wrong in (other, "", digest[:11]):
         for act in (deploy, plan, lambda p, **asked: render(p, tmp_path / "made", **asked)):
             with pytest.raises(UsageError, match=f"is {digest[:12]}, and not"):
                 act(project, expect=wrong)

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_cli.errors import DataError
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.csv_form import read_form
+from mlops_cli.tables.csv_form import broken_line, read_form
 
 
 def _rows(path, sql="select * exclude (__row__) from {raw}"):
@@ -145,6 +145,26 @@ def test_what_no_csv_file_holds_is_told_with_its_line(tmp_path, content, says):
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"t\.csv.*{says}"), open_engine() as engine:
         engine.rows(f"select count(a), count(b) from {engine.raw(path)}")
+
+
+def test_what_the_file_holds_is_no_complaint_of_the_machine(tmp_path):
+    path = tmp_path / "read-only/t.csv"
+    path.parent.mkdir()
+    path.write_text("a,b\n" + "1,x\n" * 50 + "2,out of memory,oops\n")
+    with pytest.raises(DataError, match="line 52 has 3 fields"), open_engine() as engine:
+        engine.rows(f"select count(a), count(b) from {engine.raw(path)}")
+
+
+def test_a_long_text_is_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,{'x' * 300_000}\n2,y\n")
+    assert [(a, len(b)) for a, b in _rows(path)] == [("1", 300_000), ("2", 1)]
+
+
+def test_a_line_end_inside_quotes_is_no_end_of_a_record(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'a,b\r\n1,"x\ny"\r\n2,z\r\n')
+    assert broken_line(path, read_form(path)) is None
 
 
 def _whole() -> bytes:

@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NUMBERS = itertools.count()  # threads of one process must not share a name
@@ -56,9 +56,15 @@ def temporary_beside(path: Path) -> Path:
     ours = f".{path.name}.{os.uname().nodename}-"
     for entry in path.parent.iterdir():
         if entry.name.startswith(ours) and not _lives(entry.name.removeprefix(ours)):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+            _remove(entry)
     numbered = (f"{ours}{os.getpid()}-{number}.tmp{path.suffix}" for number in _NUMBERS)
     return next(new for name in numbered if not (new := path.with_name(name)).exists())
+
+
+def _remove(entry: Path) -> None:
+    # Another process may be at it, too, and it may be somebody else's: no write fails for that.
+    with suppress(OSError):
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
 
 
 def _lives(rest_of_name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.features.csv_writer import CsvWriter
 from mlops_cli.features.own_columns import own_types
@@ -62,7 +62,7 @@ def predict_file(
     where the table has a column of a prediction's name.
     """
     source, destination = files
-    model = load_model(bundle, len(os.sched_getaffinity(0)))
+    model = load_model(bundle, cores())
     manifest = bundle.manifest
     names = raw_names(engine, source)
     _check_names(source, names, manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
+from mlops_cli.cores import cores
 from mlops_cli.monitoring.cells import Cells
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 from mlops_cli.monitoring.statistics import Counts, Numbers, wasserstein
@@ -119,7 +119,7 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
     present = [0] * len(counters)
     rows = 0
     # Arithmetic on whole columns: numpy and Arrow let go of the lock for it.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for batch in batches:
             rows += batch.num_rows
             columns = [batch.column(c.name) for c in profile.columns]

@@ -60,7 +60,8 @@ def push_image(name: str, target: str, *, progress: Progress) -> None:
         try:
             _push(client, repository, tag, progress)
         except BaseException:
-            client.images.remove(target)  # the name alone: the image has another
+            with suppress(_docker.EngineError):  # the registry's reason must not be lost
+                client.images.remove(target)  # the name alone: the image has another
             raise
 
 

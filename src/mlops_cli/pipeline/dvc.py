@@ -26,6 +26,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from mlops_cli.pipeline.torn import is_cut, set_torn_files_aside
+from mlops_cli.progress import QUIET, Progress
 
 
 class StageFailed(MlopsError):
@@ -36,7 +37,7 @@ class StageFailed(MlopsError):
         self.stage = stage
 
 
-def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+def reproduce(root: Path, targets: Sequence[str], progress: Progress = QUIET) -> list[str]:
     """Run what has changed of `targets` and their upstream (none: of the whole pipeline).
 
     Returns the names of the stages that were run or restored from DVC's run cache. Raises
@@ -45,11 +46,11 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     """
     with _quiet(), _our_interpreter_first():
         if is_cut(root):
-            _torn(root)
+            _mend(root, progress)
         try:
             return _reproduce(root, targets)
         except (EnvironmentFault, UsageError):
-            if not _torn(root):
+            if not _mend(root, progress):
                 raise
         return _reproduce(root, targets)
 
@@ -65,13 +66,17 @@ def _reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     return [stage.addressing for stage in done if hasattr(stage, "name")]
 
 
-def _torn(root: Path) -> list[str]:
+def _mend(root: Path, progress: Progress) -> bool:
+    """Set aside what a killed process left torn, and say so; whether there was such a thing."""
     with _repo(root) as repo:
         try:
             with repo.lock:
-                return set_torn_files_aside(root)
+                torn = set_torn_files_aside(root)
         except LockError:
-            return []
+            return False
+    for name, aside in torn.items():
+        progress.say(f"{name} was cut off while it was written: moved to {aside} and made anew")
+    return bool(torn)
 
 
 def stale_stages(root: Path) -> dict[str, str]:

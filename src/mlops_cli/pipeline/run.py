@@ -37,7 +37,7 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     for stage in STAGES:
         forget_outcome(project, stage.name)
     seen = _look(project)
-    done = _reproduce(project, targets)
+    done = _reproduce(project, targets, progress)
     if not done and not targets and seen and seen == _look(project):
         remember(project.root, seen)
     if "train" in done and refresh_request(project):
@@ -79,11 +79,11 @@ def _check_tables(project: Project) -> None:
         )
 
 
-def _reproduce(project: Project, targets: Sequence[str]) -> list[str]:
+def _reproduce(project: Project, targets: Sequence[str], progress: Progress) -> list[str]:
     dvc = load_adapter("mlops_cli.pipeline.dvc")
     try:
         with warm_parent():
-            done: list[str] = dvc.reproduce(project.root, targets)
+            done: list[str] = dvc.reproduce(project.root, targets, progress)
     except MlopsError as e:
         failed = getattr(e, "stage", None)
         if failed is None:

@@ -12,28 +12,24 @@ from typing import Any
 import msgspec
 
 from mlops_cli.config.load import Project
-from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.errors import UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
-from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
+from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
 from mlops_cli.stages import STAGES, stage
 
 
 def run_stage(project: Project, name: str, revision: int, *, progress: Progress) -> Outcome:
-    """Run one stage and leave its outcome in `.mlops/`; the typed error is raised again.
+    """Run one stage and leave its outcome in `.mlops/`; of one that fails it is the caller's.
 
-    Raises `UsageError` for an unknown stage and for a `dvc.yaml` that is not up to date.
+    Raises the stage's error, and `UsageError` for an unknown stage and for a `dvc.yaml` that is
+    not up to date.
     """
     started = time.monotonic()
-    try:
-        work = _function(project, name, revision)
-        result = work(project, progress=progress)
-    except MlopsError as e:
-        failure = Failure(code=e.exit_code, kind=e.kind, message=e.message, hint=e.hint)
-        _leave(project, name, Outcome(time.monotonic() - started, failure=failure))
-        raise
+    work = _function(project, name, revision)
+    result = work(project, progress=progress)
     outcome = Outcome(time.monotonic() - started, result=as_builtins(result))
-    _leave(project, name, outcome)
+    write_outcome(project, name, outcome)
     return outcome
 
 
@@ -67,11 +63,3 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
         )
     work: Callable[..., object] = getattr(importlib.import_module(entry.module), name)
     return work
-
-
-def _leave(project: Project, name: str, outcome: Outcome) -> None:
-    try:
-        write_outcome(project, name, outcome)
-    except OSError:
-        if outcome.failure is None:  # the failure itself is told; its record is a convenience
-            raise

@@ -10,6 +10,7 @@ from mlops_cli.errors import UsageError
 
 LOCK = "dvc.lock"
 RWLOCK = ".dvc/tmp/rwlock"
+_ASIDE = ".mlops/torn"
 
 
 def is_cut(root: Path) -> bool:
@@ -18,18 +19,18 @@ def is_cut(root: Path) -> bool:
     return path.is_file() and not path.read_bytes().endswith(b"\n")
 
 
-def set_torn_files_aside(root: Path) -> list[str]:
-    """Move the files that DVC can no longer read to `.mlops/torn/`; their names.
+def set_torn_files_aside(root: Path) -> dict[str, str]:
+    """Move the files that DVC can no longer read to `.mlops/torn/`; where each of them is now.
 
     Only who holds DVC's own lock may ask: else a file may just be being written. Nothing is lost
     but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
     A `dvc.lock` with the marks of a merge is the user's to mend.
     """
-    torn = [name for name, whole in ((LOCK, _lock), (RWLOCK, _rwlock)) if not whole(root / name)]
-    for name in torn:
-        aside = root / ".mlops/torn" / Path(name).name
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        (root / name).replace(aside)
+    whole = {LOCK: _lock, RWLOCK: _rwlock}
+    torn = {name: f"{_ASIDE}/{Path(name).name}" for name in whole if not whole[name](root / name)}
+    for name, aside in torn.items():
+        (root / _ASIDE).mkdir(parents=True, exist_ok=True)
+        (root / name).replace(root / aside)
     return torn
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import mlops_cli.stages
+from mlops_cli.bundle.files import write_text
 from mlops_cli.config.root import CONFIG
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 
@@ -42,11 +43,9 @@ def look(root: Path, paths: Iterable[str]) -> Sight:
 
 def remember(root: Path, sight: Sight) -> None:
     """Keep `sight`, taken before DVC said that nothing is to be done."""
-    record = root / _RECORD
-    temporary = record.with_suffix(f".{os.getpid()}")
+    known = {"release": _stat(Path(_RELEASE)), "files": sight}
     with suppress(OSError):  # a run that ended well must not fail for what makes the next faster
-        temporary.write_text(json.dumps({"release": _stat(Path(_RELEASE)), "files": sight}))
-        temporary.replace(record)
+        write_text(root / _RECORD, json.dumps(known))
 
 
 def _as_recorded(root: Path) -> bool:

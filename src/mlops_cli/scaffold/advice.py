@@ -68,8 +68,7 @@ def _number_like(engine: Engine, path: Path, names: Sequence[str]) -> Iterator[t
     if not names:
         return
     cells = ", ".join(
-        f"count({quote(n)}), count_if(regexp_full_match({quote(n)}, {literal(_NUMBER_LIKE)})), "
-        f"max({quote(n)})"
+        f"count({quote(n)}), count_if({_fits(n)}), max({quote(n)}) filter ({_fits(n)})"
         for n in names
     )
     head = f"(select * from {engine.typed(path, dict.fromkeys(names, 'text'))} limit {_HEAD})"
@@ -77,3 +76,7 @@ def _number_like(engine: Engine, path: Path, names: Sequence[str]) -> Iterator[t
     for name, present, fitting, example in zip(names, found, found, found, strict=False):
         if present and fitting >= _NEARLY_ALL * present:
             yield name, str(example)[:40]
+
+
+def _fits(name: str) -> str:
+    return f"regexp_full_match({quote(name)}, {literal(_NUMBER_LIKE)})"

@@ -122,10 +122,10 @@ def _check_free(directory: Path) -> None:
 @contextmanager
 def _new_folder(directory: Path) -> Iterator[Path]:
     """A temporary folder that becomes `directory` when the block ends without an error."""
-    parent = directory.resolve().parent
+    place = directory.resolve()  # `.` has no name of its own
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(parent / directory.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(place)
         temporary.mkdir()
     except OSError as e:
         raise EnvironmentFault(

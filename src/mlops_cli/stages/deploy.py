@@ -129,7 +129,8 @@ def _champion(project: Project, expect: str | None) -> Release:
             f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
             hint="mlops run",
         )
-    if expect is not None and not (expect and champion.digest.startswith(expect)):
+    # A part of a version would approve of others, too.
+    if expect not in (None, champion.version, champion.digest):
         raise UsageError(
             f"the champion in {tracker.address} is {champion.version}, and not {expect or 'none'}",
             hint="it has changed since, or was never that one: `mlops status` shows it",

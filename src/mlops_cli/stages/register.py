@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import FeaturesConfig, MetricGate
 from mlops_cli.contracts.model import load_contract
+from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.governance.decision import (
@@ -264,8 +264,7 @@ def _features_of(version: ModelVersion) -> FeaturesConfig | None:
 
 def _predict(bundle: Bundle, table: Any) -> Any:
     matrix = load_adapter("mlops_cli.tables.matrix").encode(table, bundle.manifest.features)
-    threads = os.cpu_count() or 1
-    return load_adapter("mlops_cli.serving.models").load_model(bundle, threads).predict(matrix)
+    return load_adapter("mlops_cli.serving.models").load_model(bundle, cores()).predict(matrix)
 
 
 def _compare(project: Project, events: Any, ours: Any, theirs: Any) -> Any:

@@ -51,7 +51,8 @@ def report(
     commit = commit_of(root, against) if against else None
     bundle = open_bundle(root / MODEL)
     before = _holdout(committed(root, commit, METRICS)) if commit else {}
-    asked = _ask(project, bundle, decide)
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    asked = _ask(project, tracker, bundle, decide)
     decision = asked.decision
     return ReportResult(
         project=project.config.project,
@@ -66,7 +67,7 @@ def report(
         metrics=tuple(_changes(_holdout(_read(root / METRICS)), before)),
         against=against,
         commit=commit,
-        drift=_drift(project, bundle, asked),
+        drift=_drift(project, tracker, bundle, asked),
         uncommitted=uncommitted(root, (LOCK, METRICS)),
     )
 
@@ -81,22 +82,20 @@ class _Asked:
     reason: str | None = None
 
 
-def _ask(project: Project, bundle: Bundle, decide: Callable[[], Decision]) -> _Asked:
+def _ask(
+    project: Project, tracker: Tracker, bundle: Bundle, decide: Callable[[], Decision]
+) -> _Asked:
     made = read_decision(project.root)
     if made is not None and made.digest != bundle.digest:
         made = None
     champion = None
     try:
-        champion = _tracker(project).champion()
+        champion = tracker.champion()
         if champion is None or champion.digest != bundle.digest or made is None:
             return _Asked(champion, decide())
     except EnvironmentFault as e:
         return _Asked(champion, made, recorded=made is not None, reason=e.message)
     return _Asked(champion, made, recorded=True)
-
-
-def _tracker(project: Project) -> Tracker:
-    return open_tracking(project.root, project.config.tracking, project.config.project)
 
 
 def _verdict(decision: Decision | None) -> Verdict:
@@ -142,12 +141,14 @@ def _all(values: _Values, name: str) -> tuple[float | None, float | None, float 
     return values.get(name), values.get(name + low), values.get(name + high)
 
 
-def _drift(project: Project, bundle: Bundle, asked: _Asked) -> TrainingDrift | None:
+def _drift(
+    project: Project, tracker: Tracker, bundle: Bundle, asked: _Asked
+) -> TrainingDrift | None:
     """The rows that this model was fitted on, held against the profile of the champion's."""
     if asked.champion is None or asked.champion.digest == bundle.digest:
         return None
     try:
-        profile = open_bundle(_tracker(project).fetch(asked.champion.digest)).profile()
+        profile = open_bundle(tracker.fetch(asked.champion.digest)).profile()
         table = load_adapter("mlops_cli.training.data").read_fitted(project.root, project.config)
         return _compare(project, profile, table)
     except (EnvironmentFault, InconclusiveError) as e:

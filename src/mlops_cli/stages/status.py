@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from mlops_cli.deploy.base import Deployment
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.lost import lost_champion
 from mlops_cli.tracking import open_tracking
+
+if TYPE_CHECKING:
+    from mlops_cli.tracking.base import Tracker
 
 METRICS = "metrics.json"
 DRIFT = "reports/drift.json"
@@ -113,7 +116,8 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
     answer". A deploy target that does not answer is in `unreachable`, with its reason.
     """
     deployments, unreachable = _targets(project)
-    champion = _champion(project)
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    champion = _champion(tracker, project.config.metric)
     return StatusResult(
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stages.items()),
@@ -122,17 +126,16 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
         deployments=deployments,
         unreachable=unreachable,
         drift=_drift(project),
-        missing=(*_lost(project, champion), *_missing(project)),
+        missing=(*(() if champion else _lost(project.root, tracker.address)), *_missing(project)),
     )
 
 
-def _champion(project: Project) -> ChampionStatus | None:
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
     found = tracker.champion()
     if found is None:
         return None
     # The metric that was the main one when it was registered; the configuration may have changed.
-    name = found.tags.get("metric", project.config.metric)
+    name = found.tags.get("metric", metric)
     return ChampionStatus(
         digest=found.digest,
         version=found.version,
@@ -144,13 +147,9 @@ def _champion(project: Project) -> ChampionStatus | None:
     )
 
 
-def _lost(project: Project, champion: ChampionStatus | None) -> Iterator[Missing]:
-    if champion is None:
-        address = open_tracking(
-            project.root, project.config.tracking, project.config.project
-        ).address
-        if lost := lost_champion(project.root, address):
-            yield Missing("champion", lost.message, lost.hint or "")
+def _lost(root: Path, address: str) -> Iterator[Missing]:
+    if lost := lost_champion(root, address):
+        yield Missing("champion", lost.message, lost.hint or "")
 
 
 def _targets(

@@ -10,7 +10,7 @@ import csv
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mlops_cli.errors import DataError
 
+csv.field_size_limit(1 << 30)  # of a whole process; how long a line may be, the engine says
 DELIMITERS = (",", ";", "\t", "|")
 _HEAD = 200  # records that the delimiter is judged by
 
@@ -39,10 +40,10 @@ def read_form(path: Path) -> CsvForm:
     """
     with _lines(path) as lines:
         head = list(islice(lines, _HEAD))
-    blank = next((i for i, line in enumerate(head) if line.strip()), len(head))
+        blank = next((i for i, line in enumerate(head) if line.strip()), len(head))
+        readings = {d: list(csv.reader(head[blank:], delimiter=d)) for d in DELIMITERS}
     if blank == len(head):
         raise DataError(f"{path.name} is empty: it has no columns", hint="is it the right file?")
-    readings = {d: list(csv.reader(head[blank:], delimiter=d)) for d in DELIMITERS}
     best = max(DELIMITERS, key=lambda d: _fitness(readings[d]))
     return CsvForm(best, tuple(readings[best][0]), blank)
 
@@ -62,14 +63,19 @@ def broken_line(path: Path, form: CsvForm) -> str | None:
         except csv.Error as e:
             return f"line {reader.line_num}: {e}; a quote in a quoted field is written twice"
     with _lines(path) as lines:
-        ends = ((n, _end_of(line)) for n, line in enumerate(lines, 1))
+        ends = _record_ends(lines)
         _, first = next(ends, (1, ""))
         other = next((n for n, end in ends if end and end != first), None)
     return f"line {other} ends otherwise than those above it (\\n, \\r\\n)" if other else None
 
 
-def _end_of(line: str) -> str:
-    return line[len(line.rstrip("\r\n")) :]
+def _record_ends(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The number and the end of each line that no quoted field goes on after."""
+    quoted = False
+    for number, line in enumerate(lines, 1):
+        quoted ^= line.count('"') % 2 == 1
+        if not quoted:
+            yield number, line[len(line.rstrip("\r\n")) :]
 
 
 def _fitness(records: list[list[str]]) -> tuple[bool, int, int]:

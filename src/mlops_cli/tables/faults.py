@@ -22,12 +22,12 @@ def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
     can be found, the line.
     """
     said = " ".join(complaint.split())[:300]
-    if lacks := re.search(_OF_THE_MACHINE, said, re.I):
-        return EnvironmentFault(f"{lacks[0].lower()}{_named_file(said)}", hint=_ROOM)
     named = re.search(r'^ *file = (.+)$|sniffing file "(.+)"', complaint, re.M)
     if named:
         path = Path(named[1] or named[2])
         return _csv_fault(path) or DataError(f"{path.name}: {_first_words(complaint)}", hint=_HINT)
+    if lacks := re.search(_OF_THE_MACHINE, re.sub(r'"[^"]*"', "", said), re.I):
+        return EnvironmentFault(f"{lacks[0].lower()}{_named_file(said)}", hint=_ROOM)
     for path in files:
         if path.is_file() and (fault := _parquet_fault(path)):
             return DataError(fault, hint="write or fetch it again, whole")

@@ -19,7 +19,7 @@ class Sightings:
             self._seen[path] = _look(path)
 
     def check(self) -> None:
-        """Raise `DataError` naming a file that no longer looks as it did; then look anew."""
+        """Raise `DataError` naming a file that no longer looks as it did; no longer watch it."""
         seen, self._seen = self._seen, {}
         for path, then in seen.items():
             if _look(path) != then:

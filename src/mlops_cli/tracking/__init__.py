@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 TRACKERS = {"mlflow": "mlops_cli.tracking.mlflow"}
 
-# MLflow reads these when it calls a server. A server that is away must be
-# known within seconds (MLflow's own defaults wait for minutes), nobody is told what is done here,
-# and log lines belong to the program that uses us. What the user has set wins.
+# MLflow reads these when it calls a server. A server that is away must be known within seconds
+# (MLflow's own defaults wait for minutes), and nobody is told what is done here. What the user has
+# set wins.
 _MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

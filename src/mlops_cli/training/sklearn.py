@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from sklearn.tree import BaseDecisionTree
 from threadpoolctl import threadpool_limits
 
 from mlops_cli.bundle.manifest import ModelKind
+from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.training.base import Params, Part, Problem, Report, Tried
 from mlops_cli.training.metrics import metric_of
@@ -133,7 +133,7 @@ class Sklearn:
         if "random_state" in known:
             asked["random_state"] = self._problem.seed
         if "n_jobs" in known and issubclass(self._class, BaseEnsemble):
-            asked["n_jobs"] = self._problem.threads or len(os.sched_getaffinity(0))
+            asked["n_jobs"] = self._problem.threads or cores()
         try:
             return self._class(**asked)
         except TypeError as e:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ModelKind, Task
+from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.training.base import PATIENCE, Params, Part, Problem, Report, Tried
 from mlops_cli.training.metrics import Metric, metric_of
@@ -77,7 +77,7 @@ class XGBoost:
             "objective": _OBJECTIVES[problem.task],
             "tree_method": "hist",
             "seed": problem.seed,
-            "nthread": problem.threads or len(os.sched_getaffinity(0)),
+            "nthread": problem.threads or cores(),
             "verbosity": 0,
             **({"num_class": problem.classes} if problem.task == "multiclass" else {}),
             **problem.fixed,
