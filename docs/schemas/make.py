@@ -23,12 +23,14 @@ from mlops_cli.stages.drift import DriftResult
 from mlops_cli.stages.logs import LogsResult
 from mlops_cli.stages.score import ScoreResult
 from mlops_cli.stages.status import StatusResult
+from mlops_cli.stages.validate import ValidateResult
 
 HERE = Path(__file__).resolve().parent
 RESULTS = (
     ("init", InitResult),
     ("run", RunResult),
     *((stage.name, RunResult) for stage in STAGES),
+    ("validate", ValidateResult),  # with --now
     ("package", BuildResult),  # with --build or --push
     ("deploy", DeployResult),
     ("deploy", PlanResult),  # with --plan

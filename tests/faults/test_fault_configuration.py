@@ -43,10 +43,12 @@ EDITS: dict[str, dict[str, Any]] = {
     "split-by-time-without-time": {"split": {"by": "time"}},
     "split-of-everything": {"split": {"validation": 0.5, "holdout": 0.5}},
     "gate-without-bound": {"register": {"gates": [{"metric": "roc_auc"}]}},
+    "gate-on-no-metric": {"register": {"gates": [{"metric": "rocauc", "min": 0.6}]}},
+    "unknown-metric": {"train": {"metric": "rocauc"}},
+    "no-such-contract": {"validate": {"contract": "contracts/tabel.yaml"}},
 }
 LATE = {  # known to the stage tune, which imports what it takes to know
     "unknown-estimator": {"train": {"estimator": "sklearn:os.system"}},
-    "unknown-metric": {"train": {"metric": "rocauc"}},
     "unknown-parameter": {"train": {"params": {"max_dept": 3}}},
 }
 CONTRACTS = {
@@ -96,6 +98,10 @@ def test_a_contract_that_is_wrong(project: Path, mlops: Mlops, name: str) -> Non
     check(mlops(project, "run"), name)
 
 
+def test_a_stage_that_is_none(project: Path, mlops: Mlops) -> None:
+    check(mlops(project, "run", "trian"), "unknown-stage")
+
+
 def test_outside_a_project(tmp_path: Path, mlops: Mlops) -> None:
     check(mlops(tmp_path, "run"), "no-project")
 
@@ -107,4 +113,5 @@ def test_a_folder_in_use(tmp_path: Path, mlops: Mlops) -> None:
     check(mlops(tmp_path, "init", "p", "--data", "t.csv", "--target", "y"), "folder-not-empty")
     assert (tmp_path / "p/x").read_text() == "1"
     check(mlops(tmp_path, "init", "q", "--data", "no.csv", "--target", "y"), "missing-file")
+    check(mlops(tmp_path, "init", "q", "--data", "t.csv", "--target", ""), "empty-target")
     check(mlops(tmp_path, "init", "my p", "--data", "t.csv", "--target", "y"), "name-with-a-space")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.config.model import ChampionGate, MetricGate
-from mlops_cli.errors import GateError, InconclusiveError, UsageError
+from mlops_cli.config.model import MetricGate
+from mlops_cli.errors import GateError, InconclusiveError
 from mlops_cli.governance.comparison import LEVEL, Scores, compare
 from mlops_cli.governance.decision import (
     Decision,
@@ -22,7 +22,7 @@ from mlops_cli.governance.decision import (
     decided_champion,
     write_decision,
 )
-from mlops_cli.governance.gates import champion_gate, check_names, metric_gate, refusal
+from mlops_cli.governance.gates import champion_gate, metric_gate, refusal
 from mlops_cli.governance.holdout import row_numbers, scores_of, take_rows
 
 A, B = "a" * 64, "b" * 64
@@ -58,14 +58,6 @@ def test_a_bound_passes_itself_and_nothing_beyond(
     gate: MetricGate, value: float | None, passed: bool
 ) -> None:
     assert metric_gate(gate, {"m": value}).passed is passed
-
-
-def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
-    gates = (ChampionGate(champion="not_worse"), MetricGate(metric="logloss", max=1))
-    with pytest.raises(UsageError, match="logloss") as said:
-        check_names(gates, ["roc_auc", "log_loss"])
-    assert said.value.hint == "did you mean `log_loss`?"
-    check_names(gates[:1], [])
 
 
 @settings(deadline=None, max_examples=50)

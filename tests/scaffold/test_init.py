@@ -19,6 +19,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import DataError, MlopsError, UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+from mlops_cli.scaffold import init as scaffold_init
 from mlops_cli.scaffold.init import InitResult, init
 from mlops_cli.stages import STAGES
 
@@ -111,10 +112,27 @@ def test_a_project_is_made_and_committed(tmp_path: Path) -> None:
     assert "data/raw/trips.parquet.dvc" in git(root, "ls-files").splitlines()
     assert (root / "data/raw/trips.parquet").read_bytes() == data.read_bytes()
     config = (root / ".dvc/config").read_text()
-    assert "reflink,hardlink,copy" in config
     assert "analytics = False" in config
     # Nothing in git says where it was made.
     assert str(tmp_path) not in git(root, "grep", "-h", "")
+
+
+def dvc(folder: Path, *command: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", "--quiet", *command], cwd=folder, check=True)
+
+
+def test_a_table_that_is_written_to_leaves_the_version_of_before(tmp_path: Path) -> None:
+    data, _ = trips(tmp_path, suffix="csv")
+    made(tmp_path / "p", data)
+    table, before = tmp_path / "p/data/raw/trips.csv", data.read_bytes()
+    with table.open("ab") as file:
+        file.write(before.splitlines(keepends=True)[-1])
+    dvc(tmp_path / "p", "add", "data/raw/trips.csv")
+    with table.open("ab") as file:
+        file.write(before.splitlines(keepends=True)[-1])
+    git(tmp_path / "p", "checkout", "data/raw/trips.csv.dvc")
+    dvc(tmp_path / "p", "checkout", "--force", "data/raw/trips.csv")
+    assert table.read_bytes() == before
 
 
 def test_the_configuration_has_every_section_and_no_default(tmp_path: Path) -> None:

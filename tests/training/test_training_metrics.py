@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_cli.errors import DataError, UsageError
+from mlops_cli.config.metrics import METRICS as NAMES
+from mlops_cli.errors import DataError
 from mlops_cli.training.base import Problem
 from mlops_cli.training.judge import judge
 from mlops_cli.training.metrics import METRICS, check_classes, evaluate, metric_of
@@ -53,14 +54,8 @@ def test_losses_are_to_be_small_and_scores_great():
     assert small == {"log_loss", "brier", "rmse", "mae"}
 
 
-@pytest.mark.parametrize(
-    ("task", "name", "near"),
-    [("binary", "roc-auc", "roc_auc"), ("regression", "rsme", "rmse"), ("binary", "rmse", "known")],
-)
-def test_an_unknown_metric_gets_the_nearest_name(task, name, near):
-    with pytest.raises(UsageError, match=r"train\.metric") as e:
-        metric_of(task, name)
-    assert near in (e.value.hint or "")
+def test_the_configuration_knows_every_metric():
+    assert {task: tuple(known) for task, known in METRICS.items()} == dict(NAMES)
 
 
 def test_a_metric_that_one_class_leaves_undefined_is_refused_with_numbers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -15,10 +16,11 @@ from mlops_cli.cli.init import init_command
 from mlops_cli.cli.logs import logs_command
 from mlops_cli.cli.package import package_command
 from mlops_cli.cli.report import report_command
-from mlops_cli.cli.run import run_command, stage_commands
+from mlops_cli.cli.run import register_command, run_command, stage_commands
 from mlops_cli.cli.score import score_command
 from mlops_cli.cli.serve import serve_command
 from mlops_cli.cli.status import status_command
+from mlops_cli.cli.validate import validate_command
 
 app = typer.Typer(
     add_completion=False,
@@ -51,8 +53,13 @@ def _root(
 
 app.command("init")(init_command)
 app.command("run")(run_command)
+_own: dict[str, Callable[..., None]] = {
+    "validate": validate_command,
+    "register": register_command,
+    "package": package_command,
+}
 for _name, _command in stage_commands():
-    app.command(_name)(package_command if _name == "package" else _command)
+    app.command(_name)(_own.get(_name, _command))
 app.command("deploy")(deploy_command)
 app.command("logs")(logs_command)
 app.command("drift")(drift_command)

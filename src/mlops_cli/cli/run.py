@@ -43,7 +43,9 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Run the pipeline through DVC: only what changed."""
-    _run("run", tuple(stages or ()), Asked(project, env, as_json, first))
+    targets, asked = tuple(stages or ()), Asked(project, env, as_json, first)
+    work = _deciding if first else run_stages
+    execute("run", lambda: work(targets, asked), render_run, as_json=as_json)
 
 
 def register_command(
@@ -54,42 +56,38 @@ def register_command(
 ) -> None:
     """Hold the model to its gates and make it the champion; what it needs runs before."""
     asked = Asked(project, env, as_json, first)
-    execute("register", lambda: _register(asked), render_run, as_json=as_json)
+    execute("register", lambda: _deciding(("register",), asked), render_run, as_json=as_json)
 
 
-def _register(asked: Asked) -> RunResult:
+def _deciding(targets: tuple[str, ...], asked: Asked) -> RunResult:
     """Through DVC; once more where the registry in force has never seen the model."""
     from mlops_cli.config.load import load_project
     from mlops_cli.pipeline.registry import forget_foreign_decision
 
-    ran = run_stages(("register",), asked)
-    if ran.stages[-1].state != "unchanged":
+    ran = run_stages(targets, asked)
+    if not any(s.name == "register" and s.state == "unchanged" for s in ran.stages):
         return ran
     project = load_project(asked.project, env=asked.env)
     again = forget_foreign_decision(project, first=asked.first)
-    return run_stages(("register",), asked) if again else ran
+    return run_stages(targets, asked) if again else ran
 
 
 def stage_commands() -> Iterator[tuple[str, Callable[..., None]]]:
-    """A command for each stage of the table."""
-    own = {"register": register_command}
+    """A command for each stage of the table; some have more to ask, and one of their own."""
     for stage in STAGES:
-        yield stage.name, own.get(stage.name) or _command(stage)
+        yield stage.name, _command(stage)
 
 
 def _command(stage: Stage) -> Callable[..., None]:
     def command(
         project: ProjectOption = None, env: EnvOption = None, as_json: JsonOption = False
     ) -> None:
-        _run(stage.name, (stage.name,), Asked(project, env, as_json))
+        asked = Asked(project, env, as_json)
+        execute(stage.name, lambda: run_stages((stage.name,), asked), render_run, as_json=as_json)
 
     summary = stage.summary[:1].upper() + stage.summary[1:]
     command.__doc__ = f"{summary}; what it needs is brought up to date before."
     return command
-
-
-def _run(name: str, targets: tuple[str, ...], asked: Asked) -> None:
-    execute(name, lambda: run_stages(targets, asked), render_run, as_json=asked.as_json)
 
 
 def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:

@@ -13,7 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlops_cli.config.document import read_yaml
-from mlops_cli.config.model import UNTRACKED, Config
+from mlops_cli.config.metrics import check_metrics
+from mlops_cli.config.model import UNTRACKED, Config, MetricGate
 from mlops_cli.config.root import CONFIG, ENV_VARIABLE, find_project
 from mlops_cli.errors import UsageError
 
@@ -52,6 +53,8 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
     raw = _fill_variables(raw, sources)
     filled = {key: source for key, source in sources.items() if source.startswith("${")}
     config = check_config(raw, file=CONFIG, filled=filled)
+    gates = [g.metric for g in config.register_.gates if isinstance(g, MetricGate)]
+    check_metrics(config.task, config.metric, gates)
     return Project(root=root, config=config, sources=sources)
 
 

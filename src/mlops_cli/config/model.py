@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.section import Duration, ImageRegistry, Port, ProjectPath, Section, Share
 
 _TARGET = re.compile(r'^\s*(?:"([^"]+)"|([^\W\d]\w*))\s*=(?!=)\s*(\S.*?)\s*$', re.S)
@@ -252,8 +253,7 @@ class Config(Section):
     @property
     def metric(self) -> str:
         """The main metric, with the default that follows from the task."""
-        defaults = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-        return self.train.metric or defaults[self.task]
+        return self.train.metric or METRICS[self.task][0]
 
     @model_validator(mode="after")
     def _time_split_needs_a_time(self) -> Config:

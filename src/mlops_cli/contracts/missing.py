@@ -15,9 +15,15 @@ from mlops_cli.tables import open_engine
 def write_missing_contracts(project: Project) -> list[Path]:
     """Infer and write a contract for every table of the project that has none; their paths.
 
-    Raises `UsageError` for a table that does not exist, `DataError` for one that cannot be read
-    or whose time column holds no times.
+    Raises `UsageError` for a table that does not exist, or a contract that `mlops.yaml` names and
+    nobody wrote; `DataError` for a table that cannot be read or whose time column holds no times.
     """
+    named = project.config.validate_.contract
+    if named and not (project.root / named).is_file():
+        raise UsageError(
+            f"mlops.yaml: validate.contract is {named}, and there is no such file",
+            hint="leave the key out, and `mlops run` infers a contract from the table",
+        )
     missing = [t for t in _tables(project) if not (project.root / t[1]).is_file()]
     if not missing:
         return []

@@ -65,7 +65,9 @@ def parse(text: str, types: Mapping[str, ValueType]) -> Node:
         found = _Closed().parse(text)
     except (SqlglotError, RecursionError) as e:
         reason = str(e).splitlines()[0][:200] if str(e) else "too deep"
-        raise UsageError(f"{text[:80]!r} is not an expression: {reason}", hint=_DOCS) from e
+        odd = next((name for name in types if name in text and not name.isidentifier()), None)
+        hint = f'write the column\'s name in double quotes: "{odd}"' if odd else _DOCS
+        raise UsageError(f"{text[:80]!r} is not an expression: {reason}", hint=hint) from e
     if len(found) != 1 or found[0] is None:
         raise UsageError(f"{text[:80]!r} is not one expression", hint=_DOCS)
     if _depth(found[0]) > _DEEPEST:
@@ -187,7 +189,9 @@ class _Reader:
     def _column(self, e: exp.Column) -> Node:
         name = e.name
         if e.table or not isinstance(e.this, exp.Identifier):
-            raise UsageError(f"{_shown(e)} is not a column's name", hint=_DOCS)
+            whole = ".".join(part.name for part in e.parts)
+            hint = f'write "{whole}", in double quotes' if whole in self._types else _DOCS
+            raise UsageError(f"{_shown(e)} is not a column's name", hint=hint)
         if name in self._types:
             return Node("column", self._types[name], value=name)
         if name.lower() in _CALLS_REFUSED:

@@ -29,6 +29,9 @@ has its contract's type; a number with a point or an exponent is a float, withou
 (there are no decimals). An integer becomes a float, and a date a timestamp, where one is needed;
 everything else takes a cast. `'2013-01-01'` beside a date or a timestamp is one.
 
+A column whose name is no plain word stands in double quotes: `"unit price (€)" * "no. of units"`;
+text stands in single ones.
+
 ## What cannot be computed is null
 
 An overflow of 64 bits, `x // 0`, `x % 0` of integers, a cast that fails, `make_date` of a day that

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.config.model import ChampionGate, MetricGate
-from mlops_cli.errors import GateError, InconclusiveError, MlopsError, UsageError
+from mlops_cli.config.model import MetricGate
+from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.decision import Decision, GateResult, Verdict
 
 if TYPE_CHECKING:
     from mlops_cli.governance.comparison import Comparison
 
 NOT_WORSE = "champion: not_worse"
-
-
-def check_names(gates: Sequence[MetricGate | ChampionGate], known: Sequence[str]) -> None:
-    """Raise `UsageError`, with the nearest name, for a gate on a metric that nobody computes."""
-    for gate in gates:
-        if isinstance(gate, MetricGate) and gate.metric not in known:
-            near = difflib.get_close_matches(gate.metric, known, n=1, cutoff=0.4)
-            raise UsageError(
-                f"mlops.yaml: `register.gates` names the metric {gate.metric!r}, "
-                "which is none of this task's",
-                hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}",
-            )
 
 
 def metric_gate(gate: MetricGate, metrics: Mapping[str, float | None]) -> GateResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -129,6 +129,16 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
         counter.compare(column, rows, rows - there)
         for column, counter, there in zip(profile.columns, counters, present, strict=True)
     ]
+
+
+def without_time(profile: Profile, time: str | None, features: Container[str]) -> Profile:
+    """The profile without the column `time`: that events happen later is no drift.
+
+    As one of the model's own `features` it stays: then its values matter.
+    """
+    if time is None or time in features:
+        return profile
+    return Profile(profile.rows, tuple(c for c in profile.columns if c.name != time))
 
 
 def comparable(profile: Profile, schema: pa.Schema) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import re
@@ -27,6 +28,7 @@ from dvc.stage.exceptions import StageCmdFailedError
 
 from mlops_cli.pipeline.torn import is_cut, set_torn_files_aside
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import STAGES
 
 
 class StageFailed(MlopsError):
@@ -141,9 +143,20 @@ def _typed(e: DvcException, *, where: str = "") -> MlopsError:
         )
     if isinstance(e, CyclicGraphError):
         return UsageError(f"dvc.yaml: {text}", hint="a stage may not depend on what follows it")
+    if unknown := re.search(r"Stage '(.+)' not found inside", said):
+        return _unknown_stage(unknown[1])
     if "missing data" in text or "does not exist" in text:
         return UsageError(text, hint="bring the file back: `dvc pull`, `dvc checkout`, or copy it")
     return EnvironmentFault(text, hint="`dvc doctor` and `dvc status` tell more")
+
+
+def _unknown_stage(name: str) -> UsageError:
+    known = [stage.name for stage in STAGES]
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return UsageError(
+        f"dvc.yaml has no stage {name!r}",
+        hint=f"did you mean `{near[0]}`?" if near else f"ours are {', '.join(known)}",
+    )
 
 
 def _holder() -> str:

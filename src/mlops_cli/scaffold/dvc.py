@@ -23,7 +23,8 @@ def start_dvc(folder: Path, *, git: bool, subdirectory: bool) -> None:
         repo = Repo.init(str(folder), no_scm=not git, subdir=git and subdirectory)
         with repo.config.edit("repo") as config:
             config["core"]["analytics"] = False
-            config["cache"]["type"] = "reflink,hardlink,copy"
+            # A hard link into the cache, written to in place, would change the version of before.
+            config["cache"]["type"] = "reflink,copy"
         repo.close()
 
 

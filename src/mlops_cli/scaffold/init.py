@@ -61,6 +61,8 @@ def init(
     """
     name = _name(directory)
     _check_free(directory)
+    if not target.strip():
+        raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
     if not data.is_file():
         raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
     progress.update(f"reading {data.name}")

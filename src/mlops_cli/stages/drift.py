@@ -63,9 +63,10 @@ def drift(
     table that cannot be read or lacks a column, `InconclusiveError` for too few rows.
     """
     reference = open_bundle(bundle or _deployed(project))
-    profile = reference.profile()
     schemas = load_schemas(project, load_contract)
     window = load_adapter("mlops_cli.monitoring.window")
+    features = {f.name for f in reference.manifest.features}
+    profile = window.without_time(reference.profile(), project.config.data.time, features)
     sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.cache / "tmp") as engine:

@@ -27,7 +27,6 @@ from mlops_cli.governance.decision import (
 from mlops_cli.governance.gates import (
     cannot_compare,
     champion_gate,
-    check_names,
     first_of_its_line,
     is_the_champion,
     metric_gate,
@@ -176,8 +175,6 @@ def _decide(
 ) -> Decision:
     metric, digest = project.config.metric, candidate.bundle.digest
     gates = project.config.register_.gates
-    known = [*load_adapter("mlops_cli.training.metrics").METRICS[project.config.task]]
-    check_names(gates, [*dict.fromkeys([*known, *candidate.metrics])])
     said, value = [], None
     for gate in gates:
         if isinstance(gate, MetricGate):

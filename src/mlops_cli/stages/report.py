@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError
@@ -148,15 +147,17 @@ def _drift(
     if asked.champion is None or asked.champion.digest == bundle.digest:
         return None
     try:
-        profile = open_bundle(tracker.fetch(asked.champion.digest)).profile()
+        champion = open_bundle(tracker.fetch(asked.champion.digest))
         table = load_adapter("mlops_cli.training.data").read_fitted(project.root, project.config)
-        return _compare(project, profile, table)
+        return _compare(project, champion, table)
     except (EnvironmentFault, InconclusiveError) as e:
         return TrainingDrift(unknown=e.message)
 
 
-def _compare(project: Project, profile: Profile, table: Any) -> TrainingDrift:
+def _compare(project: Project, champion: Bundle, table: Any) -> TrainingDrift:
     window = load_adapter("mlops_cli.monitoring.window")
+    features = {f.name for f in champion.manifest.features}
+    profile = window.without_time(champion.profile(), project.config.data.time, features)
     judge = load_adapter("mlops_cli.monitoring.drift")
     settings = project.config.drift
     alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 BUNDLE = "model"
 METRICS = "metrics.json"
+_ONE_LABEL = (
+    "every row of the hold-out gets the same label: go by the probabilities, or have the model "
+    "judged by how right they are (train.metric: log_loss)"
+)
 PLOTS = "reports/plots"
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
 
@@ -80,6 +84,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     fitted = _fit(work)
     progress.update("judging on the hold-out")
     judgement, predictions = _judge(work, fitted)
+    if work.problem.task != "regression" and _all_alike(predictions):
+        progress.say(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = _bundle(project, work, fitted)
     golden = _prove(project, model, files)
@@ -133,6 +139,12 @@ def _read(project: Project) -> _Work:
         estimator=open_estimator(project.config.train.estimator, problem),
         matrix=events.matrix(problem.features),
     )
+
+
+def _all_alike(predictions: Any) -> bool:
+    """Whether all rows get one label by their probabilities, shape (n,) or (n, classes)."""
+    labels = predictions >= 0.5 if predictions.ndim == 1 else predictions.argmax(axis=1)
+    return bool((labels == labels[0]).all())
 
 
 def _fit(work: _Work) -> Fitted:
