@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from bad_tables import as_csv, columns
-from said import ROWS, Mlops, check, leftovers, mlops_process
+from said import ROWS, Done, Mlops, check, leftovers, mlops_process
 
 TABLE = "data/raw/table.csv"
 
@@ -58,6 +59,34 @@ def test_a_project_that_may_not_be_written(read_only: Path, mlops: Mlops) -> Non
     check(mlops(read_only, "drift", "--current", TABLE, "--bundle", "model"), "read-only-drift")
     check(mlops(read_only, "register", "--first"), "read-only-register")
     check(mlops(read_only, "init", "new", "--data", TABLE, "--target", "y"), "read-only-init")
+
+
+def _as_a_user() -> None:
+    """Take from root what stands above the rights of files: CAP_DAC_* and CAP_FOWNER."""
+    for capability in (1, 2, 3):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def test_a_project_of_somebody_else(project: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a project to somebody else")
+    (project / "metrics.json").unlink()  # so that there is something to do
+    for path in (project, *project.rglob("*")):
+        os.chown(path, 1000, 1000, follow_symlinks=False)
+    before = sorted(project.rglob("*"))
+
+    def asked(*command: object) -> Done:
+        return mlops_process(project, *command, preexec_fn=_as_a_user)
+
+    check(asked("status"), "others-status")
+    check(asked("run"), "others-run")
+    check(asked("score", TABLE, "out.csv", "--bundle", "model"), "others-score")
+    check(asked("register", "--first"), "others-register")
+    check(asked("deploy", "--port", "18473"), "others-deploy")
+    assert sorted(project.rglob("*")) == before
+    (project / TABLE).chmod(0o600)
+    check(asked("score", TABLE, project.parent / "out.csv", "--bundle", "model"), "others-table")
+    assert not (project.parent / "out.csv").exists()
 
 
 @pytest.fixture

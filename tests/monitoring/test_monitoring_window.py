@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mlops_cli.bundle.profile import Categories, ColumnProfile, Profile, Values
-from mlops_cli.monitoring.window import comparable, compare
+from mlops_cli.monitoring.window import comparable, compare, without_time
 
 NUMBERS, TEXTS = Values((1.0,), (9,)), Categories({"a": 9}, 0)
 THEN = Profile(
@@ -33,3 +33,13 @@ def test_columns_that_are_gone_or_of_another_kind_are_left_out_and_the_rest_comp
     held = comparable(THEN, now.schema)
     assert [c.name for c in held.columns] == ["same", "long"]
     assert [c.unseen for c in compare(held, [now])] == [1, 1]
+
+
+def test_time_goes_on_and_is_left_out_unless_the_model_takes_it() -> None:
+    assert [c.name for c in without_time(THEN, "same", {"long"}).columns] == [
+        "became_text",
+        "became_number",
+        "long",
+        "gone",
+    ]
+    assert without_time(THEN, "same", {"same"}) == without_time(THEN, None, {"long"}) == THEN
