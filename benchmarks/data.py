@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from benchmarks.measure import Failed, program, run
+from benchmarks.results import commit
 
 _CONFIG = Path(__file__).with_name("flights.yaml")
 TENFOLD = 10
@@ -35,7 +36,7 @@ def trained(work: Path) -> Path:
         new_project(flights(work), folder)
         run([program("mlops"), "run"], folder)
 
-    return _once(work / "trained", make)
+    return _of_this_commit(work / "trained", make)
 
 
 def new_project(tables: Path, folder: Path) -> None:
@@ -62,7 +63,7 @@ def small_project(folder: Path, data: Path, target: str) -> Path:
         config.write_text(text, encoding="utf-8")
         run([program("mlops"), "run"], made)
 
-    return _once(folder, make)
+    return _of_this_commit(folder, make)
 
 
 def table(work: Path, name: str, sql: str) -> Path:
@@ -74,6 +75,15 @@ def table(work: Path, name: str, sql: str) -> Path:
             connection.execute(f"copy ({sql}) to '{target}' (format parquet)")
 
     return _once(work / name, make) / "table.parquet"
+
+
+def _of_this_commit(folder: Path, make: Callable[[Path], None]) -> Path:
+    """As `_once`, and made again by another commit: else an older one's model is measured."""
+    now = folder.with_name(f"{folder.name}-{commit()}")
+    for older in folder.parent.glob(f"{folder.name}-*"):
+        if older != now or now.name.endswith("+"):
+            shutil.rmtree(older)
+    return _once(now, make)
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:

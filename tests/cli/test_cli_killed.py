@@ -60,12 +60,12 @@ def disturb(
     started = time.monotonic()
     first = mlops(folder, *arguments)
     assert first.returncode == 0, first.stderr
-    hits = 0
     for after, group in moments(times, time.monotonic() - started):
         reset()
-        hits += kill(folder, arguments, after, group=group)
+        while not kill(folder, arguments, after, group=group):  # the first time may be the slowest
+            after *= 0.7
+            reset()
         yield mlops(folder, *arguments)
-    assert hits >= times // 2, f"only {hits} of {times} came before the end"
 
 
 def results(project: Path) -> dict[str, str]:

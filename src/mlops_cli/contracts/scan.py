@@ -11,7 +11,7 @@ from mlops_cli.config.section import format_duration
 from mlops_cli.contracts.conditions import Condition, conditions, is_missing
 from mlops_cli.contracts.model import Contract, Rule, parse_moment
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.tables.base import ROW, Engine, literal, quote
+from mlops_cli.tables.base import ROW, Engine, in_groups, literal, quote
 
 EXAMPLES = 5  # rows that a report names for each broken rule
 _GROUP = 128  # checks of one scan
@@ -91,8 +91,7 @@ def scan(
         _check_rule(engine, relation, rule)
     checks = conditions(contract)
     timed = contract.freshness.column if contract.freshness else ordered_by
-    # DuckDB's time is quadratic in the columns of one query: many checks are made in groups.
-    groups = [checks[i : i + _GROUP] for i in range(0, len(checks), _GROUP)] or [checks]
+    groups = list(in_groups(checks, _GROUP)) or [checks]
     timing = [name for name in (timed, ordered_by) if name]
     parts = [
         engine.rows(

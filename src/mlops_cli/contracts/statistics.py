@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.errors import DataError
-from mlops_cli.tables.base import SOURCE, Engine, literal, quote
+from mlops_cli.tables.base import SOURCE, Engine, in_groups, literal, quote
 
 _ISO_MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*"
 _CELLS = 8  # figures of a column
@@ -105,11 +105,8 @@ def _scan(
 ) -> tuple[int, dict[str, ColumnStatistics], dict[str, int]]:
     """The number of rows, the columns, and how many values of each cannot be cast."""
     rows, found, uncast = 0, dict[str, ColumnStatistics](), dict[str, int]()
-    names = list(types)
-    # DuckDB's time is quadratic in the columns of one query: a wide file is read in groups.
-    for start in range(0, len(names), _GROUP):
-        group = {name: types[name] for name in names[start : start + _GROUP]}
-        rows, columns, wrong = _scan_group(engine, path, group)
+    for group in in_groups(list(types.items()), _GROUP):
+        rows, columns, wrong = _scan_group(engine, path, dict(group))
         found |= columns
         uncast |= wrong
     return rows, found, uncast

@@ -14,7 +14,7 @@ from mlops_cli.features.base import JoinSource, Schemas
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.plan import event_types, join_types
 from mlops_cli.features.table import rejected_rows
-from mlops_cli.tables.base import ROW, SOURCE, Engine, quote
+from mlops_cli.tables.base import ROW, SOURCE, Engine, in_groups, quote
 
 _SHOWN = 80
 _GROUP = 64  # columns of one scan
@@ -61,14 +61,11 @@ def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
     """
     names = set(raw_names(engine, path))
     held = [i for i in inputs if i.name in names]
-    rows: list[tuple[int, int]] = []
-    # DuckDB's time is more than quadratic in the columns of one query.
-    for start in range(0, len(held), _GROUP):
-        found = _first_bad_rows(engine, path, held[start : start + _GROUP])
-        rows += [(row, n) for n, row in enumerate(found, start) if row is not None]
-    if not rows:
+    firsts = (row for g in in_groups(held, _GROUP) for row in _first_bad_rows(engine, path, g))
+    bad = [(row, n) for n, row in enumerate(firsts) if row is not None]
+    if not bad:
         return
-    row, n = min(rows)
+    row, n = min(bad)
     relation = engine.typed_with_source(path, {held[n].name: held[n].type})
     source = quote(SOURCE + held[n].name)
     (value,) = engine.rows(f"select {source} from {relation} where {ROW} = {int(row)}")[0]

@@ -6,15 +6,17 @@ Every engine runs in UTC. A relation is SQL text that stands in a FROM clause. R
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlops_cli.bundle.expressions import ValueType
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 ROW = "__row__"
 SOURCE = "__source__"
@@ -43,7 +45,7 @@ class Engine(Protocol):
         """Free connections and temporary files; then, if all went well, as `check_steady`."""
 
     def check_steady(self) -> None:
-        """Raise `DataError` naming a file that changed since it was first read; then look anew."""
+        """Raise `DataError` naming a file that changed since its first read; watch it no longer."""
 
     def columns(self, path: Path) -> list[Column]:
         """The columns of a CSV or Parquet file, types sniffed over the whole file.
@@ -89,6 +91,16 @@ class Engine(Protocol):
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """Stream the result, in its order, to one Parquet file (whole or not at all); its rows."""
+
+
+def in_groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in groups of `size`, each for a query of its own.
+
+    DuckDB's time is more than quadratic in the columns of one query, and linear in the queries,
+    though each reads a CSV file anew.
+    """
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def quote(name: str) -> str:
