@@ -27,7 +27,7 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Simulations and long searches: coverage of intervals, false alarms, fuzzing."""
     _install(session)
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", "-m", "slow", "-n", "2", *session.posargs)
     logging.getLogger("nox").setLevel(logging.ERROR)
 
 
