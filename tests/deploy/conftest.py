@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import bundles
+import servers
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.deploy.base import Release
 from mlops_cli.deploy.local import LocalTarget
 from mlops_cli.progress import Progress
 
 
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture
 def free_port() -> int:
-    return _free_port()
+    return servers.free_port()
 
 
 @pytest.fixture
 def another_port(free_port: int) -> int:
-    return next(p for _ in range(100) if (p := _free_port()) != free_port)
+    return next(p for _ in range(100) if (p := servers.free_port()) != free_port)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 import pytest
 from bad_tables import as_csv, columns
 from said import ROWS, Done, Mlops, check, leftovers, mlops_process
+
+from servers import free_port
 
 TABLE = "data/raw/table.csv"
 
@@ -137,9 +138,7 @@ def test_a_locked_database(project: Path) -> None:
 
 @pytest.fixture
 def nobody_there() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    return free_port()
 
 
 @pytest.mark.parametrize(

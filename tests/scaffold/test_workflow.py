@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from ruamel.yaml import YAML
 
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from mlops_cli.scaffold.init import init
+from servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ".github/workflows/mlops.yml"
@@ -312,9 +312,3 @@ def clone(project: Path, folder: Path) -> Path:
     git(project, "commit", "-qam", "a remote")
     git(folder, "clone", "-q", "--depth", "2", f"file://{project}", "clone")
     return folder / "clone"
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])

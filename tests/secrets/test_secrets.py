@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,10 @@ import planted
 import pytest
 from ruamel.yaml import YAML
 
+from servers import MlflowServer, free_port
+
 HERE = Path(sys.executable).parent
+TABLE = "data/raw/parcels.csv"
 
 
 @dataclass
@@ -121,12 +123,6 @@ def started(machine: Machine) -> None:
     machine.planted.add(machine.project / ".git/config")
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 def failing(machine: Machine) -> None:
     """Commands that fail with a URL, a variable or a login in their hands."""
     away = f"http://me:{planted.AWAY}@127.0.0.1:9"
@@ -137,7 +133,7 @@ def failing(machine: Machine) -> None:
     database = f"postgresql+nosuchdriver://me:{planted.AWAY}@127.0.0.1/x"
     machine.mlops("status", code=8, MLFLOW_TRACKING_URI=database)
     machine.mlops("config", code=2, PLANTED_CONTEXT="", MLOPS_PROJECT=away)
-    machine.mlops("score", "data/raw/parcels.csv", f"{away}/out.csv", code=2)
+    machine.mlops("score", TABLE, f"{away}/out.csv", code=2)
     machine.mlops("drift", "--current", f"s3://{planted.AWAY}@bucket/x.csv", "--json", code=2)
     configure(machine, deploy={"port": "${GITHUB_TOKEN}"})
     machine.mlops("config", "--json", code=2)
@@ -160,8 +156,8 @@ def watched_loop(machine: Machine) -> None:
         assert not any(environments.values()), environments
         machine.mlops("status", "--json")
         machine.mlops("logs", "--json")
-        machine.mlops("score", "data/raw/parcels.csv", "scored.csv")
-        machine.mlops("drift", "--current", "data/raw/parcels.csv", "--json")
+        machine.mlops("score", TABLE, "scored.csv")
+        machine.mlops("drift", "--current", TABLE, "--json")
         machine.mlops("deploy", "--plan", "--json")
         machine.mlops("status")
         machine.run(
@@ -181,6 +177,27 @@ def test_a_whole_run_leaves_no_secret_anywhere(machine: Machine) -> None:
     assert watcher.looks > 0
     assert watcher.leaks == {}
     failing(machine)
+    assert machine.leaks() == {}
+
+
+@pytest.mark.slow
+def test_a_registry_with_a_login_keeps_no_secret(machine: Machine) -> None:
+    started(machine)
+    there = {"context": "${PLANTED_CONTEXT}", "image": "registry.example.com/parcels:1"}
+    configure(machine, tracking={"uri": "${PLANTED_SERVER}"}, deploy={"kubernetes": there})
+    (machine.folder / "server").mkdir()
+    store = ("--backend-store-uri", "sqlite:///runs.db", "--artifacts-destination", "./files")
+    server = MlflowServer(machine.folder / "server", *store)
+    try:
+        login = server.wait().url.replace("//", f"//me:{planted.AWAY}@")
+        for command in (("run",), ("status", "--json"), ("report",), ("score", TABLE, "out.csv")):
+            machine.mlops(*command, PLANTED_SERVER=login)
+        for target in ("docker", "kubernetes", "local"):
+            asked = ("deploy", "--target", target, "--render", f"rendered-{target}")
+            machine.mlops(*asked, PLANTED_SERVER=login)
+    finally:
+        server.stop()
+    assert len(list((machine.folder / "server/files").rglob("manifest.json"))) == 1
     assert machine.leaks() == {}
 
 

@@ -24,12 +24,7 @@ from mlops_cli.stages.deploy import deploy, plan, render
 from mlops_cli.stages.logs import logs
 from mlops_cli.stages.status import status
 from mlops_cli.tracking import open_tracking
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from servers import free_port
 
 
 @pytest.fixture

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,14 +14,9 @@ from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord, TrialRecord
+from servers import MlflowServer, free_port
 
 Bundles = Callable[[bytes], Bundle]
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def get(url: str) -> bytes:
@@ -35,47 +24,11 @@ def get(url: str) -> bytes:
         return bytes(answer.read())
 
 
-class Server:
-    """`mlflow server` in its own process group, ended with all that it started."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-        quiet = {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        self._process = subprocess.Popen(
-            [*command, *options],
-            cwd=folder,
-            env={**os.environ, **quiet},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def wait(self) -> Server:
-        end = time.monotonic() + 90
-        while time.monotonic() < end:
-            try:
-                get(f"{self.url}/health")
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return self
-        raise AssertionError("mlflow server does not come up")
-
-    def stop(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
     (folder / "runs.db").write_bytes(database.read_bytes())
-    made = Server(
+    made = MlflowServer(
         folder, "--backend-store-uri", "sqlite:///runs.db", "--artifacts-destination", "./files"
     )
     try:
@@ -121,7 +74,7 @@ def test_mlflows_own_ui_shows_a_projects_files(used: Path, bundle: Bundles) -> N
     run_id = tracker.log_run(RunRecord("train"))
     made = bundle(b"one")
     tracker.register(made, run_id=run_id)
-    ui = Server(used, "--backend-store-uri", "sqlite:///mlflow.db")
+    ui = MlflowServer(used, "--backend-store-uri", "sqlite:///mlflow.db")
     try:
         url = ui.wait().url
         listed = json.loads(get(f"{url}/api/2.0/mlflow/artifacts/list?run_id={run_id}&path=bundle"))
