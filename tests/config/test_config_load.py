@@ -77,5 +77,8 @@ def test_the_environment_names_the_overlay_where_nobody_else_does(
     monkeypatch.setenv("MLOPS_ENV", "prod")
     assert load_project(tmp_path).config.deploy.port == 8002
     assert load_project(tmp_path, env="test").config.deploy.port == 8003
+    (tmp_path / "mlops.prod.yaml").write_text("deploy: {prot: 1}\n")
+    with pytest.raises(UsageError, match=r"mlops\.prod\.yaml: unknown key `deploy\.prot`"):
+        load_project(tmp_path)
     monkeypatch.setenv("MLOPS_ENV", "")
     assert load_project(tmp_path).config.deploy.port == 8001

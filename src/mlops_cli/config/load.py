@@ -51,8 +51,9 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
         sources |= dict.fromkeys(_keys(overlay), f"mlops.{env}.yaml")
         raw = _merge(raw, overlay)
     raw = _fill_variables(raw, sources)
+    file = f"{CONFIG} with mlops.{env}.yaml" if env else CONFIG
     filled = {key: source for key, source in sources.items() if source.startswith("${")}
-    config = check_config(raw, file=CONFIG, filled=filled)
+    config = check_config(raw, file=file, filled=filled)
     gates = [g.metric for g in config.register_.gates if isinstance(g, MetricGate)]
     check_metrics(config.task, config.metric, gates)
     return Project(root=root, config=config, sources=sources)

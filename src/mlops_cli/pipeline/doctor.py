@@ -167,6 +167,8 @@ def _tables(project: Project) -> str:
 
 
 def _dvc_yaml(project: Project) -> str:
+    if not (project.root / ".dvc").is_dir():
+        raise MlopsError("the project is no DVC repository: .dvc is missing", hint="dvc init")
     check_dvc_yaml(project)
     return "is what mlops.yaml asks for"
 

@@ -170,7 +170,7 @@ def _uncommitted(paths: Sequence[str]) -> Iterator[str]:
         yield ""
         yield (
             f"Not committed as this run made them: {_names(paths)}. "
-            "Type `mlops run`, and commit what it changes."
+            "Commit them as `mlops run` leaves them."
         )
 
 

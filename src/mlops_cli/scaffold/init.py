@@ -13,6 +13,7 @@ from typing import Any
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.files import temporary_beside
 from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.root import CONFIG
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
@@ -118,7 +119,11 @@ def _name(directory: Path) -> str:
 
 def _check_free(directory: Path) -> None:
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
-        raise UsageError(f"{directory} exists and is not empty", hint="name a new folder")
+        whole = (directory / CONFIG).is_file()  # such as of an init killed as it ended
+        raise UsageError(
+            f"{directory} exists and is not empty",
+            hint=f"it is a project: cd {directory} && mlops run" if whole else "name a new folder",
+        )
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
     if named:
         path = Path(named[1] or named[2])
         return _csv_fault(path) or DataError(f"{path.name}: {_first_words(complaint)}", hint=_HINT)
-    if lacks := re.search(_OF_THE_MACHINE, re.sub(r'"[^"]*"', "", said), re.I):
+    without_paths = re.sub(r'/[^"\\]*', "", said)  # a folder may be called read-only
+    if lacks := re.search(_OF_THE_MACHINE, without_paths, re.I):
         return EnvironmentFault(f"{lacks[0].lower()}{_named_file(said)}", hint=_ROOM)
     for path in files:
         if path.is_file() and (fault := _parquet_fault(path)):
