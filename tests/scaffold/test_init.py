@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import DataError, MlopsError, UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
-from mlops_cli.scaffold import init as scaffold_init
+from mlops_cli.scaffold import place
 from mlops_cli.scaffold.init import InitResult, init
 from mlops_cli.stages import STAGES
 
@@ -87,9 +88,9 @@ def test_in_the_current_folder_nothing_is_written_above_its_parent(
     data, _ = trips(tmp_path)
     (tmp_path / "a/trips").mkdir(parents=True)
     asked: list[Path] = []
-    real = scaffold_init.temporary_beside
+    real = place.temporary_beside
     monkeypatch.setattr(
-        scaffold_init, "temporary_beside", lambda path: asked.append(made := real(path)) or made
+        place, "temporary_beside", lambda path: asked.append(made := real(path)) or made
     )
     monkeypatch.chdir(tmp_path / "a/trips")
     made(Path(), data)
@@ -303,6 +304,30 @@ def test_a_folder_in_use_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not empty"):
         made(tmp_path / "p", data)
     assert (tmp_path / "p" / "x").read_text() == "1"
+
+
+@pytest.mark.parametrize("gone", [(), ("mlops.yaml", "tests", ".github"), (".git", "data")])
+def test_an_init_that_was_killed_may_be_repeated(tmp_path: Path, gone: tuple[str, ...]) -> None:
+    data, _ = trips(tmp_path)
+    root = tmp_path / "p"
+    first = made(root, data)
+    for name in gone:  # they are moved one by one into a folder that was there
+        shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
+    assert made(root, data) == first
+    assert git(root, "status", "--porcelain") == ""
+    assert len(git(root, "log", "--oneline").splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["mlops.yaml", ".gitignore", "data/raw/trips.parquet", "new"])
+def test_what_was_changed_since_is_not_lost(tmp_path: Path, name: str) -> None:
+    data, _ = trips(tmp_path)
+    made(tmp_path / "p", data)
+    with (tmp_path / "p" / name).open("a") as file:
+        file.write("# mine\n")
+    content = (tmp_path / "p" / name).read_bytes()
+    with pytest.raises(UsageError, match="not empty"):
+        made(tmp_path / "p", data)
+    assert (tmp_path / "p" / name).read_bytes() == content
 
 
 def test_names_that_yaml_sql_and_csv_stumble_over(tmp_path: Path) -> None:

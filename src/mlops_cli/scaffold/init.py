@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import temporary_beside
 from mlops_cli.config.load import Project, load_project
-from mlops_cli.config.root import CONFIG
-from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
 from mlops_cli.scaffold.files import Plan, write_files
+from mlops_cli.scaffold.place import check_free, new_folder
 from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git, unstage
 from mlops_cli.scaffold.study import Guess, study_file
 from mlops_cli.tables import open_engine
@@ -53,6 +50,8 @@ def init(
 ) -> InitResult:
     """Make a project in `directory`, which does not exist or is empty, named after its last part.
 
+    An init that was killed there may be repeated, as long as nothing was changed since.
+
     `data` is a CSV or Parquet file, `target` a column of it or `name = expression`, `time` the
     column that says when an event happened. The file is copied and put under DVC; with
     `reference` it stays where it is. `finish` is called with the project before the first commit.
@@ -61,7 +60,7 @@ def init(
     leaves nothing to learn. Nothing is left behind then.
     """
     name = _name(directory)
-    _check_free(directory)
+    check_free(directory)
     if not target.strip():
         raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
     if not data.is_file():
@@ -77,7 +76,7 @@ def init(
             reference=reference,
             folder=path_in_git(directory) if git else None,
         )
-        with _new_folder(directory) as root:
+        with new_folder(directory) as root:
             progress.update(f"making {directory}")
             files = write_files(root, plan)
             bring_data(data, root / plan.table, reference=reference)
@@ -115,43 +114,6 @@ def _name(directory: Path) -> str:
             hint="letters, digits, `.`, `_` and `-`, at most 63, the first no sign",
         )
     return name
-
-
-def _check_free(directory: Path) -> None:
-    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
-        whole = (directory / CONFIG).is_file()  # such as of an init killed as it ended
-        raise UsageError(
-            f"{directory} exists and is not empty",
-            hint=f"it is a project: cd {directory} && mlops run" if whole else "name a new folder",
-        )
-
-
-@contextmanager
-def _new_folder(directory: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `directory` when the block ends without an error."""
-    place = directory.resolve()  # `.` has no name of its own
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(place)
-        temporary.mkdir()
-    except OSError as e:
-        raise EnvironmentFault(
-            f"cannot make {directory}: {e.strerror}", hint="choose another place"
-        ) from e
-    try:
-        yield temporary
-        _move(temporary, directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move(temporary: Path, directory: Path) -> None:
-    if not directory.exists():
-        temporary.rename(directory)
-        return
-    # Somebody may stand in the empty folder: what is made moves into it.
-    for entry in sorted(temporary.iterdir()):
-        entry.rename(directory / entry.name)
 
 
 def _result(directory: Path, plan: Plan, files: list[str]) -> InitResult:

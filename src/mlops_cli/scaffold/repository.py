@@ -45,8 +45,10 @@ def unstage(folder: Path) -> None:
 
 
 def first_commit(folder: Path, message: str) -> None:
-    """Commit what the folder holds; where git has no identity, under one of our own."""
+    """Commit what the folder holds, if it is not; without an identity under one of our own."""
     _git(folder, "add", "--", ".")
+    if not _git(folder, "status", "--porcelain", "--", "."):
+        return
     who = [] if _has_identity(folder) else _FALLBACK
     # A new project's first commit is not the place for a passphrase prompt.
     _git(folder, *who, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, "--", ".")
