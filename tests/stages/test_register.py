@@ -17,7 +17,7 @@ import pytest
 
 from mlops_cli.config.load import load_project
 from mlops_cli.config.model import TrackingConfig
-from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError, UsageError
+from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import ask_first, register
 from mlops_cli.stages.status import status
@@ -235,13 +235,6 @@ def test_a_bound_refuses_whoever_is_champion(project: Path) -> None:
         register(load_project(project))
     assert decision(project)["gates"][0]["bound"] == 0.99
     assert decision(project)["champion"]["digest"] == champion(project)
-
-
-def test_a_gate_on_a_metric_that_nobody_computes(project: Path) -> None:
-    configure(project, register={"gates": [{"metric": "rok_auc", "min": 0.5}]})
-    with pytest.raises(UsageError, match="rok_auc") as said:
-        register(load_project(project))
-    assert said.value.hint == "did you mean `roc_auc`?"
 
 
 def test_a_champion_that_answers_another_question_decides_nothing(project: Path) -> None:
