@@ -116,18 +116,20 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
     not looked at.
     """
     counters = [_counter(c) for c in profile.columns]
-    present = [0] * len(counters)
+    present = np.zeros(len(counters), dtype=np.int64)
+    counting: Iterable[int] = [0] * len(counters)
     rows = 0
     # Arithmetic on whole columns: numpy and Arrow let go of the lock for it.
     with ThreadPoolExecutor(cores()) as pool:
-        for batch in batches:
+        for batch in batches:  # read while the one before is counted
+            present += np.fromiter(counting, dtype=np.int64)
             rows += batch.num_rows
             columns = [batch.column(c.name) for c in profile.columns]
-            added = pool.map(lambda counter, column: counter.add(column), counters, columns)
-            present = [total + there for total, there in zip(present, added, strict=True)]
+            counting = pool.map(lambda counter, column: counter.add(column), counters, columns)
+        present += np.fromiter(counting, dtype=np.int64)
     return [
         counter.compare(column, rows, rows - there)
-        for column, counter, there in zip(profile.columns, counters, present, strict=True)
+        for column, counter, there in zip(profile.columns, counters, present.tolist(), strict=True)
     ]
 
 
