@@ -18,7 +18,7 @@ from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, DataError
 from mlops_cli.serving.models import load_model
-from mlops_cli.stages.train import train
+from mlops_cli.stages.train import _all_alike, train
 from mlops_cli.stages.tune import tune
 from mlops_cli.tables.matrix import encode
 
@@ -168,3 +168,10 @@ def test_a_class_that_the_training_part_lacks_is_named(tmp_path):
     pq.write_table(table.set_column(i, "__target__", [target]), file)
     with pytest.raises(DataError, match="'high'"):
         tune(project)
+
+
+def test_one_label_for_all_is_seen() -> None:
+    assert _all_alike(np.array([0.1, 0.4]))
+    assert not _all_alike(np.array([0.1, 0.5]))
+    assert _all_alike(np.array([[0.1, 0.9, 0.0], [0.2, 0.5, 0.3]]))
+    assert not _all_alike(np.array([[0.1, 0.9, 0.0], [0.6, 0.1, 0.3]]))

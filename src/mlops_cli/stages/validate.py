@@ -92,7 +92,7 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
         if not now:
             engine.write_parquet(rejected_sql(selects), project.root / REJECTED)
             write_text(project.root / REPORT, report_json(result))
-    _judge(project, result, held, progress)
+    _judge(project, result, held, progress, listed=not now)
     return result
 
 
@@ -247,15 +247,18 @@ def _bad_row(bad: BadRow) -> str:
 
 
 def _judge(
-    project: Project, result: ValidateResult, held: Sequence[_Held], progress: Progress
+    project: Project,
+    result: ValidateResult,
+    held: Sequence[_Held],
+    progress: Progress,
+    *,
+    listed: bool,
 ) -> None:
     verdicts = [verdict for table in held if (verdict := _verdict(project, table))]
     if verdicts:
-        raise DataError(
-            "; ".join(verdicts)[:1500],
-            hint=f"{REPORT} and {REJECTED} list what broke; mend the data, or the contract "
-            f"{held[0].contract_file} where the data is right",
-        )
+        where = f"{REPORT} and {REJECTED} list what broke; " if listed else ""
+        mend = f"mend the data, or the contract {held[0].contract_file} where the data is right"
+        raise DataError("; ".join(verdicts)[:1500], hint=where + mend)
     for table in held:
         if table.found.violations:
             progress.say(f"{table.table}: {_told(table.found.violations)}")
