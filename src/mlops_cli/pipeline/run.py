@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.files import write_text
 from mlops_cli.config.load import Project
 from mlops_cli.config.root import CONFIG
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -21,7 +23,7 @@ from mlops_cli.pipeline.dvc_yaml import (
 from mlops_cli.pipeline.example import REQUEST, refresh_request
 from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
-from mlops_cli.pipeline.unchanged import Sight, look, remember
+from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.warm.leader import warm_parent
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
@@ -39,7 +41,8 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     seen = _look(project)
     done = _reproduce(project, targets, progress)
     if not done and not targets and seen and seen == _look(project):
-        remember(project.root, seen)
+        with suppress(OSError):  # this run ended well, whatever the next one has to look at
+            write_text(project.root / RECORD, record_of(seen))
     if "train" in done and refresh_request(project):
         progress.say(f"{REQUEST} brought up to date: the model takes other inputs now")
     return RunResult(

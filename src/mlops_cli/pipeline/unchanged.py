@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import mlops_cli.stages
-from mlops_cli.bundle.files import write_text
 from mlops_cli.config.root import CONFIG
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 
-_RECORD = ".mlops/unchanged.json"
+RECORD = ".mlops/unchanged.json"
 _DVC = ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc/config", ".dvc/config.local")
 _RELEASE = mlops_cli.stages.__file__  # another release of ours may compute something else
 
@@ -41,16 +39,14 @@ def look(root: Path, paths: Iterable[str]) -> Sight:
     return sight
 
 
-def remember(root: Path, sight: Sight) -> None:
-    """Keep `sight`, taken before DVC said that nothing is to be done."""
-    known = {"release": _stat(Path(_RELEASE)), "files": sight}
-    with suppress(OSError):  # a run that ended well must not fail for what makes the next faster
-        write_text(root / _RECORD, json.dumps(known))
+def record_of(sight: Sight) -> str:
+    """What to keep as `RECORD` of a sight that was taken before DVC said: nothing is to be done."""
+    return json.dumps({"release": _stat(Path(_RELEASE)), "files": sight})
 
 
 def _as_recorded(root: Path) -> bool:
     try:
-        known = json.loads((root / _RECORD).read_bytes())
+        known = json.loads((root / RECORD).read_bytes())
         return bool(known["release"] == _stat(Path(_RELEASE))) and all(
             _stat(root / path) == seen for path, seen in known["files"].items()
         )
