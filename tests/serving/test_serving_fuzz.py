@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import random
@@ -128,6 +129,7 @@ OTHERS = (
     ),
 )
 NAMES = [i.name for i in bundles.INPUTS]
+CLOSED = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
 KEYS = (*NAMES, *NAMES, "further", "", "origin ", "Origin", "\\u006frigin", "__proto__", "a:b")
 
 
@@ -154,16 +156,20 @@ class Server:
         return answer.status, json.loads(content)
 
     def raw(self, sent: bytes) -> bytes:
-        """All that the server says to bytes, until it or this client has nothing to say."""
+        """All that the server says to bytes, until it or this client has nothing to say.
+
+        A server that has heard enough closes, at whatever this client is about then.
+        """
+        said = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
-            client.sendall(sent)
-            client.shutdown(socket.SHUT_WR)
-            said = b""
             try:
+                client.sendall(sent)
+                client.shutdown(socket.SHUT_WR)
                 while part := client.recv(65536):
                     said += part
-            except ConnectionResetError:
-                pass
+            except OSError as e:
+                if e.errno not in CLOSED:
+                    raise
         return said
 
     def expected(self, event: Mapping[str, Any]) -> float:
