@@ -196,6 +196,9 @@ def test_a_gate_that_says_no_is_exit_4_and_the_champion_stays(project: Path) -> 
     assert champion() == before
     decision = json.loads((project / "decision.json").read_text())
     assert decision["passed"] is False
+    told = mlops(project, "status").stdout
+    refused = decision["digest"][:12]
+    assert re.search(rf"^model +{refused}, REFUSED by its gates: roc_auc >= 0.9999: ", told, re.M)
 
 
 def test_missing_sections_and_contracts_are_added_by_the_next_run(project: Path) -> None:
@@ -239,6 +242,7 @@ def test_status_tells_where_the_project_stands(project: Path) -> None:
     said = mlops(project, "status").stdout
     assert f"champion    {digest(project)[:12]}" in said
     assert re.search(r"^tune +up to date$", said, re.M)
+    assert re.search(rf"^model +{digest(project)[:12]}, passed its gates$", said, re.M)
     assert re.search(r"^deployed +nothing$", said, re.M)
 
 

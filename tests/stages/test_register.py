@@ -20,7 +20,7 @@ from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import ask_first, register
-from mlops_cli.stages.status import status
+from mlops_cli.stages.status import DecisionStatus, status
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
@@ -165,7 +165,9 @@ def test_the_first_model_becomes_the_champion(with_champion: Path, trained: Path
         "value": holdout["roc_auc"],
         "bound": 0.6,
     }
-    found = status(load_project(with_champion)).champion
+    told = status(load_project(with_champion))
+    assert told.decision == DecisionStatus(made["digest"], made["digest"][:12], passed=True, why=())
+    found = told.champion
     assert found is not None
     assert (found.digest, found.metric, found.metric_name) == (
         champion(with_champion),
@@ -189,6 +191,10 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     with pytest.raises(GateError) as said:
         register(load_project(project))
     refused = decision(project)
+    told = status(load_project(project)).decision
+    assert told is not None
+    assert (told.digest, told.passed) == (refused["digest"], False)
+    assert told.why[0].startswith("champion: not_worse: roc_auc is ")
     assert said.value.exit_code == 4
     assert good[:12] in said.value.message
     assert refused["passed"] is False
@@ -309,7 +315,8 @@ def test_status_of_a_project_where_nothing_ran(tmp_path: Path) -> None:
     configure(tmp_path)
     before = sorted(tmp_path.iterdir())
     found = status(load_project(tmp_path), stages={"validate": "not run yet"})
-    assert (found.champion, found.metrics, found.drift, found.deployments) == (None, None, None, ())
+    assert (found.champion, found.decision, found.metrics, found.drift) == (None, None, None, None)
+    assert found.deployments == ()
     assert [(s.name, s.state) for s in found.stages] == [("validate", "not run yet")]
     assert {m.name for m in found.missing} == {
         "data/raw/parcels.parquet",

@@ -11,7 +11,7 @@ from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 
 if TYPE_CHECKING:
-    from mlops_cli.stages.status import StatusResult
+    from mlops_cli.stages.status import DecisionStatus, StatusResult
 
 
 def status_command(
@@ -43,6 +43,8 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
         yield stage.name, stage.state
     for part, metrics in (result.metrics or {}).items():
         yield part, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    if result.decision:
+        yield "model", _model(result, result.decision)
     yield "champion", _champion(result)
     for d in result.deployments:
         health = "healthy" if d.healthy else "NOT HEALTHY"
@@ -56,6 +58,14 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
         yield "drift", f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
     for missing in result.missing:
         yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"
+
+
+def _model(result: StatusResult, decision: DecisionStatus) -> str:
+    if not decision.passed:
+        return f"{decision.version}, REFUSED by its gates: {'; '.join(decision.why)}"
+    if result.champion and result.champion.digest != decision.digest:
+        return f"{decision.version}, passed its gates, and another is the champion since"
+    return f"{decision.version}, passed its gates"
 
 
 def _champion(result: StatusResult) -> str:

@@ -19,6 +19,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
 from mlops_cli.deploy.base import Deployment
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.lost import lost_champion
 from mlops_cli.tracking import open_tracking
 
@@ -52,6 +53,16 @@ class ChampionStatus:
     metrics: Mapping[str, float]
     number: str
     registry: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionStatus:
+    """What the gates said of the model of the last run; `why` names each gate that refused it."""
+
+    digest: str
+    version: str
+    passed: bool
+    why: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class StatusResult:
     project: str
     stages: tuple[StageStatus, ...]
     metrics: Mapping[str, Any] | None
+    decision: DecisionStatus | None
     champion: ChampionStatus | None
     deployments: tuple[DeploymentStatus, ...]
     unreachable: tuple[UnreachableTarget, ...]
@@ -122,12 +134,21 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stages.items()),
         metrics=_read_json(project.root / METRICS),
+        decision=_decision(project.root),
         champion=champion,
         deployments=deployments,
         unreachable=unreachable,
         drift=_drift(project),
         missing=(*(() if champion else _lost(project.root, tracker.address)), *_missing(project)),
     )
+
+
+def _decision(root: Path) -> DecisionStatus | None:
+    found = read_decision(root)
+    if found is None:
+        return None
+    why = tuple(f"{g.gate}: {g.why}" for g in found.gates if not g.passed)
+    return DecisionStatus(found.digest, short(found.digest), found.passed, why)
 
 
 def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
