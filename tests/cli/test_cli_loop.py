@@ -212,7 +212,9 @@ def test_a_table_that_is_gone_says_how_to_bring_it_back(project: Path) -> None:
     (project / "data/raw/parcels.csv").unlink()
     said = mlops(project, "run", code=2).stderr
     assert "data/raw/parcels.csv" in said
-    assert "dvc pull" in said
+    assert "`dvc checkout`, or `dvc pull`" in said
+    assert dvc(project, "checkout").returncode == 0
+    mlops(project, "run")
 
 
 def test_outside_a_project_it_says_how_to_make_one(tmp_path: Path) -> None:

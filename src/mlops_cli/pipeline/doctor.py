@@ -162,7 +162,9 @@ def _dvc(project: Project) -> str:
 
 def _tables(project: Project) -> str:
     if missing := [t for t in tables_of(project) if not (project.root / t).is_file()]:
-        raise MlopsError(f"{missing[0]} does not exist", hint="fetch it: `dvc pull`")
+        raise MlopsError(
+            f"{missing[0]} does not exist", hint="bring it back: `dvc checkout` or `dvc pull`"
+        )
     return ", ".join(tables_of(project))
 
 

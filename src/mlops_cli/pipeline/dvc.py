@@ -146,7 +146,7 @@ def _typed(e: DvcException, *, where: str = "") -> MlopsError:
     if unknown := re.search(r"Stage '(.+)' not found inside", said):
         return _unknown_stage(unknown[1])
     if "missing data" in text or "does not exist" in text:
-        return UsageError(text, hint="bring the file back: `dvc pull`, `dvc checkout`, or copy it")
+        return UsageError(text, hint="bring the file back: `dvc checkout`, `dvc pull`, or copy it")
     return EnvironmentFault(text, hint="`dvc doctor` and `dvc status` tell more")
 
 

@@ -78,7 +78,9 @@ def _check_tables(project: Project) -> None:
         kept = (project.root / f"{table}.dvc").is_file()
         raise UsageError(
             f"mlops.yaml names the table {table}, and {project.root / table} does not exist",
-            hint="fetch it: `dvc pull`" if kept else f"put the file there, or `dvc add {table}`",
+            hint="bring it back: `dvc checkout`, or `dvc pull` from where your team keeps it"
+            if kept
+            else f"put the file there, or `dvc add {table}`",
         )
 
 

@@ -229,7 +229,9 @@ def _missing(project: Project) -> tuple[Missing, ...]:
 def _table_fault(root: Path, table: str) -> Missing | None:
     file = root / table
     if not file.exists():
-        return Missing(table, "the table is not here", "dvc pull, or bring the file")
+        return Missing(
+            table, "the table is not here", "dvc checkout or dvc pull, or bring the file"
+        )
     if not file.resolve().is_relative_to(root.resolve()):
         why = "the table stands outside the project"
         return Missing(table, why, "copy it into data/raw/, and `dvc add` it")
