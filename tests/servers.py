@@ -1,14 +1,19 @@
-"""Real servers for the tests: MLflow's own, and ports that nobody listens on."""
+"""Real servers for the tests: MLflow's own, registries, and ports that nobody listens on."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
@@ -52,3 +57,82 @@ class MlflowServer:
     def stop(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+class ImageRegistry:
+    """Debian's `docker-registry` on a free port of this machine, for one user with a password."""
+
+    def __init__(self, folder: Path, htpasswd: str) -> None:
+        self.name = f"127.0.0.1:{free_port()}"
+        (folder / "htpasswd").write_text(htpasswd + "\n")
+        settings = {
+            "version": 0.1,
+            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
+            "http": {"addr": self.name},
+            "auth": {"htpasswd": {"realm": "here", "path": str(folder / "htpasswd")}},
+        }
+        (folder / "registry.yml").write_text(json.dumps(settings))  # JSON is YAML, too
+        self._process = subprocess.Popen(
+            ["docker-registry", "serve", str(folder / "registry.yml")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait(self) -> ImageRegistry:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"http://{self.name}/v2/", timeout=10).close()
+            except urllib.error.HTTPError as e:
+                if e.code != 401:
+                    raise
+                return self
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("docker-registry does not come up")
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class PackageIndex(ThreadingHTTPServer):
+    """A private package index (PEP 503) of the wheels in a folder, behind a user and a password."""
+
+    def __init__(self, wheels: Path, login: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Wheels)
+        self.wheels = {wheel.name: wheel for wheel in wheels.glob("*.whl")}
+        self.login = "Basic " + base64.b64encode(login.encode()).decode()
+        self.fetched = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Wheels(BaseHTTPRequestHandler):
+    server: PackageIndex
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] != self.server.login:
+            return self._answer(401, b"", ("WWW-Authenticate", 'Basic realm="here"'))
+        wheel = self.server.wheels.get(self.path.rpartition("/")[2])
+        if wheel is not None:
+            self.server.fetched += 1
+            return self._answer(200, wheel.read_bytes())
+        asked = self.path.strip("/").rpartition("/")[2].replace("-", "_")
+        found = [n for n in self.server.wheels if n.lower().startswith(f"{asked}-")]
+        page = "".join(f'<a href="/files/{name}">{name}</a>' for name in found)
+        return self._answer(200, page.encode(), ("Content-Type", "text/html"))
+
+    def _answer(self, status: int, content: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (*headers, ("Content-Length", str(len(content)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass

@@ -39,12 +39,14 @@ URLS = {
 }
 REMOTE = "planted-dvc-remote-pa55"
 REGISTRY = "planted-registry-login"
+REGISTRY_BCRYPT = "$2b$05$XBmZ372AHOq/JPZkTvzzC.ZWJ9d0GSL37DogLdckcZUxqcpUDg.ri"
+INDEX = "planted-private-index-pa55"
 KUBE = "planted-kubeconfig-t0ken"
 AWAY = "planted-server-that-is-away"
 SECRETS = (
     *(value for name, value in PLAIN.items() if not name.endswith("USERNAME")),
     *(password for _, password in URLS.values()),
-    *(REMOTE, REGISTRY, KUBE, AWAY),
+    *(REMOTE, REGISTRY, INDEX, KUBE, AWAY),
 )
 
 

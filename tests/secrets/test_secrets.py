@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import planted
 import pytest
 from ruamel.yaml import YAML
 
-from servers import MlflowServer, free_port
+from servers import ImageRegistry, MlflowServer, PackageIndex, free_port
 
 HERE = Path(sys.executable).parent
 TABLE = "data/raw/parcels.csv"
@@ -229,6 +230,42 @@ def test_an_image_holds_no_secret(machine: Machine, image: str) -> None:
     assert len(saved) > 10_000_000
     assert planted.leaks_in_image(saved) == set()
     assert machine.leaks() == {}
+    through_a_private_index(machine)
+    if shutil.which("docker-registry"):
+        pushed_with_a_login(machine)
+    assert machine.leaks() == {}
+
+
+def through_a_private_index(machine: Machine) -> None:
+    """The wheels once more, from an index whose URL has a password: a wrong one, then the right."""
+    asked = (machine.project / "model/requirements.txt").read_text()
+    known = Path(os.environ["XDG_CACHE_HOME"]).glob("mlops-cli/images/*/wheels")
+    fetched = next(w for w in known if (w / "requirements.txt").read_text() == asked)
+    cache = str(machine.home / ".cache")
+    with PackageIndex(fetched, f"pip:{planted.INDEX}") as index:
+        for password, code in ((planted.AWAY, 8), (planted.INDEX, 0)):
+            url = f"http://pip:{password}@{index.host}/simple"
+            there = {"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": "", "XDG_CACHE_HOME": cache}
+            machine.mlops("package", "--build", "--json", code=code, **there)
+        index.shutdown()
+        assert index.fetched == len(index.wheels) > 3
+
+
+def pushed_with_a_login(machine: Machine) -> None:
+    (machine.folder.parent / "registry").mkdir()
+    server = ImageRegistry(machine.folder.parent / "registry", f"me:{planted.REGISTRY_BCRYPT}")
+    logins = machine.home / ".docker/config.json"
+    try:
+        known = json.loads(logins.read_text())
+        known["auths"][server.wait().name] = known["auths"]["registry.example.com"]
+        logins.write_text(json.dumps(known))
+        configure(machine, deploy={"registry": f"{server.name}/team"})
+        said = machine.mlops("package", "--push", "--json")
+        pushed = json.loads(said)["result"]["pushed"]
+        assert pushed.startswith(f"{server.name}/team/parcels:")
+        subprocess.run(["docker", "image", "rm", pushed], capture_output=True, check=True)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("secret", planted.SECRETS)
