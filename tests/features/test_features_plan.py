@@ -35,11 +35,13 @@ JOIN = {
 }
 
 
-def layout(features, *, task="binary", target="late = arr_delay > 15", time="time_hour"):
+def layout(
+    features, *, task="binary", target="late = arr_delay > 15", time="time_hour", **sections
+):
     data = {"table": "data/raw/flights.parquet", "target": target}
     if time:
         data["time"] = time
-    raw = {"project": "x", "task": task, "data": data, "features": features}
+    raw = {"project": "x", "task": task, "data": data, "features": features, **sections}
     return check_features(check_config(raw, file="mlops.yaml"), SCHEMAS)
 
 
@@ -65,6 +67,12 @@ def test_inputs_features_and_trees_of_columns_rows_and_joins():
     ]
     assert made.target_tree.type == "boolean"
     assert made.rows == {"dow", "warm"}
+
+
+@pytest.mark.parametrize(("bad_rows", "nullable"), [("quarantine", False), ("warn", True)])
+def test_where_bad_rows_stay_every_input_may_be_null(bad_rows, nullable):
+    made = layout({"columns": ["carrier", "hour"]}, validate={"on_bad_rows": bad_rows})
+    assert {i.nullable for i in made.inputs} == {nullable}
 
 
 def test_the_time_column_is_a_timestamp_even_where_it_is_text():

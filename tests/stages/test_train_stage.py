@@ -8,6 +8,7 @@ import shutil
 import mlflow
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -18,8 +19,10 @@ from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, DataError
 from mlops_cli.serving.models import load_model
+from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.train import _all_alike, train
 from mlops_cli.stages.tune import tune
+from mlops_cli.stages.validate import validate
 from mlops_cli.tables.matrix import encode
 
 ESTIMATORS = [
@@ -133,6 +136,20 @@ def test_a_bundle_that_predicts_something_else_is_not_written(trained, monkeypat
         train(project)
     assert open_bundle(project.root / "model").digest == first.digest
     assert not (project.root / ".mlops/candidate").exists()
+
+
+def test_a_row_that_breaks_the_contract_and_stays_is_reproduced(tmp_path):
+    project = make(tmp_path / "p", n=100, validate={"on_bad_rows": "warn"})
+    file = project.root / "data/raw/events.parquet"
+    table = pq.read_table(file)
+    k = pa.array([None if row == 3 else str(row) for row in range(98)] + ["oops", "1"])
+    pq.write_table(table.set_column(table.column_names.index("k"), "k", k), file)
+    assert validate(project).tables[0].bad_rows == 2
+    featurize(project)
+    tune(project)
+    train(project)
+    golden = list(open_bundle(project.root / "model").golden())
+    assert any(row.inputs["k"] is None for row in golden)
 
 
 def test_without_tune_it_says_what_to_run(tmp_path):

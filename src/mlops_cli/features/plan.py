@@ -35,7 +35,7 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
     trees = _trees(config, known)
     _check_leaks(config, trees)
     return Layout(
-        inputs=_inputs(trees, known, set(joined), schemas[config.data.table]),
+        inputs=_inputs(trees, known, set(joined), _may_be_missing(config, schemas)),
         features=tuple(Feature(t.name, _kind(t.tree.type)) for t in trees),
         trees=trees,
         rows=frozenset(config.features.row),
@@ -232,7 +232,7 @@ def _inputs(
     trees: Iterable[FeatureTree],
     known: Mapping[str, ValueType],
     joined: set[str],
-    schema: TableSchema,
+    nullable: Mapping[str, bool],
 ) -> tuple[Input, ...]:
     names = dict.fromkeys(name for tree in trees for name in columns_of(tree.tree))
     ordered = [*(n for n in names if n not in joined), *(n for n in names if n in joined)]
@@ -240,12 +240,19 @@ def _inputs(
         Input(
             name=name,
             type=known[name],
-            nullable=name in joined or schema.nullable.get(name, True),
+            nullable=name in joined or nullable.get(name, True),
             categories=None,
             source="join" if name in joined else "event",
         )
         for name in ordered
     )
+
+
+def _may_be_missing(config: Config, schemas: Schemas) -> Mapping[str, bool]:
+    """By the events' columns; all, where bad rows stay: a null or unreadable cell is missing."""
+    if config.validate_.on_bad_rows == "warn":
+        return {}
+    return schemas[config.data.table].nullable
 
 
 def _taken(name: str, names: Iterable[str]) -> bool:

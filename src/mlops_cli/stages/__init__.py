@@ -55,7 +55,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="featurize",
         summary="make one table of features, as known at each event's time",
-        revision=1,
+        revision=2,
         params=("task", "data", "validate", "features"),  # validate names the contract
         deps=("{tables}", "{contracts}", "data/rejected.parquet"),
         outs=("data/features.parquet", "data/features.json"),
