@@ -47,6 +47,11 @@ SOURCES: dict[str, tuple[Any, arrow.DataType, list[str]]] = {
     ),
     "moments": (moments, arrow.timestamp("us"), ["timestamp", "date"]),
     "spelled": (moment_texts, arrow.string(), ["timestamp"]),
+    "durations": (
+        st.integers(-5000, 5000).map(lambda ms: timedelta(milliseconds=ms)),
+        arrow.duration("us"),
+        ["float"],
+    ),
     "days": (moments.map(lambda m: m.date()), arrow.date32(), ["date", "timestamp"]),
 }
 

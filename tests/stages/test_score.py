@@ -227,3 +227,65 @@ def test_csv_has_quotes_where_they_are_needed(fitted, tmp_path):
     assert head == "x,city,at,n,note,probability,label"
     assert first.startswith(lines[0] + ",0.")
     assert second.startswith(lines[1] + ",0.")
+
+
+def of_times(root: Path, unit: str) -> Path:
+    """A table of durations and of times of day, both kept in `unit`."""
+    size = {"us": 10**6, "ns": 10**9}[unit]
+    rows = range(240)
+    path = root / f"{unit}.parquet"
+    waits = [None if i % 9 == 0 else i * 7 % 100 * size for i in rows]
+    table = {
+        "wait": pa.array(waits, pa.duration(unit)),
+        "clock": pa.array(
+            [i % 24 * 3600 * size + i % 2 * size // 8 for i in rows], pa.time64(unit)
+        ),
+        "late": [(i * 7) % 100 + i % 24 > 60 for i in rows],
+    }
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def of_a_clock(tmp_path_factory) -> Path:
+    """A project whose model was fitted on durations and times of day in nanoseconds."""
+    root = tmp_path_factory.mktemp("clock")
+    of_times(root, "ns")
+    of_times(root, "us")
+    (root / "contracts").mkdir()
+    columns: dict[str, Any] = {"wait": {"type": "float", "nullable": True}}
+    columns |= {"clock": {"type": "text"}, "late": {"type": "boolean"}}
+    (root / "contracts/ns.yaml").write_text(json.dumps({"columns": columns}))
+    config = {
+        "project": "x",
+        "task": "binary",
+        "data": {"table": "ns.parquet", "target": "late"},
+        "features": {"columns": ["wait", "clock"]},
+    }
+    (root / "mlops.yaml").write_text(json.dumps(config))
+    featurize(load_project(root))
+    fit(root)
+    return root
+
+
+def test_durations_and_times_of_day_are_the_same_in_every_unit_and_form(of_a_clock, tmp_path):
+    root = of_a_clock
+    from_ns = scored(root, root / "ns.parquet", str(tmp_path / "ns.parquet"))
+    expected = [row["probability"] for row in from_ns]
+    assert len(set(expected)) > 4
+    from_us = scored(root, root / "us.parquet", str(tmp_path / "us.parquet"))
+    assert [row["probability"] for row in from_us] == expected
+    for name in ("wait", "clock"):  # the file's own columns stay
+        assert pq.read_table(tmp_path / "us.parquet")[name].equals(
+            pq.read_table(root / "us.parquet")[name]
+        )
+    for unit in ("ns", "us"):
+        rows = scored(root, root / f"{unit}.parquet", str(tmp_path / "out.csv"))
+        assert [float(row["probability"]) for row in rows] == expected
+        assert [rows[i]["clock"] for i in (0, 1)] == ["00:00:00", "01:00:00.125"]
+        assert [rows[i]["wait"] for i in (0, 1)] == ["", "7"]
+        again = tmp_path / "again.csv"
+        lines = [f"{row['wait']},{row['clock']}" for row in rows]
+        again.write_text("\n".join(["wait,clock", *lines]) + "\n")
+        back = scored(root, again, str(tmp_path / "back.parquet"))
+        assert [row["probability"] for row in back] == expected

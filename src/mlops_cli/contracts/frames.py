@@ -18,14 +18,23 @@ def cast_series(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Serie
     """The series as `kind`, of the same index, and which of its values cannot be cast.
 
     Whole numbers are Int64, numbers float64, truths boolean, texts object, moments naive UTC.
-    A NaN is missing, not uncastable, and so is a text of `tables.base.MISSING`.
+    A NaN is missing, not uncastable, and so is a text of `tables.base.MISSING`. A duration is a
+    float, its seconds, and nothing else.
     """
     series = _settled(series)
+    if pd.api.types.is_timedelta64_dtype(series.dtype):
+        return _from_durations(series, kind)
     if kind != "text" and _is_text(series):
         series = series.astype("object").mask(series.isin(MISSING).astype(bool), None)
     typed = _CASTS[kind](series)
     uncastable = series.notna() & typed.isna()
     return typed, uncastable & ~_says_nan(series) if kind == "float" else uncastable
+
+
+def _from_durations(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Series]:
+    if kind == "float":
+        return series.dt.total_seconds(), pd.Series(False, index=series.index)
+    return pd.Series(None, index=series.index, dtype="object"), series.notna()
 
 
 def _settled(series: pd.Series) -> pd.Series:
@@ -37,6 +46,8 @@ def _settled(series: pd.Series) -> pd.Series:
         return series.astype("boolean")
     if inferred == "integer":
         return series.astype("Int64")
+    if inferred in ("timedelta", "timedelta64"):
+        return pd.to_timedelta(series)
     return series.astype("float64") if inferred == "floating" else series
 
 

@@ -1,14 +1,16 @@
-"""The types in which the columns of a scored CSV file go on to Parquet."""
+"""The types in which the columns of a scored file go on to a file of another form."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.manifest import Input
-from mlops_cli.tables.base import MISSING, Engine, literal, quote
+from mlops_cli.tables.base import DURATION, MISSING, Engine, literal, quote
 
+_SPELLED = re.compile(rf"TIME(_NS)?$|{DURATION}")
 # Digits that a number of 64 bits gives back: no leading zeros (a code), no more than 15 digits.
 _WHOLE = r"-?(0|[1-9]\d{0,17})"
 _NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,3})?|[+-]?([iI]nf(inity)?)"
@@ -25,6 +27,14 @@ def own_types(engine: Engine, source: Path, inputs: Sequence[Input]) -> dict[str
     numbers = [n for n, t in looks.items() if t in ("integer", "float") and n not in known]
     text: ValueType = "text"
     return looks | dict.fromkeys(_lossy(engine, source, looks, numbers), text) | known
+
+
+def spelled_types(engine: Engine, source: Path) -> dict[str, ValueType]:
+    """The columns of the Parquet file `source` that CSV has to have as the engine reads them.
+
+    Arrow spells times of day and durations otherwise: scored again, they would be other values.
+    """
+    return {c.name: c.type for c in engine.columns(source) if c.type and _SPELLED.match(c.native)}
 
 
 def _lossy(

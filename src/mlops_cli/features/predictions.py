@@ -20,7 +20,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.features.csv_writer import CsvWriter
-from mlops_cli.features.own_columns import own_types
+from mlops_cli.features.own_columns import own_types, spelled_types
 from mlops_cli.features.scoring import raw_names
 from mlops_cli.progress import Progress
 from mlops_cli.serving.models import load_model
@@ -66,7 +66,7 @@ def predict_file(
     manifest = bundle.manifest
     names = raw_names(engine, source)
     _check_names(source, names, manifest)
-    types = own_types(engine, source, manifest.inputs) if _becomes_parquet(files) else None
+    types = _types_to_write(engine, files, manifest)
     rows, sql = 0, ""
     written: Future[None] | None = None
     with (
@@ -77,7 +77,8 @@ def predict_file(
         for chunk in engine.chunks(source, rows=CHUNK):
             sql = sql or _matrix_sql(manifest.features, features())
             raw = model.predict(encode(engine.arrow(sql), manifest.features))
-            own = engine.arrow(_typed_sql(engine, source, types)) if types else chunk
+            typed = engine.arrow(_typed_sql(engine, source, types)) if types else chunk
+            own = [(typed if n in types else chunk).column(n) for n in names]
             table = _output(own, names, prediction_columns(manifest, raw))
             if written:
                 written.result()
@@ -90,10 +91,17 @@ def predict_file(
     return rows
 
 
-def _becomes_parquet(files: tuple[Path, Path]) -> bool:
-    """Whether text goes to a file that has types."""
-    source, destination = (path.name.lower() for path in files)
-    return not source.endswith(_PARQUET) and destination.endswith(_PARQUET)
+def _types_to_write(
+    engine: Engine, files: tuple[Path, Path], manifest: Manifest
+) -> dict[str, ValueType]:
+    """The columns that do not go from the first of `files` to the second as they stand."""
+    source, _ = files
+    from_parquet, to_parquet = (path.name.lower().endswith(_PARQUET) for path in files)
+    if from_parquet == to_parquet:
+        return {}
+    if to_parquet:  # text goes to a file that has types
+        return own_types(engine, source, manifest.inputs)
+    return spelled_types(engine, source)
 
 
 def _typed_sql(engine: Engine, source: Path, types: Mapping[str, ValueType]) -> str:
@@ -105,10 +113,7 @@ def _matrix_sql(features: Sequence[Feature], made: str) -> str:
     return f"select {', '.join(quote(f.name) for f in features)} from ({made}) order by {ROW}"
 
 
-def _output(
-    chunk: pa.RecordBatch | pa.Table, names: Sequence[str], made: dict[str, Any]
-) -> pa.Table:
-    own = [chunk.column(name) for name in names]
+def _output(own: Sequence[Any], names: Sequence[str], made: dict[str, Any]) -> pa.Table:
     return pa.table([*own, *(pa.array(v) for v in made.values())], names=[*names, *made])
 
 

@@ -15,7 +15,7 @@ from mlops_cli.scaffold.advice import advice
 from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.target import Target, Task, guess_task, read_target
-from mlops_cli.tables.base import Engine, quote
+from mlops_cli.tables.base import DURATION, Engine, quote
 
 _NAMED = 60  # features that a terminal still shows well; the result lists all
 
@@ -54,6 +54,8 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         _check_time(path, table, time)
     read = read_target(engine, path, table, target)
     task = guess_task(read)
+    if task.task != "regression" and not _is_duration(engine, path, read):
+        contract = _with_classes(contract, read)
     choice = choose_columns(engine, path, table, read, task.task)
     if not choice.features:
         raise DataError(
@@ -72,7 +74,7 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         *(Guess("left out", c.name, c.reason) for c in choice.left_out),
     ]
     return Study(
-        contract=_with_classes(contract, read, task.task),
+        contract=contract,
         target=read,
         task=task.task,
         time=chosen,
@@ -122,12 +124,15 @@ def _is_in_order(engine: Engine, path: Path, table: TableStatistics, name: str) 
     return not back[0][0]
 
 
-def _with_classes(contract: Contract, target: Target, task: Task) -> Contract:
+def _is_duration(engine: Engine, path: Path, target: Target) -> bool:
+    natives = {c.name: c.native for c in engine.columns(path)} if target.type == "float" else {}
+    return natives.get(target.name, "").startswith(DURATION)
+
+
+def _with_classes(contract: Contract, target: Target) -> Contract:
     """Classes that a file holds as 0.0 and 1.0 are whole numbers."""
     column = contract.columns.get(target.name)
-    if task == "regression" or target.expression or column is None or column.type != "float":
-        return contract
-    if not target.whole:
+    if target.expression or column is None or column.type != "float" or not target.whole:
         return contract
     changed = column.model_copy(update={"type": "integer"})
     return contract.model_copy(update={"columns": {**contract.columns, target.name: changed}})

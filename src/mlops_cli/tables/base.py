@@ -22,6 +22,8 @@ ROW = "__row__"
 SOURCE = "__source__"
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?")
 """What stands for a missing value where numbers, times and booleans are written as text."""
+DURATION = "DURATION "
+"""What the native type of durations begins with; their unit follows."""
 RESERVED = frozenset((ROW, "__time__", "__target__", "__known__", "__at__", "file_row_number"))
 """Names that queries give to columns of their own; lower case, since SQL knows no other."""
 
@@ -55,13 +57,18 @@ class Engine(Protocol):
         """
 
     def raw(self, path: Path) -> str:
-        """A relation of the file as it stands (CSV: all text), with `__row__`."""
+        """A relation of the file as it stands (CSV: all text), with `__row__`.
+
+        Durations of a Parquet file are whole numbers of the file's unit here, and seconds in a
+        typed relation.
+        """
 
     def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
         """A relation of the file's columns named in `types`, cast to them, with `__row__`.
 
-        A value that cannot be cast becomes null (`contracts` finds it and says where). Raises
-        `DataError` naming a column that the file lacks.
+        A value that cannot be cast becomes null (`contracts` finds it and says where). Durations
+        are seconds. Raises `DataError` naming a column that the file lacks, or one of durations
+        that is to be anything but a float.
         """
 
     def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
@@ -84,6 +91,8 @@ class Engine(Protocol):
 
     def chunks(self, path: Path, *, rows: int) -> Iterator[pa.RecordBatch | pa.Table]:
         """The file as `raw` has it, in its order, some `rows` at a time; of no rows, one chunk.
+
+        Durations are of Arrow's type, as a Parquet file should have them again.
 
         While a chunk is looked at, every relation of the file stands for these rows alone: what is
         asked of them (a join in time, a sort) takes memory by the chunk, not by the file.

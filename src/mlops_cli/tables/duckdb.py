@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.tables.base import MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
+from mlops_cli.tables.base import DURATION, MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.faults import reading_fault
 from mlops_cli.tables.steady import Sightings
@@ -28,6 +29,7 @@ _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"DATE$", "date"),
     (r"(TIMESTAMP.*|DATETIME)$", "timestamp"),  # TIMESTAMPTZ_NS is what pandas writes
     (r"(VARCHAR|ENUM.*|UUID|TIME(_NS)?)$", "text"),
+    (DURATION, "float"),  # which DuckDB takes for whole numbers
 )
 _SQL_TYPES: dict[ValueType, str] = {
     "integer": "BIGINT",
@@ -40,6 +42,7 @@ _SQL_TYPES: dict[ValueType, str] = {
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 _CHUNK = "__chunk__"
+_OF_DURATIONS = "mlops_cli.tables.durations"  # loaded where a file may hold some: it takes Arrow
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
 
@@ -88,7 +91,9 @@ class DuckDB:
         found = self.rows(f"describe select * from {reader}")
         if not found:
             raise DataError(f"{path} has no columns", hint="is it the right file?")
-        return [Column(n, _type_of(t), t) for n, t, *_ in found if n != "file_row_number"]
+        native = {n: t for n, t, *_ in found if n != "file_row_number"}
+        native |= self._durations(path, native)
+        return [Column(n, _type_of(t), t) for n, t in native.items()]
 
     def raw(self, path: Path) -> str:
         """See `Engine.raw`."""
@@ -131,7 +136,8 @@ class DuckDB:
 
     def chunks(self, path: Path, *, rows: int) -> Iterator[pa.RecordBatch | pa.Table]:
         """See `Engine.chunks`."""
-        self._native(path, {})  # by the file itself: on its way to Arrow a type may become another
+        # By the file itself: on its way to Arrow a type may become another.
+        units = _units(self._native(path, {}))
         whole = f"select * from {self.raw(path)}"
         self._chunked = path
         try:
@@ -139,15 +145,17 @@ class DuckDB:
             for chunk in self.batches(whole, rows=rows):
                 if chunk.num_rows:
                     seen = True
-                    yield self._put(chunk)
+                    yield self._put(chunk, units)
             if not seen:
-                yield self._put(self.arrow(f"{whole} limit 0"))
+                yield self._put(self.arrow(f"{whole} limit 0"), units)
         finally:
             self._chunked = None
 
-    def _put(self, chunk: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
+    def _put(
+        self, chunk: pa.RecordBatch | pa.Table, units: Mapping[str, str]
+    ) -> pa.RecordBatch | pa.Table:
         self._connection.register(_CHUNK, chunk)
-        return chunk
+        return load_adapter(_OF_DURATIONS).with_units(chunk, units) if units else chunk
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """See `Engine.write_parquet`."""
@@ -171,14 +179,41 @@ class DuckDB:
             raise
 
     def _native(self, path: Path, types: Mapping[str, ValueType]) -> dict[str, str]:
-        native = self._natives.get(path) or {n: t for n, t, *_ in self._described(path)}
-        self._natives[path] = native
+        if path not in self._natives:
+            described = {n: t for n, t, *_ in self._described(path)}
+            self._natives[path] = described | self._durations(path, described)
+        native = self._natives[path]
         if missing := [name for name in types if name not in native]:
             raise DataError(
                 f"{path} has no column {missing[0]!r}",
                 hint=f"it has {', '.join(list(native)[:20])}",
             )
+        for name in _units(native):
+            if types.get(name, "float") != "float":
+                raise DataError(
+                    f"{path.name}: {name!r} holds durations, which are read as seconds: it is "
+                    f"float, and not {types[name]}",
+                    hint=f"in its contract write `type: float` for {name!r} (min and max in "
+                    "seconds), then `mlops run`: a model fitted on whole numbers cannot be used",
+                )
         return native
+
+    def _durations(self, path: Path, native: Mapping[str, str]) -> dict[str, str]:
+        """Native types of our own for those columns of a Parquet file that are durations."""
+        if self._form(path):
+            return {}
+        found = self.rows(
+            f"select value from parquet_kv_metadata({literal(str(path))}) "
+            "where key = 'ARROW:schema'::blob"
+        )
+        try:
+            units = load_adapter(_OF_DURATIONS).duration_units(found[0][0]) if found else {}
+        except ValueError as e:
+            raise DataError(
+                f"{path.name}: the Arrow schema in its metadata cannot be read: {str(e)[:200]}",
+                hint="write the file again",
+            ) from e
+        return {n: DURATION + unit for n, unit in units.items() if native.get(n) == "BIGINT"}
 
     def _form(self, path: Path) -> CsvForm | None:
         """A CSV file's form, None for Parquet; its names are checked once."""
@@ -259,6 +294,8 @@ def _type_of(native: str) -> ValueType | None:
 
 def _cast(name: str, native: str, to: ValueType) -> str:
     column, target = quote(name), _SQL_TYPES[to]
+    if native.startswith(DURATION):
+        return _in_seconds(column, native)
     if native == target:
         return column
     zoned = native.endswith("ZONE") or native.startswith("TIMESTAMPTZ")
@@ -272,8 +309,19 @@ def _cast(name: str, native: str, to: ValueType) -> str:
     return f"try_cast({column} as {target})"
 
 
+def _units(native: Mapping[str, str]) -> dict[str, str]:
+    """The unit of each duration among native types."""
+    return {n: t.removeprefix(DURATION) for n, t in native.items() if t.startswith(DURATION)}
+
+
+def _in_seconds(column: str, native: str) -> str:
+    return str(load_adapter(_OF_DURATIONS).seconds(column, native.removeprefix(DURATION)))
+
+
 def _source(name: str, native: str, to: ValueType) -> str:
     column = quote(name)
+    if native.startswith(DURATION):
+        return _in_seconds(column, native)
     if native == "VARCHAR" and to != "text":
         return f"case when {column} not in ({', '.join(map(literal, MISSING))}) then {column} end"
     if native in ("DOUBLE", "FLOAT"):
