@@ -81,8 +81,21 @@ def test_a_metric_that_is_undefined_decides_nothing() -> None:
     y = np.ones(50)  # one class only
     scores = scores_of(rmse, y, (y, y), classes=2)
     found = compare(scores, 50, higher_is_better=True, in_time=False)
-    gate = champion_gate(found, metric="roc_auc", champion=B, rows=50)
+    gate = champion_gate(found, metric="roc_auc", champion=B, rows=50, fair=True)
     assert gate.verdict == "undecided"
+
+
+def test_a_champion_that_may_have_seen_the_rows_refuses_nobody() -> None:
+    worse = compare(
+        pair(np.random.default_rng(0), 500, 2.0), 500, higher_is_better=False, in_time=False
+    )
+    same = compare(pair(np.random.default_rng(0), 500), 500, higher_is_better=False, in_time=False)
+    verdicts = [
+        champion_gate(found, metric="rmse", champion=B, rows=500, fair=fair).verdict
+        for found in (worse, same)
+        for fair in (True, False)
+    ]
+    assert verdicts == ["refused", "undecided", "passed", "passed"]
 
 
 @pytest.mark.parametrize("in_time", [True, False])

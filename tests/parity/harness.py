@@ -63,7 +63,10 @@ def _holdout(project: Project) -> pa.Table:
         config.split.validation,
         config.split.holdout,
         seed=config.train.seed,
-        n=table.num_rows,
+        numbers=np.asarray(table[ROW].to_numpy()),
+        moments=np.asarray(table["__time__"].to_numpy())
+        if "__time__" in table.column_names
+        else None,
         target=target if config.split_by == "stratified" else None,
     )
     return table.take(pa.array(parts.holdout))

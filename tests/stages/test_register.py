@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -254,6 +255,59 @@ def test_a_champion_that_answers_another_question_decides_nothing(project: Path)
     asked = ask_first(load_project(project))
     assert register(load_project(project)).passed
     assert not asked.exists()
+
+
+def grown(root: Path, rows: int, *, turned: bool = False) -> None:
+    """A table without a time, whose first rows are always the same; `turned`: in another order."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2200, 6)).round(3)
+    y = x[:, 0] + rng.normal(size=2200) * 1.5 > 0
+    table = pa.table({**dict(zip("abcdef", x.T, strict=True)), "y": y}).slice(0, rows)
+    if turned:
+        table = table.take(np.arange(rows)[::-1])
+    pq.write_table(table, root / "data/raw/points.parquet")
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    root = tmp_path / "points"
+    (root / "data/raw").mkdir(parents=True)
+    (root / "contracts").mkdir()
+    kinds = {**dict.fromkeys("abcdef", "float"), "y": "boolean"}
+    columns = {name: {"type": kind} for name, kind in kinds.items()}
+    (root / "contracts/points.yaml").write_text(json.dumps({"columns": columns}))
+    config = {
+        "project": "points",
+        "task": "binary",
+        "data": {"table": "data/raw/points.parquet", "target": "y"},
+        "features": {"columns": list("abcdef")},
+        "tune": {"trials": 2, "rounds": 60},
+    }
+    (root / "mlops.yaml").write_text(json.dumps(config))
+    grown(root, 2000)
+    make(root)
+    register(load_project(root))
+    return root
+
+
+def test_rows_added_without_a_time_do_not_flatter_the_champion(points: Path) -> None:
+    before = decision(points)["champion"]
+    grown(points, 2200)
+    make(points)
+    assert register(load_project(points)).passed
+    gate = decision(points)["gates"][0]
+    assert re.search(r"on the same 4[34]\d rows", gate["why"])
+    # Its own rows would give it 0.78: its hold-out when it was made gave it what it has now.
+    assert gate["bound"] == pytest.approx(before["value"], abs=0.03)
+
+
+def test_a_champion_of_rows_that_are_others_now_refuses_nobody(points: Path) -> None:
+    grown(points, 2200, turned=True)
+    make(points)
+    with pytest.raises(InconclusiveError, match="it may have learned some of these"):
+        register(load_project(points))
+    assert decision(points)["gates"][0]["verdict"] == "undecided"
+    assert register(load_project(points), first=True).passed
 
 
 def test_a_champion_whose_table_is_gone_decides_nothing(project: Path) -> None:

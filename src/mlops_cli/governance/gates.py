@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_cli.governance.comparison import Comparison
 
 NOT_WORSE = "champion: not_worse"
+_UNFAIR = "worse, but the table's older rows have changed, and it may have learned some of these"
 
 
 def metric_gate(gate: MetricGate, metrics: Mapping[str, float | None]) -> GateResult:
@@ -48,22 +49,27 @@ def cannot_compare(champion: str, reason: str) -> GateResult:
     return GateResult(NOT_WORSE, "undecided", why)
 
 
-def champion_gate(comparison: Comparison, *, metric: str, champion: str, rows: int) -> GateResult:
+def champion_gate(
+    comparison: Comparison, *, metric: str, champion: str, rows: int, fair: bool
+) -> GateResult:
     """Refuse a model that is worse than the champion by more than chance explains.
 
+    Where the champion may have been fitted on some of the rows (not `fair`), that flatters it:
+    not worse is still not worse, and worse decides nothing.
     `docs/decisions/` says why it is a paired test, and what was weighed against it.
     """
     value, bound = comparison.candidate, comparison.champion
     if not comparison.decidable:
         why = f"{metric} cannot be computed on the {rows} rows of the hold-out"
         return GateResult(NOT_WORSE, "undecided", why, metric)
-    verdict: Verdict = "passed" if comparison.not_worse else "refused"
+    worse: Verdict = "refused" if fair else "undecided"
+    verdict: Verdict = "passed" if comparison.not_worse else worse
     if comparison.difference >= 0:
         told = "not worse"
     elif comparison.not_worse:
         told = "lower in worth, but chance may explain it"
     else:
-        told = "worse, by more than chance explains"
+        told = "worse, by more than chance explains" if fair else _UNFAIR
     why = (
         f"{metric} is {value:.6g}, and the champion {short(champion)} has {bound:.6g} on the same "
         f"{rows} rows: {told} (difference {comparison.difference:+.2g}, with 95 % confidence at "

@@ -69,7 +69,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=1,
+        revision=2,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=("data/features.parquet", "data/features.json"),
         outs=("tune",),
@@ -86,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=1,
+        revision=2,
         params=("project", "task", "data", "split", "train"),
         deps=("data/features.parquet", "data/features.json", "tune"),
         outs=("model",),
@@ -102,6 +102,7 @@ STAGES: tuple[Stage, ...] = (
             "mlops_cli.training.golden",
             "mlops_cli.training.plots",
             "mlops_cli.training.provenance",
+            "mlops_cli.training.unseen",
             "mlops_cli.features.sql",
             "mlops_cli.monitoring.profile",
             "mlops_cli.packaging.requirements",
@@ -116,7 +117,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="register",
         summary="hold the model to its gates and make it the champion",
-        revision=1,
+        revision=2,
         params=("project", "task", "data", "validate", "features", "split", "train", "register"),
         deps=(
             "{tables}",
@@ -133,6 +134,7 @@ STAGES: tuple[Stage, ...] = (
             "mlops_cli.tables.duckdb",
             "mlops_cli.training.data",
             "mlops_cli.training.metrics",
+            "mlops_cli.training.unseen",
             "mlops_cli.governance.holdout",
             "mlops_cli.governance.comparison",
             "mlops_cli.features.scoring",

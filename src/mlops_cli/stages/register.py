@@ -157,12 +157,15 @@ def _register(project: Project, candidate: _Candidate, tracker: Tracker) -> Mode
 
 
 def _run_id(bundle: Bundle) -> str | None:
-    try:
-        found = msgspec.json.decode((bundle.path / PROVENANCE).read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return None
-    run_id = found.get("run_id") if isinstance(found, dict) else None
+    run_id = _provenance(bundle).get("run_id")
     return run_id if isinstance(run_id, str) else None
+
+
+def _provenance(bundle: Bundle) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode((bundle.path / PROVENANCE).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def _decide(
@@ -204,20 +207,44 @@ def _decide(
 def _against_champion(
     project: Project, candidate: Bundle, tracker: Tracker, champion: ModelVersion
 ) -> GateResult:
-    """The champion gate: both bundles predict the same hold-out rows."""
+    """The champion gate: both bundles predict the same hold-out rows, which neither has seen."""
     incumbent = open_bundle(tracker.fetch(champion.digest))
     if reason := _another_question(candidate.manifest, incumbent.manifest):
         return cannot_compare(champion.digest, reason)
     events = load_adapter("mlops_cli.training.data").read_events(project.root, project.config)
-    rows = events.split.holdout
+    unseen = _unseen(project, events, incumbent)
+    rows = events.split.holdout if unseen is None else unseen
+    if not len(rows):
+        return cannot_compare(champion.digest, "it was fitted on every one of them")
     try:
-        theirs = _predict(incumbent, _champion_table(project, events, incumbent, champion))
+        theirs = _predict(incumbent, _champion_table(project, events, rows, incumbent, champion))
     except (BundleError, DataError, UsageError) as e:
         return cannot_compare(champion.digest, e.message)
     ours = _predict(candidate, events.table.take(rows))
-    comparison = _compare(project, events, ours, theirs)
-    name = project.config.metric
-    return champion_gate(comparison, metric=name, champion=champion.digest, rows=len(rows))
+    comparison = _compare(project, events, rows, (ours, theirs))
+    return champion_gate(
+        comparison,
+        metric=project.config.metric,
+        champion=champion.digest,
+        rows=len(rows),
+        fair=unseen is not None,
+    )
+
+
+def _unseen(project: Project, events: Any, champion: Bundle) -> Any:
+    """The hold-out rows that the champion was not fitted on; None where that cannot be known.
+
+    By time, the hold-out is what came last: a champion from before has not seen it, even where the
+    table's older rows were thinned out since.
+    """
+    found = load_adapter("mlops_cli.training.unseen")
+    try:
+        known = msgspec.convert(_provenance(champion).get("fitted"), found.FittedRows)
+    except msgspec.ValidationError:  # a release that did not write it
+        known = None
+    rows = found.unseen(events, known) if known else None
+    by_time = project.config.split_by == "time" and (known is None or known.by == "time")
+    return events.split.holdout if rows is None and by_time else rows
 
 
 def _another_question(ours: Manifest, theirs: Manifest) -> str | None:
@@ -227,13 +254,15 @@ def _another_question(ours: Manifest, theirs: Manifest) -> str | None:
     return None if ours.classes == theirs.classes else "it knows other classes"
 
 
-def _champion_table(project: Project, events: Any, champion: Bundle, version: ModelVersion) -> Any:
-    """The champion's features on the hold-out rows, as its own configuration made them.
+def _champion_table(
+    project: Project, events: Any, rows: Any, champion: Bundle, version: ModelVersion
+) -> Any:
+    """The champion's features on hold-out rows, as its own configuration made them.
 
     It may have used columns, expressions and joins that this project's configuration no longer
     has: those are made again from the tables. Raises `MlopsError` where that cannot be done.
     """
-    rows, features = events.split.holdout, _features_of(version) or project.config.features
+    features = _features_of(version) or project.config.features
     same = features == project.config.features
     if same and champion.trees().features == events.plan.trees:
         return events.table.take(rows)
@@ -264,13 +293,13 @@ def _predict(bundle: Bundle, table: Any) -> Any:
     return load_adapter("mlops_cli.serving.models").load_model(bundle, cores()).predict(matrix)
 
 
-def _compare(project: Project, events: Any, ours: Any, theirs: Any) -> Any:
+def _compare(project: Project, events: Any, rows: Any, pair: tuple[Any, Any]) -> Any:
     config, holdout = project.config, load_adapter("mlops_cli.governance.holdout")
     metric = load_adapter("mlops_cli.training.metrics").metric_of(config.task, config.metric)
     classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
-    target = events.target[events.split.holdout]
+    target = events.target[rows]
     return load_adapter("mlops_cli.governance.comparison").compare(
-        holdout.scores_of(metric.value, target, (ours, theirs), classes=classes),
+        holdout.scores_of(metric.value, target, pair, classes=classes),
         len(target),
         higher_is_better=metric.greater_is_better,
         in_time=config.split_by == "time",

@@ -91,7 +91,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     golden = _prove(project, model, files)
     source = _origin(project)
     run_id = _log(project, work, judgement, source)
-    made = load_adapter("mlops_cli.training.provenance").provenance(source, run_id)
+    rows = load_adapter("mlops_cli.training.unseen").fitted_rows(work.events, project.config)
+    made = load_adapter("mlops_cli.training.provenance").provenance(source, run_id, rows)
     digest = write_bundle(project.root / BUNDLE, model, files, made)
     metrics = {
         "validation": work.best.validation,

@@ -35,18 +35,22 @@ def split(
     holdout: float,
     *,
     seed: int,
-    n: int,
+    numbers: Rows,
     target: NDArray[np.generic] | None = None,
+    moments: NDArray[np.generic] | None = None,
 ) -> Split:
-    """Split `n` rows into training, validation and hold-out, by shares of the whole.
+    """Split the rows of the source row numbers `numbers`, shape (n,), by shares of the whole.
 
     `time` takes the rows in their order, the oldest for training and the newest for the
-    hold-out; `random` takes them in an order that `seed` draws; `stratified` does so within each
-    class of `target` (shape (n,)), so that every part has each class's share, and training at
-    least one row of each as far as there are rows to trade. Part sizes are
-    `round(n * share)`, the training part takes what is left. Raises `DataError` where a part has
-    fewer than two rows.
+    hold-out, and no part begins amid rows of one of the `moments` (shape (n,), ascending) where
+    that leaves no part empty; `random` takes them in an order that `seed` draws; `stratified` does
+    so within each class of `target` (shape (n,)), so that every part has each class's share, and
+    training at least one row of each as far as there are rows to trade. A row's place in the draw
+    follows from `seed` and its number: rows that are added later, or left out, move hardly any
+    other row to another part. Part sizes are `round(n * share)`, the training part takes what is
+    left. Raises `DataError` where a part has fewer than two rows.
     """
+    n = len(numbers)
     sizes = (round(n * validation), round(n * holdout))
     left = n - sum(sizes)
     if min(left, *sizes) < MINIMUM:
@@ -55,13 +59,32 @@ def split(
             f"hold-out of {sizes[1]}: each needs at least {MINIMUM}",
             hint="bring more rows, or give split.validation and split.holdout other shares",
         )
-    order = np.arange(n) if by == "time" else np.random.default_rng(seed).permutation(n)
+    if by == "time":
+        a, b = left, left + sizes[0]
+        return _cut(np.arange(n), *((a, b) if moments is None else _between(moments, a, b)))
+    order = np.argsort(
+        np.random.default_rng(seed).random(int(numbers.max()) + 1)[numbers], kind="stable"
+    )
     if by == "stratified":
         if target is None:
             raise ValueError("a stratified split needs the target")
         order = _spread(order, target[order], sizes)
-    a, b = left, left + sizes[0]
+    return _cut(order, left, left + sizes[0])
+
+
+def _cut(order: Rows, a: int, b: int) -> Split:
     return Split(np.sort(order[:a]), np.sort(order[a:b]), np.sort(order[b:]))
+
+
+def _between(moments: NDArray[np.generic], a: int, b: int) -> tuple[int, int]:
+    """The cuts `a` and `b`, each moved to the nearest change of the moment that can be had."""
+    a = _nearest(moments, a, MINIMUM, b - MINIMUM)
+    return a, _nearest(moments, b, a + MINIMUM, len(moments) - MINIMUM)
+
+
+def _nearest(moments: NDArray[np.generic], cut: int, least: int, most: int) -> int:
+    sides = [int(np.searchsorted(moments, moments[cut], side)) for side in ("left", "right")]
+    return min((s for s in sides if least <= s <= most), key=lambda s: abs(s - cut), default=cut)
 
 
 def _spread(order: Rows, target: NDArray[np.generic], sizes: tuple[int, int]) -> Rows:

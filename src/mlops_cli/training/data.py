@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ClassLabel, Feature
-from mlops_cli.bundle.plan import TARGET, FeaturePlan
+from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
 from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
+from mlops_cli.tables.base import ROW
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Rows, Split, split
 from mlops_cli.training.base import Part, Problem
@@ -29,12 +30,15 @@ FEATURES_PLAN = "data/features.json"
 class Events:
     """The rows of `data/features.parquet`: the table, the target as numbers, and the split.
 
-    `target` is float64 of shape (n,): the class's index in `plan.classes`, or the value.
+    Of shape (n,): `target`, the class's index in `plan.classes`, or the value; `numbers`, the
+    source rows' numbers; `moments`, the rows' times in microseconds, None without a time.
     """
 
     table: pa.Table
     plan: FeaturePlan
     target: NDArray[np.float64]
+    numbers: Rows
+    moments: NDArray[np.int64] | None
     split: Split
 
     def features(self, rows: Rows) -> tuple[Feature, ...]:
@@ -72,16 +76,19 @@ def read_events(root: Path, config: Config) -> Events:
     except (OSError, pa.ArrowException) as e:
         raise DataError(f"{FEATURES_TABLE}: {str(e)[:300]}", hint="mlops featurize") from e
     target = _target(table[TARGET], plan)
+    numbers = np.asarray(table[ROW].to_numpy(), dtype=np.int64)
+    moments = _moments(table)
     parts = split(
         config.split_by,
         config.split.validation,
         config.split.holdout,
         seed=config.train.seed,
-        n=table.num_rows,
+        numbers=numbers,
         target=target,
+        moments=moments,
     )
     _check_training_part(target[parts.train], plan)
-    return Events(table=table, plan=plan, target=target, split=parts)
+    return Events(table, plan, target, numbers, moments, parts)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:
@@ -145,6 +152,12 @@ def _target(column: pa.ChunkedArray, plan: FeaturePlan) -> NDArray[np.float64]:
             hint="mlops featurize",
         )
     return np.asarray(codes.to_numpy(), dtype=np.float64)
+
+
+def _moments(table: pa.Table) -> NDArray[np.int64] | None:
+    if TIME not in table.column_names:
+        return None
+    return np.asarray(table[TIME].cast(pa.timestamp("us")).cast(pa.int64()).to_numpy())
 
 
 def _value_set(classes: tuple[ClassLabel, ...], kind: pa.DataType) -> pa.Array:

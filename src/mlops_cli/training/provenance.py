@@ -14,6 +14,7 @@ from pathlib import Path
 from mlops_cli.bundle.files import sha256_of
 from mlops_cli.bundle.manifest import canonical_json
 from mlops_cli.config.model import Config
+from mlops_cli.training.unseen import FittedRows
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -50,13 +51,14 @@ def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[
     )
 
 
-def provenance(of: Origin, run_id: str | None) -> dict[str, str | None]:
+def provenance(of: Origin, run_id: str | None, fitted: FittedRows) -> dict[str, object]:
     """The content of `provenance.json`, which stands outside the bundle's digest."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
         "git_commit": of.commit,
         "run_id": run_id,
+        "fitted": fitted,
         **{f"{name}_digest": getattr(of, name) for name in ("data", "config", "code")},
         "mlops_cli_version": version("mlops-cli"),
     }
