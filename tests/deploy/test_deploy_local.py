@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -72,6 +73,9 @@ def test_a_killed_supervisor_leaves_no_orphan(
     until(lambda: not processes(project))
     assert target.status() is None
     assert target.stop() is False
+    with pytest.raises(EnvironmentFault, match="nothing of this project runs") as nothing:
+        target.logs()
+    assert nothing.value.hint == "mlops deploy; what ran last wrote .mlops/local/server.log"
     assert target.deploy(first, progress=QUIET).url == url
 
 
@@ -131,6 +135,43 @@ def test_another_port_moves_the_deployment(
         return False
 
     until(refused)
+
+
+def test_moves_there_and_back_and_the_end_fail_no_request_under_load(
+    target: LocalTarget, project: Path, first: Release, another_port: int
+) -> None:
+    here = target.deploy(first, progress=QUIET).url
+    other = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=another_port)
+    answered: list[int] = []
+    failed: list[Exception] = []
+    over = threading.Event()
+
+    def load(url: str) -> None:
+        while not over.is_set():
+            try:
+                answered.append(get(url)[0])
+            except ConnectionRefusedError:  # nobody is there any more: that is no lost request
+                return
+            except (OSError, http.client.HTTPException) as e:
+                failed.append(e)
+
+    def start(url: str) -> list[threading.Thread]:
+        threads = [threading.Thread(target=load, args=(url,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    threads = start(here)
+    there = other.deploy(first, progress=QUIET).url
+    threads += start(there)
+    assert target.deploy(first, progress=QUIET).url == here  # although its server still drains
+    threads += start(here)
+    assert target.stop() is True
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed[:3]
+    assert answered
 
 
 def test_a_renamed_project_is_still_ours_and_a_copied_one_never_was(

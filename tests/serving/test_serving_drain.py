@@ -14,6 +14,7 @@ import msgspec
 from running import serving
 
 import bundles
+from mlops_cli.serving.listening import LAST_OWNER
 
 ROUNDS = 20
 
@@ -155,3 +156,44 @@ def test_a_shared_socket_stays_with_the_other_workers(binary: bundles.Sample) ->
                 new.send_signal(signal.SIGTERM)
                 assert new.wait(timeout=20) == 0
     assert load.failed == []
+
+
+def test_the_last_owner_of_a_shared_socket_answers_everybody_in_it(
+    binary: bundles.Sample,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as shared:
+        load = Load(shared.getsockname()[1], msgspec.json.encode(binary.events[5]))
+        fd = shared.fileno()
+        with serving(binary.path, "--fd", str(fd), fds=(fd,)) as process:
+            shared.close()
+            threads = load.start(2, keep_alive=True) + load.start(4, keep_alive=False)
+            time.sleep(0.2)
+            process.send_signal(LAST_OWNER)
+            assert process.wait(timeout=60) == 0
+            for thread in threads:
+                thread.join(timeout=30)
+                assert not thread.is_alive()
+    assert load.failed == []
+    assert load.answered
+
+
+def test_who_hears_late_that_it_is_the_last_owner_still_answers(binary: bundles.Sample) -> None:
+    """As where the machine's end tells the server, too, and not its supervisor alone."""
+    body = msgspec.json.encode(binary.events[5])
+    with socket.create_server(("127.0.0.1", 0)) as shared:
+        address, fd = shared.getsockname(), shared.fileno()
+        with (
+            serving(binary.path, "--fd", str(fd), fds=(fd,)) as process,
+            socket.create_connection(address, timeout=20) as slow,
+        ):
+            shared.close()
+            head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            slow.sendall(head.encode() + body[:10])
+            time.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(LAST_OWNER)
+            time.sleep(2)
+            slow.sendall(body[10:])
+            answer = b"".join(iter(lambda: slow.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert process.wait(timeout=20) == 0

@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,6 +64,56 @@ def test_a_port_in_use_is_named(binary: bundles.Sample) -> None:
     assert f"error: port {port} of 127.0.0.1 is in use" in ended.stderr
     assert "hint: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def port(binary: bundles.Sample) -> Iterator[int]:
+    """Of a server that runs."""
+    found = _free_port()
+    with serving(binary.path, "--port", found):
+        yield int(found)
+
+
+def _say(port: int, sent: str, body: bytes = b"") -> tuple[str, Any]:
+    """Head and decoded content of all that the server answers until it closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(sent.replace("\n", "\r\n").encode() + body)
+        head, content = b"".join(iter(lambda: client.recv(65536), b"")).split(b"\r\n\r\n", 1)
+    return head.decode(), msgspec.json.decode(content)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["hello\n\n", "GET / HTTP/9.9\n\n", "POST /v1/predict HTTP/1.1\nContent-Length: -1\n\n"],
+)
+def test_what_is_no_http_is_told_in_json(port: int, sent: str) -> None:
+    head, answer = _say(port, sent)
+    assert head.startswith("HTTP/1.1 400 ")
+    assert "content-type: application/json\r\n" in head
+    assert "connection: close" in head
+    assert set(answer["error"]) == {"field", "message", "row"}
+    assert "HTTP" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("more", ["", "Expect: 100-continue\n"])
+def test_a_body_that_says_it_is_far_too_long_is_refused_before_it_comes(
+    port: int, more: str
+) -> None:
+    start = f"POST /v1/predict HTTP/1.1\nHost: x\n{more}"
+    head, answer = _say(port, f"{start}Content-Length: 99999999999\n\n")
+    assert head.startswith("HTTP/1.1 413 ")
+    assert "connection: close" in head
+    assert "16 MiB" in answer["error"]["message"]
+
+
+def test_a_length_with_thousands_of_zeros_before_it_is_one(
+    port: int, binary: bundles.Sample
+) -> None:
+    body = msgspec.json.encode(binary.events[5])
+    start = "POST /v1/predict HTTP/1.1\nHost: x\nConnection: close\n"
+    head, answer = _say(port, f"{start}Content-Length: {len(body):05000}\n\n", body)
+    assert head.startswith("HTTP/1.1 200 ")
+    assert len(answer["predictions"]) == 1
 
 
 def test_a_host_that_is_none_is_named(binary: bundles.Sample) -> None:

@@ -78,7 +78,10 @@ class LocalTarget:
         """The log of supervisor and servers; see `Target.logs`."""
         file = self._channel.folder / LOG
         if not self._channel.alive() or not file.exists():
-            raise EnvironmentFault("nothing of this project runs on local", hint="mlops deploy")
+            kept = f"; what ran last wrote {_in_project(file)}" if file.exists() else ""
+            raise EnvironmentFault(
+                "nothing of this project runs on local", hint=f"mlops deploy{kept}"
+            )
         return tail(file, follow=self._channel.alive if follow else lambda: False)
 
     def status(self) -> Deployment | None:
@@ -177,6 +180,11 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     deploy = project.config.deploy
     folder = project.cache / "local"
     return LocalTarget(folder, host=deploy.host, port=port or deploy.port)
+
+
+def _in_project(file: Path) -> Path:
+    """A file of `.mlops/local/` as seen from the project's folder."""
+    return file.relative_to(file.parents[2])
 
 
 def _spawn(folder: Path) -> None:

@@ -6,6 +6,7 @@ reads and writes is. SIGHUP: a request waits (or was withdrawn). SIGTERM: end ev
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -42,6 +43,7 @@ class Supervisor:
         self._failures = 0
         self._restart_at: float | None = None
         self._asked = True
+        self._put_off: Wanted | None = None
         self._ending = False
         self._since: str | None = None
 
@@ -62,6 +64,8 @@ class Supervisor:
         elif self._asked:
             self._asked = False
             self._begin(self._channel.take())
+        elif self._put_off:
+            self._begin(self._put_off)
         if self._candidate:
             self._judge(self._candidate)
         if self._serving:
@@ -70,11 +74,15 @@ class Supervisor:
 
     def _begin(self, wanted: Wanted | None) -> None:
         self._drop_candidate()
+        self._put_off = None
         if wanted is None:
             return
         try:
             listener = self._listener_for(wanted)
         except OSError as e:
+            if e.errno == errno.EADDRINUSE and self._is_leaving(wanted):
+                self._put_off = wanted
+                return
             where = f"port {wanted.port} on {wanted.host}"
             self._say(wanted, f"{where} cannot be used: {e.strerror or e}", _PORT_HINT)
             return
@@ -89,6 +97,10 @@ class Supervisor:
             return self._serving.listener
         return listen(wanted.host, wanted.port)
 
+    def _is_leaving(self, wanted: Wanted) -> bool:
+        """Whether a server that was moved away from there may not have closed the port yet."""
+        return any(_address(worker.wanted) == _address(wanted) for worker in self._leaving)
+
     def _judge(self, candidate: Worker) -> None:
         reason = candidate.failure()
         if reason is not None:
@@ -102,9 +114,7 @@ class Supervisor:
         self._failures, self._restart_at = 0, None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
         if old:
-            self._leaving.append(old)
-            if old.listener is not candidate.listener:
-                old.listener.close()
+            self._dismiss(old, last=old.listener is not candidate.listener)
         self._say(candidate.wanted)
 
     def _drop_candidate(self) -> None:
@@ -151,9 +161,15 @@ class Supervisor:
     def _end(self) -> None:
         self._drop_candidate()
         if self._serving:
-            self._serving.listener.close()
-            self._leaving.append(self._serving)
+            self._dismiss(self._serving, last=True)
             self._serving = None
+
+    def _dismiss(self, worker: Worker, *, last: bool) -> None:
+        """Let it go; the `last` on its listener answers everybody in the queue and closes it."""
+        worker.last = last
+        if last:
+            worker.listener.close()
+        self._leaving.append(worker)
 
     def _see_off(self) -> None:
         for worker in tuple(self._leaving):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_cli.deploy.channel import Wanted
+from mlops_cli.serving.listening import LAST_OWNER
 
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
 DRAIN_LIMIT = 30.0  # seconds that a worker has to finish what it has
@@ -32,7 +33,8 @@ def listen(host: str, port: int) -> socket.socket:
 class Worker:
     """A serving process of `wanted` that accepts on `listener`, which it does not own.
 
-    `ready_pipe` is where it says so; `silent` once it has closed its end.
+    `ready_pipe` is where it says so; `silent` once it has closed its end. `last` is for one that
+    nobody follows on its listener.
     """
 
     wanted: Wanted
@@ -43,6 +45,7 @@ class Worker:
     ready: bool = False
     said: bytes = b""
     silent: bool = False
+    last: bool = False
     ended_at: float | None = None
 
     def failure(self) -> str | None:
@@ -68,7 +71,7 @@ class Worker:
         """Ask it to finish what it has and go; killed when that takes longer than the limit."""
         if self.ended_at is None:
             self.ended_at = time.monotonic()
-            self.process.terminate()
+            self.process.send_signal(LAST_OWNER if self.last else signal.SIGTERM)
         elif time.monotonic() - self.ended_at > DRAIN_LIMIT:
             self.process.kill()
 

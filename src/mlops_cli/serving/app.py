@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ Header = tuple[bytes, bytes]
 
 PREDICT = "/v1/predict"
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
+READ = 8 * MAX_BODY  # bytes of a body that are read although it is refused
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _JSON: Header = (b"content-type", b"application/json")
 _CLOSE: Header = (b"connection", b"close")
@@ -67,7 +69,7 @@ class App:
             return
         page = self._pages.get(path)
         if page is None:
-            await self._send(send, 404, _error(f"there is no {path[:200]}"), [_JSON])
+            await self._send(send, 404, error_body(f"there is no {path[:200]}"), [_JSON])
         elif scope["method"] in ("GET", "HEAD"):
             status, body, header = page()
             await self._send(send, status, body, [header])
@@ -82,18 +84,18 @@ class App:
         status, predictions, headers = 500, 0, [_JSON, (b"x-request-id", request_id)]
         try:
             try:
-                body = await _body(receive)
+                body = await _body(scope["headers"], receive)
                 started = time.perf_counter()
                 answers = await self._answer(body)
                 status, predictions = 200, len(answers)
                 content = self._content(request_id, answers)
             except RequestError as e:
-                status, content = e.status, _error(e.message, e.field, e.row)
+                status, content = e.status, error_body(e.message, e.field, e.row)
                 if status == 413:
                     headers.append(_CLOSE)
             except Exception:  # logged whole; the client gets JSON and the id
                 log.exception("request %s failed", request_id.decode("ascii"))
-                content = _error("the server failed; its log names this request's id")
+                content = error_body("the server failed; its log names this request's id")
             await self._send(send, status, content, headers)
         finally:
             metrics.in_flight -= 1
@@ -147,7 +149,7 @@ class App:
 
     async def _refuse_method(self, scope: Scope, send: Send, allowed: bytes) -> None:
         message = f"{scope['path']} takes {allowed.decode()}, not {scope['method'][:20]}"
-        await self._send(send, 405, _error(message), [_JSON, (b"allow", allowed)])
+        await self._send(send, 405, error_body(message), [_JSON, (b"allow", allowed)])
 
     async def _send(self, send: Send, status: int, body: bytes, headers: list[Header]) -> None:
         headers.append((b"content-length", b"%d" % len(body)))
@@ -164,13 +166,15 @@ def _request_id(headers: list[Header]) -> bytes:
     return uuid.uuid4().hex.encode()
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(headers: list[Header], receive: Receive) -> bytes:
     """The whole body. A larger one than allowed is read to its end, for a client that still sends
-    would see a reset and not the answer."""
+    would see a reset and not the answer; one that says it is larger than `READ` is not begun."""
+    _check(_declared(headers), READ)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
-        return _checked(body, len(body))
+        _check(len(body), MAX_BODY)
+        return body
     parts, size = [body], len(body)
     while message.get("more_body", False):
         message = await receive()
@@ -180,16 +184,26 @@ async def _body(receive: Receive) -> bytes:
         size += len(part)
         if size <= MAX_BODY:
             parts.append(part)
-        elif size > 8 * MAX_BODY:
+        elif size > READ:
             break
-    return _checked(b"".join(parts), size)
+    _check(size, MAX_BODY)
+    return b"".join(parts)
 
 
-def _checked(body: bytes, size: int) -> bytes:
-    if size > MAX_BODY:
+def _declared(headers: list[Header]) -> int:
+    """The length that a request says its body has; 0 where it says none."""
+    for name, value in headers:
+        if name == b"content-length":
+            with suppress(ValueError):  # thousands of zeros before it, which are valid HTTP
+                return int(value)
+    return 0
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
         raise RequestError(413, f"the body is larger than {MAX_BODY // 2**20} MiB: send fewer rows")
-    return body
 
 
-def _error(message: str, field: str | None = None, row: int | None = None) -> bytes:
+def error_body(message: str, field: str | None = None, row: int | None = None) -> bytes:
+    """The content of every answer that is an error."""
     return _encode({"error": {"field": field, "message": message, "row": row}})

@@ -18,9 +18,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.app import App
+from mlops_cli.serving.app import App, error_body
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.listening import bind, cannot_listen, refuse_new_handshakes, waiting
+from mlops_cli.serving.listening import (
+    LAST_OWNER,
+    bind,
+    cannot_listen,
+    refuse_new_handshakes,
+    waiting,
+)
 from mlops_cli.serving.models import load_model
 from mlops_cli.serving.rows import RowEncoder
 
@@ -30,7 +36,7 @@ IN_FLIGHT = 25.0  # seconds for answers under way; below the 30 after which othe
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
 BACKLOG = 2048
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, LAST_OWNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Ready:
 def serve(
     path: Path, address: Address, on_ready: Callable[[Ready], None], *, digest: str | None = None
 ) -> None:
-    """Serve the bundle in the folder `path` until SIGTERM or SIGINT; a second one ends at once.
+    """Serve the bundle in the folder `path` until one of `SIGNALS`; another SIGTERM ends at once.
 
     `on_ready` is called when golden rows were reproduced and the socket accepts. Raises
     `BundleError` for a bundle that is changed, has another digest than `digest`, does not fit this
@@ -74,7 +80,7 @@ def serve(
         replay(bundle, model, encoder)
         app = App(bundle, model, encoder)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
-        server = Server(app, listener, inherited=address.fd is not None)
+        server = Server(app, listener, shared=address.fd is not None)
         server.on_started = lambda: on_ready(ready)
         # What stands now stays: the collector need not walk it at every turn.
         gc.collect()
@@ -82,20 +88,38 @@ def serve(
         server.run()
 
 
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which answers what is no HTTP in text; here every error is JSON."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Say so and close."""
+        body = error_body(msg)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        lines = [b"HTTP/1.1 400 Bad Request", *(b"%b: %b" % header for header in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+
 class Server(uvicorn.Server):
     """uvicorn's server with another ending, for uvicorn's own resets whoever is in the queue.
 
     On a signal: `connection: close` on every answer and 503 on /readyz for `GRACE` seconds; then
     no new handshakes, everybody in the queue is accepted, the socket closed; then the answers
-    under way. An inherited socket is left alone: other workers take what is in its queue.
+    under way. An inherited socket is left alone, for other workers take what is in its queue,
+    unless the signal is `LAST_OWNER`: there are no others.
     """
 
     on_started: Callable[[], None]
 
-    def __init__(self, app: App, listener: socket.socket, *, inherited: bool) -> None:
+    def __init__(self, app: App, listener: socket.socket, *, shared: bool) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Protocol,
             loop="auto",
             ws="none",
             lifespan="off",
@@ -109,7 +133,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._answering = app
         self._listener = listener
-        self._inherited = inherited
+        self._shared = shared
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
@@ -126,18 +150,20 @@ class Server(uvicorn.Server):
         """Take the signals through the loop; uvicorn would raise them again after a clean end."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, self._leave)
+            loop.add_signal_handler(number, self._leave, number)
         try:
             yield
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
 
-    def _leave(self) -> None:
-        self.force_exit = self.should_exit  # the second signal
+    def _leave(self, number: signal.Signals) -> None:
+        last = number == LAST_OWNER
+        self.force_exit = self.should_exit and not last  # the second signal
         self.should_exit = True
         self._answering.draining = True
-        if self._inherited:
+        self._shared = self._shared and not last
+        if self._shared:
             self._stop_accepting()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -145,7 +171,7 @@ class Server(uvicorn.Server):
         del sockets
         await self._until(self._nobody_left, GRACE)
         self._stop_accepting()
-        if not self._inherited:
+        if not self._shared:
             refuse_new_handshakes(self._listener)
             await asyncio.sleep(HANDSHAKE)
             await self._accept_waiting()
@@ -167,13 +193,13 @@ class Server(uvicorn.Server):
         for connection in waiting(self._listener):
             await loop.connect_accepted_socket(self._protocol, connection)
 
-    def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
-    def _connections(self) -> list[HttpToolsProtocol]:
-        return [c for c in self.server_state.connections if isinstance(c, HttpToolsProtocol)]
+    def _connections(self) -> list[Protocol]:
+        return [c for c in self.server_state.connections if isinstance(c, Protocol)]
 
-    def _close(self, which: Callable[[HttpToolsProtocol], bool]) -> None:
+    def _close(self, which: Callable[[Protocol], bool]) -> None:
         for connection in self._connections():
             if which(connection):
                 connection.transport.close()
@@ -187,7 +213,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(TICK)
 
 
-def _idle(connection: HttpToolsProtocol) -> bool:
+def _idle(connection: Protocol) -> bool:
     """Whether no request is under way, nor has begun to arrive."""
     cycle = connection.cycle
     if cycle is None:
