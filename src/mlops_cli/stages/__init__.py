@@ -50,6 +50,7 @@ STAGES: tuple[Stage, ...] = (
         preload=(
             "mlops_cli.stages.validate",
             "mlops_cli.tables.duckdb",
+            "mlops_cli.tables.durations",
         ),
     ),
     Stage(
