@@ -346,3 +346,19 @@ def test_the_only_time_is_found_without_being_named(tmp_path: Path) -> None:
     result = made(tmp_path / "p", trips(tmp_path)[0])
     assert result.time == "made"
     assert any(g.what == "time" and "only column" in g.why for g in result.guesses)
+
+
+def test_a_target_of_amounts_is_told_and_plain_ones_can_be_read(tmp_path: Path) -> None:
+    """Few amounts are classes, with a warning; many are no classes: what to do is said."""
+    rows = range(600)
+    table = {"x": [float(i % 83) for i in rows], "paid": [f"{i % 300}.50" for i in rows]}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    with pytest.raises(UsageError, match=r"look like numbers, such as '99\.50'"):
+        made(tmp_path / "p", tmp_path / "t.parquet", target="paid")
+    result = made(tmp_path / "p", tmp_path / "t.parquet", target="sum = cast(paid as double)")
+    assert result.task == "regression"
+    table["paid"] = [f"{i % 3},50" for i in rows]
+    pq.write_table(pa.table(table), tmp_path / "few.parquet")
+    result = made(tmp_path / "q", tmp_path / "few.parquet", target="paid")
+    assert result.task == "multiclass"
+    assert any("paid is text, though" in warning for warning in result.warnings)

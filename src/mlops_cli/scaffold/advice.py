@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_cli.contracts.statistics import TableStatistics
+from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.scaffold.target import Target, Task
-from mlops_cli.tables.base import Engine, literal, quote
+from mlops_cli.tables.base import Engine, quote
 
 FEW_ROWS = 100
 RARE = 20  # rows of a class: a part that holds a fifth of them has four
-_HEAD = 1000  # rows that tell what a text looks like
-_NEARLY_ALL = 0.95
-# A number with a sign of currency or percent, thousands or a decimal comma, or a unit after a gap.
-_NUMBER = r"\d[\d.,'’\s]*"
-_NUMBER_LIKE = rf"[-+]?\s*([$€£¥]\s*)?[-+]?{_NUMBER}\s*(%|[$€£¥]|\s[A-Za-zµ°²³/]{{1,4}})?"
 
 
 def advice(
@@ -56,27 +52,14 @@ def _rare_classes(
 def _numbers_as_text(
     engine: Engine, path: Path, table: TableStatistics, target: Target
 ) -> Iterator[str]:
-    texts = [n for n, c in table.columns.items() if c.type == "text" and n not in target.inputs]
-    for name, example in _number_like(engine, path, texts):
+    texts = {
+        n: quote(n)
+        for n, c in table.columns.items()
+        if c.type == "text" and (n == target.name or n not in target.inputs)
+    }
+    relation = engine.typed(path, dict.fromkeys(texts, "text"))
+    for name, example in number_like(engine, relation, texts):
         yield (
             f"{name} is text, though its values look like numbers, such as {example!r}: write "
             "plain ones (0.5, 1234.5) where they are amounts"
         )
-
-
-def _number_like(engine: Engine, path: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if not names:
-        return
-    cells = ", ".join(
-        f"count({quote(n)}), count_if({_fits(n)}), max({quote(n)}) filter ({_fits(n)})"
-        for n in names
-    )
-    head = f"(select * from {engine.typed(path, dict.fromkeys(names, 'text'))} limit {_HEAD})"
-    found = iter(engine.rows(f"select {cells} from {head}")[0])
-    for name, present, fitting, example in zip(names, found, found, found, strict=False):
-        if present and fitting >= _NEARLY_ALL * present:
-            yield name, str(example)[:40]
-
-
-def _fits(name: str) -> str:
-    return f"regexp_full_match({quote(name)}, {literal(_NUMBER_LIKE)})"

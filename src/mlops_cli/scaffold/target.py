@@ -12,6 +12,7 @@ from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.config.model import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
+from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.tables.base import Engine, quote
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -49,8 +50,9 @@ class TaskGuess:
 def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -> Target:
     """Read what the target holds, from `COLUMN` or `NAME = EXPRESSION`.
 
-    Raises `UsageError` for a name that is no column and for an expression that is none,
-    `DataError` where nothing can be learned: all null, one value only, or hardly any rows.
+    Raises `UsageError` for a name that is no column, for an expression that is none and for
+    numbers that are written as text, `DataError` where nothing can be learned: all null, one value
+    only, or hardly any rows.
     """
     config = DataConfig(table=path.name, target=text)
     name, expression = config.target_name, config.target_expression
@@ -70,6 +72,8 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
         name, sql, expression, kind, inputs, table.rows, nulls, distinct, bool(is_whole)
     )
     _check_values(path, target)
+    if kind == "text" and distinct > MOST_CLASSES:
+        _check_amounts(engine, relation, target)
     return target
 
 
@@ -135,6 +139,16 @@ def _read_expression(
             hint=f"columns: {', '.join(list(table.columns)[:30])}",
         )
     return load_adapter("mlops_cli.features.sql").render(node), node.type, inputs
+
+
+def _check_amounts(engine: Engine, relation: str, target: Target) -> None:
+    for _, example in number_like(engine, relation, {target.name: target.sql}):
+        raise UsageError(
+            f"the target {target.name!r} is text, though its {target.distinct} values look like "
+            f"numbers, such as {example!r}",
+            hint="write plain numbers (0.5, 1234.5) into the file; where they are plain already, "
+            '--target "NAME = cast(COLUMN as double)" reads them',
+        )
 
 
 def _check_values(path: Path, target: Target) -> None:
