@@ -37,6 +37,8 @@ class Model(Protocol):
 def load_model(bundle: Bundle, threads: int = 1) -> Model:
     """Load the model of a verified bundle; it predicts with `threads` threads.
 
+    The number of threads changes no bit of what it predicts.
+
     Raises `BundleError` where this environment's versions are not the manifest's, or the library
     refuses the file, and `EnvironmentFault` where the library is not installed.
     """
