@@ -183,6 +183,10 @@ def test_a_revision_may_be_unknown_an_option_or_without_metrics(
 
 def test_without_a_model_there_is_nothing_to_report(project: Project) -> None:
     shutil.rmtree(project.root / "model")
+    with pytest.raises(UsageError, match="nothing is trained: there is no model/") as caught:
+        report(project, decide=never)
+    assert caught.value.hint == "mlops run"
+    (project.root / "model").mkdir()
     with pytest.raises(BundleError):
         report(project, decide=never)
 

@@ -12,7 +12,7 @@ import msgspec
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
-from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError
+from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.governance.revision import commit_of, committed, uncommitted
 from mlops_cli.reports.model import (
@@ -43,12 +43,12 @@ def report(
     `decide` asks the gates; of the champion itself they are not asked again. `against` is a git
     revision whose `metrics.json` stands beside this one's. Where the registry does not answer, or
     has lost its champion, the verdict is that of `decision.json` if it is about this model, else
-    `undecided`. Raises `UsageError` for a revision that git does not know, `BundleError` and
-    `DataError` where no model was trained.
+    `undecided`. Raises `UsageError` for a revision that git does not know and where no
+    model was trained, `BundleError` for one that is broken, `DataError` for one without metrics.
     """
     root = project.root
     commit = commit_of(root, against) if against else None
-    bundle = open_bundle(root / MODEL)
+    bundle = _trained(root)
     before = _holdout(committed(root, commit, METRICS)) if commit else {}
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     asked = _ask(project, tracker, bundle, decide)
@@ -69,6 +69,12 @@ def report(
         drift=_drift(project, tracker, bundle, asked),
         uncommitted=uncommitted(root, (LOCK, METRICS)),
     )
+
+
+def _trained(root: Path) -> Bundle:
+    if not (root / MODEL).is_dir():
+        raise UsageError(f"nothing is trained: there is no {MODEL}/", hint="mlops run")
+    return open_bundle(root / MODEL)
 
 
 @dataclass(frozen=True, slots=True)
