@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import xgboost
+from sklearn.metrics import roc_auc_score
 
 from mlops_cli.bundle.manifest import Feature
 from mlops_cli.errors import UsageError
@@ -105,6 +106,38 @@ def test_importance_is_a_share_of_each_feature(name, task):
     if "GaussianNB" not in name and "HistGradient" not in name:
         assert shares["x"] == max(shares.values())
         assert shares["empty"] == 0
+
+
+def noisy(n, seed):
+    """A number that tells, and a category of 300 values that says nothing; few are positive."""
+    rng = np.random.default_rng(seed)
+    x, kind = rng.normal(100, 20, n), rng.integers(0, 300, n)
+    target = rng.random(n) < 1 / (1 + np.exp(5.5 - (x - 100) / 14))
+    return Part(np.column_stack([x, kind]).astype(np.float32), target.astype(np.float64))
+
+
+def test_rare_categories_do_not_drown_a_number():
+    features = (Feature("x", "numeric"), Feature("kind", "category", tuple(map(str, range(300)))))
+    problem = Problem("binary", features, 2, "roc_auc", 0, {}, threads=1)
+    fitted = open_estimator("sklearn:linear_model.LogisticRegression", problem).fit(
+        noisy(4000, seed=0), {}, None
+    )
+    new = noisy(20_000, seed=1)
+    alone = roc_auc_score(new.target, new.matrix[:, 0])
+    assert roc_auc_score(new.target, fitted.predict(new.matrix)) > alone - 0.05
+
+
+def test_a_coefficient_counts_by_what_its_column_moves():
+    rng = np.random.default_rng(0)
+    n = 3000
+    flag, kind = rng.random(n) < 0.03, rng.random(n) < 0.03
+    matrix = np.column_stack([flag, kind]).astype(np.float32)
+    features = (Feature("flag", "numeric"), Feature("kind", "category", ("a", "b")))
+    problem = Problem("regression", features, 0, "rmse", 0, {"alpha": 1e-3}, threads=1)
+    target = flag + kind + rng.normal(0, 0.1, n)
+    ridge = open_estimator("sklearn:linear_model.Ridge", problem)
+    shares = ridge.fit(Part(matrix, target.astype(np.float64)), {}, None).importance()
+    assert shares["flag"] == pytest.approx(shares["kind"], rel=0.1)  # in whichever form it came
 
 
 def test_a_category_that_was_never_seen_counts_as_missing():

@@ -70,7 +70,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=2,
+        revision=3,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=("data/features.parquet", "data/features.json"),
         outs=("tune",),
@@ -87,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=2,
+        revision=3,
         params=("project", "task", "data", "split", "train"),
         deps=("data/features.parquet", "data/features.json", "tune"),
         outs=("model",),

@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import BaseDecisionTree
 from threadpoolctl import threadpool_limits
 
-from mlops_cli.bundle.manifest import ModelKind
+from mlops_cli.bundle.manifest import Feature, ModelKind
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.training.base import Params, Part, Problem, Report, Tried
@@ -51,7 +51,8 @@ class Sklearn:
     """`Estimator`: missing values filled, categories one-hot, then one class of scikit-learn.
 
     Trees take the filled features as they are, with a category's code as a number; all others
-    get categories one-hot (unseen and missing: all zero) and columns scaled, in float64.
+    get categories one-hot (unseen and missing: all zero) and numbers scaled, in float64. Scaled,
+    a rare category's column would be many standard deviations wide, and drown the numbers.
     Everything is fitted on the rows that are fitted on, and on no others.
     """
 
@@ -117,7 +118,7 @@ class Sklearn:
                     f"{self._path} refuses its parameters or data: {_first_line(e)}",
                     hint="see train.params and tune.space in mlops.yaml",
                 ) from e
-        return SklearnModel(pipeline, self._problem)
+        return SklearnModel(pipeline, self._problem, _spread(part.matrix, self._problem.features))
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
@@ -145,11 +146,10 @@ class Sklearn:
         coded = [i for i, f in enumerate(self._problem.features) if f.kind == "category"]
         filled: list[tuple[str, Any, list[int]]] = []
         if numeric:
-            filled.append(("numeric", _medians(), numeric))
+            filled.append(("numeric", _medians() if trees else _scaled(), numeric))
         if coded:
             filled.append(("category", _codes() if trees else self._one_hot(coded), coded))
-        steps: list[tuple[str, Any]] = [("fill", ColumnTransformer(filled, sparse_threshold=0))]
-        return steps if trees else [*steps, ("cast", cast_to_double()), ("scale", StandardScaler())]
+        return [("fill", ColumnTransformer(filled, sparse_threshold=0))]
 
     def _one_hot(self, coded: Sequence[int]) -> Pipeline:
         lists = [self._problem.features[i].categories or ("",) for i in coded]
@@ -159,7 +159,7 @@ class Sklearn:
             sparse_output=False,
             dtype=np.float32,
         )
-        return Pipeline([("fill", _codes()), ("encode", encoder)])
+        return Pipeline([("fill", _codes()), ("encode", encoder), ("cast", cast_to_double())])
 
     def _refused(self, why: str) -> UsageError:
         group = "regression" if self._problem.task == "regression" else "classification"
@@ -190,9 +190,10 @@ class SklearnTrials:
 class SklearnModel:
     """`Fitted`: a pipeline from the matrix to predictions."""
 
-    def __init__(self, pipeline: Pipeline, problem: Problem) -> None:
+    def __init__(self, pipeline: Pipeline, problem: Problem, spread: NDArray[np.float64]) -> None:
         self._pipeline = pipeline
         self._problem = problem
+        self._spread = spread  # of the columns that a linear model sees: see `_spread`
 
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """See `Fitted.predict`."""
@@ -202,13 +203,14 @@ class SklearnModel:
         return chances[:, 1] if self._problem.task == "binary" else chances
 
     def importance(self) -> dict[str, float]:
-        """See `Fitted.importance`: of trees their own, else the size of scaled coefficients.
+        """See `Fitted.importance`: of trees their own, else the size of coefficients.
 
-        An estimator that has neither shares its use evenly.
+        A coefficient counts times its column's standard deviation, so that all are alike. An
+        estimator that has neither shares its use evenly.
         """
         trees = _is_tree(type(self._pipeline[-1]))
         owners = list(_owners(self._problem, one_hot=not trees))
-        use = _use_of_columns(self._pipeline[-1], len(owners))
+        use = _use_of_columns(self._pipeline[-1], len(owners), self._spread)
         shares = {f.name: 0.0 for f in self._problem.features}
         for name, value in zip(owners, use.tolist(), strict=True):
             shares[name] += value
@@ -236,6 +238,10 @@ def _codes() -> SimpleImputer:
 
 def _medians() -> SimpleImputer:
     return SimpleImputer(strategy="median", keep_empty_features=True)
+
+
+def _scaled() -> Pipeline:
+    return Pipeline([("fill", _medians()), ("cast", cast_to_double()), ("scale", StandardScaler())])
 
 
 def _class_of(path: str, problem: Problem) -> type[Any]:
@@ -287,10 +293,25 @@ def _few(part: Part, problem: Problem) -> Part:
     return Part(np.ascontiguousarray(part.matrix[chosen]), part.target[chosen])
 
 
-def _use_of_columns(model: Any, width: int) -> NDArray[np.float64]:
+def _spread(matrix: Matrix, features: Sequence[Feature]) -> NDArray[np.float64]:
+    """The standard deviation of each column that a linear model sees, by `_preparation`.
+
+    Numbers are scaled to 1; a category's column is 1 in a share of the rows, and 0 in the others.
+    """
+    found = [np.ones(sum(f.kind == "numeric" for f in features))]
+    for i, f in enumerate(features):
+        if f.kind == "category":
+            codes = matrix[~np.isnan(matrix[:, i]), i].astype(np.int64)
+            width = len(f.categories or ("",))
+            shares = np.bincount(codes[codes >= 0], minlength=width)[:width] / len(matrix)
+            found.append(np.sqrt(shares * (1 - shares)))
+    return np.concatenate(found)
+
+
+def _use_of_columns(model: Any, width: int, spread: NDArray[np.float64]) -> NDArray[np.float64]:
     use = getattr(model, "feature_importances_", None)
     if use is None and (weights := getattr(model, "coef_", None)) is not None:
-        use = np.abs(np.atleast_2d(weights)).sum(axis=0)
+        use = np.abs(np.atleast_2d(weights)).sum(axis=0) * spread
     return np.ones(width) if use is None else np.asarray(use, dtype=np.float64)
 
 
