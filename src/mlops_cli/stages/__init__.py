@@ -42,7 +42,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="validate",
         summary="hold the tables to their contracts",
-        revision=1,
+        revision=2,
         params=("data", "validate", "features"),
         deps=("{tables}", "{contracts}"),
         outs=("data/rejected.parquet",),
