@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,14 @@ def _keys(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> It
         if inner and "properties" in inner:
             yield from _keys(inner, definitions, f"{prefix}{key}.")
             continue
-        default = "required" if key in required else f"`{field.get('default')}`"
+        default = "required" if key in required else f"`{_written(field.get('default', {}))}`"
         meaning = field.get("description", "").replace("|", "\\|").replace("\n", " ")
         yield f"| `{prefix}{key}` | {_form(field)} | {default} | {meaning} |"
+
+
+def _written(default: Any) -> str:
+    """A default as it may stand in `mlops.yaml`."""
+    return default if isinstance(default, str) else json.dumps(default)
 
 
 def _form(field: dict[str, Any]) -> str:

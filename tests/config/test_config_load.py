@@ -29,6 +29,8 @@ VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
         ("train: {params: {eta: .nan}}", "`train.params.eta"),
         ('validate: {contract: "a\\tb.yaml"}', "cannot be printed"),
         ('validate: {contract: "a/${b.c}.yaml"}', "DVC would fill it in"),
+        ("tune: {space: {eta: [0.1, 0.2]}}", "a range is `{float: [0.01, 0.3], log: true}`"),
+        ("tune: {space: {eta: {low: 1, high: 2}}}", "`tune.space.eta`: a range is"),
         ("? " + "x" * 5000 + "\n: 1", "unknown key"),
     ],
 )
@@ -80,5 +82,9 @@ def test_the_environment_names_the_overlay_where_nobody_else_does(
     (tmp_path / "mlops.prod.yaml").write_text("deploy: {prot: 1}\n")
     with pytest.raises(UsageError, match=r"mlops\.prod\.yaml: unknown key `deploy\.prot`"):
         load_project(tmp_path)
+    (tmp_path / "mlops.prod.yaml").write_text("tune: {rounds: 1}\n")
+    with pytest.raises(UsageError) as e:
+        load_project(tmp_path)
+    assert "-S 'mlops.yaml:++tune.KEY=VALUE'" in (e.value.hint or "")
     monkeypatch.setenv("MLOPS_ENV", "")
     assert load_project(tmp_path).config.deploy.port == 8001

@@ -92,7 +92,8 @@ def _read_overlay(path: Path) -> dict[str, Any]:
             raise UsageError(
                 f"{path.name}: `{section}` may not be overlaid: stages depend on it, and DVC "
                 "would not see the change",
-                hint=f"only {', '.join(UNTRACKED)} may; experiments use `dvc exp run -S`",
+                hint=f"only {', '.join(UNTRACKED)} may; an experiment is "
+                f"`dvc exp run -S '{CONFIG}:++{section}.KEY=VALUE'`",
             )
     return overlay
 
@@ -143,7 +144,8 @@ def _fault(error: Any, filled: Mapping[str, str]) -> tuple[str, str | None]:
     if error["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
-        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+        others = f"known here: {', '.join(known)}" if known else None
+        hint = f"did you mean `{near[0]}`?" if near else others
         said = f"unknown key `{where}`" + (
             f"; the nearest known key is `{near[0]}`" if near else ""
         )

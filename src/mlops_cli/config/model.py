@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.config.metrics import METRICS
@@ -50,7 +50,11 @@ class JoinConfig(Section):
 
     table: ProjectPath
     on: tuple[str, ...] = ()
-    asof: str | None = Field(None, description="the joined table's time column")
+    asof: str | None = Field(
+        None,
+        description="the joined table's time column; of two rows of one key and moment the last in "
+        "the file counts, and without `asof` a key that has two rows is an error",
+    )
     lag: Duration = Field(timedelta(0), description="how long after its time a row is known")
     ttl: Duration | None = Field(None, description="how old a row may be, counted from its time")
     columns: tuple[str, ...] = Field(min_length=1)
@@ -107,7 +111,19 @@ class Choice(Section):
     choice: tuple[bool | int | float | str, ...] = Field(min_length=1)
 
 
-SearchRange = IntRange | FloatRange | Choice
+def _is_a_range(value: Any) -> Any:
+    known = {"int", "float", "choice"}
+    if isinstance(value, IntRange | FloatRange | Choice):
+        return value
+    if not isinstance(value, dict) or len(known.intersection(value)) != 1:
+        raise ValueError(
+            "a range is `{float: [0.01, 0.3], log: true}`, `{int: [3, 10]}` or "
+            "`{choice: [gbtree, dart]}`"
+        )
+    return value
+
+
+SearchRange = Annotated[IntRange | FloatRange | Choice, BeforeValidator(_is_a_range)]
 
 
 class TuneConfig(Section):

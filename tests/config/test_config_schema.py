@@ -1,0 +1,83 @@
+"""A default that schema or reference tell may be written into `mlops.yaml`, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlops_cli.config.load import check_config, load_project
+from mlops_cli.config.schema import config_schema
+
+SCHEMA = config_schema()
+REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference.md"
+BASE = {"project": "x", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
+
+
+def defaults(model: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Each key that has a default, with its own schema; sections and the keys in them."""
+    for key, field in model["properties"].items():
+        inner = SCHEMA["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+        if "default" in field:
+            yield (*path, key), field
+        if "properties" in inner:
+            yield from defaults(inner, (*path, key))
+
+
+def with_value(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The least configuration, and one key more."""
+    config = json.loads(json.dumps(BASE))
+    section = config
+    for key in path[:-1]:
+        section = section.setdefault(key, {})
+    section[path[-1]] = value
+    return config
+
+
+DEFAULTS = list(defaults(SCHEMA))
+JOIN = SCHEMA["$defs"]["JoinConfig"]["properties"]
+
+
+@pytest.mark.parametrize(("path", "field"), DEFAULTS, ids=[".".join(p) for p, _ in DEFAULTS])
+def test_a_default_fits_its_own_schema_and_loads(path, field):
+    jsonschema.validate(field["default"], {"$defs": SCHEMA["$defs"], **field})
+    config = with_value(path, field["default"])
+    jsonschema.validate(config, SCHEMA)
+    assert check_config(config, file="mlops.yaml") == check_config(BASE, file="mlops.yaml")
+
+
+def test_the_defaults_of_a_join_load():
+    said = {key: field["default"] for key, field in JOIN.items() if "default" in field}
+    assert said["lag"] == "0s"
+    least = {"table": "w.csv", "on": ["k"], "columns": ["a"]}
+    for join in (least, {**said, **least}):
+        config = {**BASE, "features": {"join": [join]}}
+        jsonschema.validate(config, SCHEMA)
+        assert check_config(config, file="mlops.yaml").features.join[0].lag.total_seconds() == 0
+
+
+def test_the_defaults_of_the_reference_are_yaml_that_loads(tmp_path):
+    """As a reader copies them: between the backticks."""
+    rows = re.findall(r"^\| `([\w.]+)` \| .* \| `(.+)` \| [^`|]*", REFERENCE.read_text(), re.M)
+    rows = [
+        (key, default) for key, default in rows if key.partition(".")[0] in SCHEMA["properties"]
+    ]
+    assert {"drift.every": "1d", "deploy.kubernetes.timeout": "5m"}.items() <= dict(rows).items()
+    assert len(rows) > 40
+    file = tmp_path / "mlops.yaml"
+    file.write_text(json.dumps(BASE))
+    plain = load_project(tmp_path).config
+    for key, default in rows:
+        *sections, name = key.split(".")
+        others = {k: v for k, v in BASE.items() if k != sections[0]}
+        lines = [f"{k}: {json.dumps(v)}" for k, v in others.items()]
+        lines += [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
+        lines += ["  table: t.csv", "  target: y"] if sections == ["data"] else []
+        lines += [f"{'  ' * len(sections)}{name}: {default}"]
+        file.write_text("\n".join(lines))
+        assert load_project(tmp_path).config == plain, key
