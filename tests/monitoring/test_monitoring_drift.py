@@ -206,6 +206,13 @@ def test_sample_is_bounded_spread_over_the_stream_and_the_same_again(profile: Pr
     assert take(5000).num_rows == 1000
 
 
+def test_infinities_are_not_drawn(profile: Profile) -> None:
+    sample = Sample(profile, 2000)
+    current = changed("number", [np.inf, -np.inf, np.nan, None, *([2.5] * 996)])
+    list(sample.through(current.to_batches()))
+    assert set(sample.table()["number"].to_pylist()) == {None, 2.5}
+
+
 def test_texts_unknown_to_the_profile_are_drawn_as_one(profile: Profile) -> None:
     sample = Sample(profile, 2000)
     current = changed("city", [None, *(f"id{i}" for i in range(998)), "a"])

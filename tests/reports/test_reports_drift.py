@@ -87,6 +87,19 @@ def test_of_a_wide_table_the_first_columns_are_drawn(tmp_path: Path) -> None:
     assert names[-1] not in pictures
 
 
+def test_a_column_without_values_is_left_out_of_the_pictures_alone(tmp_path: Path) -> None:
+    one = page(verdicts=(verdict("distance"), verdict("usage")))
+    reference = one.reference.append_column("usage", [[1.0] * 200])
+    current = one.current.append_column("usage", pa.chunked_array([pa.nulls(150, pa.float64())]))
+    one = replace(one, reference=reference, current=current)
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    html = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert "none that is finite: usage." in " ".join(ours(html).split())
+    pictures = html.partition("<iframe")[2]
+    assert "distance" in pictures
+    assert "usage" not in pictures
+
+
 def test_page_without_drawable_columns_keeps_the_verdicts_and_says_why(tmp_path: Path) -> None:
     empty = pa.table({"distance": pa.nulls(3, pa.float64()), HOSTILE: pa.nulls(3, pa.string())})
     fault = drift_page.write_drift_page(page(current=empty), tmp_path / "drift.html")

@@ -32,9 +32,9 @@ class Sample:
             yield batch
 
     def table(self) -> pa.Table:
-        """The sample: doubles and texts under the profile's names; missing is null.
+        """The sample: doubles and texts under the profile's names.
 
-        Texts that the profile does not list are one, "(other)".
+        Missing is null, and so are infinities. Texts that the profile does not list are one, "(other)".
         """
         if self._rows is None:
             return reconstruct(Profile(0, self._columns), 0)
@@ -65,7 +65,8 @@ def reconstruct(profile: Profile, size: int) -> pa.Table:
 
 def _plain(values: pa.ChunkedArray, column: ColumnProfile) -> pa.Array:
     if not isinstance(column.distribution, Categories):
-        return pa.array(doubles(values), from_pandas=True)
+        plain = doubles(values)
+        return pa.array(plain, mask=~np.isfinite(plain))
     values = values.cast(pa.string())
     listed = pc.is_in(values, pa.array(list(column.distribution.counts), pa.string()))
     kept = pc.or_(listed, pc.is_null(values))

@@ -44,3 +44,7 @@ class DriftPage:
     verdicts: tuple[Verdict, ...]
     reference: pa.Table
     current: pa.Table
+
+    def has_values(self, name: str) -> bool:
+        """Whether there is something to draw of the column: a value on both sides."""
+        return all(t[name].null_count < len(t[name]) for t in (self.reference, self.current))

@@ -25,5 +25,7 @@ def write_drift_page(page: DriftPage, path: Path) -> str | None:
         pictures = load_adapter("mlops_cli.reports.evidently").draw(page, DRAWN)
     except EnvironmentFault as e:
         fault = e.message
-    write_text(path, render(TEMPLATE, page=page, drawn=DRAWN, pictures=pictures, fault=fault))
+    empty = [v.name for v in page.verdicts if not page.has_values(v.name)]
+    text = render(TEMPLATE, page=page, drawn=DRAWN, empty=empty, pictures=pictures, fault=fault)
+    write_text(path, text)
     return fault

@@ -31,7 +31,7 @@ def draw(page: DriftPage, most: int) -> str:
 
     The scores in it are ours, not Evidently's. Raises `EnvironmentFault` where Evidently fails.
     """
-    shown = list(islice((v for v in page.verdicts if _drawable(page, v.name)), most))
+    shown = list(islice((v for v in page.verdicts if page.has_values(v.name)), most))
     if not shown:
         raise EnvironmentFault("no column has values on both sides: there is nothing to draw")
     try:
@@ -80,7 +80,3 @@ def _dataset(table: pa.Table) -> Any:
     numbers = [n for n in table.column_names if n not in texts]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=texts)
     return Dataset.from_pandas(table.to_pandas(), data_definition=definition)
-
-
-def _drawable(page: DriftPage, name: str) -> bool:
-    return all(t[name].null_count < len(t[name]) for t in (page.reference, page.current))
