@@ -34,7 +34,8 @@ class Sample:
     def table(self) -> pa.Table:
         """The sample: doubles and texts under the profile's names.
 
-        Missing is null, and so are infinities. Texts that the profile does not list are one, "(other)".
+        Missing is null, and so are infinities. Texts that the profile does not list are one,
+        "(other)".
         """
         if self._rows is None:
             return reconstruct(Profile(0, self._columns), 0)
