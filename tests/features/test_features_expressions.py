@@ -176,6 +176,28 @@ def test_a_typing_error_is_met_with_the_nearest_name():
     assert "did you mean `dayofweek`?" in (e.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("refused", "hint", "followed"),
+    [
+        ("x // 2", "cast(x as bigint)", "cast(x as bigint) // 2"),
+        ("t // 2", "cast(x as bigint)", "cast(t as bigint) // 2"),
+        ("t + 1", "cast(x as double)", "cast(t as double) + 1"),
+        ("hour(t)", "cast(x as timestamp)", "hour(cast(t as timestamp))"),
+        ("b + 1", "cast(x as integer)", "cast(b as integer) + 1"),
+        ("i and b", "x <> 0", "i <> 0 and b"),
+        ("lower(i)", "cast(x as text)", "lower(cast(i as text))"),
+        ("d + 1", "date_diff('day', a, b)", "date_diff('day', d, d) + 1"),
+        ("sqrt(d)", "epoch(x)", "sqrt(epoch(d))"),
+        ("lower(x)", "docs/expressions.md", None),
+    ],
+)
+def test_the_hint_on_types_can_be_followed(refused, hint, followed):
+    with pytest.raises(UsageError) as e:
+        parse(refused, TYPES)
+    assert hint in (e.value.hint or "")
+    assert followed is None or parse(followed, TYPES)
+
+
 def test_columns_are_named_once_in_the_order_of_their_use():
     assert list(columns_of(parse("x + i * x - j", TYPES))) == ["x", "i", "j"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mlops_cli.config.load import check_config
@@ -105,7 +107,12 @@ def test_each_table_has_its_contract():
         ({"row": {"w": "avg(hour) over ()"}}, {}, "features.row.w: ", ""),
         ({"row": {"w": "hour + horu"}}, {}, "features.row.w: no column `horu`", "`hour`"),
         ({"row": {"w": "born"}}, {}, "features.row.w: `born` is a date", "hour(born)"),
-        ({"row": {"w": "make_date(year, 1, 1)"}}, {}, "features.row.w is a date", "hour(w)"),
+        (
+            {"row": {"w": "make_date(year, 1, 1)"}},
+            {},
+            "features.row.w is a date",
+            "dayofweek(make_date(",
+        ),
         ({"row": {"hour": "day"}}, {}, "features.row: the name `hour` is taken", "another name"),
         ({"row": {"Hour": "day"}}, {}, "features.row: the name `Hour` is taken", "another name"),
         ({"row": {"w": "day", "W": "hour"}}, {}, "the name `W` is taken", "another name"),
@@ -135,3 +142,12 @@ def test_what_may_not_be_is_named_with_its_key(features, extra, said, hint):
     assert e.value.message.startswith("mlops.yaml: ")
     assert said in e.value.message
     assert hint is None or hint in (e.value.hint or "")
+
+
+def test_the_hint_on_an_expression_of_a_date_can_be_followed():
+    """A row feature is no column of another: the number is made within the expression."""
+    with pytest.raises(UsageError) as e:
+        layout({"row": {"w": "make_date(year, 1, 1)"}})
+    said = re.findall("`([^`]+)`", e.value.hint or "")
+    assert said[0] == "dayofweek(make_date(year, 1, 1))"
+    assert layout({"row": {"w": said[0]}}).features[0].kind == "numeric"

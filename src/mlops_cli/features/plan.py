@@ -14,6 +14,11 @@ from mlops_cli.features.expressions import columns_of, parse, unknown_column
 from mlops_cli.features.typing import operation
 
 _FILE = "mlops.yaml"
+_SHOWN = 200  # characters of an expression
+_WITHIN = (
+    "make a number of it within the expression, such as `dayofweek({0})` or "
+    "`date_diff('day', {0}, ...)`"
+)
 _MOMENT_HINT = (
     "make numbers of it under features.row, such as `hour({0})`, `dayofweek({0})` or "
     "`date_diff('day', {0}, ...)`"
@@ -177,7 +182,7 @@ def _trees(config: Config, known: Mapping[str, ValueType]) -> tuple[FeatureTree,
     for name in features.columns:
         trees[name] = _plain("features.columns", name, known)
     for name, text in features.row.items():
-        trees[name] = _row_feature(f"features.row.{name}", name, text, known)
+        trees[name] = _row_feature(f"features.row.{name}", text, known)
     for i, join in enumerate(features.join):
         for name in join.columns:
             trees.setdefault(name, _plain(f"features.join.{i}.columns", name, known))
@@ -195,14 +200,14 @@ def _plain(key: str, name: str, known: Mapping[str, ValueType]) -> Node:
     return Node("column", known[name], value=name)
 
 
-def _row_feature(key: str, name: str, text: str, known: Mapping[str, ValueType]) -> Node:
+def _row_feature(key: str, text: str, known: Mapping[str, ValueType]) -> Node:
     if text.strip() in known:
         _plain(key, text.strip(), known)
     tree = _parsed(key, text, known)
     if tree.type in ("date", "timestamp"):
         raise UsageError(
             f"{_FILE}: {key} is a {tree.type}, which is no feature by itself",
-            hint=_MOMENT_HINT.format(name),
+            hint=_WITHIN.format(text.strip()[:_SHOWN]),
         )
     return tree
 

@@ -13,6 +13,26 @@ _WIDER: dict[tuple[ValueType, ValueType], str] = {
     ("integer", "float"): "to_float",
     ("date", "timestamp"): "to_timestamp",
 }
+_DAYS = "`date_diff('day', a, b)` makes a number of two moments, `year(x)` or `epoch(x)` of one"
+_CASTS: dict[tuple[ValueType, str], str] = {
+    ("float", "integer"): "`cast(x as bigint)` rounds a float to a whole number",
+    ("text", "float"): "`cast(x as double)` reads a number from text",
+    ("text", "integer"): "`cast(x as bigint)` reads a whole number from text",
+    ("text", "date"): "`cast(x as date)` reads a date (ISO 8601) from text",
+    ("text", "timestamp"): "`cast(x as timestamp)` reads a moment (ISO 8601) from text",
+    ("text", "boolean"): "`cast(x as boolean)` reads true and false from text",
+    ("boolean", "integer"): "`cast(x as integer)` makes 0 and 1 of a boolean",
+    ("boolean", "float"): "`cast(x as integer)` makes 0 and 1 of a boolean",
+    ("integer", "boolean"): "`x <> 0` makes a boolean of a number",
+    ("float", "boolean"): "`x <> 0` makes a boolean of a number",
+    ("integer", "text"): "`cast(x as text)` writes a whole number as text",
+    ("timestamp", "date"): "`cast(x as date)` is the day of a moment",
+    ("date", "integer"): _DAYS,
+    ("date", "float"): _DAYS,
+    ("timestamp", "integer"): _DAYS,
+    ("timestamp", "float"): _DAYS,
+}
+"""What makes one type of another that does not become it by itself."""
 _MOMENTS: tuple[ValueType, ...] = ("date", "timestamp")
 
 
@@ -33,7 +53,7 @@ def operation(op: str, args: Sequence[Node], *, called: str | None = None) -> No
                 return made
     given = ", ".join("null" if is_null(a) else a.type for a in args)
     takes = " or ".join(f"({_shown(o)})" for o in OPERATIONS[op])
-    raise UsageError(f"{called or op} was given ({given}) and takes {takes}", hint=_hint(args))
+    raise UsageError(f"{called or op} was given ({given}) and takes {takes}", hint=_hint(op, args))
 
 
 def common_type(args: Sequence[Node]) -> ValueType | None:
@@ -119,9 +139,15 @@ def _shown(overload: Overload) -> str:
     return ", ".join(overload.args) + (", ..." if overload.repeats else "")
 
 
-def _hint(args: Sequence[Node]) -> str:
-    if any(a.type == "boolean" for a in args):
-        return "`cast(x as integer)` makes 0 and 1 of a boolean"
-    if any(a.type == "text" for a in args):
-        return "`cast(x as double)` reads a number from text"
-    return "cast the arguments: `cast(x as double)`; docs/expressions.md lists what there is"
+def _hint(op: str, args: Sequence[Node]) -> str:
+    """The cast that makes the arguments fit; of several overloads the most general is the last."""
+    for overload in reversed(OPERATIONS[op]):
+        slots = overload.slots(len(args)) or ()
+        wrong = [
+            (arg.type, slot)
+            for arg, slot in zip(args, slots, strict=False)
+            if slot != "any" and convert_to(arg, slot) is None
+        ]
+        if wrong and all(pair in _CASTS for pair in wrong):
+            return "; ".join(dict.fromkeys(_CASTS[pair] for pair in wrong))
+    return "give the arguments other types by casts; docs/expressions.md lists what there is"
