@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,10 +103,12 @@ def test_a_chunk_has_durations_again_and_its_relations_have_seconds(tmp_path):
         assert empty.schema.field("wait").type == pa.duration("us")
 
 
-def test_a_broken_schema_in_the_metadata_is_refused(tmp_path):
+@pytest.mark.parametrize("schema", ["EhIS", "EhISE"])
+def test_a_broken_schema_that_may_name_durations_is_refused(tmp_path, schema):
     path = tmp_path / "t.parquet"
     with open_engine() as engine:
-        engine.rows(f"copy (select 1 as n) to '{path}' (kv_metadata {{'ARROW:schema': 'AAAA'}})")
+        said = f"kv_metadata {{'ARROW:schema': '{schema}'}}"
+        engine.rows(f"copy (select 1 as n) to '{path}' ({said})")
     with open_engine() as engine, pytest.raises(DataError, match=r"t\.parquet: the Arrow schema"):
         engine.columns(path)
 
@@ -123,3 +127,17 @@ def test_contract_and_project_are_of_seconds_in_every_unit(tmp_path):
         assert study.contract.columns["wait"].type == "float"  # not a whole number, as 0.0 would be
     assert contracts[0].columns["wait"].max == 2000
     assert all(c == contracts[0] for c in contracts)
+
+
+def test_a_file_without_durations_loads_no_arrow(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = {"n": [1, 2], "x": [0.5, 1.5], "t": ["a", "b"], "at": pa.array([0, 1], "timestamp[us]")}
+    pq.write_table(pa.table(table), path)
+    program = (
+        "import sys; from pathlib import Path; from mlops_cli.tables import open_engine\n"
+        f"print(len(open_engine().columns(Path({str(path)!r}))), 'pyarrow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], text=True, capture_output=True, check=True
+    )
+    assert done.stdout.split() == ["4", "False"]

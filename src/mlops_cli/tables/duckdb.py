@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 _CHUNK = "__chunk__"
 _OF_DURATIONS = "mlops_cli.tables.durations"  # loaded where a file may hold some: it takes Arrow
+_A_DURATION = b"\x12"  # Arrow's number of the type: it stands in every schema that names one
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
 
@@ -207,7 +209,10 @@ class DuckDB:
             "where key = 'ARROW:schema'::blob"
         )
         try:
-            units = load_adapter(_OF_DURATIONS).duration_units(found[0][0]) if found else {}
+            schema = base64.b64decode(found[0][0]) if found else b""
+            if _A_DURATION not in schema:
+                return {}
+            units = load_adapter(_OF_DURATIONS).duration_units(schema)
         except ValueError as e:
             raise DataError(
                 f"{path.name}: the Arrow schema in its metadata cannot be read: {str(e)[:200]}",

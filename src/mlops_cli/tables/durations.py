@@ -6,8 +6,6 @@ Polars keep in the file's metadata alone says of what.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -23,13 +21,13 @@ _SECONDS = {
 
 
 def duration_units(schema: bytes) -> dict[str, str]:
-    """The unit (s, ms, us, ns) of each column of durations in a file's base64 Arrow schema.
+    """The unit (s, ms, us, ns) of each column of durations in a file's Arrow schema.
 
     Raises `ValueError` for what is no schema.
     """
     try:
-        read = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(schema)))
-    except (binascii.Error, pa.ArrowException, OSError) as e:
+        read = pa.ipc.read_schema(pa.py_buffer(schema))
+    except (pa.ArrowException, OSError) as e:
         raise ValueError(str(e)) from e
     kinds = {field.name: _plain(field.type) for field in read}
     return {n: kind.unit for n, kind in kinds.items() if pa.types.is_duration(kind)}
