@@ -38,6 +38,7 @@ WHOLE = ReportResult(
     commit="c0ffee" * 6 + "c0ff",
     drift=TrainingDrift(3, (ColumnMoved("dep_time", "ks", 0.2, 0.1),), ("gone",), 900, 800),
     uncommitted=("dvc.lock",),
+    positive="legit",
 )
 NASTY = [
     "a|b",
@@ -94,6 +95,7 @@ def test_it_says_verdict_gates_metrics_drift_and_what_is_not_committed() -> None
     assert "1 of 3 columns against `81c081c081c0`'s (900 rows here, 800 then)" in text
     assert "Not here any more, or of another kind: `gone`." in text
     assert "Not committed as this run made them: `dvc.lock`" in text
+    assert "The positive class, which `probability` is of, is `legit`." in text
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -115,7 +117,9 @@ def test_no_name_becomes_markup(text: str) -> None:
 def test_any_text_is_shown_as_it_is_or_as_a_blank(text: str) -> None:
     drift = replace(WHOLE.drift or TrainingDrift(), columns=(ColumnMoved(text, "ks", 1.0, 0.5),))
     made = model_report(
-        replace(WHOLE, project="p", drift=drift, gates=(GateSaid(text, "passed", text),))
+        replace(
+            WHOLE, project="p", drift=drift, gates=(GateSaid(text, "passed", text),), positive=text
+        )
     )
     kinds = {t.type for t in GITHUB.parse(made)}
     assert "html_block" not in kinds

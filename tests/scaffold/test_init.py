@@ -23,6 +23,8 @@ from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
 from mlops_cli.scaffold import place
 from mlops_cli.scaffold.init import InitResult, init
 from mlops_cli.stages import STAGES
+from mlops_cli.stages.featurize import featurize
+from mlops_cli.stages.validate import validate
 
 ROWS = 1200
 
@@ -362,3 +364,39 @@ def test_a_target_of_amounts_is_told_and_plain_ones_can_be_read(tmp_path: Path) 
     result = made(tmp_path / "q", tmp_path / "few.parquet", target="paid")
     assert result.task == "multiclass"
     assert any("paid is text, though" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("column", "labels", "positive", "turned"),
+    [
+        ("cls", ("fraud", "legit"), "legit", "fraud = cls = 'fraud'"),
+        ("case", ('a"b', "it's"), "it's", 'positive = "case" = \'a"b\''),
+        ("n", (-1, 1), "1", "positive = n = -1"),
+        ("n", (0.0, 1.0), "1", None),
+        ("late", (False, True), "true", None),
+    ],
+)
+def test_the_class_that_probability_is_of_is_named_and_can_be_turned(
+    tmp_path: Path, column: str, labels: tuple[object, object], positive: str, turned: str | None
+) -> None:
+    values = [labels[i % 3 == 0] for i in range(90)]
+    pq.write_table(
+        pa.table({"x": [i / 7 for i in range(90)], column: values}), tmp_path / "t.parquet"
+    )
+    made = init(tmp_path / "p", data=tmp_path / "t.parquet", target=column, git=False)
+    (said,) = (g for g in made.guesses if g.what == "positive")
+    assert said.value == positive
+    file = tmp_path / "p/mlops.yaml"
+    assert f"  # positive: {positive}, {said.why}\n" in file.read_text(encoding="utf-8")
+    project = load_project(tmp_path / "p")
+    validate(project)
+    assert featurize(project).classes == labels
+    assert (json.dumps(turned) in said.why) if turned else ("target" not in said.why)
+    if turned:
+        text = re.sub(
+            r"(?m)^  target: .*$", lambda _: f"  target: {json.dumps(turned)}", file.read_text()
+        )
+        file.write_text(text, encoding="utf-8")
+        assert featurize(load_project(tmp_path / "p")).classes == (False, True)
+        made_of = pq.read_table(tmp_path / "p/data/features.parquet")["__target__"].to_pylist()
+        assert made_of == [value == labels[0] for value in values]

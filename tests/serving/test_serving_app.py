@@ -127,6 +127,8 @@ def test_the_document_describes_every_input_and_its_example_is_answered(client: 
     assert event["properties"]["temp"]["type"] == ["number", "null"]
     assert "enum" not in event["properties"]["carrier"]  # an unseen one is allowed
     assert "Zürich:Air" in event["properties"]["carrier"]["description"]
+    prediction = document["components"]["schemas"]["Prediction"]
+    assert prediction["properties"]["probability"]["description"] == "of true"
     content = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
     example = content["application/json"]["examples"]["event"]["value"]
     assert asyncio.run(client.predict(example))[0] == 200

@@ -79,6 +79,7 @@ def test_of_the_champion_the_decision_is_told_by_which_it_became_it(project: Pro
     assert result.champion == result.version
     assert [g.why for g in result.gates] == ["no champion yet"]
     assert result.drift is None
+    assert result.positive == "true"
     assert result.uncommitted == ()
     assert result.commit == git(project.root, "rev-parse", "main")
     assert {m.change for m in result.metrics} == {0.0}

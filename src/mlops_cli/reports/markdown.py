@@ -98,6 +98,9 @@ def _metrics(result: ReportResult) -> Iterator[str]:
     yield ""
     yield "### Metrics on the hold-out"
     yield ""
+    if result.positive is not None:
+        yield f"The positive class, which `probability` is of, is {code(result.positive)}."
+        yield ""
     if result.commit is None:
         yield from _table(("metric", "value"), [(_name(m.name), _now(m)) for m in result.metrics])
         return

@@ -70,6 +70,7 @@ class ReportResult:
     that they were asked when the model was registered, not now. `champion` is the version that
     the registry has as champion. `against` is the revision as it was named, `commit` what it is;
     `uncommitted` are the files that the last commit has otherwise than this run made them.
+    `positive` is the class that the probabilities of a binary model are of.
     """
 
     project: str
@@ -86,3 +87,4 @@ class ReportResult:
     commit: str | None
     drift: TrainingDrift | None
     uncommitted: tuple[str, ...]
+    positive: str | None = None

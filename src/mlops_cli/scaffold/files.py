@@ -78,6 +78,7 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "task_why": why["task"].why,
         "table": plan.table,
         "target": plan.target,
+        "positive": study.positive,
         "target_name": study.target.name,
         "expression": study.target.expression,
         "time": study.time,

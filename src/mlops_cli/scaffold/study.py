@@ -14,6 +14,7 @@ from mlops_cli.errors import DataError, UsageError
 from mlops_cli.scaffold.advice import advice
 from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
+from mlops_cli.scaffold.positive import Positive, positive_of
 from mlops_cli.scaffold.target import Target, Task, guess_task, read_target
 from mlops_cli.tables.base import DURATION, Engine, quote
 
@@ -31,11 +32,12 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A file's contract, target, task, time, features and keys."""
+    """A file's contract, target, task, positive class (of two), time, features and keys."""
 
     contract: Contract
     target: Target
     task: Task
+    positive: Positive | None
     time: str | None
     choice: Choice
     keys: tuple[tuple[str, ...], ...]
@@ -66,8 +68,10 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
     order = Guess("time", time, "you said so") if time else _guess_time(engine, path, table, read)
     chosen = order.value if order and order.what == "time" else None
     keys = candidate_keys(engine, path, table, chosen)
+    positive = _positive(engine, path, table, read, task.task)
     guesses = [
         Guess("task", task.task, task.why),
+        *([Guess("positive", positive.label, positive.why)] if positive else []),
         *([order] if order else []),
         *(Guess("key", ", ".join(key), "no two rows have the same") for key in keys),
         Guess("features", _named(choice.features), "what is left of the columns"),
@@ -77,6 +81,7 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         contract=contract,
         target=read,
         task=task.task,
+        positive=positive,
         time=chosen,
         choice=choice,
         keys=keys,
@@ -87,6 +92,14 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
             *advice(engine, path, table, read, task=task.task),
         ),
     )
+
+
+def _positive(
+    engine: Engine, path: Path, table: TableStatistics, target: Target, task: Task
+) -> Positive | None:
+    if task != "binary":
+        return None
+    return positive_of(engine, engine.typed(path, table.types), target, table.types)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -72,7 +72,8 @@ def prediction_schema(manifest: Manifest) -> Schema:
     label = {"enum": list(manifest.classes or ())}
     share = {"type": "number", "minimum": 0, "maximum": 1}
     if manifest.task == "binary":
-        return _object({"probability": share, "label": label})
+        positive = class_key(manifest.classes[1]) if manifest.classes else ""
+        return _object({"probability": {**share, "description": f"of {positive}"}, "label": label})
     keys = {class_key(c): share for c in manifest.classes or ()}
     return _object({"label": label, "probabilities": _object(keys)})
 

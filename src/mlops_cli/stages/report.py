@@ -68,6 +68,7 @@ def report(
         commit=commit,
         drift=_drift(project, tracker, bundle, asked),
         uncommitted=uncommitted(root, (LOCK, METRICS)),
+        positive=_positive(bundle),
     )
 
 
@@ -101,6 +102,14 @@ def _ask(
     except EnvironmentFault as e:
         return _Asked(champion, made, recorded=made is not None, reason=e.message)
     return _Asked(champion, made, recorded=True)
+
+
+def _positive(bundle: Bundle) -> str | None:
+    manifest = bundle.manifest
+    if manifest.task != "binary" or not manifest.classes:
+        return None
+    name: str = load_adapter("mlops_cli.serving.predictions").class_key(manifest.classes[1])
+    return name
 
 
 def _verdict(decision: Decision | None) -> Verdict:
