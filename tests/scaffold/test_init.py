@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -342,6 +343,21 @@ def test_names_that_yaml_sql_and_csv_stumble_over(tmp_path: Path) -> None:
     result = made(tmp_path / "p", tmp_path / "odd.csv", target="y")
     assert set(result.features) == set(names) - {"y"}
     assert load_project(tmp_path / "p").config.features.columns == result.features
+
+
+def keys_of(folder: Path, rows: Iterable[tuple[object, ...]]) -> list[str]:
+    with (folder / "seen.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("at", "who", "unit", "x", "y"), *rows])
+    result = made(folder / "keyed", folder / "seen.csv", target="y", time="at")
+    return [str(g.value) for g in result.guesses if g.what == "key"]
+
+
+@pytest.mark.parametrize(("each", "keys"), [(1, ["at"]), (10, ["who, at"])])
+def test_a_key_is_no_longer_than_it_must_be(each: int, keys: list[str], tmp_path: Path) -> None:
+    day = "2024-01-01T{:02}:{:02}:00Z"
+    at = [day.format(i // each // 60, i // each % 60) for i in range(600)]
+    rows = [(at[i], f"w{i % 10}", "mm", i % 9 / 10, i * 7 % 13 > 6) for i in range(600)]
+    assert keys_of(tmp_path, rows) == keys
 
 
 def test_the_only_time_is_found_without_being_named(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.tables.base import Engine, quote
 
-NEARLY = 0.9  # distinct counts are approximate: what comes this near is counted exactly
+NEARLY = 0.8  # distinct counts are approximate: what comes this near is counted exactly
 
 
 def candidate_keys(
     engine: Engine, path: Path, table: TableStatistics, time: str | None
 ) -> tuple[tuple[str, ...], ...]:
-    """Single columns of text or whole numbers that are keys; else the time with one column."""
+    """Single columns of text or whole numbers that are keys; else the time, or with one column."""
     whole = [
         name for name, c in table.columns.items() if c.type in ("text", "integer") and not c.nulls
     ]
@@ -24,6 +24,8 @@ def candidate_keys(
     if time is None or table.columns[time].nulls:
         return ()
     moments = max(1, table.columns[time].distinct)
+    if moments >= NEARLY * table.rows and (found := _unique(engine, path, table, [(time,)])):
+        return found
     pairs = [(n, time) for n in whole if table.columns[n].distinct * moments >= NEARLY * table.rows]
     return _unique(engine, path, table, pairs[:8])
 
