@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_cli.monitoring.cells import Cells
@@ -20,6 +20,7 @@ def beside(edges: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
+@settings(deadline=None)
 @given(st.sets(FINITE, max_size=40), st.lists(FINITE, max_size=40))
 def test_any_edges_and_values(edges, values):
     ordered = np.array(sorted(edges), dtype=np.float64)

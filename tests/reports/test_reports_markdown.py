@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -110,6 +110,7 @@ def test_no_name_becomes_markup(text: str) -> None:
         assert "www." not in form
 
 
+@settings(deadline=None)
 @given(st.text(max_size=6))
 @example("`")
 @example("\\")
