@@ -133,3 +133,12 @@ def test_scan_and_pandera_say_the_same(made: tuple[arrow.Table, Contract]) -> No
         path = Path(folder) / "t.parquet"
         pq.write_table(table, path)
         assert by_pandera(table, contract) == by_scan(path, contract)
+
+
+def test_a_nan_that_the_file_s_statistics_do_not_count_is_a_null(tmp_path: Path) -> None:
+    table = arrow.table({"x": arrow.array([float("nan"), 1.0, 2.0, float("nan")])})
+    contract = Contract.model_validate({"columns": {"x": {"type": "float", "nullable": False}}})
+    pq.write_table(table, tmp_path / "t.parquet")
+    found = by_scan(tmp_path / "t.parquet", contract)
+    assert {row for _, _, row in found} == {0, 3}
+    assert by_pandera(table, contract) == found

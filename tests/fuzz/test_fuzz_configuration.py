@@ -139,6 +139,11 @@ def test_any_pipeline_gets_our_stages_or_is_refused(folder: Path, chance: Any) -
     hold_pipeline(folder, broken(PIPELINE, chance))
 
 
+@pytest.mark.parametrize("text", ["%YAML 3.0\n---\nstages: {}\n", '{"\\ud800": 1, "\\ud800": 2}\n'])
+def test_a_pipeline_that_the_reader_cannot_even_name_is_refused(folder: Path, text: str) -> None:
+    hold_pipeline(folder, text)
+
+
 @settings(CALM, max_examples=100)
 @given(CHANCE)
 def test_any_configuration_is_understood_or_refused_by_name(folder: Path, chance: Any) -> None:

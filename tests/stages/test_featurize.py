@@ -178,3 +178,23 @@ def test_a_missing_contract_is_named(tmp_path):
     (tmp_path / "contracts/w.yaml").unlink()
     with pytest.raises(UsageError, match=r"data/raw/w\.csv has no contract: contracts/w\.yaml"):
         run(tmp_path)
+
+
+def test_a_nan_is_missing_where_the_file_s_statistics_know_of_none(tmp_path: Path) -> None:
+    rows = [(START, "A", NAN if i % 3 else float(i), i, float(i % 2), "a") for i in range(60)]
+    row = {"y": "coalesce(x, -1.0)", "none": "x is null", "odd": "isnan(x)", "big": "x > 2"}
+    write(
+        tmp_path,
+        {
+            "data": {"table": "data/raw/e.parquet", "target": "late = delay > 0"},
+            "features": {"columns": ["x", "n"], "row": row},
+        },
+        rows,
+    )
+    featurize(load_project(tmp_path))
+    found = pq.read_table(tmp_path / "data/features.parquet").to_pylist()
+    for made in found:
+        there = made["n"] % 3 == 0
+        want = (made["n"], made["n"], False, False, made["n"] > 2) if there else None
+        got = tuple(made[name] for name in ("x", "y", "none", "odd", "big"))
+        assert got == (want or (None, -1.0, True, None, None))

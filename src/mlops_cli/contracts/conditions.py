@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlops_cli.contracts.model import ColumnContract, Contract, parse_moment
-from mlops_cli.tables.base import SOURCE, literal, quote
+from mlops_cli.tables.base import SOURCE, is_nan, literal, quote
 
 SHOWN = 200  # characters of a value that a report shows
 
@@ -39,7 +39,7 @@ def is_missing(name: str, column: ColumnContract) -> str:
     """SQL: there is no value to judge; a NaN is none."""
     typed = quote(name)
     if column.type == "float":
-        return f"({typed} is null or isnan({typed}))"
+        return f"({typed} is null or {is_nan(typed)})"
     return f"({typed} is null)"
 
 

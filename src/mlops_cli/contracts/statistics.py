@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.errors import DataError
-from mlops_cli.tables.base import SOURCE, Engine, in_groups, literal, quote
+from mlops_cli.tables.base import SOURCE, Engine, in_groups, is_nan, literal, quote
 
 _ISO_MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*"
 _CELLS = 8  # figures of a column
@@ -135,7 +135,7 @@ def _scan_group(
 def _cells(name: str, kind: ValueType) -> list[str]:
     # No FILTER: DuckDB holds a copy of all columns for each, which is quadratic in the columns.
     typed, source = quote(name), quote(SOURCE + name)
-    missing = f"{typed} is null or isnan({typed})" if kind == "float" else f"{typed} is null"
+    missing = f"{typed} is null or {is_nan(typed)}" if kind == "float" else f"{typed} is null"
     low = high = "null"
     infinite_low = infinite_high = "0"
     whole = "true" if kind == "integer" else "false"

@@ -15,7 +15,7 @@ from mlops_cli.bundle.plan import TARGET, TIME
 from mlops_cli.errors import DataError
 from mlops_cli.features.base import JoinSource
 from mlops_cli.features.sql import render, render_feature
-from mlops_cli.tables.base import ROW, Engine, literal, quote
+from mlops_cli.tables.base import ROW, Engine, is_nan, literal, quote
 
 _KNOWN = "__known__"
 _AT = "__at__"
@@ -72,7 +72,7 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
 
 def _without_nan(relation: str, types: Mapping[str, ValueType]) -> str:
     cells = [
-        f"case when not isnan({quote(n)}) then {quote(n)} end as {quote(n)}"
+        f"case when {is_nan(quote(n))} then null else {quote(n)} end as {quote(n)}"
         if kind == "float"
         else quote(n)
         for n, kind in types.items()

@@ -14,7 +14,7 @@ from mlops_cli.features.base import JoinSource, Schemas
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.plan import event_types, join_types
 from mlops_cli.features.table import rejected_rows
-from mlops_cli.tables.base import ROW, SOURCE, Engine, in_groups, quote
+from mlops_cli.tables.base import ROW, SOURCE, Engine, in_groups, is_nan, quote
 
 _SHOWN = 80
 _GROUP = 64  # columns of one scan
@@ -81,7 +81,7 @@ def _first_bad_rows(engine: Engine, path: Path, inputs: Sequence[Input]) -> Sequ
 
 def _is_bad(i: Input) -> str:
     value, source = quote(i.name), quote(SOURCE + i.name)
-    missing = f"{value} is null or isnan({value})" if i.type == "float" else f"{value} is null"
+    missing = f"{value} is null or {is_nan(value)}" if i.type == "float" else f"{value} is null"
     return f"{value} is null and {source} is not null" if i.nullable else missing
 
 

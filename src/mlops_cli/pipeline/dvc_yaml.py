@@ -121,8 +121,8 @@ def _read(project: Project) -> Any:
         return CommentedMap()
     try:
         document = _yaml().load(path.read_text(encoding="utf-8"))
-    except (YAMLError, ValueError, RecursionError) as e:
-        said = " ".join(str(e).split())[:200]
+    except (YAMLError, ValueError, KeyError, RecursionError) as e:  # `%YAML 3.0` is a KeyError
+        said = " ".join(str(e).split())[:200].encode("utf-8", "backslashreplace").decode("utf-8")
         raise UsageError(f"{DVC_YAML}: {said}", hint="mend the YAML, or delete the file") from e
     if document is None:
         return CommentedMap()
@@ -137,7 +137,7 @@ def _dumped(document: Any, wanted: dict[str, Any]) -> str:
     try:
         _yaml().dump(document, text)
         survives = _ours(_yaml().load(text.getvalue()).get("stages")) == wanted
-    except (YAMLError, ValueError, RecursionError):
+    except (YAMLError, ValueError, KeyError, RecursionError):
         survives = False
     if not survives:
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_cli._adapters import load_adapter
 from mlops_cli.contracts.statistics import ColumnStatistics, TableStatistics
 from mlops_cli.scaffold.target import Target, Task
-from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.base import ROW, Engine, is_nan, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,4 +175,4 @@ def _is_identifier(column: ColumnStatistics, present: int, power: float, task: T
 
 def _missing(column: ColumnStatistics) -> str:
     name = quote(column.name)
-    return f"({name} is null or isnan({name}))" if column.type == "float" else f"{name} is null"
+    return f"({name} is null or {is_nan(name)})" if column.type == "float" else f"{name} is null"

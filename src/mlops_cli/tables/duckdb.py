@@ -15,7 +15,17 @@ from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.tables.base import DURATION, MISSING, RESERVED, ROW, SOURCE, Column, literal, quote
+from mlops_cli.tables.base import (
+    DURATION,
+    MISSING,
+    RESERVED,
+    ROW,
+    SOURCE,
+    Column,
+    is_nan,
+    literal,
+    quote,
+)
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.faults import reading_fault
 from mlops_cli.tables.steady import Sightings
@@ -330,7 +340,7 @@ def _source(name: str, native: str, to: ValueType) -> str:
     if native == "VARCHAR" and to != "text":
         return f"case when {column} not in ({', '.join(map(literal, MISSING))}) then {column} end"
     if native in ("DOUBLE", "FLOAT"):
-        return f"case when not isnan({column}) then {column} end"
+        return f"case when {is_nan(column)} then null else {column} end"
     return column
 
 
