@@ -45,6 +45,13 @@ def _stage(arguments: list[str]) -> int:
 
     if (code := ask(arguments)) is not None:
         return code
+    return _work(arguments)
+
+
+def _work(arguments: list[str]) -> int:
+    from mlops_cli.cli.interrupts import heed_interrupts
+
+    heed_interrupts()
     from mlops_cli.cli.stage import stage_command
 
     return stage_command(arguments)
@@ -54,10 +61,8 @@ def _warm(listener: int, leader: int) -> NoReturn:
     from mlops_cli.pipeline.warm.parent import end_child, forked_child
 
     arguments = forked_child(listener, leader)
-    from mlops_cli.cli.stage import stage_command
-
     try:
-        end_child(stage_command(arguments))
+        end_child(_work(arguments))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         end_child(130)
