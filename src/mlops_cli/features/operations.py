@@ -104,7 +104,7 @@ _ARITHMETIC = {
     "trunc": _numbers("trunc($0)", exact="$0", arity=1),
     **{name: _real(name) for name in ("ln", "log2", "log10", "exp", "sqrt")},
     # DuckDB's own `isnan` is not to be had: see `tables.base.is_nan`.
-    "isnan": (_o("float > boolean", "not (isfinite($0) or isinf($0))"),),
+    "isnan": (_o("float > boolean", "case when isfinite($0) then false else not isinf($0) end"),),
     **{name: (_o("float > boolean", f"{name}($0)"),) for name in ("isinf", "isfinite")},
 }
 _LOGIC = {

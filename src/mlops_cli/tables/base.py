@@ -118,7 +118,7 @@ def is_nan(sql: str) -> str:
     DuckDB 2.0 takes its own `isnan` for false over a Parquet file whose statistics show no null:
     they do not count NaN.
     """
-    return f"not (isfinite({sql}) or isinf({sql}))"
+    return f"case when isfinite({sql}) then false else not isinf({sql}) end"
 
 
 def quote(name: str) -> str:
