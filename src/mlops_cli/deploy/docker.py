@@ -13,7 +13,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy.base import Change, Deployment, Release
 from mlops_cli.deploy.channel import Channel
 from mlops_cli.deploy.container import DIGEST, DRAIN, MANAGED, PORT, PROJECT, SETTINGS, Spec
-from mlops_cli.deploy.readiness import ready_digest, url_of
+from mlops_cli.deploy.readiness import ready_digest, soon, url_of
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 
@@ -45,8 +45,8 @@ class DockerTarget:
                 self._sweep(client, old)
                 if old is None or self._differences(client, old, release):
                     self._replace(client, old, release, progress)
-            found = self.status()
-        if found is None or not found.healthy or found.digest != release.digest:
+            found = soon(lambda: self._serving(release))
+        if found is None:
             raise EnvironmentFault(
                 f"{release.version} was started and does not answer at {self._url()}/readyz",
                 hint=f"docker logs {self._spec.name}",
@@ -187,9 +187,13 @@ class DockerTarget:
             found.append(f"image: {release.image.name} was built anew")
         if old.labels.get(SETTINGS) != self._spec.settings():
             found.append(f"settings: {old.labels.get(SETTINGS)} -> {self._spec.settings()}")
-        if not found and not _answers(old, release.digest)():
+        if not found and not (old.status == "running" and soon(_answers(old, release.digest))):
             found.append("it does not answer")
         return found
+
+    def _serving(self, release: Release) -> Deployment | None:
+        found = self.status()
+        return found if found and found.healthy and found.digest == release.digest else None
 
     def _image_id(self, client: Any, release: Release) -> str | None:
         try:

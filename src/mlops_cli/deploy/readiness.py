@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 _ANSWER_LIMIT = 2.0  # seconds that /readyz may take
+_PATIENCE = 10.0  # seconds of silence before a server counts as one that does not answer
+_STEP = 0.1  # seconds between two looks
 _REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
+
+_T = TypeVar("_T")
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -33,3 +40,14 @@ def ready_digest(host: str, port: int) -> str | None:
     finally:
         connection.close()
     return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None
+
+
+def soon(look: Callable[[], _T]) -> _T:
+    """The first answer of `look` that is true, or the last of some seconds.
+
+    A machine may stand still for the moment of one look: that alone says nothing of a server.
+    """
+    end = time.monotonic() + _PATIENCE
+    while not (answer := look()) and time.monotonic() < end:
+        time.sleep(_STEP)
+    return answer
