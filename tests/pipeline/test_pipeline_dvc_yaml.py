@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import UsageError
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import add_missing_sections, check_dvc_yaml, write_dvc_yaml
 
 CONFIG = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
 
@@ -43,3 +44,31 @@ def test_stages_and_comments_of_the_user_are_kept(tmp_path: Path) -> None:
     for line in theirs.splitlines():
         assert line in kept
     assert not write_dvc_yaml(project)
+
+
+IN_BRACES = {"project": "x", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CONFIG,
+        CONFIG.rstrip(),
+        json.dumps(IN_BRACES),
+        json.dumps(IN_BRACES, indent=2) + "\n",
+        "# {mine}\n---\n{ # kept\n" + json.dumps(IN_BRACES)[1:-1] + ",\n}\n",
+        "\ufeff" + json.dumps(IN_BRACES),
+    ],
+    ids=["block", "no end of line", "JSON", "JSON in lines", "comments", "byte order mark"],
+)
+def test_missing_sections_are_added_in_the_style_of_the_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mlops.yaml").write_text(text, encoding="utf-8")
+    project = load_project(tmp_path)
+    added = add_missing_sections(project)
+    assert {"split", "tune", "package"} <= set(added)
+    written = (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
+    assert load_project(tmp_path).config == project.config
+    assert add_missing_sections(project) == []
+    assert not written.startswith("{") or json.loads(written)["split"] == {}
+    for kept in text.rstrip("}\n").split("{"):
+        assert kept in written

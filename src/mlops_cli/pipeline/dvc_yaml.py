@@ -53,8 +53,7 @@ def add_missing_sections(project: Project) -> list[str]:
     declared = dict.fromkeys(key for stage in STAGES for key in stage.params)
     missing = [key for key in declared if key not in read_yaml(path)]
     if missing:
-        separator = "" if text.endswith("\n") else "\n"
-        write_text(path, text + separator + "".join(f"{key}: {{}}\n" for key in missing))
+        write_text(path, _with_empty(missing, text))
     return missing
 
 
@@ -80,6 +79,20 @@ def files_of(project: Project) -> list[str] | None:
     for stage in STAGES:
         paths += [*stage.outs, *stage.uncached, *stage.metrics, *stage.plots]
     return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in tables_of(project))]))
+
+
+def _with_empty(sections: list[str], text: str) -> str:
+    """The text of a mapping with these sections in it, and every other character as it was."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # as where it is read
+    root = yaml.compose(text)
+    if not root.flow_style:
+        separator = "" if text.endswith("\n") else "\n"
+        return text + separator + "".join(f"{key}: {{}}\n" for key in sections)
+    # `{...}`, as JSON is: behind its first brace, where a comma at the end does no harm
+    inside = text.index("{", root.start_mark.index) + 1
+    added = "".join(f'"{key}": {{}}, ' for key in sections)
+    return text[:inside] + added + text[inside:]
 
 
 def _wanted(project: Project) -> dict[str, dict[str, Any]]:
