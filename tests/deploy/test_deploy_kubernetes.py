@@ -176,7 +176,7 @@ def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
 ) -> None:
     url = target.deploy(first, progress=QUIET).url
     before = names(namespace)
-    absent = made(namespace, image="127.0.0.1:9/absent:1", timeout="15s")
+    absent = made(namespace, image="127.0.0.1:9/absent:1", timeout="20s")
     fault = failed(absent, second)
     assert fault.kind == "kubernetes-image"
     assert "ImagePull" in fault.message or "ErrImage" in fault.message
@@ -219,7 +219,7 @@ def test_an_interrupt_leaves_the_old_version(
 
 def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> None:
     kubectl("create", "quota", "small", "--hard=pods=0", namespace=namespace)
-    fault = failed(made(namespace, timeout="10s"), first)
+    fault = failed(made(namespace, timeout="15s"), first)
     assert fault.kind == "kubernetes-quota"
     assert "exceeded quota: small" in fault.message
     assert names(namespace) == set()
@@ -228,7 +228,7 @@ def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> Non
 def test_a_pod_that_fits_no_node_is_named(namespace: str, first: Release) -> None:
     huge = {"cpu": "900", "memory": "1Gi"}
     fault = failed(
-        made(namespace, timeout="5s", resources={"requests": huge, "limits": huge}), first
+        made(namespace, timeout="10s", resources={"requests": huge, "limits": huge}), first
     )
     assert fault.kind == "kubernetes-capacity"
     assert "Unschedulable" in fault.message
