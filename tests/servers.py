@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -16,11 +18,24 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+# Below those that the system gives out by itself, and those that a cluster does to a NodePort.
+_PORTS = range(20_000, 30_000)
+_drawn = itertools.count(os.getpid() * 37)
+
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """One that nobody listens on; each worker of a session has a range of its own.
+
+    Of a port that the system chose, another worker may become the owner before the server does.
+    """
+    size = len(_PORTS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = _PORTS[size * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :][:size]
+    for _ in own:
+        port = own[next(_drawn) % size]
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"every port of {own} is in use")
 
 
 class MlflowServer:

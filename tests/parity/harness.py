@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -136,10 +137,12 @@ def _post(port: int, body: Any) -> Sequence[dict[str, Any]]:
 @contextmanager
 def _server(root: Path) -> Iterator[int]:
     ready, told = os.pipe()
-    port = _free_port()
     runtime = [sys.executable, "-m", "mlops_cli.serving", "--bundle", str(root / "model")]
-    command = [*runtime, "--port", str(port), "--ready-fd", str(told)]
-    with subprocess.Popen(command, pass_fds=[told]) as server:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port, fd = listening.getsockname()[1], listening.fileno()
+        command = [*runtime, "--fd", str(fd), "--ready-fd", str(told)]
+        server = subprocess.Popen(command, pass_fds=[fd, told])
+    with server:
         os.close(told)
         with os.fdopen(ready, "rb") as said:
             assert said.readline() == b"ready\n"
@@ -149,14 +152,6 @@ def _server(root: Path) -> Iterator[int]:
         finally:
             _connections.pop(port).close()
             server.terminate()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from running import serving
 
 import bundles
 from mlops_cli.serving.listening import LAST_OWNER
+from servers import free_port
 
 ROUNDS = 20
 
@@ -72,13 +73,8 @@ class Load:
         return connection
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return int(s.getsockname()[1])
-
-
 def _terminate_under_load(sample: bundles.Sample) -> Load:
-    port = _free_port()
+    port = free_port()
     with serving(sample.path, "--port", str(port)) as process:
         load = Load(port, msgspec.json.encode(sample.events[5]))
         threads = load.start(4, keep_alive=True) + load.start(4, keep_alive=False)
@@ -100,7 +96,7 @@ def test_twenty_terminations_under_load_lose_no_request(binary: bundles.Sample) 
 
 def test_a_request_that_is_under_way_is_answered(binary: bundles.Sample) -> None:
     body = msgspec.json.encode(binary.events[5])
-    port = _free_port()
+    port = free_port()
     address = ("127.0.0.1", port)
     with (
         serving(binary.path, "--port", str(port)) as process,
@@ -120,7 +116,7 @@ def test_a_request_that_is_under_way_is_answered(binary: bundles.Sample) -> None
 
 
 def test_while_it_drains_it_says_that_it_is_not_ready(binary: bundles.Sample) -> None:
-    port = _free_port()
+    port = free_port()
     with serving(binary.path, "--port", str(port)) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         connection.request("GET", "/readyz")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from running import serving
 
 import bundles
+from servers import free_port
 
 CALM = settings(deadline=None, suppress_health_check=list(HealthCheck))
 CHANCE = st.integers(0, 2**64).map(random.Random)
@@ -192,8 +193,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fuzzed")
     sample = bundles.write(folder / "bundle", "binary")
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = int(s.getsockname()[1])
+    port = free_port()
     with serving(sample.path, "--port", str(port)) as process, duckdb.connect() as judge:
         judge.execute("set TimeZone = 'UTC'")
         found = Server(port, sample, judge)

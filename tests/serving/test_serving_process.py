@@ -17,6 +17,7 @@ from running import command, serving
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
+from servers import free_port
 
 
 def _fails(bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,8 +27,7 @@ def _fails(bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return str(s.getsockname()[1])
+    return str(free_port())
 
 
 def test_it_answers_and_ends_at_once_when_nobody_is_there(binary: bundles.Sample) -> None:

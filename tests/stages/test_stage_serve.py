@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 import bundles
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.stages.serve import serve
+from servers import free_port
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,7 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
 def test_it_answers_until_it_is_interrupted_and_says_what_it_served(
     sample: bundles.Sample,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     code = (
         "from pathlib import Path; from mlops_cli.stages.serve import serve;"
         f"print(serve(None, bundle=Path({str(sample.path)!r}), port={port}).url)"
