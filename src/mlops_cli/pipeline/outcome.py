@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ import msgspec
 
 from mlops_cli.bundle.files import replacing
 from mlops_cli.config.load import Project
+
+_RUN = "MLOPS_OUTCOMES_OF"  # which run started a stage, in the environment of what it starts
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -26,25 +32,41 @@ class Outcome(msgspec.Struct, frozen=True):
     seconds: float
     result: dict[str, Any] | None = None
     failure: Failure | None = None
+    run: str = ""
+
+
+@contextmanager
+def own_outcomes() -> Iterator[None]:
+    """While this holds, `read_outcome` knows only what stages left that this run started.
+
+    Nothing is removed for that: another run may work here, and be about to read what its own
+    stages left, while this one is yet to be refused by DVC's locks.
+    """
+    os.environ[_RUN] = secrets.token_hex(8)
+    try:
+        yield
+    finally:
+        del os.environ[_RUN]
 
 
 def write_outcome(project: Project, stage: str, outcome: Outcome) -> None:
     """Leave a stage's outcome in `.mlops/outcome/`, whole or not at all."""
     with replacing(_path(project, stage)) as temporary:
-        temporary.write_bytes(msgspec.json.encode(outcome))
+        named = msgspec.structs.replace(outcome, run=_run())
+        temporary.write_bytes(msgspec.json.encode(named))
 
 
 def read_outcome(project: Project, stage: str) -> Outcome | None:
-    """What the stage's last process left; None where there is nothing readable."""
+    """What the stage left in this run; None where there is nothing readable of it."""
     try:
-        return msgspec.json.decode(_path(project, stage).read_bytes(), type=Outcome)
+        outcome = msgspec.json.decode(_path(project, stage).read_bytes(), type=Outcome)
     except (OSError, msgspec.DecodeError):
         return None
+    return outcome if outcome.run == _run() else None
 
 
-def forget_outcome(project: Project, stage: str) -> None:
-    """Remove what an earlier process left."""
-    _path(project, stage).unlink(missing_ok=True)
+def _run() -> str:
+    return os.environ.get(_RUN, "")
 
 
 def _path(project: Project, stage: str) -> Path:

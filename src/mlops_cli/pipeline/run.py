@@ -21,12 +21,11 @@ from mlops_cli.pipeline.dvc_yaml import (
     write_dvc_yaml,
 )
 from mlops_cli.pipeline.example import REQUEST, refresh_request
-from mlops_cli.pipeline.outcome import Failure, forget_outcome, read_outcome
+from mlops_cli.pipeline.outcome import Failure, own_outcomes, read_outcome
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.warm.leader import warm_parent
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import STAGES
 
 
 def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResult:
@@ -36,19 +35,16 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
     """
     started = time.monotonic()
     _prepare(project, progress)
-    for stage in STAGES:
-        forget_outcome(project, stage.name)
     seen = _look(project)
-    done = _reproduce(project, targets, progress)
+    with own_outcomes():
+        done = _reproduce(project, targets, progress)
+        stages = [_stage_run(project, name, done) for name in stages_of(targets)]
     if not done and not targets and seen and seen == _look(project):
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
             write_text(project.root / RECORD, record_of(seen))
     if "train" in done and refresh_request(project):
         progress.say(f"{REQUEST} brought up to date: the model takes other inputs now")
-    return RunResult(
-        stages=[_stage_run(project, name, done) for name in stages_of(targets)],
-        seconds=time.monotonic() - started,
-    )
+    return RunResult(stages=stages, seconds=time.monotonic() - started)
 
 
 def _prepare(project: Project, progress: Progress) -> None:
