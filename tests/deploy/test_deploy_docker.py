@@ -141,6 +141,18 @@ def test_deploying_what_runs_already_changes_nothing(target: DockerTarget, first
     assert target.deploy(first, progress=QUIET) == found, "not even its start"
 
 
+def test_a_server_that_stands_still_for_a_moment_is_not_replaced(
+    target: DockerTarget, first: Release
+) -> None:
+    found = target.deploy(first, progress=QUIET)
+    docker("kill", "--signal", "STOP", f"mlops-{PROJECT}")
+    command = ("kill", "--signal", "CONT", f"mlops-{PROJECT}")
+    goes_on = threading.Timer(3, docker, command)  # longer than one look takes
+    goes_on.start()
+    assert target.deploy(first, progress=QUIET) == found, "not even its start"
+    goes_on.join()
+
+
 def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
     target: DockerTarget, project: Path, first: Release, second: Release
 ) -> None:
