@@ -149,6 +149,15 @@ def said(stderr: str) -> list[str]:
     return [re.sub(r"[\d.]+ s\b", "", line) for line in lines]
 
 
+def said_alike(mine: list[str], theirs: list[str]) -> None:
+    """The same lines in the same order, but for those that are said every five seconds."""
+    either = set(mine) ^ set(theirs)
+    always = re.compile(r": (done in|(\d+)/\2 |\w{12} is the champion)")
+    assert not [line for line in either if always.search(line)]
+    assert [x for x in mine if x not in either] == [x for x in theirs if x not in either]
+    assert len(set(mine) - either) > len(STAGES)
+
+
 def test_a_run_equals_plain_dvc(project: Path, tmp_path: Path) -> None:
     plain = copy(project, tmp_path / "other" / "small")
     ours = mlops(project, "run")
@@ -161,7 +170,7 @@ def test_a_run_equals_plain_dvc(project: Path, tmp_path: Path) -> None:
     # these name the run of MLflow, which is another one
     assert {k for k in mine if mine[k] != theirs.get(k)} <= {"dvc.lock", "image/provenance.json"}
     assert mine.keys() == theirs.keys()
-    assert said(ours.stderr) == said(dvc.stderr)
+    said_alike(said(ours.stderr), said(dvc.stderr))
 
 
 def test_the_parent_is_not_started_when_nothing_is_to_be_done(
