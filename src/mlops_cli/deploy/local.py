@@ -17,7 +17,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.load import Project
 from mlops_cli.deploy.base import Change, Deployment, Release
 from mlops_cli.deploy.channel import LOG, Channel, State, Wanted
-from mlops_cli.deploy.readiness import ready_digest, url_of
+from mlops_cli.deploy.readiness import ready_digest, soon, url_of
 from mlops_cli.deploy.tail import tail
 from mlops_cli.deploy.worker import DRAIN_LIMIT, START_LIMIT
 from mlops_cli.errors import EnvironmentFault
@@ -154,17 +154,17 @@ class LocalTarget:
 
     def _confirmed(self, wanted: Wanted) -> Deployment:
         """Healthy before it counts: the new version itself has answered."""
-        end = time.monotonic() + DRAIN_LIMIT
-        while time.monotonic() < end:
-            found = self.status()
-            if found and found.healthy and found.digest == wanted.digest:
-                return found
-            time.sleep(_STEP)
+        if found := soon(lambda: self._serving(wanted), DRAIN_LIMIT):
+            return found
         raise EnvironmentFault(
             f"{wanted.digest[:12]} was started and does not answer at "
             f"{url_of(wanted.host, wanted.port)}/readyz",
             hint=f"see {self._channel.folder / LOG}",
         )
+
+    def _serving(self, wanted: Wanted) -> Deployment | None:
+        found = self.status()
+        return found if found and found.healthy and found.digest == wanted.digest else None
 
     def _gone_within(self, seconds: float) -> bool:
         end = time.monotonic() + seconds

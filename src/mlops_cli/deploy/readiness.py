@@ -42,12 +42,12 @@ def ready_digest(host: str, port: int) -> str | None:
     return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None
 
 
-def soon(look: Callable[[], _T]) -> _T:
-    """The first answer of `look` that is true, or the last of some seconds.
+def soon(look: Callable[[], _T], seconds: float = _PATIENCE) -> _T:
+    """The first answer of `look` that is true, or the last of so many seconds.
 
     A machine may stand still for the moment of one look: that alone says nothing of a server.
     """
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + seconds
     while not (answer := look()) and time.monotonic() < end:
         time.sleep(_STEP)
     return answer
