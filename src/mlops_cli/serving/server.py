@@ -134,6 +134,7 @@ class Server(uvicorn.Server):
         self._answering = app
         self._listener = listener
         self._shared = shared
+        self._told_to_leave = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
@@ -159,7 +160,10 @@ class Server(uvicorn.Server):
 
     def _leave(self, number: signal.Signals) -> None:
         last = number == LAST_OWNER
-        self.force_exit = self.should_exit and not last  # the second signal
+        # `LAST_OWNER` is the supervisor's: where the machine's end tells both, the two signals come
+        # in any order, and neither is a user's second.
+        self.force_exit |= self._told_to_leave and not last
+        self._told_to_leave |= not last
         self.should_exit = True
         self._answering.draining = True
         self._shared = self._shared and not last
