@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -171,6 +172,52 @@ def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
 
     with pytest.raises(KeyboardInterrupt):
         made(project, port).deploy(second, progress=Interrupted())
+    assert get(url)[1]["digest"] == first.digest
+    assert containers() == [f"mlops-{PROJECT}"]
+
+
+def test_an_interrupt_while_the_old_one_ends_brings_it_back(
+    target: DockerTarget, first: Release, second: Release
+) -> None:
+    url = target.deploy(first, progress=QUIET).url
+    docker("kill", "--signal", "STOP", f"mlops-{PROJECT}")  # so that it does not end by itself
+    container = docker("inspect", "--format", "{{.Id}}", f"mlops-{PROJECT}").strip()
+    main = threading.get_ident()
+
+    class Watching:
+        """Lets the old one end only after the deploy has turned to bringing it back."""
+
+        goes_on: threading.Timer | None = None
+
+        def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
+            pass
+
+        def say(self, message: str) -> None:
+            if "comes back" in message:
+                command = ("kill", "--signal", "CONT", container)
+                self.goes_on = threading.Timer(2, docker, command)
+                self.goes_on.start()
+
+    filters = ("--filter", f"container={container}", "--filter", "event=kill", "--since", "1h")
+    command = ["docker", "events", *filters, "--format", "{{.Actor.Attributes.signal}}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+
+        def interrupt() -> None:
+            """Ctrl-C as soon as the engine has told the old one to end."""
+            if any(line.strip() == "15" for line in events.stdout or ()):
+                signal.pthread_kill(main, signal.SIGINT)
+
+        watcher = threading.Thread(target=interrupt)
+        watcher.start()
+        watching = Watching()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                target.deploy(second, progress=watching)
+        finally:
+            events.kill()
+            watcher.join()
+    assert watching.goes_on is not None, "it was the stop that was interrupted"
+    watching.goes_on.join()
     assert get(url)[1]["digest"] == first.digest
     assert containers() == [f"mlops-{PROJECT}"]
 

@@ -18,6 +18,7 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 
 NAME = "docker"
+_TO_END = 5  # seconds that an engine takes beyond `DRAIN` to end what did not end by itself
 _LINES = 1000  # so many of the last lines are shown
 _NEXT, _PROBE = ".next", ".probe"
 _ANY = ("0.0.0.0", "::")  # noqa: S104  any address
@@ -150,6 +151,9 @@ class DockerTarget:
 
     def _bring_back(self, old: Any, progress: Progress) -> None:
         progress.say("the version before comes back")
+        # An engine goes on with a stop whose caller has left, and does not start what runs yet.
+        # One that still runs after all was never told to end.
+        soon(lambda: _ended(old), DRAIN + _TO_END)
         old.start()
         _docker.wait_until_ready(old, _answers(old, old.labels[DIGEST]), progress)
 
@@ -228,6 +232,11 @@ def _address(container: Any) -> tuple[str, int]:
     host, port = _bound(container)
     published = container.attrs["NetworkSettings"]["Ports"].get(PORT)
     return _reached(host), int(published[0]["HostPort"]) if published else port
+
+
+def _ended(container: Any) -> bool:
+    container.reload()
+    return bool(container.status != "running")
 
 
 def _answers(container: Any, digest: str) -> Callable[[], bool]:
