@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.dependencies import dependencies_layer
 from mlops_cli.packaging.image import BundleImage, image_of
 from mlops_cli.packaging.replay import replay_over_http
+from mlops_cli.packaging.trial import TRIAL
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import QUIET
 from servers import ImageRegistry
@@ -126,6 +130,57 @@ def test_what_stands_already_is_not_built_again(bundle: Bundle) -> None:
     image(bundle).build(progress=heard)
     assert inspected(name)["Created"] == created
     assert not [x for x in heard.said if "sent" in x or "golden" in x]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.packaging.image import image_of
+
+class Killed:
+    def update(self, message, **_):
+        if message == "golden rows replayed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    def say(self, message):
+        pass
+
+bundle = open_bundle(Path(sys.argv[1]))
+image_of(bundle, base="python:{python}-slim", root=bundle.path).build(progress=Killed())
+"""
+
+
+def on_trial(bundle: Bundle) -> str:
+    mine = f"label=dev.mlops-cli.digest={bundle.digest}"
+    return docker("ps", "-aq", "--filter", mine, "--filter", f"label={TRIAL}")
+
+
+def test_what_a_killed_build_left_running_is_removed_by_the_next(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    bundles.write(tmp_path / "model", n=240)
+    killed = open_bundle(tmp_path / "model")
+    done = subprocess.run([sys.executable, "-c", KILLED, killed.path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    image(bundle).build(progress=QUIET)
+    assert on_trial(killed) == ""
+
+
+def test_what_is_on_trial_for_a_living_build_or_another_machine_stays(bundle: Bundle) -> None:
+    name = image(bundle).build(progress=QUIET)
+    gone = 1 << 22  # the kernel's numbers end below
+    living = [f"{os.uname().nodename}-{os.getpid()}", f"elsewhere-{gone}"]
+    killed = f"{os.uname().nodename}-{gone}"
+    made = {
+        docker("create", "--label", f"{TRIAL}={of}", name).strip(): of for of in [*living, killed]
+    }
+    try:
+        image(bundle).build(progress=QUIET)
+        found = docker("ps", "-aq", "--no-trunc", "--filter", f"label={TRIAL}").split()
+        assert [of for container, of in made.items() if container in found] == living
+    finally:
+        for container in made:
+            subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
 
 
 def test_an_image_that_does_not_reproduce_a_row_gets_no_name(

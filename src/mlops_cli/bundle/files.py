@@ -55,7 +55,8 @@ def temporary_beside(path: Path) -> Path:
     """
     ours = f".{path.name}.{os.uname().nodename}-"
     for entry in path.parent.iterdir():
-        if entry.name.startswith(ours) and not _lives(entry.name.removeprefix(ours)):
+        rest = entry.name.removeprefix(ours)
+        if rest != entry.name and not lives(rest.partition("-")[0]):
             _remove(entry)
     numbered = (f"{ours}{os.getpid()}-{number}.tmp{path.suffix}" for number in _NUMBERS)
     return next(new for name in numbered if not (new := path.with_name(name)).exists())
@@ -67,8 +68,8 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
 
 
-def _lives(rest_of_name: str) -> bool:
-    process = rest_of_name.partition("-")[0]
+def lives(process: str) -> bool:
+    """Whether the process of this number on this machine lives; what is no number counts as one."""
     if not process.isdecimal():
         return True
     try:

@@ -17,7 +17,7 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
-from mlops_cli.packaging.trial import prove
+from mlops_cli.packaging.trial import prove, sweep
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import Progress
 
@@ -32,9 +32,11 @@ def ensure_image(
     """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
 
     It gets the name only after a container of it has answered every golden row over HTTP as
-    training did. Raises `EnvironmentFault` with the reason of engine, pip or the row.
+    training did. What killed builds left running is removed. Raises `EnvironmentFault` with the
+    reason of engine, pip or the row.
     """
     with _docker.engine(f"{name} cannot be built") as client:
+        sweep(client)
         base_id = _have_base(client, base_image(bundle, base), progress)
         requirements = (bundle.path / REQUIREMENTS).read_text(encoding="utf-8")
         machine = client.version()["Arch"]

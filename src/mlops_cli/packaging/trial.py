@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Any
 
 from mlops_cli import _docker
+from mlops_cli.bundle.files import lives
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import PORT
 from mlops_cli.packaging.replay import is_ready, replay_over_http
 from mlops_cli.progress import Progress
+
+TRIAL = "dev.mlops-cli.trial-of"  # the label that says which process a container is on trial for
 
 
 def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> None:
@@ -26,6 +31,7 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
         tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
+        labels={TRIAL: f"{os.uname().nodename}-{os.getpid()}"},
         detach=True,
     )
     try:
@@ -38,6 +44,16 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
         progress.say(f"the image reproduces all {rows} golden rows")
     finally:
         container.remove(force=True, v=True)
+
+
+def sweep(client: Any) -> None:
+    """Remove the containers on trial whose process was killed; only this machine's are judged."""
+    left = client.containers.list(all=True, filters={"label": TRIAL}, ignore_removed=True)
+    for container in left:
+        machine, _, process = container.labels[TRIAL].rpartition("-")
+        if machine == os.uname().nodename and not lives(process):
+            with suppress(_docker.EngineError):  # another process may be at it, too
+                container.remove(force=True, v=True)
 
 
 def _port(container: Any) -> int:
