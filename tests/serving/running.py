@@ -68,19 +68,25 @@ def client_of(path: Path) -> Client:
     return Client(App(bundle, model, encoder))
 
 
-def command(bundle: Path, *arguments: str) -> list[str]:
+PROGRAM = ("-m", "mlops_cli.serving")
+
+
+def command(bundle: Path, *arguments: str, program: tuple[str, ...] = PROGRAM) -> list[str]:
     """The command that serves `bundle`."""
-    return [sys.executable, "-m", "mlops_cli.serving", "--bundle", str(bundle), *arguments]
+    return [sys.executable, *program, "--bundle", str(bundle), *arguments]
 
 
 @contextmanager
 def serving(
-    bundle: Path, *arguments: str, fds: tuple[int, ...] = ()
+    bundle: Path,
+    *arguments: str,
+    fds: tuple[int, ...] = (),
+    program: tuple[str, ...] = PROGRAM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server that has said that it is ready; killed at the end if it still runs."""
     ready, write = os.pipe()
     process = subprocess.Popen(
-        [*command(bundle, *arguments), "--ready-fd", str(write)],
+        command(bundle, *arguments, "--ready-fd", str(write), program=program),
         pass_fds=(write, *fds),
         stderr=subprocess.PIPE,
     )

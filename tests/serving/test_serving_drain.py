@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,16 @@ from mlops_cli.serving.listening import LAST_OWNER
 from servers import free_port
 
 ROUNDS = 20
+# Seconds. A server that leaves closes on who asks nothing for one; so long may this very process
+# stand still on a busy machine, and it is no request that the server lost.
+SILENT = 0.9
+
+# A server whose second of grace is longer than this machine may stall.
+_PATIENT = (
+    "-c",
+    "import sys; from mlops_cli.serving import __main__, server; server.GRACE = 60.0; "
+    "sys.exit(__main__.main())",
+)
 
 
 @dataclass
@@ -43,20 +54,27 @@ class Load:
         return threads
 
     def _ask(self, keep_alive: bool) -> None:
-        connection = self._connect()
+        heard, connection = time.monotonic(), self._connect()
         while connection is not None:
             if self.stop:
                 connection.close()
                 return
             try:
-                connection.request("POST", "/v1/predict", self.body)
+                try:
+                    connection.request("POST", "/v1/predict", self.body)
+                finally:
+                    silent = time.monotonic() - heard
                 answer = connection.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException) as e:
-                with self._lock:
-                    self.failed.append(repr(e))
                 connection.close()
-                return
+                if silent < SILENT:
+                    with self._lock:
+                        self.failed.append(repr(e))
+                    return
+                heard, connection = time.monotonic(), self._connect()
+                continue
+            heard = time.monotonic()
             with self._lock:
                 self.answered += 1
                 if answer.status != 200:
@@ -116,25 +134,36 @@ def test_a_request_that_is_under_way_is_answered(binary: bundles.Sample) -> None
         assert process.wait(timeout=20) == 0
 
 
+def _readyz(connection: http.client.HTTPConnection) -> tuple[http.client.HTTPResponse, bool]:
+    """The answer of /readyz, and what it says of itself."""
+    connection.request("GET", "/readyz")
+    answer = connection.getresponse()
+    return answer, msgspec.json.decode(answer.read())["ready"]
+
+
+def _until_it_leaves(
+    connection: http.client.HTTPConnection,
+) -> tuple[http.client.HTTPResponse, bool]:
+    """The first answer of /readyz after the signal has reached the server."""
+    until = time.monotonic() + 20
+    answer, ready = _readyz(connection)
+    while answer.status == 200:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+        answer, ready = _readyz(connection)
+    return answer, ready
+
+
 def test_while_it_drains_it_says_that_it_is_not_ready(binary: bundles.Sample) -> None:
     port = free_port()
-    with serving(binary.path, "--port", str(port)) as process:
+    with serving(binary.path, "--port", str(port), program=_PATIENT) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        connection.request("GET", "/readyz")
-        ready = connection.getresponse()
-        state = msgspec.json.decode(ready.read())
-        assert (ready.status, state["ready"]) == (200, True)
+        answer, ready = _readyz(connection)
+        assert (answer.status, ready) == (200, True)
         process.send_signal(signal.SIGTERM)
-        until = time.monotonic() + 20
-        leaving = ready
-        while leaving.status == 200:  # until the signal has reached it
-            assert time.monotonic() < until
-            time.sleep(0.02)
-            connection.request("GET", "/readyz")
-            leaving = connection.getresponse()
-            state = msgspec.json.decode(leaving.read())
-        assert (leaving.status, state["ready"]) == (503, False)
-        assert leaving.getheader("connection") == "close"
+        answer, ready = _until_it_leaves(connection)
+        assert (answer.status, ready) == (503, False)
+        assert answer.getheader("connection") == "close"
         assert process.wait(timeout=20) == 0
 
 
@@ -205,4 +234,46 @@ def test_who_hears_from_two_that_it_should_leave_still_answers(
             slow.sendall(body[10:])
             answer = b"".join(iter(lambda: slow.recv(65536), b""))
             assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert process.wait(timeout=20) == 0
+
+
+def test_one_stop_told_by_two_signals_is_no_second_one(binary: bundles.Sample) -> None:
+    """As where systemd signals every process of a unit, and a wrapper passes its own on."""
+    body = msgspec.json.encode(binary.events[5])
+    port = free_port()
+    with (
+        serving(binary.path, "--port", str(port)) as process,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as slow,
+    ):
+        head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode())
+        # Another number, for the kernel joins two that are alike; both wait when it goes on.
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            process.send_signal(number)
+        time.sleep(2)
+        slow.sendall(body)
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_worker_that_hears_before_its_supervisor_waits_to_be_told_that_it_is_the_last(
+    binary: bundles.Sample,
+) -> None:
+    body = msgspec.json.encode(binary.events[5])
+    with socket.create_server(("127.0.0.1", 0)) as shared:
+        address, fd = shared.getsockname(), shared.fileno()
+        with serving(binary.path, "--fd", str(fd), fds=(fd,), program=_PATIENT) as process:
+            early = http.client.HTTPConnection(*address, timeout=20)
+            assert _readyz(early)[1]
+            process.send_signal(signal.SIGTERM)
+            _until_it_leaves(early)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+            late = http.client.HTTPConnection(*address, timeout=20)
+            late.request("POST", "/v1/predict", body)
+            shared.close()
+            process.send_signal(LAST_OWNER)
+            assert late.getresponse().status == 200
+            late.close()
             assert process.wait(timeout=20) == 0

@@ -51,9 +51,29 @@ def test_a_second_signal_ends_it_although_a_client_stays(binary: bundles.Sample)
         client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=4)
+            process.wait(timeout=6)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+
+
+_STARTS_SLOWLY = (
+    "-c",
+    "import sys, time; from mlops_cli.serving import __main__; "
+    "__main__.serve = lambda *_, **__: (print('starts', flush=True), time.sleep(60)); "
+    "sys.exit(__main__.main())",
+)
+
+
+def test_sigterm_while_it_starts_ends_it_at_once(binary: bundles.Sample) -> None:
+    """As the first process of a container it needs a handler: the kernel has no action for it."""
+    process = subprocess.Popen(
+        command(binary.path, program=_STARTS_SLOWLY), stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "starts\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
 
 def test_a_port_in_use_is_named(binary: bundles.Sample) -> None:

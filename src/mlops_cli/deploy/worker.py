@@ -100,7 +100,7 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
             _command(wanted, listener.fileno(), writing),
             pass_fds=(listener.fileno(), writing),
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),  # safe: the supervisor has one thread
+            preexec_fn=_in_child(),  # safe: the supervisor has one thread
         )
     finally:
         os.close(writing)
@@ -113,12 +113,15 @@ def _command(wanted: Wanted, listener: int, ready: int) -> list[str]:
     return [sys.executable, "-m", "mlops_cli.serving", *bundle, *pipes]
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+def _in_child() -> Callable[[], None]:
+    linux = sys.platform == "linux"
+    prctl, parent = ctypes.CDLL(None).prctl if linux else None, os.getpid()
 
     def in_child() -> None:
+        # The end of a login sends SIGHUP with SIGTERM; only the supervisor has a use for it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if prctl is None:
+            return
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)

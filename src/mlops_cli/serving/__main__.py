@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mlops_cli.serving.server import Address, Ready, serve
 def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal; returns the process' exit code, 0 after a clean end."""
     options = _parser().parse_args(arguments)
+    _end_on_sigterm_while_starting()
     _start_as_in_an_image()
 
     def on_ready(ready: Ready) -> None:
@@ -30,6 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"hint: {e.hint}\n")
         return e.exit_code
     return 0
+
+
+def _end_on_sigterm_while_starting() -> None:
+    """As the first process of a container, for which the kernel has no default action.
+
+    The server takes the signals in its own way when it accepts.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def _start_as_in_an_image() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import socket
 import time
@@ -33,6 +34,7 @@ from mlops_cli.serving.rows import RowEncoder
 GRACE = 1.0  # seconds in which clients learn, by `connection: close`, that this server leaves
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
 IN_FLIGHT = 25.0  # seconds for answers under way; below the 30 after which others kill
+ONE_STOP = 1.0  # seconds within which two signals are one stop, told by two
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
 BACKLOG = 2048
@@ -60,12 +62,12 @@ class Ready:
 def serve(
     path: Path, address: Address, on_ready: Callable[[Ready], None], *, digest: str | None = None
 ) -> None:
-    """Serve the bundle in the folder `path` until one of `SIGNALS`; another SIGTERM ends at once.
+    """Serve the bundle in the folder `path` until one of `SIGNALS`.
 
-    `on_ready` is called when golden rows were reproduced and the socket accepts. Raises
-    `BundleError` for a bundle that is changed, has another digest than `digest`, does not fit this
-    environment or does not reproduce its golden rows; `EnvironmentFault` where the port cannot be
-    had.
+    A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. `on_ready` is called when
+    golden rows were reproduced and the socket accepts. Raises `BundleError` for a bundle that is
+    changed, has another digest than `digest`, does not fit this environment or does not reproduce
+    its golden rows; `EnvironmentFault` where the port cannot be had.
     """
     listener = _listener(address)
     with listener:
@@ -134,7 +136,7 @@ class Server(uvicorn.Server):
         self._answering = app
         self._listener = listener
         self._shared = shared
-        self._told_to_leave = False
+        self._told = math.inf  # when a user or the machine said so first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
@@ -160,10 +162,12 @@ class Server(uvicorn.Server):
 
     def _leave(self, number: signal.Signals) -> None:
         last = number == LAST_OWNER
-        # `LAST_OWNER` is the supervisor's: where the machine's end tells both, the two signals come
+        now = time.monotonic()
+        # systemd signals every process of a unit, and a wrapper or a supervisor passes its own on:
         # in any order, and neither is a user's second.
-        self.force_exit |= self._told_to_leave and not last
-        self._told_to_leave |= not last
+        self.force_exit |= not last and now > self._told + ONE_STOP
+        if not last:
+            self._told = min(self._told, now)
         self.should_exit = True
         self._answering.draining = True
         self._shared = self._shared and not last
@@ -173,7 +177,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End as the class says; returns when nothing is left or `IN_FLIGHT` seconds went by."""
         del sockets
-        await self._until(self._nobody_left, GRACE)
+        await self._until(self._may_leave, GRACE)
         self._stop_accepting()
         if not self._shared:
             refuse_new_handshakes(self._listener)
@@ -207,6 +211,11 @@ class Server(uvicorn.Server):
         for connection in self._connections():
             if which(connection):
                 connection.transport.close()
+
+    def _may_leave(self) -> bool:
+        # A supervisor may hear later than its worker that the machine ends; gone before, the worker
+        # could not hear that nobody else takes what is in the socket's queue.
+        return self.force_exit or (not self._shared and self._nobody_left())
 
     def _nobody_left(self) -> bool:
         return self.force_exit or not self.server_state.connections
