@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -105,6 +106,40 @@ def test_run(made: Path, done: Path, tmp_path: Path, times: int) -> None:
         assert len(registered(project)) == 1
         assert not at_work(project)
         assert not remains(project)
+
+
+HOLD = """\
+  hold:
+    cmd: 'touch held && sleep 600'
+"""
+
+
+def test_first_ends_with_the_run_that_was_asked(done: Path, tmp_path: Path) -> None:
+    project = tmp_path / "small"
+    shutil.copytree(done, project, symlinks=True)
+    pipeline = project / "dvc.yaml"
+    ours = pipeline.read_text()
+    pipeline.write_text(ours.replace("stages:\n", f"stages:\n{HOLD}"))
+    with subprocess.Popen(
+        [MLOPS, "run", "hold", "--first"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        until = time.monotonic() + 60
+        while not (project / "held").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert (project / "held").exists()
+    assert process.returncode == -signal.SIGKILL
+    pipeline.write_text(ours)
+    (project / "decision.json").unlink()
+    given = {**os.environ, "MLOPS_FIRST": "1"}  # a shell's: what counts is the option alone
+    ran = subprocess.run([MLOPS, "run"], cwd=project, env=given, capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    gate = json.loads((project / "decision.json").read_text())["gates"][-1]
+    assert gate["why"].endswith("is the champion")
 
 
 @pytest.mark.slow

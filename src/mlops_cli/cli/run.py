@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +15,9 @@ from mlops_cli.cli.faults import UNDER_RUN
 from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.stages import STAGES, Stage
+from mlops_cli.stages import FIRST, STAGES, Stage
 
 if TYPE_CHECKING:
-    from mlops_cli.config.load import Project
     from mlops_cli.pipeline.result import RunResult
 
 
@@ -105,20 +104,26 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
     project = load_project(asked.project, env=asked.env)
-    with _without_champion(project) if asked.first else nullcontext():
+    with _told(first=asked.first):
         return run(project, *targets, progress=TerminalProgress())
 
 
 @contextmanager
-def _without_champion(project: Project) -> Iterator[None]:
-    """DVC starts the stage, so `--first` reaches it through the project's `.mlops/`."""
-    from mlops_cli.stages.register import ask_first
+def _told(*, first: bool) -> Iterator[None]:
+    """DVC starts `register`: its environment tells it of `--first`, and ends with this run.
 
-    marker = ask_first(project)
+    A file would outlive a run that is killed, and wave the next one's model through. What this
+    process was given counts no more than a file: who wants `--first` says so.
+    """
+    given = os.environ.pop(FIRST, None)
+    if first:
+        os.environ[FIRST] = "1"
     try:
         yield
     finally:
-        marker.unlink(missing_ok=True)
+        os.environ.pop(FIRST, None)
+        if given is not None:
+            os.environ[FIRST] = given
 
 
 def render_run(result: RunResult) -> None:

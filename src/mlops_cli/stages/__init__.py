@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FIRST = "MLOPS_FIRST"  # "1" in its environment tells `register`, which DVC starts, of `--first`
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +34,7 @@ from mlops_cli.governance.gates import (
 )
 from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import FIRST
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracking
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 BUNDLE = "model"
 METRICS = "metrics.json"
-FIRST = "first"
 RECIPE = "features"  # the tag that holds the section by which the version was made
 
 
@@ -60,36 +60,24 @@ class RegisterResult:
     decision: str
 
 
-def ask_first(project: Project) -> Path:
-    """Ask the next `register`, which DVC will start, not to compare with a champion.
-
-    Returns the file that says so; `register` removes it once it has decided.
-    """
-    file = project.cache / FIRST
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
-    return file
-
-
 def register(
     project: Project, *, first: bool = False, progress: Progress = QUIET
 ) -> RegisterResult:
     """Hold `model/` to `register.gates`; passing makes it a version, and the champion.
 
-    `first` does without a champion. Writes `decision.json`, then raises `GateError` where a gate
-    refuses and `InconclusiveError` where one cannot decide; the registry stays as it was. Raises
-    `EnvironmentFault` where the registry knows no champion and the last decision names one. Run
-    again after it was killed at any point, it ends as if it had not been.
+    `first`, or MLOPS_FIRST=1 in the environment, does without a champion. Writes `decision.json`,
+    then raises `GateError` where a gate refuses and `InconclusiveError` where one cannot decide;
+    the registry stays as it was. Raises `EnvironmentFault` where the registry knows no champion
+    and the last decision names one. Run again after it was killed at any point, it ends as if it
+    had not been.
     """
-    marker = project.cache / FIRST
-    first = first or marker.is_file()
+    first = first or os.environ.get(FIRST) == "1"
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     candidate = _read_candidate(project)
     before = tracker.champion()
     if before is None and not first:
         check_champion_is_known(project, tracker)
     decision = _decide(project, candidate, tracker, before=before, first=first)
-    marker.unlink(missing_ok=True)
     if not decision.passed:
         write_decision(project.root, decision)
         raise refusal(decision)
