@@ -16,6 +16,8 @@ def test_what_was_deployed_and_not_stopped_is_named(tmp_path: Path) -> None:
     record(tmp_path, Event("stop", "docker", "done"))
     record(tmp_path, Event("deploy", "local", "failed"))
     assert deployed_on(tmp_path) == ["local"], "what answered before a failure answers still"
+    record(tmp_path, Event("deploy", "kubernetes", "interrupted"))
+    assert deployed_on(tmp_path) == ["kubernetes", "local"], "it may have been done already"
 
 
 def test_marks_of_a_bad_merge_are_passed_over(tmp_path: Path) -> None:

@@ -18,7 +18,10 @@ import pytest
 import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project, check_config
-from mlops_cli.deploy.history import HISTORY, Event, record
+from mlops_cli.deploy.base import Deployment
+from mlops_cli.deploy.channel import Wanted
+from mlops_cli.deploy.history import HISTORY, Event, deployed_on, record
+from mlops_cli.deploy.local import LocalTarget
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.stages.deploy import deploy, plan, render
 from mlops_cli.stages.logs import logs
@@ -125,6 +128,26 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
     ]
     assert "in use" in lines[1]["reason"]
     assert all(x["target"] == "local" and x["by"] and x["host"] for x in lines)
+
+
+def test_an_interrupt_is_recorded_as_one_although_the_new_version_may_answer(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = crown(project, "model", 240)
+
+    def interrupted(_target: LocalTarget, _wanted: Wanted) -> Deployment:
+        """Ctrl-C when the supervisor has promoted it."""
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalTarget, "_confirmed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            deploy(project)
+    (line,) = history(project)
+    assert (line["action"], line["outcome"], line["digest"]) == ("deploy", "interrupted", digest)
+    assert line["reason"] == "interrupted before its outcome was known"
+    assert deployed_on(project.root) == ["local"]
+    assert answers(f"http://127.0.0.1:{project.config.deploy.port}") == digest
 
 
 def test_the_history_only_grows(tmp_path: Path) -> None:

@@ -18,11 +18,14 @@ _REASON_LIMIT = 500
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One line: an action on a target, its outcome, and for a failure the reason."""
+    """One line: an action on a target, its outcome, and the reason where it is not done.
+
+    After a failure what answered before answers still; after an interrupt only the target knows.
+    """
 
     action: Literal["deploy", "stop"]
     target: str
-    outcome: Literal["done", "failed"]
+    outcome: Literal["done", "failed", "interrupted"]
     digest: str | None = None
     url: str | None = None
     reason: str | None = None
@@ -49,7 +52,7 @@ def record(root: Path, event: Event, *, clock: Callable[[], datetime] = _now) ->
 
 
 def deployed_on(root: Path) -> list[str]:
-    """The targets where, by the history, something was deployed and not stopped since; sorted."""
+    """The targets where, by the history, something may be deployed; sorted."""
     try:
         lines = (root / HISTORY).read_bytes().splitlines()
     except OSError:
@@ -60,8 +63,10 @@ def deployed_on(root: Path) -> list[str]:
             event = msgspec.json.decode(line, type=Event)
         except msgspec.DecodeError:  # two branches were merged badly: git's marks
             continue
-        if event.outcome == "done":
-            (there.add if event.action == "deploy" else there.discard)(event.target)
+        if event.action == "deploy" and event.outcome != "failed":
+            there.add(event.target)
+        elif event.action == "stop" and event.outcome == "done":
+            there.discard(event.target)
     return sorted(there)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
-from mlops_cli.deploy.base import Change, Deployment, Release, Target
+from mlops_cli.deploy.base import Change, Release, Target
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
@@ -73,12 +74,17 @@ def deploy(
         return _stop(project, place, name)
     release = _champion(project, expect)
     progress.say(f"deploying {release.version} to {name}")
+    history = load_adapter("mlops_cli.deploy.history")
+    attempt = partial(history.Event, "deploy", name, digest=release.digest)
+    event = attempt("interrupted", reason="interrupted before its outcome was known")
     try:
         found = place.deploy(release, progress=progress)
+        event = attempt("done", url=found.url)
     except MlopsError as e:
-        _record(project, name, digest=release.digest, reason=e.message)
+        event = attempt("failed", reason=e.message)
         raise
-    _record(project, name, digest=release.digest, found=found)
+    finally:
+        history.record(project.root, event)
     return DeployResult(name, found.url, found.digest, release.version)
 
 
@@ -150,23 +156,3 @@ def _stop(project: Project, place: Target, name: str) -> DeployResult:
         event = history.Event("stop", name, "done", digest=digest, url=url)
         history.record(project.root, event)
     return DeployResult(name, stopped=stopped)
-
-
-def _record(
-    project: Project,
-    target: str,
-    *,
-    digest: str,
-    found: Deployment | None = None,
-    reason: str | None = None,
-) -> None:
-    history = load_adapter("mlops_cli.deploy.history")
-    event = history.Event(
-        "deploy",
-        target,
-        "failed" if found is None else "done",
-        digest=digest,
-        url=found.url if found else None,
-        reason=reason,
-    )
-    history.record(project.root, event)
