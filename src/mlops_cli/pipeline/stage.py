@@ -6,14 +6,16 @@ import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.model import Config
+from mlops_cli.config.root import CONFIG
 from mlops_cli.errors import UsageError
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, contracts_of
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
 from mlops_cli.stages import STAGES, stage
@@ -22,12 +24,14 @@ from mlops_cli.stages import STAGES, stage
 def run_stage(project: Project, name: str, revision: int, *, progress: Progress) -> Outcome:
     """Run one stage and leave its outcome in `.mlops/`; of one that fails it is the caller's.
 
-    Raises the stage's error, and `UsageError` for an unknown stage and for a `dvc.yaml` that is
-    not up to date.
+    Raises the stage's error, and `UsageError` for an unknown stage, for a `dvc.yaml` that is not
+    up to date, and for a configuration or contract that was edited while the stage worked.
     """
     started = time.monotonic()
     work = _function(project, name, revision)
+    contracts = _contracts(project, name)
     result = work(project, progress=progress)
+    _check_unedited(project, name, contracts)
     outcome = Outcome(time.monotonic() - started, result=as_builtins(result))
     write_outcome(project, name, outcome)
     return outcome
@@ -63,3 +67,35 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
         )
     work: Callable[..., object] = getattr(importlib.import_module(entry.module), name)
     return work
+
+
+def _contracts(project: Project, name: str) -> dict[str, bytes | None]:
+    """The contracts that the stage depends on, by their paths."""
+    paths = contracts_of(project) if "{contracts}" in stage(name).deps else []
+    return {path: _bytes(project.root / path) for path in paths}
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # the stage tells why, if it needs it
+        return None
+
+
+def _check_unedited(project: Project, name: str, contracts: Mapping[str, bytes | None]) -> None:
+    """Raise `UsageError` where what a person wrote is no longer what the stage has read.
+
+    DVC looks at what a stage depends on once its command has ended, and would record the new
+    values with the old result. Milliseconds stay between this look and that one.
+    """
+    try:
+        config = load_project(project.root).config
+    except UsageError as e:
+        raise UsageError(f"{CONFIG} was changed while {name} ran: {e.message}", hint=e.hint) from e
+    fields = {field.alias or key: key for key, field in Config.model_fields.items()}
+    for section in stage(name).params:
+        if getattr(config, fields[section]) != getattr(project.config, fields[section]):
+            raise UsageError(f"{CONFIG} was changed while {name} ran: {section}", hint="mlops run")
+    for path, before in contracts.items():
+        if _bytes(project.root / path) != before:
+            raise UsageError(f"{path} was changed while {name} ran", hint="mlops run")
