@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -36,6 +37,35 @@ def free_port() -> int:
             s.bind(("127.0.0.1", port))
             return port
     raise AssertionError(f"every port of {own} is in use")
+
+
+# Seconds. A server that leaves closes on a client that asks nothing for one.
+_STOOD_STILL = 0.9
+
+
+def ask(
+    connection: http.client.HTTPConnection, heard: float, path: str, body: bytes | None = None
+) -> tuple[http.client.HTTPResponse, bytes] | None:
+    """What a server under load answers to `body` (None: a GET), and the answer's own body.
+
+    `heard` is when (monotonic) the connection last brought an answer, or began to be made. None
+    where this very process stood still since then, as it may on a busy machine, and the server
+    closed in the meantime: then no request was lost. Raises `OSError` or `HTTPException` where one
+    was.
+    """
+    silent = 0.0
+    try:
+        try:
+            connection.request("GET" if body is None else "POST", path, body)
+        finally:
+            silent = time.monotonic() - heard
+        answer = connection.getresponse()
+        return answer, answer.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        if silent < _STOOD_STILL:
+            raise
+        return None
 
 
 class MlflowServer:

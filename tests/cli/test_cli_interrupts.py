@@ -25,8 +25,8 @@ class Held:
         os.kill(os.getpid(), signal.SIGINT)
 
 held = Held()
-del held
 try:
+    del held
     time.sleep(60)
 except KeyboardInterrupt:
     sys.exit(130)

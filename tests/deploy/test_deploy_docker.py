@@ -148,7 +148,7 @@ def test_a_server_that_stands_still_for_a_moment_is_not_replaced(
     found = target.deploy(first, progress=QUIET)
     docker("kill", "--signal", "STOP", f"mlops-{PROJECT}")
     command = ("kill", "--signal", "CONT", f"mlops-{PROJECT}")
-    goes_on = threading.Timer(3, docker, command)  # longer than one look takes
+    goes_on = threading.Timer(6, docker, command)  # longer than one look takes
     goes_on.start()
     assert target.deploy(first, progress=QUIET) == found, "not even its start"
     goes_on.join()
@@ -263,7 +263,9 @@ def test_the_gap_of_a_replacement_is_one_start(
     thread = threading.Thread(target=ask)
     thread.start()
     target.deploy(second, progress=QUIET)
-    time.sleep(0.2)
+    until = time.monotonic() + 30
+    while versions[-1] != second.version and time.monotonic() < until:
+        time.sleep(0.02)
     over.set()
     thread.join()
     changes = [a for a, b in zip(versions, [*versions[1:], ""], strict=True) if a != b]

@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from mlops_cli.deploy.kubernetes.faults import ClusterFault
 from mlops_cli.deploy.kubernetes.target import KubernetesTarget
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
+from servers import ask
 
 pytestmark = pytest.mark.kubernetes
 PROJECT = "conformance-delays"
@@ -131,17 +133,23 @@ class Load:
             thread.join()
 
     def _ask(self, kept: bool) -> None:
-        connection = http.client.HTTPConnection(self._where, timeout=10)
+        body = b'{"origin": "JFK", "distance": 100}'
+        heard, connection = time.monotonic(), http.client.HTTPConnection(self._where, timeout=10)
         while not self._over.wait(0.02):
+            if connection.sock is None:
+                heard = time.monotonic()
             try:
-                connection.request("POST", "/v1/predict", b'{"origin": "JFK", "distance": 100}')
-                response = connection.getresponse()
-                version = json.loads(response.read()).get("version")
-                self.answers[version if response.status == 200 else str(response.status)] += 1
-                if not kept or response.getheader("connection") == "close":
-                    connection.close()
+                said = ask(connection, heard, "/v1/predict", body)
             except (OSError, http.client.HTTPException) as e:
                 self.answers[repr(e)] += 1
+                continue
+            heard = time.monotonic()
+            if said is None:
+                continue
+            answer, content = said
+            version = json.loads(content).get("version")
+            self.answers[version if answer.status == 200 else str(answer.status)] += 1
+            if not kept:
                 connection.close()
         connection.close()
 

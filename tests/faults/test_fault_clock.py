@@ -101,7 +101,7 @@ def test_in_the_middle_of_a_run(project: Path, set_clock: SetClock) -> None:
         said = ""
         for line in run.stderr:
             said += line
-            if line.startswith("tune: "):
+            if line.startswith("featurize: "):
                 set_clock("-1095d")
     whole(project, Done(run.returncode, said))
     assert model(project) == made

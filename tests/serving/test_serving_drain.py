@@ -17,13 +17,9 @@ from running import serving
 
 import bundles
 from mlops_cli.serving.listening import LAST_OWNER
-from servers import free_port
+from servers import ask, free_port
 
 ROUNDS = 20
-# Seconds. A server that leaves closes on who asks nothing for one; so long may this very process
-# stand still on a busy machine, and it is no request that the server lost.
-SILENT = 0.9
-
 # A server whose second of grace is longer than this machine may stall.
 _PATIENT = (
     "-c",
@@ -55,33 +51,24 @@ class Load:
 
     def _ask(self, keep_alive: bool) -> None:
         heard, connection = time.monotonic(), self._connect()
-        while connection is not None:
-            if self.stop:
-                connection.close()
-                return
+        while connection is not None and not self.stop:
             try:
-                try:
-                    connection.request("POST", "/v1/predict", self.body)
-                finally:
-                    silent = time.monotonic() - heard
-                answer = connection.getresponse()
-                answer.read()
+                said = ask(connection, heard, "/v1/predict", self.body)
             except (OSError, http.client.HTTPException) as e:
-                connection.close()
-                if silent < SILENT:
-                    with self._lock:
-                        self.failed.append(repr(e))
-                    return
-                heard, connection = time.monotonic(), self._connect()
-                continue
+                with self._lock:
+                    self.failed.append(repr(e))
+                return
             heard = time.monotonic()
-            with self._lock:
-                self.answered += 1
-                if answer.status != 200:
-                    self.failed.append(str(answer.status))
+            if said is not None:
+                with self._lock:
+                    self.answered += 1
+                    if said[0].status != 200:
+                        self.failed.append(str(said[0].status))
             if not keep_alive or connection.sock is None:  # the server said `connection: close`
                 connection.close()
                 connection = self._connect()
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> http.client.HTTPConnection | None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-_ANSWER_LIMIT = 2.0  # seconds that /readyz may take
+_ANSWER_LIMIT = 5.0  # seconds that /readyz may take
 _PATIENCE = 10.0  # seconds of silence before a server counts as one that does not answer
 _STEP = 0.1  # seconds between two looks
 _REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
