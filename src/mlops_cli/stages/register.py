@@ -15,7 +15,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.config.model import FeaturesConfig, MetricGate
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.cores import cores
-from mlops_cli.errors import BundleError, DataError, UsageError
+from mlops_cli.errors import BundleError, DataError, EnvironmentFault, UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.governance.decision import (
     DECISION,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 BUNDLE = "model"
 METRICS = "metrics.json"
+_TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
 RECIPE = "features"  # the tag that holds the section by which the version was made
 
 
@@ -70,21 +71,45 @@ def register(
     the registry stays as it was. Raises `EnvironmentFault` where the registry knows no champion
     and the last decision names one. Run again after it was killed at any point, it ends as if it
     had not been.
+
+    Where another became the champion meanwhile, such as from another clone, it decides again, of
+    that one; `EnvironmentFault` where that happens every time. MLflow has no compare-and-set: who
+    becomes the champion in the milliseconds between the last look and the change is replaced.
     """
     first = first or os.environ.get(FIRST) == "1"
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     candidate = _read_candidate(project)
-    before = tracker.champion()
-    if before is None and not first:
-        check_champion_is_known(project, tracker)
-    decision = _decide(project, candidate, tracker, before=before, first=first)
-    if not decision.passed:
+    for _ in range(_TURNS):
+        before = tracker.champion()
+        if before is None and not first:
+            check_champion_is_known(project, tracker)
+        decision = _decide(project, candidate, tracker, before=before, first=first)
+        if not _still_champion(before, tracker):
+            continue
+        if not decision.passed:
+            write_decision(project.root, decision)
+            raise refusal(decision)
+        version = _register(project, candidate, tracker)
         write_decision(project.root, decision)
-        raise refusal(decision)
-    version = _register(project, candidate, tracker)
-    write_decision(project.root, decision)
-    tracker.make_champion(version)
-    progress.say(f"{version.version} is the champion")
+        if _still_champion(before, tracker):
+            tracker.make_champion(version)
+            progress.say(f"{version.version} is the champion")
+            return _registered(version, before, decision)
+    raise EnvironmentFault(
+        f"another model became the champion at {tracker.address} {_TURNS} times while this one was "
+        "compared with the one before",
+        hint="run `mlops register` again when nobody else registers",
+    )
+
+
+def _still_champion(before: ModelVersion | None, tracker: Tracker) -> bool:
+    now = tracker.champion()
+    return (now and now.digest) == (before and before.digest)
+
+
+def _registered(
+    version: ModelVersion, before: ModelVersion | None, decision: Decision
+) -> RegisterResult:
     return RegisterResult(
         passed=True,
         digest=version.digest,
