@@ -185,7 +185,7 @@ def test_deploy(done: Path, tmp_path: Path) -> None:
     try:
         for again in disturb(project, ("deploy", "--port", "18437"), 12, reset):
             assert again.returncode == 0, again.stderr
-            until = time.monotonic() + 30  # a worker that is replaced first ends its requests
+            until = time.monotonic() + 120  # a worker that is replaced first ends its requests
             while len(at_work(project)) > 2 and time.monotonic() < until:
                 time.sleep(0.1)
             assert len(at_work(project)) == 2  # the supervisor and its worker

@@ -50,7 +50,7 @@ def pid_of(project: Path, module: str) -> int:
     return next(p for p, c in processes(project).items() if module in c)
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
