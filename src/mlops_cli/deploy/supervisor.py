@@ -121,6 +121,10 @@ class Supervisor:
         candidate, self._candidate = self._candidate, None
         if candidate is None:
             return
+        if candidate.failure() is None:  # it may answer somebody already
+            shared = self._serving and self._serving.listener is candidate.listener
+            self._dismiss(candidate, last=not shared)
+            return
         candidate.kill()
         candidate.close()
         self._release(candidate.listener)
