@@ -264,8 +264,8 @@ def test_its_lines_run(tmp_path: Path) -> None:
     git(project, "commit", "-qm", "a run")
 
     git(project, "switch", "-qc", "change")
-    config.write_text(fast.replace("rounds: 5", "rounds: 7"))
-    git(project, "commit", "-qam", "more rounds")
+    config.write_text(fast.replace("train: {}", "train: {params: {lambda: 30}}"))
+    git(project, "commit", "-qam", "smaller leaves")
     git(project, "switch", "-q", "--detach", "main")
     git(project, "merge", "-q", "--no-ff", "-m", "as GitHub merges", "change")
     pull = Runner(project, tmp_path / "pull")
