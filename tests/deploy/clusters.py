@@ -1,16 +1,23 @@
-"""The cluster that tests may use: one that is on this machine, or that the environment names."""
+"""The cluster that tests may use, on this machine or named by the environment; a load on it."""
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
+import json
 import os
 import shutil
 import subprocess
+import threading
+import time
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
+from servers import ask
 
 # Read before the tests take the home away.
 _KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
@@ -74,3 +81,44 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class Load:
+    """Requests without a pause, each on a connection of its own or all on one that is kept."""
+
+    def __init__(self, url: str) -> None:
+        self._where = urlsplit(url).netloc
+        self._over = threading.Event()
+        self.answers: Counter[str] = Counter()
+
+    def __enter__(self) -> Load:
+        self._threads = [threading.Thread(target=self._ask, args=(k,)) for k in (True, False)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, kept: bool) -> None:
+        body = b'{"origin": "JFK", "distance": 100}'
+        heard, connection = time.monotonic(), http.client.HTTPConnection(self._where, timeout=10)
+        while not self._over.wait(0.02):
+            if connection.sock is None:
+                heard = time.monotonic()
+            try:
+                said = ask(connection, heard, "/v1/predict", body)
+            except (OSError, http.client.HTTPException) as e:
+                self.answers[repr(e)] += 1
+                continue
+            heard = time.monotonic()
+            if said is None:
+                continue
+            answer, content = said
+            version = json.loads(content).get("version")
+            self.answers[version if answer.status == 200 else str(answer.status)] += 1
+            if not kept:
+                connection.close()
+        connection.close()

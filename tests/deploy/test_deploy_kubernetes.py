@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
-import threading
-import time
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from clusters import kubeconfig, kubectl, load_command
+from clusters import Load, kubeconfig, kubectl, load_command
 from deploy_conformance import TargetConformance, get
 
 from mlops_cli.config.kubernetes import KubernetesConfig
@@ -25,7 +20,6 @@ from mlops_cli.deploy.kubernetes.faults import ClusterFault
 from mlops_cli.deploy.kubernetes.target import KubernetesTarget
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
-from servers import ask
 
 pytestmark = pytest.mark.kubernetes
 PROJECT = "conformance-delays"
@@ -113,47 +107,6 @@ def failed(target: KubernetesTarget, release: Release) -> ClusterFault:
     return caught.value
 
 
-class Load:
-    """Requests without a pause, each on a connection of its own or all on one that is kept."""
-
-    def __init__(self, url: str) -> None:
-        self._where = urlsplit(url).netloc
-        self._over = threading.Event()
-        self.answers: Counter[str] = Counter()
-
-    def __enter__(self) -> Load:
-        self._threads = [threading.Thread(target=self._ask, args=(k,)) for k in (True, False)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, kept: bool) -> None:
-        body = b'{"origin": "JFK", "distance": 100}'
-        heard, connection = time.monotonic(), http.client.HTTPConnection(self._where, timeout=10)
-        while not self._over.wait(0.02):
-            if connection.sock is None:
-                heard = time.monotonic()
-            try:
-                said = ask(connection, heard, "/v1/predict", body)
-            except (OSError, http.client.HTTPException) as e:
-                self.answers[repr(e)] += 1
-                continue
-            heard = time.monotonic()
-            if said is None:
-                continue
-            answer, content = said
-            version = json.loads(content).get("version")
-            self.answers[version if answer.status == 200 else str(answer.status)] += 1
-            if not kept:
-                connection.close()
-        connection.close()
-
-
 def test_a_change_of_version_loses_no_request(
     target: KubernetesTarget, first: Release, second: Release
 ) -> None:
@@ -223,6 +176,29 @@ def test_an_interrupt_leaves_the_old_version(
         target.deploy(second, progress=Interrupts())
     assert get(url)[1]["digest"] == first.digest
     assert target.plan(first) == []
+
+
+def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
+    target: KubernetesTarget, namespace: str, first: Release, second: Release
+) -> None:
+    class Meanwhile:
+        """Somebody else deploys while the pods of this one, which cannot start, are waited for."""
+
+        url = ""
+
+        def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
+            if "are ready" in message:
+                self.url = target.deploy(second, progress=QUIET).url
+
+        def say(self, message: str) -> None:
+            """Nothing."""
+
+    meanwhile = Meanwhile()
+    with pytest.raises(ClusterFault, match=f"meanwhile: {second.version}") as caught:
+        made(namespace, image="127.0.0.1:9/absent:1").deploy(first, progress=meanwhile)
+    assert caught.value.kind == "kubernetes-replaced"
+    assert get(meanwhile.url)[1]["digest"] == second.digest
+    assert target.plan(second) == []
 
 
 def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlops_cli.config.kubernetes import KubernetesConfig
-from mlops_cli.deploy.base import Release
+from mlops_cli.deploy.base import Deployment, Release
 from mlops_cli.deploy.kubernetes.delivery import command, deliver, image_name
 from mlops_cli.deploy.kubernetes.faults import ClusterFault, fault_of
 from mlops_cli.deploy.kubernetes.kubectl import Kubectl
@@ -84,6 +85,22 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
     with pytest.raises(ClusterFault) as caught:
         Kubectl("another", "default").items(["pods"])
     assert caught.value.kind == "kubernetes-context"
+
+
+def test_another_ones_version_is_not_told_as_the_one_that_was_asked_for(
+    first: Release, second: Release
+) -> None:
+    """It may be replaced between the last look at its rollout and the one at what answers."""
+
+    class Replaced(KubernetesTarget):
+        def status(self) -> Deployment:
+            since = datetime(2024, 2, 29, tzinfo=UTC)
+            return Deployment("kubernetes", second.digest, "", healthy=True, since=since)
+
+    target = Replaced("delays", KubernetesConfig(image="delays:1"))
+    with pytest.raises(ClusterFault, match=f"meanwhile: {second.version}") as caught:
+        target._confirmed(Kubectl(None, "default"), first, QUIET)
+    assert caught.value.kind == "kubernetes-replaced"
 
 
 LIVE: dict[str, Any] = {

@@ -37,6 +37,7 @@ UNREACHABLE = "unreachable"
 CONTEXT = "context"
 FORBIDDEN = "forbidden"
 CONFLICT = "conflict"
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)

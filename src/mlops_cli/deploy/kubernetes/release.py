@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.deploy.kubernetes.faults import CONFLICT, ClusterFault
+from mlops_cli.deploy.kubernetes.faults import CONFLICT, REPLACED, ClusterFault
 from mlops_cli.deploy.kubernetes.kubectl import Kubectl
 from mlops_cli.deploy.kubernetes.manifests import KINDS, Key, Object, Spec
 from mlops_cli.deploy.kubernetes.naming import MANAGER, VERSION
 from mlops_cli.deploy.kubernetes.ownership import applied, owns
-from mlops_cli.deploy.kubernetes.rollout import look, wait
+from mlops_cli.deploy.kubernetes.rollout import digest_of, look, wait
 from mlops_cli.progress import QUIET, Progress
 
 SCALER = f"{MANAGER}-scale"  # holds the number of pods until the autoscaler takes it
@@ -56,7 +56,10 @@ class Rollout:
     wanted: Mapping[Key, Object]
 
     def carry_out(self, *, until: float, force: bool, progress: Progress) -> None:
-        """Apply, wait, prune; whatever happens before the end is undone, an interrupt, too."""
+        """Apply, wait, prune; whatever happens before the end is undone, an interrupt, too.
+
+        Nothing is undone once another deploy took over: the way back would go over that one.
+        """
         try:
             self._hand_over(self.live.get(("Deployment", self.spec.name)))
             gone = [key for key in self.live if key not in self.wanted]
@@ -65,8 +68,10 @@ class Rollout:
             self.kubectl.apply(self.wanted.values(), force=force)
             if ("Deployment", self.spec.name) not in self.live:
                 self._hand_over(look(self.kubectl, self.spec.name).deployment)
-            wait(self.kubectl, self.spec.name, until=until, progress=progress)
+            self._wait(self.spec.digest, until=until, progress=progress)
         except ClusterFault as e:
+            if e.has_kind(REPLACED):
+                raise e.after(f"{short(self.spec.digest)} does not stay") from e
             raise e.after(self._back(progress)) from e
         except BaseException:  # also an interrupt
             self._back(progress)
@@ -97,7 +102,7 @@ class Rollout:
         deployment = self.live.get(("Deployment", self.spec.name))
         try:
             progress.update("going back to what was there before")
-            self._restore(had_one=deployment is not None)
+            self._restore(deployment)
         except ClusterFault as e:
             return f"{failed}, and the way back failed ({e.message})"
         if deployment is None:
@@ -105,14 +110,17 @@ class Rollout:
         before = deployment["metadata"].get("labels", {}).get(VERSION, "the version before")
         return f"{failed}, {before} answers on"
 
-    def _restore(self, *, had_one: bool) -> None:
+    def _restore(self, deployment: Object | None) -> None:
         until = time.monotonic() + _BACK
         patient = replace(self, kubectl=self.kubectl.until(until))
         if self.live:
             patient.kubectl.apply((applied(thing) for thing in self.live.values()), force=True)
         patient._delete([key for key in self.wanted if key not in self.live])
-        if had_one:
-            wait(patient.kubectl, self.spec.name, until=until, progress=QUIET)
+        if deployment is not None:
+            patient._wait(digest_of(deployment), until=until, progress=QUIET)
+
+    def _wait(self, digest: str, *, until: float, progress: Progress) -> None:
+        wait(self.kubectl, self.spec.name, digest=digest, until=until, progress=progress)
 
     def _delete(self, keys: list[Key]) -> None:
         """Delete objects of ours and wait until they, and their pods, are gone."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.deploy.kubernetes.faults import ClusterFault, fault_of
+from mlops_cli.deploy.kubernetes.faults import REPLACED, ClusterFault, fault_of
 from mlops_cli.deploy.kubernetes.kubectl import Kubectl
 from mlops_cli.deploy.kubernetes.manifests import Object
 from mlops_cli.deploy.kubernetes.naming import DIGEST, owned_selector
@@ -69,15 +69,18 @@ def look(kubectl: Kubectl, name: str) -> Look:
     return Look(deployment, tuple(pods), tuple(mine))
 
 
-def wait(kubectl: Kubectl, name: str, *, until: float, progress: Progress) -> None:
-    """Return when the newest spec is rolled out and nothing of another one answers any more.
+def wait(kubectl: Kubectl, name: str, *, digest: str, until: float, progress: Progress) -> None:
+    """Return when the spec of `digest` is rolled out and nothing of another one answers any more.
 
     `until` is a time of `time.monotonic`. Raises `ClusterFault` with the pod's own reason and last
-    lines where it is not complete by then, or never will be.
+    lines where it is not complete by then, or never will be; of the kind `REPLACED` where another
+    spec took its place.
     """
     told = None
     while True:
         seen = look(kubectl, name)
+        if seen.deployment is not None and (now := digest_of(seen.deployment)) != digest:
+            raise replaced(now)
         if seen.settled:
             return
         late = time.monotonic() > until
@@ -88,6 +91,20 @@ def wait(kubectl: Kubectl, name: str, *, until: float, progress: Progress) -> No
         else:
             told = _judge(kubectl, seen, late=late, told=told, progress=progress)
         time.sleep(_STEP)
+
+
+def digest_of(deployment: Object) -> str:
+    """The digest of the bundle that it should serve; empty where it names none."""
+    return str(deployment["metadata"].get("annotations", {}).get(DIGEST, ""))
+
+
+def replaced(digest: str) -> ClusterFault:
+    """The error that says that somebody else's deploy, of `digest`, came between."""
+    return ClusterFault(
+        REPLACED,
+        f"another deploy was rolled out meanwhile: {short(digest) or 'one without a digest'}",
+        hint="mlops status says what answers; deploy again if it should be another version",
+    )
 
 
 def _judge(
@@ -114,7 +131,7 @@ def _judge(
 def _show(seen: Look, progress: Progress) -> None:
     wanted = int((seen.deployment or {}).get("spec", {}).get("replicas", 0))
     there = sum(ready(pod) for pod in seen.newest)
-    digest = (seen.deployment or {}).get("metadata", {}).get("annotations", {}).get(DIGEST, "")
+    digest = digest_of(seen.deployment) if seen.deployment else ""
     progress.update(f"pods of {short(digest)} are ready", done=there, total=wanted)
 
 

@@ -30,7 +30,7 @@ from mlops_cli.deploy.kubernetes.ownership import ours, refuse_foreign
 from mlops_cli.deploy.kubernetes.plan import changes
 from mlops_cli.deploy.kubernetes.pods import ready
 from mlops_cli.deploy.kubernetes.release import Rollout, rehearse
-from mlops_cli.deploy.kubernetes.rollout import Look, look
+from mlops_cli.deploy.kubernetes.rollout import Look, look, replaced
 from mlops_cli.deploy.readiness import ready_digest
 from mlops_cli.progress import Progress
 
@@ -130,6 +130,8 @@ class KubernetesTarget:
         found = self.status()
         if found is None:
             raise ClusterFault("cluster", "the Deployment was deleted as soon as it was rolled out")
+        if found.digest != release.digest:
+            raise replaced(found.digest)
         service = ours(kubectl, self._name).get(("Service", self._name))
         outside = service is not None and is_outside(service)
         if outside and not _answers(found.url, release.digest):
