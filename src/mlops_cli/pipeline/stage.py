@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from mlops_cli.config.load import Project, load_project
-from mlops_cli.config.model import Config
 from mlops_cli.config.root import CONFIG
 from mlops_cli.errors import UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, contracts_of
@@ -92,9 +91,9 @@ def _check_unedited(project: Project, name: str, contracts: Mapping[str, bytes |
         config = load_project(project.root).config
     except UsageError as e:
         raise UsageError(f"{CONFIG} was changed while {name} ran: {e.message}", hint=e.hint) from e
-    fields = {field.alias or key: key for key, field in Config.model_fields.items()}
+    now, read = (c.model_dump(by_alias=True) for c in (config, project.config))
     for section in stage(name).params:
-        if getattr(config, fields[section]) != getattr(project.config, fields[section]):
+        if now[section] != read[section]:
             raise UsageError(f"{CONFIG} was changed while {name} ran: {section}", hint="mlops run")
     for path, before in contracts.items():
         if _bytes(project.root / path) != before:
