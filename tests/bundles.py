@@ -14,7 +14,6 @@ import numpy as np
 import onnxruntime
 import xgboost
 
-from mlops_cli.bundle.expressions import FeatureTree, FeatureTrees, Node
 from mlops_cli.bundle.files import sha256_of
 from mlops_cli.bundle.manifest import (
     MANIFEST,
@@ -27,6 +26,7 @@ from mlops_cli.bundle.manifest import (
     canonical_json,
 )
 from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
 from mlops_cli.packaging.requirements import serving_requirements
 
 CARRIERS = ("9E", "AA", "Zürich:Air")

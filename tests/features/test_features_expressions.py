@@ -7,11 +7,11 @@ from datetime import date, datetime
 import duckdb
 import pytest
 
-from mlops_cli.bundle.expressions import Node
 from mlops_cli.errors import BundleError, UsageError
+from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.tree import Node
 from mlops_cli.features.expressions import columns_of, parse
 from mlops_cli.features.sql import render
-from mlops_cli.serving.closures import compile_tree
 
 ROW = {
     "i": -7,

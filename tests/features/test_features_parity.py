@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extremes import ARROW, DATES, FLOATS, INTEGERS, TEXTS, TIMES
-from mlops_cli.bundle.expressions import Node
+from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.tree import Node
 from mlops_cli.features.operations import OPERATIONS
 from mlops_cli.features.sql import render, render_feature
-from mlops_cli.serving.closures import compile_tree
 
 ROWS = 40
 TRANSCENDENTAL = {"pow", "ln", "log2", "log10", "exp", "sqrt"}

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from hypothesis import strategies as st
 
 from extremes import EXTREMES
-from mlops_cli.bundle.expressions import VALUE_TYPES, Node, ValueType
+from mlops_cli.expressions.tree import VALUE_TYPES, Node, ValueType
 from mlops_cli.features.operations import (
     FUNCTIONS,
     OPERATIONS,

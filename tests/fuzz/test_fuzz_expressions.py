@@ -18,15 +18,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from extremes import ARROW
-from mlops_cli.bundle.expressions import FeatureTree, FeatureTrees, Node
 from mlops_cli.bundle.manifest import Feature, Input, Manifest, Target
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.expressions import columns_of, parse
 from mlops_cli.features.operations import OPERATIONS
 from mlops_cli.features.sql import render
-from mlops_cli.serving.closures import compile_tree
-from mlops_cli.serving.rows import RowEncoder
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.duckdb import DuckDB
 from mlops_cli.tables.matrix import encode, frozen_categories

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.bundle.expressions import FeatureTree, Node
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import Bins, Categories, Profile, Values
+from mlops_cli.expressions.tree import FeatureTree, Node
 from mlops_cli.monitoring.profile import MAX_CATEGORIES, build_profile, sketch, top_categories
 
 

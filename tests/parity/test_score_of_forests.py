@@ -12,8 +12,8 @@ import pytest
 from learning import events, make
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.models import load_model
-from mlops_cli.serving.rows import RowEncoder
 from mlops_cli.stages.score import score
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune

@@ -14,9 +14,9 @@ import msgspec
 
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.models import load_model
-from mlops_cli.serving.rows import RowEncoder
 
 
 class Client:

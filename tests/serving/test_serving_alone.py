@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import bundles
 import mlops_cli
-from mlops_cli import serving
+from mlops_cli import bundle, expressions, serving
 
 BLOCKED = (
     "pandas",
@@ -41,7 +42,7 @@ sys.meta_path.insert(0, Blocker())
 """
 # What an image holds of this package.
 MODULES = ("errors.py", "redaction.py", "progress.py", "_adapters.py", "__init__.py")
-KEPT = ("serving", "bundle", *MODULES)
+KEPT = ("serving", "bundle", "expressions", *MODULES)
 
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,9 +56,12 @@ def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_module_of_serving_is_imported_without_the_heavy_packages() -> None:
-    names = [m.name for m in pkgutil.walk_packages(serving.__path__, "mlops_cli.serving.")]
-    assert len(names) > 10
+@pytest.mark.parametrize("room", [serving, bundle, expressions])
+def test_every_module_of_the_runtime_is_imported_without_the_heavy_packages(
+    room: ModuleType,
+) -> None:
+    names = [m.name for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
+    assert len(names) > 4
     ended = _run(
         f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         f"print(sorted(set({BLOCKED!r}) & {{n.partition('.')[0] for n in sys.modules}}))"
@@ -83,7 +87,7 @@ from pathlib import Path
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.models import load_model
-from mlops_cli.serving.rows import RowEncoder
+from mlops_cli.serving.encoder import RowEncoder
 import mlops_cli.serving.__main__, mlops_cli.serving.server
 bundle = open_bundle(Path({str(bundle)!r}))
 encoder = RowEncoder(bundle.manifest, bundle.trees())

@@ -13,9 +13,9 @@ from running import Client, client_of
 import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference
 from mlops_cli.serving.models import Matrix, Raw
-from mlops_cli.serving.rows import RowEncoder
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from running import serving
 
 import bundles
-from mlops_cli.serving.listening import LAST_OWNER
+from mlops_cli.serving.sockets import LAST_OWNER
 from servers import ask, free_port
 
 ROUNDS = 20

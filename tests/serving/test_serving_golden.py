@@ -14,9 +14,9 @@ from running import client_of
 import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference, replay
 from mlops_cli.serving.models import load_model
-from mlops_cli.serving.rows import RowEncoder
 
 
 def _with_golden(sample: bundles.Sample, path: Path, change: Callable[[list[Any]], None]) -> Path:

@@ -15,11 +15,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_cli.bundle.expressions import FeatureTree, FeatureTrees
 from mlops_cli.bundle.manifest import Feature, Input, Target, canonical_json
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import DataError, InconclusiveError, UsageError
+from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.expressions import parse
 from mlops_cli.monitoring.profile import build_profile
 from mlops_cli.stages.drift import PAGE, REPORT, drift

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 import xgboost
 
-from mlops_cli.bundle.expressions import FeatureTrees
 from mlops_cli.bundle.manifest import Feature, canonical_json
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.serving.rows import RowEncoder
+from mlops_cli.expressions.tree import FeatureTrees
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.score import score
 from mlops_cli.tables.matrix import encode, frozen_categories

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.expressions.tree import ValueType
 
 FORMAT = "1.0"
 MANIFEST = "manifest.json"

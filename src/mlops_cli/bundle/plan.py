@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from mlops_cli.bundle.expressions import FeatureTree
 from mlops_cli.bundle.manifest import ClassLabel, Feature, Input, Target
+from mlops_cli.expressions.tree import FeatureTree
 
 TIME = "__time__"
 TARGET = "__target__"

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.expressions.tree import ValueType
 
 
 class Bins(msgspec.Struct, frozen=True, tag="bins", tag_field="form"):

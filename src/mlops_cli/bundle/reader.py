@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mlops_cli.bundle.expressions import FeatureTrees
 from mlops_cli.bundle.files import sha256_of
 from mlops_cli.bundle.manifest import (
     FEATURES,
@@ -26,6 +25,7 @@ from mlops_cli.bundle.manifest import (
 )
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.errors import BundleError
+from mlops_cli.expressions.tree import FeatureTrees
 
 T = TypeVar("T")
 REQUIRED = (FEATURES, PROFILE, GOLDEN, REQUIREMENTS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import MISSING
 
 _INT64 = 2.0**63

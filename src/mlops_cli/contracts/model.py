@@ -24,12 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.section import Duration
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.values import to_timestamp
+from mlops_cli.expressions.tree import ValueType
+from mlops_cli.expressions.values import to_timestamp
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")

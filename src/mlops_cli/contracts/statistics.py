@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.errors import DataError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import SOURCE, Engine, in_groups, is_nan, literal, quote
 
 _ISO_MOMENT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*"

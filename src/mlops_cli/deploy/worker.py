@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_cli.deploy.channel import Wanted
-from mlops_cli.serving.listening import LAST_OWNER
+from mlops_cli.serving.sockets import LAST_OWNER
 
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
 DRAIN_LIMIT = 30.0  # seconds that a worker has to finish what it has

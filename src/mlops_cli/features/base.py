@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
 from mlops_cli.bundle.manifest import Feature, Input, Target
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import Config, JoinConfig, contract_of
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 
 
 @dataclass(frozen=True, slots=True)

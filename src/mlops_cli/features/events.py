@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
 from mlops_cli.bundle.plan import TARGET, TIME
 from mlops_cli.errors import DataError
+from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.base import JoinSource
 from mlops_cli.features.sql import render, render_feature
 from mlops_cli.tables.base import ROW, Engine, is_nan, literal, quote

@@ -10,8 +10,8 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 
-from mlops_cli.bundle.expressions import Node, ValueType
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.operations import (
     DIFFERENCES,
     FUNCTIONS,

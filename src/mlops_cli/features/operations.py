@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.expressions.tree import ValueType
 
 Slot = ValueType | Literal["any"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.manifest import Input
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import DURATION, MISSING, Engine, literal, quote
 
 _SPELLED = re.compile(rf"TIME(_NS)?$|{DURATION}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
 from mlops_cli.bundle.manifest import Feature, Input, Target, Task
 from mlops_cli.config.model import Config, JoinConfig
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.base import Layout, Schemas, TableSchema
 from mlops_cli.features.expressions import columns_of, parse, unknown_column
 from mlops_cli.features.typing import operation

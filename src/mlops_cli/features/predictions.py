@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.features.csv_writer import CsvWriter
 from mlops_cli.features.own_columns import own_types, spelled_types
 from mlops_cli.features.scoring import raw_names

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_cli.bundle.expressions import FeatureTree, ValueType
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import DataError
+from mlops_cli.expressions.tree import FeatureTree, ValueType
 from mlops_cli.features.base import JoinSource, Schemas
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.plan import event_types, join_types

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mlops_cli.bundle.expressions import Node, ValueType
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.operations import OPERATIONS, Overload
 from mlops_cli.tables.base import literal, quote
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.expressions import Node
 from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
+from mlops_cli.expressions.tree import Node
 from mlops_cli.features.base import JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.expressions import columns_of

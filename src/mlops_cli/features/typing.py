@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlops_cli.bundle.expressions import Node, ValueType
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.text import text_to_date, text_to_timestamp
+from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.operations import OPERATIONS, Overload
-from mlops_cli.serving.texts import text_to_date, text_to_timestamp
 
 _WIDER: dict[tuple[ValueType, ValueType], str] = {
     ("integer", "float"): "to_float",

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.expressions import FeatureTree, Node, ValueType
 from mlops_cli.bundle.manifest import Feature, Input, canonical_json
 from mlops_cli.bundle.profile import (
     Bins,
@@ -17,6 +16,7 @@ from mlops_cli.bundle.profile import (
     Profile,
     Values,
 )
+from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 
 BINS = 128

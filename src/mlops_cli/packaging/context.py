@@ -24,6 +24,7 @@ RUNTIME = (
     "progress.py",
     "_adapters.py",
     "bundle",
+    "expressions",
     "serving",
 )
 

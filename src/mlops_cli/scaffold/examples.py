@@ -41,7 +41,7 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
     A key that is missing is null. Raises `UsageError` for a feature that the configuration or a
     contract does not allow, and for a value that is not of its column's type.
     """
-    compile_tree = load_adapter("mlops_cli.serving.closures").compile_tree
+    compile_tree = load_adapter("mlops_cli.expressions.compile").compile_tree
     layout = _layout(project)
     computed = [(tree.name, compile_tree(tree.tree)) for tree in layout.trees]
     values = [_typed(row, layout.inputs, i) for i, row in enumerate(rows)]
@@ -68,7 +68,7 @@ def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, C
 
 
 def _typed(row: Mapping[str, Any], inputs: Sequence[Input], number: int) -> dict[str, Any]:
-    values = load_adapter("mlops_cli.serving.values")
+    values = load_adapter("mlops_cli.expressions.values")
     typed: dict[str, Any] = {}
     for i in inputs:
         value = row.get(i.name)

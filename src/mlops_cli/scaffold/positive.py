@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import Engine, literal, quote
 

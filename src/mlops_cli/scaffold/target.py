@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.config.model import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.tables.base import Engine, quote
 

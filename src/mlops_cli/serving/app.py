@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.serving.coalescer import Coalescer
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.metrics import CONTENT_TYPE, Metrics
+from mlops_cli.serving.micro_batch import Coalescer
 from mlops_cli.serving.models import Model
 from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.predictions import Prediction, render
 from mlops_cli.serving.requests import MAX_BODY, Event, RequestError, decode_events
-from mlops_cli.serving.rows import RowEncoder
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import numpy as np
 from mlops_cli.bundle.manifest import GOLDEN, Manifest
 from mlops_cli.bundle.reader import Bundle, GoldenRow
 from mlops_cli.errors import BundleError
+from mlops_cli.serving.encoder import Row, RowEncoder
 from mlops_cli.serving.models import Matrix, Model
 from mlops_cli.serving.predictions import Prediction, render
 from mlops_cli.serving.requests import RequestError
-from mlops_cli.serving.rows import Row, RowEncoder
 
 ABSOLUTE = 1e-6
 RELATIVE = 1e-5

@@ -20,16 +20,16 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.app import App, error_body
+from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.listening import (
+from mlops_cli.serving.models import load_model
+from mlops_cli.serving.sockets import (
     LAST_OWNER,
     bind,
     cannot_listen,
     refuse_new_handshakes,
     waiting,
 )
-from mlops_cli.serving.models import load_model
-from mlops_cli.serving.rows import RowEncoder
 
 GRACE = 1.0  # seconds in which clients learn, by `connection: close`, that this server leaves
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants

@@ -112,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
             "mlops_cli.serving.golden",
             "mlops_cli.serving.models",
             "mlops_cli.serving.predictions",
-            "mlops_cli.serving.rows",
+            "mlops_cli.serving.encoder",
             "mlops_cli.serving.xgboost_model",
             "mlops_cli.tracking.mlflow",
         ),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.expressions import FeatureTrees
 from mlops_cli.bundle.files import replacing_folder, write_text
 from mlops_cli.bundle.manifest import (
     FEATURES,
@@ -26,6 +25,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import BundleError, DataError
+from mlops_cli.expressions.tree import FeatureTrees
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
@@ -221,7 +221,7 @@ def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
     try:
         write_bundle(folder, model, files, {})
         bundle = open_bundle(folder)
-        encoder = load_adapter("mlops_cli.serving.rows").RowEncoder
+        encoder = load_adapter("mlops_cli.serving.encoder").RowEncoder
         loaded = load_adapter("mlops_cli.serving.models").load_model(bundle)
         replay = load_adapter("mlops_cli.serving.golden").replay
         return int(replay(bundle, loaded, encoder(bundle.manifest, bundle.trees())))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.files import replacing
 from mlops_cli.errors import DataError, UsageError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import (
     DURATION,
     MISSING,

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.expressions import ValueType
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.reader import GoldenRow
+from mlops_cli.expressions.tree import ValueType
 
 ROWS = 200  # evenly spaced over the fitted rows, beside those chosen for what they hold
 UNSEEN = "a value that was never seen"

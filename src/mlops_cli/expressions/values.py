@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from mlops_cli.bundle.expressions import ValueType
+from mlops_cli.expressions.tree import ValueType
 
 Value = bool | int | float | str | date | datetime
 EXACT = 2**53  # beyond it a float64 no longer tells neighbouring integers apart

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from mlops_cli.bundle.expressions import Node
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.kernels import KERNELS, Kernel
-from mlops_cli.serving.texts import like
+from mlops_cli.expressions.kernels import KERNELS, Kernel
+from mlops_cli.expressions.text import like
+from mlops_cli.expressions.tree import Node
 
 Row = Mapping[str, Any]
 Compute = Callable[[Row], Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from mlops_cli.serving.encoder import Row, RowEncoder
 from mlops_cli.serving.models import Model, Raw
-from mlops_cli.serving.rows import Row, RowEncoder
 
 
 class Coalescer:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlops_cli.bundle.expressions import FeatureTrees, Node
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
-from mlops_cli.serving.closures import compile_tree
+from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.tree import FeatureTrees, Node
+from mlops_cli.expressions.values import CONVERTERS, Refused, Value
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import RequestError
-from mlops_cli.serving.values import CONVERTERS, Refused, Value
 
 # From here on a float64 rounds to an infinite float32: the largest float32 and half a step more.
 FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103

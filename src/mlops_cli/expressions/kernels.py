@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from mlops_cli.serving import texts
+from mlops_cli.expressions import text as texts
 
 Kernel = Callable[..., Any]
 
