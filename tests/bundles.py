@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import xgboost
 
-from mlops_cli.bundle.files import sha256_of
+from mlops_cli._files import sha256_of
 from mlops_cli.bundle.manifest import (
     MANIFEST,
     Feature,

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_cli.contracts.model import ColumnContract, Contract, Rule
+from mlops_cli.contracts.pandera import to_pandera
 from mlops_cli.contracts.scan import scan
-from mlops_cli.contracts.schema import to_pandera
 from mlops_cli.tables import open_engine
 
 START = datetime(2013, 1, 1)

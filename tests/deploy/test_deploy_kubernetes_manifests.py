@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from pydantic import ValidationError
 
+from mlops_cli._templates import as_yaml, render_yaml
 from mlops_cli.config.kubernetes import KubernetesConfig
-from mlops_cli.config.templates import as_yaml, render_yaml
 from mlops_cli.deploy.kubernetes import manifests as written
 from mlops_cli.deploy.kubernetes.manifests import Spec, manifests, objects, write_manifests
 from mlops_cli.deploy.kubernetes.naming import object_name, pod_selector

@@ -9,7 +9,7 @@ import pytest
 from mlops_cli.config.load import check_config
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import TableSchema, contracts_of
-from mlops_cli.features.plan import check_features
+from mlops_cli.features.layout import check_features
 
 FLIGHTS = {
     "year": "integer",

@@ -13,10 +13,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from expressions import COLUMNS, expressions, nodes, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from expressions import COLUMNS, expressions, nodes, rows
 from extremes import ARROW
 from mlops_cli.bundle.manifest import Feature, Input, Manifest, Target
 from mlops_cli.errors import UsageError

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mlops_cli.config.model import MetricGate
 from mlops_cli.errors import GateError, InconclusiveError
-from mlops_cli.governance.comparison import LEVEL, Scores, compare
+from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows
+from mlops_cli.evaluation.paired import LEVEL, Scores, compare
 from mlops_cli.governance.decision import (
     Decision,
     GateResult,
@@ -23,7 +24,6 @@ from mlops_cli.governance.decision import (
     write_decision,
 )
 from mlops_cli.governance.gates import champion_gate, metric_gate, refusal
-from mlops_cli.governance.holdout import row_numbers, scores_of, take_rows
 
 A, B = "a" * 64, "b" * 64
 

@@ -22,7 +22,7 @@ from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.dependencies import dependencies_layer
 from mlops_cli.packaging.image import BundleImage, image_of
 from mlops_cli.packaging.replay import replay_over_http
-from mlops_cli.packaging.trial import TRIAL
+from mlops_cli.packaging.smoke_test import TRIAL
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import QUIET
 from servers import ImageRegistry

@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from mlops_cli.config.templates import render, template_folder
+from mlops_cli._templates import render, template_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {
@@ -48,7 +48,7 @@ def test_the_built_wheel_renders_the_same(tmp_path: Path) -> None:
         archive.extractall(installed)
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import mlops_cli, json;"
-        "from mlops_cli.config.templates import render, template_folder;"
+        "from mlops_cli._templates import render, template_folder;"
         "assert str(template_folder()).startswith(sys.argv[1]), template_folder();"
         "sys.stdout.write(render('image/Dockerfile.j2', **json.loads(sys.argv[2])))"
     )
@@ -61,8 +61,8 @@ def test_the_built_wheel_renders_the_same(tmp_path: Path) -> None:
     )
     assert found.stdout == render("image/Dockerfile.j2", **VALUES)
     shipped = {
-        str(p.relative_to(installed / "mlops_cli/_templates"))
-        for p in (installed / "mlops_cli/_templates").rglob("*")
+        str(p.relative_to(installed / "mlops_cli/templates"))
+        for p in (installed / "mlops_cli/templates").rglob("*")
         if p.is_file()
     }
     assert shipped == {

@@ -20,9 +20,9 @@ from ruamel.yaml import YAML
 
 from learning import events
 from mlops_cli.config.load import load_project
+from mlops_cli.pipeline.forkserver import launcher as leader
+from mlops_cli.pipeline.forkserver.protocol import DOOR
 from mlops_cli.pipeline.run import run
-from mlops_cli.pipeline.warm import leader
-from mlops_cli.pipeline.warm.door import DOOR
 from mlops_cli.stages import STAGES, stage
 
 BIN = Path(sys.executable).parent
@@ -318,7 +318,7 @@ def test_a_failure_has_the_code_the_words_and_the_modes_of_a_process_of_its_own(
 def test_threads_of_nobody_knows_whom_forbid_a_fork() -> None:
     code = """
 import threading, numpy, pyarrow, sklearn
-from mlops_cli.pipeline.warm.parent import _may_fork
+from mlops_cli.pipeline.forkserver.server import _may_fork
 print(_may_fork())
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 print(_may_fork())

@@ -41,7 +41,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 # What an image holds of this package.
-MODULES = ("errors.py", "redaction.py", "progress.py", "_adapters.py", "__init__.py")
+MODULES = ("errors.py", "redaction.py", "progress.py", "_adapters.py", "_files.py", "__init__.py")
 KEPT = ("serving", "bundle", "expressions", *MODULES)
 
 

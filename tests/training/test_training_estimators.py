@@ -15,9 +15,9 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_cli.bundle.manifest import Feature
 from mlops_cli.errors import UsageError
+from mlops_cli.evaluation.metrics import METRICS
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import PATIENCE, Part, Problem
-from mlops_cli.training.metrics import METRICS
 
 FEATURES = (
     Feature("x", "numeric"),

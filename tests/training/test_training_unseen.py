@@ -14,7 +14,7 @@ from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.model import Config
 from mlops_cli.tables.split import split
 from mlops_cli.training.data import Events
-from mlops_cli.training.unseen import FittedRows, fitted_rows, unseen
+from mlops_cli.training.fitted_rows import FittedRows, fitted_rows, unseen
 
 PLAN = FeaturePlan((), (), (), Target("y", None), (False, True), 0, 0, 0)
 TARGET = np.random.default_rng(0).integers(0, 2, 3000).astype(np.float64)

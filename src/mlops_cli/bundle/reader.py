@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mlops_cli.bundle.files import sha256_of
+from mlops_cli._files import sha256_of
 from mlops_cli.bundle.manifest import (
     FEATURES,
     FORMAT,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import (
     FORMAT,
     MANIFEST,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlops_cli.cli.frame import execute
+from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 
 if TYPE_CHECKING:

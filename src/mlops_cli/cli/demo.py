@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_cli.cli.frame import execute
+from mlops_cli.cli.execute import execute
 from mlops_cli.errors import DriftError, UsageError, error_of_exit_code
 
 
@@ -35,7 +35,7 @@ def _folder(directory: Path | None) -> Path:
 def _demo(project: Path) -> Path:
     import shutil
 
-    from mlops_cli.config.templates import template_folder
+    from mlops_cli._templates import template_folder
 
     tables = template_folder() / "demo"
     flights = str(tables / "flights.parquet")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_cli.cli.frame import execute, relative
+from mlops_cli.cli.execute import execute, relative
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import UsageError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_cli.cli.frame import execute
+from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import JsonOption
 from mlops_cli.cli.terminal import TerminalProgress
 

@@ -32,7 +32,7 @@ def _dispatch() -> None:
     from mlops_cli.cli.app import app
 
     if "--json" in sys.argv[1:]:
-        from mlops_cli.cli.frame import run_for_json
+        from mlops_cli.cli.execute import run_for_json
 
         sys.exit(run_for_json(app, sys.argv[1:]))
     app(prog_name="mlops")
@@ -41,7 +41,7 @@ def _dispatch() -> None:
 def _stage(arguments: list[str]) -> int:
     if arguments[:1] == ["--warm"]:
         _warm(*map(int, arguments[1:]))
-    from mlops_cli.pipeline.warm.client import ask
+    from mlops_cli.pipeline.forkserver.client import ask
 
     if (code := ask(arguments)) is not None:
         return code
@@ -58,7 +58,7 @@ def _work(arguments: list[str]) -> int:
 
 
 def _warm(listener: int, leader: int) -> NoReturn:
-    from mlops_cli.pipeline.warm.parent import end_child, forked_child
+    from mlops_cli.pipeline.forkserver.server import end_child, forked_child
 
     arguments = forked_child(listener, leader)
     try:

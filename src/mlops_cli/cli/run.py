@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli.execute import execute
 from mlops_cli.cli.faults import UNDER_RUN
-from mlops_cli.cli.frame import execute
 from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.stages import FIRST, STAGES, Stage

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_cli.cli.frame import execute
+from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
 

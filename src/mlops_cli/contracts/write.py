@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.contracts.model import Contract
 
 HEAD = """\

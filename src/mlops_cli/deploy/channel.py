@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.errors import EnvironmentFault
 
 LOG = "server.log"

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
+from mlops_cli._templates import render
 from mlops_cli.config.model import DockerConfig
-from mlops_cli.config.templates import render
 from mlops_cli.deploy.base import Release
 
 PORT = "8000/tcp"  # where the image listens

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
+from mlops_cli._templates import render
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.config.templates import render
 from mlops_cli.deploy.worker import DRAIN_LIMIT
 
 

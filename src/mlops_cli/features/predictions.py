@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.cores import cores

@@ -12,7 +12,7 @@ from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, ValueType
 from mlops_cli.features.base import JoinSource, Schemas
 from mlops_cli.features.events import Events, events_sql
-from mlops_cli.features.plan import event_types, join_types
+from mlops_cli.features.layout import event_types, join_types
 from mlops_cli.features.table import rejected_rows
 from mlops_cli.tables.base import ROW, SOURCE, Engine, in_groups, is_nan, quote
 

@@ -14,7 +14,7 @@ from mlops_cli.expressions.tree import Node
 from mlops_cli.features.base import JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.expressions import columns_of
-from mlops_cli.features.plan import join_types
+from mlops_cli.features.layout import join_types
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal
 

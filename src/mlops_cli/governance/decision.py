@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.governance.revision import committed
 
 DECISION = "decision.json"

@@ -12,7 +12,7 @@ from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.decision import Decision, GateResult, Verdict
 
 if TYPE_CHECKING:
-    from mlops_cli.governance.comparison import Comparison
+    from mlops_cli.evaluation.paired import Comparison
 
 NOT_WORSE = "champion: not_worse"
 _UNFAIR = "worse, but the table's older rows have changed, and it may have learned some of these"

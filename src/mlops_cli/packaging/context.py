@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_cli.bundle.files import replacing_folder, write_text
+from mlops_cli._files import replacing_folder, write_text
+from mlops_cli._templates import render
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.config.templates import render
 from mlops_cli.packaging.layers import TIME
 
 PORT = 8000
@@ -23,6 +23,7 @@ RUNTIME = (
     "redaction.py",
     "progress.py",
     "_adapters.py",
+    "_files.py",
     "bundle",
     "expressions",
     "serving",

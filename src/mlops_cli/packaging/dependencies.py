@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.packaging.layers import append_folder
 from mlops_cli.packaging.wheels import LOCK, Environment, cache_folder, fetch_wheels, run_pip
 from mlops_cli.progress import Progress

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_cli import _docker
-from mlops_cli.bundle.files import sha256_of
+from mlops_cli._files import sha256_of
 from mlops_cli.bundle.manifest import REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
-from mlops_cli.packaging.trial import prove, sweep
+from mlops_cli.packaging.smoke_test import prove, sweep
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import Progress
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from mlops_cli.bundle.files import replacing_folder, sha256_of, write_text
+from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 

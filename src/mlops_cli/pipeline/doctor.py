@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import MlopsError

@@ -26,7 +26,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from mlops_cli.pipeline.torn import is_cut, set_torn_files_aside
+from mlops_cli.pipeline.dvc_repair import is_cut, set_torn_files_aside
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import contract_of

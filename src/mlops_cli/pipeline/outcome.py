@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.config.load import Project
 
 _RUN = "MLOPS_OUTCOMES_OF"  # which run started a stage, in the environment of what it starts

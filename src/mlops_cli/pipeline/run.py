@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.config.load import Project
 from mlops_cli.config.root import CONFIG
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -21,10 +21,10 @@ from mlops_cli.pipeline.dvc_yaml import (
     write_dvc_yaml,
 )
 from mlops_cli.pipeline.example import REQUEST, refresh_request
+from mlops_cli.pipeline.forkserver.launcher import warm_parent
 from mlops_cli.pipeline.outcome import Failure, own_outcomes, read_outcome
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
-from mlops_cli.pipeline.warm.leader import warm_parent
 from mlops_cli.progress import QUIET, Progress
 
 
@@ -55,7 +55,7 @@ def _prepare(project: Project, progress: Progress) -> None:
     for path in write_missing_contracts(project):
         progress.say(f"{path.relative_to(project.root)} inferred and written: have a look at it")
     schemas = load_schemas(project, load_contract)
-    load_adapter("mlops_cli.features.plan").check_features(project.config, schemas)
+    load_adapter("mlops_cli.features.layout").check_features(project.config, schemas)
     if write_dvc_yaml(project):
         progress.say("dvc.yaml brought up to date")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import write_text
-from mlops_cli.config.templates import render
+from mlops_cli._files import write_text
+from mlops_cli._templates import render
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.reports.base import DriftPage
 

@@ -50,7 +50,7 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
 
 def _layout(project: Project) -> Layout:
     schemas = load_schemas(project, load_contract)
-    check: Callable[..., Layout] = load_adapter("mlops_cli.features.plan").check_features
+    check: Callable[..., Layout] = load_adapter("mlops_cli.features.layout").check_features
     return check(project.config, schemas)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlops_cli.bundle.files import temporary_beside
+from mlops_cli._files import temporary_beside
 from mlops_cli.config.root import CONFIG
 from mlops_cli.errors import EnvironmentFault, UsageError
 

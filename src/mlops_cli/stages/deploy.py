@@ -12,7 +12,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
 from mlops_cli.deploy.base import Change, Release, Target
 from mlops_cli.errors import MlopsError, UsageError
-from mlops_cli.governance.lost import lost_champion
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracking
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
@@ -19,7 +19,7 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.deploy import open_target
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
-from mlops_cli.governance.lost import lost_champion
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import ClassLabel, canonical_json
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.load import Project
@@ -39,7 +39,7 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
     may not be, `DataError` where no row is left or the target does not fit the task.
     """
     schemas = load_schemas(project, load_contract)
-    layout = load_adapter("mlops_cli.features.plan").check_features(project.config, schemas)
+    layout = load_adapter("mlops_cli.features.layout").check_features(project.config, schemas)
     progress.update(f"{len(layout.features)} features of {project.config.data.table}")
     table = load_adapter("mlops_cli.features.table")
     with open_engine(temporary=project.cache / "tmp") as engine:

@@ -17,6 +17,7 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, EnvironmentFault, UsageError
 from mlops_cli.features.base import load_schemas
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import (
     DECISION,
     Decision,
@@ -32,7 +33,6 @@ from mlops_cli.governance.gates import (
     metric_gate,
     refusal,
 )
-from mlops_cli.governance.lost import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import FIRST
 from mlops_cli.tables import open_engine
@@ -250,7 +250,7 @@ def _unseen(project: Project, events: Any, champion: Bundle) -> Any:
     By time, the hold-out is what came last: a champion from before has not seen it, even where the
     table's older rows were thinned out since.
     """
-    found = load_adapter("mlops_cli.training.unseen")
+    found = load_adapter("mlops_cli.training.fitted_rows")
     try:
         known = msgspec.convert(_provenance(champion).get("fitted"), found.FittedRows)
     except msgspec.ValidationError:  # a release that did not write it
@@ -279,7 +279,7 @@ def _champion_table(
     same = features == project.config.features
     if same and champion.trees().features == events.plan.trees:
         return events.table.take(rows)
-    holdout = load_adapter("mlops_cli.governance.holdout")
+    holdout = load_adapter("mlops_cli.evaluation.holdout")
     config = project.config.model_copy(update={"features": features})
     then = replace(project, config=config)
     with open_engine(temporary=project.cache / "tmp") as engine:
@@ -307,11 +307,11 @@ def _predict(bundle: Bundle, table: Any) -> Any:
 
 
 def _compare(project: Project, events: Any, rows: Any, pair: tuple[Any, Any]) -> Any:
-    config, holdout = project.config, load_adapter("mlops_cli.governance.holdout")
-    metric = load_adapter("mlops_cli.training.metrics").metric_of(config.task, config.metric)
+    config, holdout = project.config, load_adapter("mlops_cli.evaluation.holdout")
+    metric = load_adapter("mlops_cli.evaluation.metrics").metric_of(config.task, config.metric)
     classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
     target = events.target[rows]
-    return load_adapter("mlops_cli.governance.comparison").compare(
+    return load_adapter("mlops_cli.evaluation.paired").compare(
         holdout.scores_of(metric.value, target, pair, classes=classes),
         len(target),
         higher_is_better=metric.greater_is_better,

@@ -11,7 +11,7 @@ from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
-from mlops_cli.governance.lost import lost_champion
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracking

@@ -9,7 +9,7 @@ from typing import Any
 from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.governance.lost import lost_champion
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracking
 

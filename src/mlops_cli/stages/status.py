@@ -19,8 +19,8 @@ from mlops_cli.config.load import Project
 from mlops_cli.deploy import open_target
 from mlops_cli.deploy.base import Deployment
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
-from mlops_cli.governance.lost import lost_champion
 from mlops_cli.tracking import open_tracking
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import replacing_folder, write_text
+from mlops_cli._files import replacing_folder, write_text
 from mlops_cli.bundle.manifest import (
     FEATURES,
     GOLDEN,
@@ -36,9 +36,9 @@ from mlops_cli.training import open_estimator
 from mlops_cli.tuning.base import BEST, Best
 
 if TYPE_CHECKING:
+    from mlops_cli.evaluation.evaluate import Evaluation
     from mlops_cli.training.base import Estimator, Fitted, Problem
     from mlops_cli.training.data import Events
-    from mlops_cli.training.judge import Judgement
     from mlops_cli.training.provenance import Origin
 
 BUNDLE = "model"
@@ -83,20 +83,20 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
     fitted = _fit(work)
     progress.update("judging on the hold-out")
-    judgement, predictions = _judge(work, fitted)
+    evaluation, predictions = _evaluate(work, fitted)
     if work.problem.task != "regression" and _all_alike(predictions):
         progress.say(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = _bundle(project, work, fitted)
     golden = _prove(project, model, files)
     source = _origin(project)
-    run_id = _log(project, work, judgement, source)
-    rows = load_adapter("mlops_cli.training.unseen").fitted_rows(work.events, project.config)
+    run_id = _log(project, work, evaluation, source)
+    rows = load_adapter("mlops_cli.training.fitted_rows").fitted_rows(work.events, project.config)
     made = load_adapter("mlops_cli.training.provenance").provenance(source, run_id, rows)
     digest = write_bundle(project.root / BUNDLE, model, files, made)
     metrics = {
         "validation": work.best.validation,
-        "holdout": judgement.flat(project.config.metric),
+        "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, work, fitted, predictions)
     write_text(project.root / METRICS, _pretty(metrics))
@@ -106,7 +106,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         metric=project.config.metric,
         holdout=metrics["holdout"],
         validation=metrics["validation"],
-        method=judgement.interval.method,
+        method=evaluation.interval.method,
         rows=len(work.events.split.fitted),
         golden=golden,
         bundle=BUNDLE,
@@ -154,12 +154,12 @@ def _fit(work: _Work) -> Fitted:
     return work.estimator.fit(part, work.best.params, work.best.rounds)
 
 
-def _judge(work: _Work, fitted: Fitted) -> tuple[Judgement, Any]:
+def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, Any]:
     part_of = load_adapter("mlops_cli.training.data").part_of
     part = part_of(work.matrix, work.events.target, work.events.split.holdout)
     predictions = fitted.predict(part.matrix)
-    judging = load_adapter("mlops_cli.training.judge")
-    return judging.judge(work.problem, part.target, predictions), predictions
+    evaluate = load_adapter("mlops_cli.evaluation.evaluate").evaluate
+    return evaluate(work.problem.question, part.target, predictions), predictions
 
 
 def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[str, bytes]]:
@@ -239,7 +239,7 @@ def _origin(project: Project) -> Origin:
     return found
 
 
-def _log(project: Project, work: _Work, judgement: Judgement, source: Origin) -> str:
+def _log(project: Project, work: _Work, evaluation: Evaluation, source: Origin) -> str:
     config = project.config
     tracker = open_tracking(project.root, config.tracking, config.project)
     validation = {f"validation_{k}": v for k, v in work.best.validation.items()}
@@ -254,8 +254,8 @@ def _log(project: Project, work: _Work, judgement: Judgement, source: Origin) ->
                 "seed": config.train.seed,
                 "rows": len(work.events.split.fitted),
             },
-            metrics=judgement.flat(config.metric) | validation,
-            tags={"stage": "train", "interval": judgement.interval.method} | source.tags(),
+            metrics=evaluation.flat(config.metric) | validation,
+            tags={"stage": "train", "interval": evaluation.interval.method} | source.tags(),
         )
     )
 

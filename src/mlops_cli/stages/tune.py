@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import replacing_folder, sha256_of
+from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import canonical_json
 from mlops_cli.config.load import Project
 from mlops_cli.progress import QUIET, Progress
@@ -90,9 +90,9 @@ def _read(project: Project) -> _Work:
     events = data.read_events(project.root, project.config)
     parts = events.split
     problem = data.problem_of(project.config, events, events.features(parts.train))
-    judging = load_adapter("mlops_cli.training.judge")
+    judging = load_adapter("mlops_cli.evaluation.evaluate")
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
-        judging.check_part(problem, events.target[rows], name)
+        judging.check_part(problem.question, events.target[rows], name)
     matrix = events.matrix(problem.features)
     return _Work(
         problem=problem,
@@ -104,7 +104,7 @@ def _read(project: Project) -> _Work:
 
 def _objective(work: _Work, rounds: int) -> Objective:
     trials = work.estimator.trials(work.train, work.validation)
-    evaluate = load_adapter("mlops_cli.training.metrics").evaluate
+    metrics_of = load_adapter("mlops_cli.evaluation.metrics").metrics_of
 
     def objective(params: Params, report: Report) -> Outcome:
         tried = trials.run(params, rounds, report)
@@ -113,7 +113,7 @@ def _objective(work: _Work, rounds: int) -> Objective:
             rounds=tried.rounds,
             ran=tried.ran,
             stopped=tried.stopped,
-            metrics=lambda: evaluate(work.problem.task, work.validation.target, tried.predict()),
+            metrics=lambda: metrics_of(work.problem.task, work.validation.target, tried.predict()),
         )
 
     return objective
@@ -121,7 +121,7 @@ def _objective(work: _Work, rounds: int) -> Objective:
 
 def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
     config = project.config
-    metric = load_adapter("mlops_cli.training.metrics").metric_of(config.task, config.metric)
+    metric = load_adapter("mlops_cli.evaluation.metrics").metric_of(config.task, config.metric)
     return SearchPlan(
         space=space,
         trials=config.tune.trials if space else 1,  # the same fit twice finds nothing

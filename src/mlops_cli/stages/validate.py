@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
 from mlops_cli.config.load import Project
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.model import Contract, load_contract

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import (
@@ -28,7 +28,7 @@ from mlops_cli.tables.base import (
 )
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.faults import reading_fault
-from mlops_cli.tables.steady import Sightings
+from mlops_cli.tables.file_watch import Sightings
 
 if TYPE_CHECKING:
     import pyarrow as pa

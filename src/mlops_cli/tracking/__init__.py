@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.tracking.address import store_uri
-from mlops_cli.tracking.front import FrontTracker
+from mlops_cli.tracking.cached import FrontTracker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError

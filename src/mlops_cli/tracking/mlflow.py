@@ -15,7 +15,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as Registered
 from mlflow.exceptions import MlflowException
 
-from mlops_cli.bundle.files import replacing_folder
+from mlops_cli._files import replacing_folder
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError

@@ -17,7 +17,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from mlops_cli.bundle.files import replacing
+from mlops_cli._files import replacing
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import SQLITE, sqlite_file

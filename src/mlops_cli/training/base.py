@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_cli.bundle.manifest import Feature, ModelKind, Task
+from mlops_cli.evaluation.base import Question
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ PATIENCE = 20  # rounds without gain after which a fit on the training part stop
 class Problem:
     """What is learned, and how it is judged.
 
-    `metric` is a name of `training.metrics`; `classes` is the number of classes (0: a
+    `metric` is a name of `evaluation.metrics`; `classes` is the number of classes (0: a
     regression). `fixed` are parameters that no search touches. `threads` 0 means every core that
     this process may use.
     """
@@ -36,6 +37,11 @@ class Problem:
     seed: int
     fixed: Params
     threads: int = 0
+
+    @property
+    def question(self) -> Question:
+        """What its predictions are judged by."""
+        return Question(self.task, self.metric, self.classes)
 
 
 @dataclass(frozen=True, slots=True)

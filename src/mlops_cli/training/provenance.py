@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from mlops_cli.bundle.files import sha256_of
+from mlops_cli._files import sha256_of
 from mlops_cli.bundle.manifest import canonical_json
 from mlops_cli.config.model import Config
-from mlops_cli.training.unseen import FittedRows
+from mlops_cli.training.fitted_rows import FittedRows
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

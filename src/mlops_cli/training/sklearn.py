@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_limits
 from mlops_cli.bundle.manifest import Feature, ModelKind
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
+from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.training.base import Params, Part, Problem, Report, Tried
-from mlops_cli.training.metrics import metric_of
 from mlops_cli.training.onnx import cast_to_double, difference, to_onnx
 
 Matrix = NDArray[np.float32]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import ModelKind, Task
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
+from mlops_cli.evaluation.metrics import Metric, metric_of
 from mlops_cli.training.base import PATIENCE, Params, Part, Problem, Report, Tried
-from mlops_cli.training.metrics import Metric, metric_of
 
 Matrix = NDArray[np.float32]
 _OBJECTIVES: dict[Task, str] = {

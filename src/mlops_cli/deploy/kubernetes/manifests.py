@@ -8,9 +8,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mlops_cli.bundle.files import write_text
+from mlops_cli._files import write_text
+from mlops_cli._templates import render_yaml
 from mlops_cli.config.kubernetes import KubernetesConfig
-from mlops_cli.config.templates import render_yaml
 from mlops_cli.deploy.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,

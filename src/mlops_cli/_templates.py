@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 @cache
 def template_folder() -> Path:
     """The folder of templates: inside the installed package, or at the root of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    shipped = package / "_templates"
+    package = Path(__file__).resolve().parent
+    shipped = package / "templates"
     return shipped if shipped.is_dir() else package.parents[1] / "templates"
 
 

@@ -8,9 +8,9 @@ from sklearn import metrics as sk
 
 from mlops_cli.config.metrics import METRICS as NAMES
 from mlops_cli.errors import DataError
-from mlops_cli.training.base import Problem
-from mlops_cli.training.judge import judge
-from mlops_cli.training.metrics import METRICS, check_classes, evaluate, metric_of
+from mlops_cli.evaluation.base import Question
+from mlops_cli.evaluation.evaluate import evaluate
+from mlops_cli.evaluation.metrics import METRICS, check_classes, metric_of, metrics_of
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 200).astype(float)
@@ -18,7 +18,7 @@ P = np.clip(Y * 0.3 + RNG.random(200) * 0.7, 0.01, 0.99)
 
 
 def test_binary_metrics_are_scikit_learns():
-    found = evaluate("binary", Y, P)
+    found = metrics_of("binary", Y, P)
     assert found["roc_auc"] == sk.roc_auc_score(Y, P)
     assert found["log_loss"] == pytest.approx(sk.log_loss(Y, P))
     assert found["brier"] == pytest.approx(sk.brier_score_loss(Y, P))
@@ -29,7 +29,7 @@ def test_binary_metrics_are_scikit_learns():
 def test_multiclass_metrics_are_scikit_learns():
     y = RNG.integers(0, 3, 300).astype(float)
     p = RNG.dirichlet([1, 1, 1], 300)
-    found = evaluate("multiclass", y, p)
+    found = metrics_of("multiclass", y, p)
     assert found["roc_auc_ovr"] == pytest.approx(sk.roc_auc_score(y, p, multi_class="ovr"))
     assert found["log_loss"] == pytest.approx(sk.log_loss(y, p))
     assert found["f1_macro"] == sk.f1_score(y, p.argmax(axis=1), average="macro")
@@ -37,11 +37,11 @@ def test_multiclass_metrics_are_scikit_learns():
 
 def test_probabilities_of_float32_make_no_warning():
     p = RNG.dirichlet([1, 1, 1], 300).astype(np.float32).astype(np.float64)
-    assert evaluate("multiclass", np.arange(300.0) % 3, p)["log_loss"] > 0
+    assert metrics_of("multiclass", np.arange(300.0) % 3, p)["log_loss"] > 0
 
 
 def test_regression_metrics():
-    found = evaluate("regression", np.array([1.0, 2, 4]), np.array([1.0, 3, 4]))
+    found = metrics_of("regression", np.array([1.0, 2, 4]), np.array([1.0, 3, 4]))
     assert found == {
         "rmse": pytest.approx(np.sqrt(1 / 3)),
         "mae": pytest.approx(1 / 3),
@@ -66,12 +66,11 @@ def test_a_metric_that_one_class_leaves_undefined_is_refused_with_numbers():
 
 
 def test_on_rows_of_one_class_the_other_metrics_are_still_there():
-    assert "roc_auc" not in evaluate("binary", np.zeros(4), np.full(4, 0.2))
-    assert evaluate("binary", np.zeros(4), np.full(4, 0.2))["accuracy"] == 1.0
+    assert "roc_auc" not in metrics_of("binary", np.zeros(4), np.full(4, 0.2))
+    assert metrics_of("binary", np.zeros(4), np.full(4, 0.2))["accuracy"] == 1.0
 
 
-def test_a_judgement_names_the_main_metric_first_with_its_interval():
-    problem = Problem("binary", (), 2, "brier", 0, {})
-    flat = judge(problem, Y, P).flat("brier")
+def test_an_evaluation_names_the_main_metric_first_with_its_interval():
+    flat = evaluate(Question("binary", "brier", 2), Y, P).flat("brier")
     assert list(flat)[:3] == ["brier", "brier_low", "brier_high"]
     assert flat["brier_low"] < flat["brier"] < flat["brier_high"]

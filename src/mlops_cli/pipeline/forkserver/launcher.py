@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mlops_cli.pipeline.warm.door import DO_IT_YOURSELF, DOOR, address
+from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, DOOR, address
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.training.intervals import interval
-from mlops_cli.training.metrics import METRICS
+from mlops_cli.evaluation.intervals import interval
+from mlops_cli.evaluation.metrics import METRICS
 
 EVERY = [(task, name) for task, metrics in METRICS.items() for name in metrics]
 # Of 300 simulations a right interval would miss 93 to 97 % one time in nine, by chance alone.

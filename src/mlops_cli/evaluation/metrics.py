@@ -109,7 +109,7 @@ def _said(counts: NDArray[np.int64]) -> str:
     return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
 
 
-def evaluate(task: Task, target: Array, predictions: Array) -> dict[str, float]:
+def metrics_of(task: Task, target: Array, predictions: Array) -> dict[str, float]:
     """Every metric of the task that is defined on these rows, by name."""
     classes = 0 if task == "regression" else (2 if task == "binary" else predictions.shape[1])
     every = len(np.unique(target)) == classes

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_cli.governance.comparison import Rows, Scores
+from mlops_cli.evaluation.paired import Rows, Scores
 from mlops_cli.tables.base import ROW
 
 Array = NDArray[np.float64]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from mlops_cli.pipeline.warm.door import DO_IT_YOURSELF, same_user, unpack
+from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
 from mlops_cli.stages import STAGES
 
 _PR_SET_PDEATHSIG = 1

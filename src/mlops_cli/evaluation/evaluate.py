@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.training.base import Problem
-from mlops_cli.training.intervals import Interval, interval
-from mlops_cli.training.metrics import check_classes, evaluate, metric_of
+from mlops_cli.evaluation.base import Question
+from mlops_cli.evaluation.intervals import Interval, interval
+from mlops_cli.evaluation.metrics import check_classes, metric_of, metrics_of
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Evaluation:
     """Metrics by name, and the main one's interval."""
 
     metrics: dict[str, float]
@@ -28,19 +28,19 @@ class Judgement:
         return main | ends | self.metrics
 
 
-def judge(problem: Problem, target: Array, predictions: Array) -> Judgement:
-    """Judge predictions of the hold-out.
+def evaluate(question: Question, target: Array, predictions: Array) -> Evaluation:
+    """Judge predictions of the hold-out; the arrays are as in `training.base`.
 
     Raises `DataError` where the main metric is undefined on these rows.
     """
-    check_part(problem, target, "hold-out")
-    return Judgement(
-        metrics=evaluate(problem.task, target, predictions),
-        interval=interval(problem.task, problem.metric, target, predictions),
+    check_part(question, target, "hold-out")
+    return Evaluation(
+        metrics=metrics_of(question.task, target, predictions),
+        interval=interval(question.task, question.metric, target, predictions),
     )
 
 
-def check_part(problem: Problem, target: Array, part: str) -> None:
+def check_part(question: Question, target: Array, part: str) -> None:
     """Raise `DataError` where the main metric is undefined on the part of that name."""
-    metric = metric_of(problem.task, problem.metric)
-    check_classes(target, classes=problem.classes, metric=metric, part=part)
+    metric = metric_of(question.task, question.metric)
+    check_classes(target, classes=question.classes, metric=metric, part=part)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.bundle.files import replacing, replacing_folder, temporary_beside, write_text
+from mlops_cli._files import replacing, replacing_folder, temporary_beside, write_text
 
 FILE = "with replacing(Path('made.txt')) as new: new.write_text('half'); wait()"
 FOLDER = "with replacing_folder(Path('made')) as new: (new / 'a').write_text('half'); wait()"
@@ -20,7 +20,7 @@ FOLDER = "with replacing_folder(Path('made')) as new: (new / 'a').write_text('ha
 def killed(folder: Path, code: str) -> int:
     script = f"""
 from pathlib import Path
-from mlops_cli.bundle.files import replacing, replacing_folder
+from mlops_cli._files import replacing, replacing_folder
 def wait():
     print('writing', flush=True)
     import time; time.sleep(60)

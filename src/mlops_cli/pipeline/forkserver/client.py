@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from mlops_cli.pipeline.warm.door import DOOR, address, pack, read_exactly, same_user
+from mlops_cli.pipeline.forkserver.protocol import DOOR, address, pack, read_exactly, same_user
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from mlops_cli import _docker
-from mlops_cli.bundle.files import lives
+from mlops_cli._files import lives
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import PORT

@@ -47,7 +47,7 @@ class _Estimate:
 
 
 def interval(task: Task, metric: str, target: Array, predictions: Array) -> Interval:
-    """The interval of `metric` (a name of `training.metrics`) on rows as in `training.base`."""
+    """The interval of `metric` (a name of `evaluation.metrics`) on rows as in `training.base`."""
     if metric == "accuracy":
         return _wilson(task, target, predictions)
     how, scale = _METHODS[task, metric]
