@@ -9,10 +9,6 @@ from pathlib import Path
 
 import duckdb  # noqa: F401  imports are measured by other figures
 
-import mlops_cli.features.scoring
-import mlops_cli.monitoring.drift
-import mlops_cli.monitoring.sample
-import mlops_cli.monitoring.window  # noqa: F401
 from mlops_cli import drift, load_project
 
 

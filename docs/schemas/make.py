@@ -8,21 +8,21 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli.actions.build import BuildResult
+from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+from mlops_cli.actions.doctor import DoctorResult
+from mlops_cli.actions.drift import DriftResult
+from mlops_cli.actions.init import InitResult
+from mlops_cli.actions.logs import LogsResult
+from mlops_cli.actions.score import ScoreResult
+from mlops_cli.actions.status import StatusResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import SCHEMA, config_schema
 from mlops_cli.config.values import ConfigResult
 from mlops_cli.contracts.model import contract_schema
-from mlops_cli.pipeline.doctor import DoctorResult
 from mlops_cli.pipeline.result import RunResult
 from mlops_cli.reports.model import ReportResult
-from mlops_cli.scaffold.init import InitResult
 from mlops_cli.stages import STAGES
-from mlops_cli.stages.build import BuildResult
-from mlops_cli.stages.deploy import DeployResult, PlanResult, RenderResult
-from mlops_cli.stages.drift import DriftResult
-from mlops_cli.stages.logs import LogsResult
-from mlops_cli.stages.score import ScoreResult
-from mlops_cli.stages.status import StatusResult
 from mlops_cli.stages.validate import ValidateResult
 
 HERE = Path(__file__).resolve().parent

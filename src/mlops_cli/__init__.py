@@ -13,16 +13,16 @@ TYPE_CHECKING = False  # type checkers know the name; the module typing would co
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.drift import drift
+    from mlops_cli.actions.run import run
+    from mlops_cli.actions.score import score
+    from mlops_cli.actions.serve import serve
+    from mlops_cli.actions.status import status
     from mlops_cli.config.load import Project, load_project
-    from mlops_cli.pipeline.run import run
     from mlops_cli.scaffold.examples import feature_values
-    from mlops_cli.stages.drift import drift
     from mlops_cli.stages.featurize import featurize
     from mlops_cli.stages.package import package
     from mlops_cli.stages.register import register
-    from mlops_cli.stages.score import score
-    from mlops_cli.stages.serve import serve
-    from mlops_cli.stages.status import status
     from mlops_cli.stages.train import train
     from mlops_cli.stages.tune import tune
     from mlops_cli.stages.validate import validate
@@ -48,12 +48,13 @@ _ELSEWHERE = {
     "feature_values": "mlops_cli.scaffold.examples",
     "Project": "mlops_cli.config.load",
     "load_project": "mlops_cli.config.load",
-    "run": "mlops_cli.pipeline.run",
 }
+_ACTIONS = ("drift", "run", "score", "serve", "status")
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_ELSEWHERE.get(name, f"mlops_cli.stages.{name}"))
+    room = "actions" if name in _ACTIONS else "stages"
+    module = importlib.import_module(_ELSEWHERE.get(name, f"mlops_cli.{room}.{name}"))
     return getattr(module, name)

@@ -18,9 +18,9 @@ from mlops_cli.config.values import resolved
 from mlops_cli.contracts.conditions import conditions
 from mlops_cli.contracts.model import Contract, load_contract
 from mlops_cli.contracts.write import contract_yaml
-from mlops_cli.deploy.kubernetes.manifests import Spec, manifests
 from mlops_cli.errors import UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+from mlops_cli.targets.kubernetes.manifests import Spec, manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = (

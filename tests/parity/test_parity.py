@@ -11,9 +11,9 @@ from harness import check
 from ruamel.yaml import YAML
 
 from mlops_cli._templates import template_folder
+from mlops_cli.actions.init import init
 from mlops_cli.config.load import load_project
 from mlops_cli.contracts.missing import write_missing_contracts
-from mlops_cli.scaffold.init import init
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune

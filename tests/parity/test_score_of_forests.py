@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from learning import events, make
+from mlops_cli.actions.score import score
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.models import load_model
-from mlops_cli.stages.score import score
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 

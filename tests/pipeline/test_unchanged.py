@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from learning import events
+from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
-from mlops_cli.pipeline.run import run
 from mlops_cli.pipeline.unchanged import unchanged_run
 
 

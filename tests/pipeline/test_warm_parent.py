@@ -19,10 +19,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from learning import events
+from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
 from mlops_cli.pipeline.forkserver import launcher as leader
 from mlops_cli.pipeline.forkserver.protocol import DOOR
-from mlops_cli.pipeline.run import run
 from mlops_cli.stages import STAGES, stage
 
 BIN = Path(sys.executable).parent

@@ -16,8 +16,8 @@ import pytest
 from github import EXPRESSION, Runner, install_gh, program
 from ruamel.yaml import YAML
 
+from mlops_cli.actions.init import init
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
-from mlops_cli.scaffold.init import init
 from servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

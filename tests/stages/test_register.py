@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlops_cli.actions.status import DecisionStatus, status
 from mlops_cli.config.load import load_project
 from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import register
-from mlops_cli.stages.status import DecisionStatus, status
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate

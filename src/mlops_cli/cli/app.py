@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from mlops_cli.cli.config import config_command
-from mlops_cli.cli.demo import demo_command
-from mlops_cli.cli.deploy import deploy_command
-from mlops_cli.cli.doctor import doctor_command
-from mlops_cli.cli.drift import drift_command
-from mlops_cli.cli.init import init_command
-from mlops_cli.cli.logs import logs_command
-from mlops_cli.cli.package import package_command
-from mlops_cli.cli.report import report_command
-from mlops_cli.cli.run import register_command, run_command, stage_commands
-from mlops_cli.cli.score import score_command
-from mlops_cli.cli.serve import serve_command
-from mlops_cli.cli.status import status_command
-from mlops_cli.cli.validate import validate_command
+from mlops_cli.cli.commands.config import config_command
+from mlops_cli.cli.commands.demo import demo_command
+from mlops_cli.cli.commands.deploy import deploy_command
+from mlops_cli.cli.commands.doctor import doctor_command
+from mlops_cli.cli.commands.drift import drift_command
+from mlops_cli.cli.commands.init import init_command
+from mlops_cli.cli.commands.logs import logs_command
+from mlops_cli.cli.commands.package import package_command
+from mlops_cli.cli.commands.report import report_command
+from mlops_cli.cli.commands.run import register_command, run_command, stage_commands
+from mlops_cli.cli.commands.score import score_command
+from mlops_cli.cli.commands.serve import serve_command
+from mlops_cli.cli.commands.status import status_command
+from mlops_cli.cli.commands.validate import validate_command
 
 app = typer.Typer(
     add_completion=False,

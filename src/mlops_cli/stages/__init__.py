@@ -140,7 +140,7 @@ STAGES: tuple[Stage, ...] = (
             "mlops_cli.training.fitted_rows",
             "mlops_cli.evaluation.holdout",
             "mlops_cli.evaluation.paired",
-            "mlops_cli.features.scoring",
+            "mlops_cli.scoring.raw_table",
             "mlops_cli.serving.models",
             "mlops_cli.serving.xgboost_model",
             "mlops_cli.tracking.mlflow",

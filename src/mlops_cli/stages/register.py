@@ -283,7 +283,7 @@ def _champion_table(
     config = project.config.model_copy(update={"features": features})
     then = replace(project, config=config)
     with open_engine(temporary=project.cache / "tmp") as engine:
-        sql = load_adapter("mlops_cli.features.scoring").raw_table_sql(
+        sql = load_adapter("mlops_cli.scoring.raw_table").raw_table_sql(
             engine,
             then,
             load_schemas(then, load_contract),

@@ -1,0 +1,158 @@
+"""The command `deploy`: bring the champion to a target, say what that would change, or end it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.governance.champion import lost_champion
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import Change, Release, Target
+from mlops_cli.tracking import open_tracking
+
+
+@dataclass(frozen=True, slots=True)
+class DeployResult:
+    """What runs now on `target`; after `stop` nothing does, and the rest is None.
+
+    `url` has no slash at its end; `stopped` is whether something ran that was ended.
+    """
+
+    target: str
+    url: str | None = None
+    digest: str | None = None
+    version: str | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What deploying `version` to `target` would change there; `changes` is empty if nothing."""
+
+    target: str
+    digest: str
+    version: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """The files, in `folder`, that describe the deployment to the target's own tools."""
+
+    target: str
+    digest: str
+    version: str
+    folder: str
+    files: tuple[str, ...]
+
+
+def deploy(
+    project: Project,
+    *,
+    target: str | None = None,
+    port: int | None = None,
+    stop: bool = False,
+    expect: str | None = None,
+    progress: Progress = QUIET,
+) -> DeployResult:
+    """Deploy the champion's bundle to `target` and return when it answers, healthy.
+
+    `target` and `port` default to the configuration's. `expect` is the version, or the start of
+    the digest, that the champion must have. The attempt is recorded in
+    `deployments/history.jsonl`, whatever comes of it. Raises `UsageError` where there is no
+    champion or another one, `EnvironmentFault` with the target's reason where the target fails;
+    what answered before answers still.
+    """
+    name, place = _place(project, target, port)
+    if stop:
+        return _stop(project, place, name)
+    release = _champion(project, expect)
+    progress.say(f"deploying {release.version} to {name}")
+    history = load_adapter("mlops_cli.audit.history")
+    attempt = partial(history.Event, "deploy", name, digest=release.digest)
+    event = attempt("interrupted", reason="interrupted before its outcome was known")
+    try:
+        found = place.deploy(release, progress=progress)
+        event = attempt("done", url=found.url)
+    except MlopsError as e:
+        event = attempt("failed", reason=e.message)
+        raise
+    finally:
+        history.record(project.root, event)
+    return DeployResult(name, found.url, found.digest, release.version)
+
+
+def plan(
+    project: Project,
+    *,
+    target: str | None = None,
+    port: int | None = None,
+    expect: str | None = None,
+) -> PlanResult:
+    """What `deploy` would change on `target`; nothing is changed, built or recorded.
+
+    Raises what `deploy` raises before it begins.
+    """
+    name, place = _place(project, target, port)
+    release = _champion(project, expect)
+    return PlanResult(name, release.digest, release.version, tuple(place.plan(release)))
+
+
+def render(
+    project: Project,
+    folder: Path,
+    *,
+    target: str | None = None,
+    port: int | None = None,
+    expect: str | None = None,
+) -> RenderResult:
+    """Write to `folder` what `deploy` would apply, for the target's own tools.
+
+    The target is not asked. Raises `UsageError` where there is no champion or another one.
+    """
+    name, place = _place(project, target, port)
+    release = _champion(project, expect)
+    files = tuple(str(file) for file in place.render(release, folder))
+    return RenderResult(name, release.digest, release.version, str(folder), files)
+
+
+def _place(project: Project, target: str | None, port: int | None) -> tuple[str, Target]:
+    name = target or project.config.deploy.target
+    return name, open_target(name, project, port=port)
+
+
+def _champion(project: Project, expect: str | None) -> Release:
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    champion = tracker.champion()
+    if champion is None:
+        raise lost_champion(project.root, tracker.address) or UsageError(
+            f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
+            hint="mlops run",
+        )
+    # A part of a version would approve of others, too.
+    if expect not in (None, champion.version, champion.digest):
+        raise UsageError(
+            f"the champion in {tracker.address} is {champion.version}, and not {expect or 'none'}",
+            hint="it has changed since, or was never that one: `mlops status` shows it",
+        )
+    bundle = open_bundle(tracker.fetch(champion.digest))
+    image = load_adapter("mlops_cli.packaging.image")
+    base = project.config.package.base
+    return Release(bundle, image.image_of(bundle, base=base, root=project.root))
+
+
+def _stop(project: Project, place: Target, name: str) -> DeployResult:
+    history = load_adapter("mlops_cli.audit.history")
+    running = place.status()
+    stopped = place.stop()
+    if stopped:
+        digest, url = (running.digest, running.url) if running else (None, None)
+        event = history.Event("stop", name, "done", digest=digest, url=url)
+        history.record(project.root, event)
+    return DeployResult(name, stopped=stopped)

@@ -1,0 +1,144 @@
+"""The command `drift`: is a table still like the rows that the deployed model was fitted on?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli._files import write_text
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.profile import Profile
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.load import Project
+from mlops_cli.contracts.model import load_contract
+from mlops_cli.errors import UsageError
+from mlops_cli.features.base import load_schemas
+from mlops_cli.governance.champion import lost_champion
+from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.reports.base import DriftPage, Verdict
+from mlops_cli.tables import open_engine
+from mlops_cli.targets import open_target
+from mlops_cli.tracking import open_tracking
+
+PAGE = "reports/drift.html"
+REPORT = "reports/drift.json"
+DRAWN = 2000  # rows a side: enough for a histogram, and Evidently's time grows with them
+
+
+@dataclass(frozen=True, slots=True)
+class DriftResult:
+    """What was found: `columns` ranked, the drifted ones first.
+
+    `current` is the table as it was named, `rows` how many it has; `alpha` is the probability
+    that a quiet window of its kind raises an alarm. `report` and `data` are the HTML page and the
+    same as JSON, relative to the project.
+    """
+
+    drifted: bool
+    columns: tuple[ColumnDrift, ...]
+    current: str
+    rows: int
+    digest: str
+    version: str
+    alpha: float
+    report: str = PAGE
+    data: str = REPORT
+
+
+def drift(
+    project: Project, *, current: Path, bundle: Path | None = None, progress: Progress = QUIET
+) -> DriftResult:
+    """Compare the raw table `current` with the profile of the deployed model's bundle.
+
+    Without `bundle` that is what the configured target runs, or else the champion. Only the
+    manifest's inputs and features are looked at; joined columns that the table lacks are made
+    from the project's tables. Writes `reports/drift.html` and `reports/drift.json`. Finding
+    drift is a result, no error. Raises `UsageError` where there is no model, `DataError` for a
+    table that cannot be read or lacks a column, `InconclusiveError` for too few rows.
+    """
+    reference = open_bundle(bundle or _deployed(project))
+    schemas = load_schemas(project, load_contract)
+    window = load_adapter("mlops_cli.monitoring.window")
+    features = {f.name for f in reference.manifest.features}
+    profile = window.without_time(reference.profile(), project.config.data.time, features)
+    sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
+    progress.update(f"counting {current}")
+    with open_engine(temporary=project.cache / "tmp") as engine:
+        rows = load_adapter("mlops_cli.scoring.raw_table").raw_table_sql
+        batches = engine.batches(rows(engine, project, schemas, reference, current))
+        found = window.compare(profile, sample.through(batches))
+    result = _judge(project, reference, str(current), found)
+    progress.update("drawing the report")
+    _write(project, result, profile, sample.table(), progress)
+    return result
+
+
+def _deployed(project: Project) -> Path:
+    """The folder of the bundle that the target runs, or of the champion's."""
+    config = project.config
+    tracker = open_tracking(project.root, config.tracking, config.project)
+    if deployment := open_target(config.deploy.target, project).status():
+        return tracker.fetch(deployment.digest)
+    if champion := tracker.champion():
+        return tracker.fetch(champion.digest)
+    raise lost_champion(project.root, tracker.address) or UsageError(
+        f"nothing of {config.project} is deployed, and {tracker.address} has no champion",
+        hint="make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ...",
+    )
+
+
+def _judge(project: Project, bundle: Bundle, current: str, found: Sequence[Any]) -> DriftResult:
+    judge = load_adapter("mlops_cli.monitoring.drift")
+    settings = project.config.drift
+    alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)
+    columns = tuple(judge.find_drift(found, alpha))
+    return DriftResult(
+        drifted=any(c.drifted for c in columns),
+        columns=columns,
+        current=current,
+        rows=found[0].rows,
+        digest=bundle.digest,
+        version=bundle.version,
+        alpha=alpha,
+    )
+
+
+def _write(
+    project: Project, result: DriftResult, profile: Profile, sample: Any, progress: Progress
+) -> None:
+    encoded = msgspec.json.format(msgspec.json.encode(asdict(result)), indent=2)
+    write_text(project.root / REPORT, encoded.decode() + "\n")
+    page = DriftPage(
+        project=project.config.project,
+        version=short(result.digest),
+        source=Path(result.current).name,
+        reference_rows=profile.rows,
+        current_rows=result.rows,
+        verdicts=tuple(_verdict(c) for c in result.columns),
+        reference=load_adapter("mlops_cli.monitoring.sample").reconstruct(profile, DRAWN),
+        current=sample,
+    )
+    fault = load_adapter("mlops_cli.reports.drift").write_drift_page(page, project.root / PAGE)
+    if fault:
+        progress.say(f"{PAGE} has no pictures: {fault}")
+
+
+def _verdict(column: ColumnDrift) -> Verdict:
+    return Verdict(
+        name=column.name,
+        drifted=column.drifted,
+        statistic=column.statistic,
+        value=column.value,
+        threshold=column.threshold,
+        effect=column.effect,
+        importance=column.importance,
+        psi=column.psi,
+        missing_then=column.missing_then,
+        missing_now=column.missing_now,
+    )

@@ -1,0 +1,257 @@
+"""The command `status`: where the project stands. It reads, and creates or changes nothing."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.manifest import short
+from mlops_cli.config.load import Project
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.decision import read_decision
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import Deployment
+from mlops_cli.tracking import open_tracking
+
+if TYPE_CHECKING:
+    from mlops_cli.tracking.base import Tracker
+
+METRICS = "metrics.json"
+DRIFT = "reports/drift.json"
+_NO_STAGES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """A stage of the pipeline; `state` is `up to date`, `not run yet`, or what changed."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionStatus:
+    """The champion; `metric` is its main metric's value when it was registered.
+
+    `number` is the registry's own version number, `registry` its address.
+    """
+
+    digest: str
+    version: str
+    metric: float | None
+    metric_name: str
+    metrics: Mapping[str, float]
+    number: str
+    registry: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionStatus:
+    """What the gates said of the model of the last run; `why` names each gate that refused it."""
+
+    digest: str
+    version: str
+    passed: bool
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """What a target says it runs."""
+
+    target: str
+    digest: str
+    version: str
+    url: str
+    healthy: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachableTarget:
+    """A target that did not answer: what runs there is not known."""
+
+    name: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStatus:
+    """The last drift report: which columns of which table drifted, against which model."""
+
+    drifted: bool
+    columns: tuple[str, ...]
+    current: str
+    version: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that is lost, or that a clone of the project on another machine would lack."""
+
+    name: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """Where the project stands; `metrics` is what `metrics.json` says of the last training."""
+
+    project: str
+    stages: tuple[StageStatus, ...]
+    metrics: Mapping[str, Any] | None
+    decision: DecisionStatus | None
+    champion: ChampionStatus | None
+    deployments: tuple[DeploymentStatus, ...]
+    unreachable: tuple[UnreachableTarget, ...]
+    drift: DriftStatus | None
+    missing: tuple[Missing, ...]
+
+
+def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> StatusResult:
+    """Where the project stands; `stages` are the states that the pipeline knows, in order.
+
+    Raises `EnvironmentFault` where the registry does not answer: "no champion" must never mean "no
+    answer". A deploy target that does not answer is in `unreachable`, with its reason.
+    """
+    deployments, unreachable = _targets(project)
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    champion = _champion(tracker, project.config.metric)
+    return StatusResult(
+        project=project.config.project,
+        stages=tuple(StageStatus(name, state) for name, state in stages.items()),
+        metrics=_read_json(project.root / METRICS),
+        decision=_decision(project.root),
+        champion=champion,
+        deployments=deployments,
+        unreachable=unreachable,
+        drift=_drift(project),
+        missing=(*(() if champion else _lost(project.root, tracker.address)), *_missing(project)),
+    )
+
+
+def _decision(root: Path) -> DecisionStatus | None:
+    found = read_decision(root)
+    if found is None:
+        return None
+    why = tuple(f"{g.gate}: {g.why}" for g in found.gates if not g.passed)
+    return DecisionStatus(found.digest, short(found.digest), found.passed, why)
+
+
+def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
+    found = tracker.champion()
+    if found is None:
+        return None
+    # The metric that was the main one when it was registered; the configuration may have changed.
+    name = found.tags.get("metric", metric)
+    return ChampionStatus(
+        digest=found.digest,
+        version=found.version,
+        metric=found.metrics.get(name),
+        metric_name=name,
+        metrics=dict(found.metrics),
+        number=found.number,
+        registry=tracker.address,
+    )
+
+
+def _lost(root: Path, address: str) -> Iterator[Missing]:
+    if lost := lost_champion(root, address):
+        yield Missing("champion", lost.message, lost.hint or "")
+
+
+def _targets(
+    project: Project,
+) -> tuple[tuple[DeploymentStatus, ...], tuple[UnreachableTarget, ...]]:
+    """Ask the target of the configuration, and those where something was deployed and not ended."""
+    history = load_adapter("mlops_cli.audit.history")
+    asked = dict.fromkeys([project.config.deploy.target, *history.deployed_on(project.root)])
+    found: list[DeploymentStatus] = []
+    unreachable: list[UnreachableTarget] = []
+    for name in asked:
+        try:
+            there = open_target(name, project).status()
+        except (EnvironmentFault, UsageError) as e:  # usage: a target of another release
+            unreachable.append(UnreachableTarget(name, e.message, e.hint or ""))
+            continue
+        if there is not None:
+            found.append(_deployment(there))
+    return tuple(found), tuple(unreachable)
+
+
+def _deployment(found: Deployment) -> DeploymentStatus:
+    version = short(found.digest)
+    return DeploymentStatus(
+        found.target, found.digest, version, found.url, found.healthy, found.since
+    )
+
+
+def _drift(project: Project) -> DriftStatus | None:
+    found = _read_json(project.root / DRIFT)
+    if found is None or not isinstance(columns := found.get("columns"), list):
+        return None
+    return DriftStatus(
+        drifted=bool(found.get("drifted")),
+        columns=tuple(str(c["name"]) for c in columns if c.get("drifted")),
+        current=str(found.get("current", "")),
+        version=str(found.get("version", "")),
+        report=str(found.get("report", "")),
+    )
+
+
+def _missing(project: Project) -> tuple[Missing, ...]:
+    config, root = project.config, project.root
+    tables = dict.fromkeys([config.data.table, *(j.table for j in config.features.join)])
+    found = [fault for table in tables if (fault := _table_fault(root, table)) is not None]
+    if (root / ".dvc").is_dir() and not _has_remote(root):
+        why = "what DVC tracks (data, features, the bundle) stands on this machine only"
+        found.append(Missing("dvc remote", why, "dvc remote add --default NAME URL && dvc push"))
+    if not (config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")):
+        why = "runs and model versions stand in mlflow.db on this machine only"
+        hint = "set tracking.uri to a server that your team reaches"
+        found.append(Missing("registry", why, hint))
+    return tuple(found)
+
+
+def _table_fault(root: Path, table: str) -> Missing | None:
+    file = root / table
+    if not file.exists():
+        return Missing(
+            table, "the table is not here", "dvc checkout or dvc pull, or bring the file"
+        )
+    if not file.resolve().is_relative_to(root.resolve()):
+        why = "the table stands outside the project"
+        return Missing(table, why, "copy it into data/raw/, and `dvc add` it")
+    return None
+
+
+def _has_remote(root: Path) -> bool:
+    for name in ("config", "config.local"):
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(root / ".dvc" / name, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        if parser.has_option("core", "remote"):
+            return True
+    return False
+
+
+def _read_json(file: Path) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return None

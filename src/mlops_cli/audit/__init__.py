@@ -1,0 +1,1 @@
+"""What was decided and done, and what came of it."""

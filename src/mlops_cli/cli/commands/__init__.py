@@ -1,0 +1,1 @@
+"""The commands of the terminal: parse, load, call, render; one a file."""

@@ -1,0 +1,50 @@
+"""`mlops doctor`: what is missing on this machine, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from mlops_cli.cli.execute import execute
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.errors import EnvironmentFault, UsageError
+
+if TYPE_CHECKING:
+    from mlops_cli.actions.doctor import DoctorResult
+    from mlops_cli.config.load import Project
+
+
+def doctor_command(
+    project: ProjectOption = None, env: EnvOption = None, as_json: JsonOption = False
+) -> None:
+    """Check this machine by doing a small project's work; and the project, where there is one."""
+
+    def work() -> DoctorResult:
+        from mlops_cli.actions.doctor import doctor
+        from mlops_cli.config.load import load_project
+        from mlops_cli.config.root import find_project
+
+        try:
+            find_project(project)
+        except UsageError:
+            if project is not None:
+                raise
+            loaded: Project | None = None
+        else:
+            loaded = load_project(project, env=env)
+        return doctor(loaded, progress=TerminalProgress())
+
+    execute("doctor", work, _render, as_json=as_json, exit_code=_exit_code)
+
+
+def _exit_code(result: DoctorResult) -> int:
+    return 0 if result.healthy else EnvironmentFault.exit_code
+
+
+def _render(result: DoctorResult) -> None:
+    for check in result.checks:
+        if not check.healthy:
+            typer.echo(f"{check.name}: {check.found}; {check.hint or 'see above'}")
+    typer.echo("all is well" if result.healthy else "not well")

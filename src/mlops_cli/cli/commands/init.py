@@ -1,0 +1,56 @@
+"""`mlops init DIR --data FILE --target COLUMN`: a new project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlops_cli.cli.execute import execute
+from mlops_cli.cli.options import JsonOption
+from mlops_cli.cli.terminal import TerminalProgress
+
+if TYPE_CHECKING:
+    from mlops_cli.actions.init import InitResult
+
+
+def init_command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CSV or Parquet.")],
+    target: Annotated[str, typer.Option("--target", help="A column, or 'name = expression'.")],
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")
+    ] = None,
+    git: Annotated[bool, typer.Option("--git/--no-git", help="Keep it in git.")] = True,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Leave the data where it is; a clone lacks it.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new project straight from a data file; say what was guessed, and why."""
+
+    def work() -> InitResult:
+        from mlops_cli.actions.init import init
+        from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
+
+        return init(
+            directory,
+            data=data,
+            target=target,
+            time=time,
+            git=git,
+            reference=reference,
+            finish=write_dvc_yaml,
+            progress=TerminalProgress(),
+        )
+
+    execute("init", work, _render, as_json=as_json)
+
+
+def _render(result: InitResult) -> None:
+    for guess in result.guesses:
+        typer.echo(f"{guess.what}: {guess.value}  ({guess.why})")
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")

@@ -1,0 +1,39 @@
+"""`mlops score IN OUT`: predictions for a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlops_cli.cli.execute import execute
+from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.terminal import TerminalProgress
+
+if TYPE_CHECKING:
+    from mlops_cli.actions.score import ScoreResult
+
+
+def score_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet.")],
+    destination: Annotated[Path, typer.Argument(metavar="OUT", help="CSV or Parquet.")],
+    bundle: BundleOption = None,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict every row of a file, in chunks; the predictions stand beside the input's columns."""
+
+    def work() -> ScoreResult:
+        from mlops_cli.actions.score import score
+        from mlops_cli.config.load import load_project
+
+        loaded = load_project(project, env=env)
+        return score(loaded, source, destination, bundle=bundle, progress=TerminalProgress())
+
+    execute("score", work, _render, as_json=as_json)
+
+
+def _render(result: ScoreResult) -> None:
+    typer.echo(f"{result.rows:,} rows by {result.version} to {result.output}")

@@ -1,0 +1,163 @@
+"""Predict a stream of rows, and write the predictions beside the table's own columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_cli._files import replacing
+from mlops_cli.bundle.manifest import Feature, Manifest
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.cores import cores
+from mlops_cli.errors import UsageError
+from mlops_cli.expressions.tree import ValueType
+from mlops_cli.progress import Progress
+from mlops_cli.scoring.csv_writer import CsvWriter
+from mlops_cli.scoring.passthrough_types import own_types, spelled_types
+from mlops_cli.scoring.raw_table import raw_names
+from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictions import prediction_columns
+from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.matrix import encode
+
+CHUNK = 262_144  # rows: a join in time is made anew for each
+_CSV = (".csv", ".tsv", ".txt")
+_PARQUET = (".parquet", ".pq")
+_URL = re.compile(r"[A-Za-z][\w+.-]+:/")  # a path has one slash where the URL had two
+
+
+def check_destination(destination: Path) -> None:
+    """Raises `UsageError` for an ending that is neither CSV's nor Parquet's, and for a URL."""
+    if _URL.match(str(destination)):
+        raise UsageError(
+            f"{destination} is no file of this machine",
+            hint="write to a file, and copy it there",
+        )
+    if not destination.name.lower().endswith((*_CSV, *_PARQUET)):
+        raise UsageError(
+            f"{destination.name}: unknown ending",
+            hint=f"predictions are written as {', '.join((*_CSV, *_PARQUET))}",
+        )
+
+
+def predict_file(
+    engine: Engine,
+    bundle: Bundle,
+    files: tuple[Path, Path],
+    features: Callable[[], str],
+    progress: Progress,
+) -> int:
+    """Predict every row of the first of `files` and write its columns and the predictions to the
+    second, whole or not at all, in the rows' order and in bounded memory; the number of rows.
+
+    `features` makes a query that gives inputs and row features by `__row__`. Raises `UsageError`
+    where the table has a column of a prediction's name.
+    """
+    source, destination = files
+    model = load_model(bundle, cores())
+    manifest = bundle.manifest
+    names = raw_names(engine, source)
+    _check_names(source, names, manifest)
+    types = _types_to_write(engine, files, manifest)
+    rows, sql = 0, ""
+    written: Future[None] | None = None
+    with (
+        replacing(destination) as temporary,
+        _writer(temporary) as write,
+        ThreadPoolExecutor(1) as aside,  # a chunk is written while the next one is predicted
+    ):
+        for chunk in engine.chunks(source, rows=CHUNK):
+            sql = sql or _matrix_sql(manifest.features, features())
+            raw = model.predict(encode(engine.arrow(sql), manifest.features))
+            typed = engine.arrow(_typed_sql(engine, source, types)) if types else chunk
+            own = [(typed if n in types else chunk).column(n) for n in names]
+            table = _output(own, names, prediction_columns(manifest, raw))
+            if written:
+                written.result()
+            written = aside.submit(write, table)
+            rows += chunk.num_rows
+            progress.update(f"scored {rows} rows", done=rows)
+        if written:
+            written.result()
+        engine.check_steady()
+    return rows
+
+
+def _types_to_write(
+    engine: Engine, files: tuple[Path, Path], manifest: Manifest
+) -> dict[str, ValueType]:
+    """The columns that do not go from the first of `files` to the second as they stand."""
+    source, _ = files
+    from_parquet, to_parquet = (path.name.lower().endswith(_PARQUET) for path in files)
+    if from_parquet == to_parquet:
+        return {}
+    if to_parquet:  # text goes to a file that has types
+        return own_types(engine, source, manifest.inputs)
+    return spelled_types(engine, source)
+
+
+def _typed_sql(engine: Engine, source: Path, types: Mapping[str, ValueType]) -> str:
+    columns = ", ".join(quote(name) for name in types)
+    return f"select {columns} from {engine.typed(source, types)} order by {ROW}"
+
+
+def _matrix_sql(features: Sequence[Feature], made: str) -> str:
+    return f"select {', '.join(quote(f.name) for f in features)} from ({made}) order by {ROW}"
+
+
+def _output(own: Sequence[Any], names: Sequence[str], made: dict[str, Any]) -> pa.Table:
+    return pa.table([*own, *(pa.array(v) for v in made.values())], names=[*names, *made])
+
+
+def _check_names(source: Path, names: Sequence[str], manifest: Manifest) -> None:
+    classes = len(manifest.classes or ())
+    shape = (0, classes) if manifest.task == "multiclass" else (0,)
+    for name in prediction_columns(manifest, np.empty(shape)):
+        if name in names:
+            raise UsageError(
+                f"{source.name} has a column `{name}`, which is what the prediction is called",
+                hint=f"rename the table's column `{name}`",
+            )
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[Any]:
+    """A function that appends tables of one schema to the file, as its ending says."""
+    opened: list[Any] = []
+
+    def write(table: pa.Table) -> None:
+        if not opened:
+            opened.append(_open(path, table.schema))
+        opened[0].write_table(table)
+
+    try:
+        yield write
+    finally:
+        for writer in opened:
+            writer.close()
+
+
+def _open(path: Path, schema: pa.Schema) -> Any:
+    name = path.name.lower()
+    if name.endswith(_PARQUET):
+        return pq.ParquetWriter(path, schema, compression="zstd")
+    for field in schema:
+        if not _is_plain(field.type):
+            raise UsageError(
+                f"the column `{field.name}` is {field.type}, which CSV cannot hold",
+                hint="write to a file that ends in .parquet",
+            )
+    return CsvWriter(path, schema.names, "\t" if name.endswith(".tsv") else ",")
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    bytes_ = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return not (pa.types.is_nested(kind) or bytes_ or pa.types.is_interval(kind))

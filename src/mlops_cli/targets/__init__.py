@@ -1,0 +1,31 @@
+"""Where the champion answers: one port, a module for each target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.errors import UsageError
+
+if TYPE_CHECKING:  # the supervisor passes through here, and wants no configuration in memory
+    from mlops_cli.config.load import Project
+    from mlops_cli.targets.base import Target
+
+TARGETS = {
+    "local": "mlops_cli.targets.local.target",
+    "docker": "mlops_cli.targets.docker.target",
+    "kubernetes": "mlops_cli.targets.kubernetes.target",
+}
+
+
+def open_target(name: str, project: Project, *, port: int | None = None) -> Target:
+    """The target of that name for this project; `port` wins over the configuration's.
+
+    Nothing is started or asked yet. Raises `UsageError` for a name that is not known.
+    """
+    if name not in TARGETS:
+        raise UsageError(
+            f"there is no deploy target {name!r}", hint=f"known targets: {', '.join(TARGETS)}"
+        )
+    target: Target = load_adapter(TARGETS[name]).open_target(project, port=port)
+    return target

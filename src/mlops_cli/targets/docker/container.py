@@ -1,0 +1,96 @@
+"""What a container of the target `docker` is: its limits, labels and rights, in one place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlops_cli._files import write_text
+from mlops_cli._templates import render
+from mlops_cli.config.model import DockerConfig
+from mlops_cli.targets.base import Release
+
+PORT = "8000/tcp"  # where the image listens
+DRAIN = 30  # seconds that a server has to finish what it has
+PROJECT = "dev.mlops-cli.project"
+DIGEST = "dev.mlops-cli.digest"
+MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we run has it
+SETTINGS = "dev.mlops-cli.settings"
+_TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
+_PIDS = 256
+_LOG = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Where a project's container listens and what it may use."""
+
+    project: str
+    host: str
+    port: int
+    docker: DockerConfig
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return f"mlops-{self.project}"
+
+    def settings(self) -> str:
+        """What of this spec is the container's own, as one line; the image is not."""
+        values = {
+            "address": f"{self.host}:{self.port}",
+            "memory": self.docker.memory,
+            "cpus": self.docker.cpus,
+            "restart": self.docker.restart,
+        }
+        return msgspec.json.encode(values).decode()
+
+    def options(self, release: Release, cpus: int) -> dict[str, Any]:
+        """Options of the SDK's `containers.create` but name and ports; the engine has `cpus`."""
+        return {
+            "detach": True,
+            "restart_policy": {"Name": self.docker.restart},
+            "read_only": True,
+            "tmpfs": {_TMPFS[0]: _TMPFS[1]},
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+            "mem_limit": self.docker.memory,
+            "memswap_limit": self.docker.memory,  # no swap: a slow answer is worse than none
+            "nano_cpus": round(min(self.docker.cpus, cpus) * 1e9),
+            "pids_limit": _PIDS,
+            "log_config": {"Type": "json-file", "Config": _LOG},
+            "labels": {
+                PROJECT: self.project,
+                DIGEST: release.digest,
+                MANAGED: "mlops",
+                SETTINGS: self.settings(),
+            },
+        }
+
+    def write_compose(self, release: Release, folder: Path) -> Path:
+        """Write `compose.yaml` to `folder`: the same container for `docker compose`."""
+        file = folder / "compose.yaml"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        text = render(
+            "docker/compose.yaml.j2",
+            file=file.name,
+            stack=re.sub(r"[^a-z0-9_-]+", "-", self.project.lower()),
+            project=self.project,
+            digest=release.digest,
+            image=release.image.name,
+            published=f"{host}:{self.port}:{PORT.partition('/')[0]}",
+            restart=self.docker.restart,
+            memory=self.docker.memory,
+            cpus=self.docker.cpus,
+            tmpfs=":".join(_TMPFS),
+            pids=_PIDS,
+            drain=DRAIN,
+            log_size=_LOG["max-size"],
+            log_files=_LOG["max-file"],
+        )
+        write_text(file, text)
+        return file

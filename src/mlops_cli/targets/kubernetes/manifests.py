@@ -1,0 +1,120 @@
+"""The manifests of a deployment, from the templates and a few typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mlops_cli._files import write_text
+from mlops_cli._templates import render_yaml
+from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.targets.kubernetes.naming import (
+    DIGEST,
+    PROJECT_NAME,
+    labels,
+    object_name,
+    pod_selector,
+    version_labels,
+)
+from mlops_cli.targets.local.worker import DRAIN_LIMIT
+
+PORT = 8000  # where the image's server listens
+USER = 65532  # the image's user: `runAsNonRoot` can check a number only
+LEAVE = 5  # seconds that a pod which was told to go answers on; kube-proxy hears of it in 1 or 2
+Object = dict[str, Any]
+Key = tuple[str, str]  # kind and name
+# In the order in which they are applied: what others need comes first.
+KINDS = {
+    "ServiceAccount": ("service-account", "serviceaccounts"),
+    "NetworkPolicy": ("network-policy", "networkpolicies.networking.k8s.io"),
+    "Service": ("service", "services"),
+    "Deployment": ("deployment", "deployments.apps"),
+    "PodDisruptionBudget": ("disruption-budget", "poddisruptionbudgets.policy"),
+    "HorizontalPodAutoscaler": ("autoscaler", "horizontalpodautoscalers.autoscaling"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is to run: a project's bundle, by the image that serves it."""
+
+    project: str
+    digest: str
+    image: str
+    config: KubernetesConfig
+
+    @property
+    def name(self) -> str:
+        """What every object of it is called."""
+        return object_name(self.project)
+
+    @property
+    def scales(self) -> bool:
+        """Whether the load decides how many pods there are."""
+        return self.config.replicas.min < self.config.replicas.max
+
+
+def key_of(thing: Object) -> Key:
+    """What an object is told from others by, in its namespace."""
+    return thing["kind"], thing["metadata"]["name"]
+
+
+def manifests(spec: Spec) -> dict[str, str]:
+    """The manifests as YAML, by their file's name, in the order in which they are applied."""
+    kinds = [kind for kind in KINDS if spec.scales or kind != "HorizontalPodAutoscaler"]
+    values = _values(spec)
+    files = [KINDS[kind][0] for kind in kinds]
+    return {f"{file}.yaml": render_yaml(f"kubernetes/{file}.yaml.j2", **values) for file in files}
+
+
+def objects(spec: Spec) -> dict[Key, Object]:
+    """The same as data, by kind and name."""
+    read = YAML(typ="safe", pure=True)
+    found = [read.load(text) for text in manifests(spec).values()]
+    return {key_of(thing): thing for thing in found}
+
+
+def write_manifests(spec: Spec, folder: Path) -> list[Path]:
+    """Write a file an object and a `kustomization.yaml` to `folder`; returns the files."""
+    texts = manifests(spec)
+    kustomization = render_yaml("kubernetes/kustomization.yaml.j2", files=list(texts))
+    written = []
+    for name, text in (texts | {"kustomization.yaml": kustomization}).items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    return written
+
+
+def _values(spec: Spec) -> dict[str, Any]:
+    config = spec.config.model_dump()
+    autoscaling = spec.config.autoscaling
+    return {
+        "name": spec.name,
+        "namespace": config["namespace"],
+        "labels": labels(spec.name),
+        "version_labels": version_labels(spec.name, spec.digest),
+        "selector": pod_selector(spec.name),
+        "annotations": {PROJECT_NAME: spec.project},
+        "version_annotations": {PROJECT_NAME: spec.project, DIGEST: spec.digest},
+        "digest": spec.digest,
+        "image": spec.image,
+        # What `load` brought is on the nodes; a public registry may have a stranger of its name.
+        "pull_policy": "Never" if spec.config.load else "IfNotPresent",
+        "pull_secret": config["pull_secret"],
+        "service": config["service"],
+        "replicas": config["replicas"],
+        "scales": spec.scales,
+        "autoscaling": {
+            "cpu": autoscaling.cpu,
+            "scale_down_after": round(autoscaling.scale_down_after.total_seconds()),
+        },
+        "resources": config["resources"],
+        "timeout": round(spec.config.timeout.total_seconds()),
+        "user": USER,
+        "port": PORT,
+        "leave": LEAVE,
+        "drain": round(DRAIN_LIMIT),
+    }

@@ -1,0 +1,180 @@
+"""A Kubernetes namespace as a target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.load import Project
+from mlops_cli.progress import Progress
+from mlops_cli.targets.base import Change, Deployment, Release
+from mlops_cli.targets.kubernetes.address import is_outside, service_url
+from mlops_cli.targets.kubernetes.delivery import deliver, image_name
+from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.kubectl import Kubectl
+from mlops_cli.targets.kubernetes.manifests import (
+    KINDS,
+    Key,
+    Object,
+    Spec,
+    key_of,
+    objects,
+    write_manifests,
+)
+from mlops_cli.targets.kubernetes.naming import DIGEST, object_name, owned_selector
+from mlops_cli.targets.kubernetes.ownership import ours, refuse_foreign
+from mlops_cli.targets.kubernetes.plan import changes
+from mlops_cli.targets.kubernetes.pods import ready
+from mlops_cli.targets.kubernetes.release import Rollout, rehearse
+from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
+from mlops_cli.targets.readiness import ready_digest
+
+NAME = "kubernetes"
+_REACHED = 10.0  # seconds for kube-proxy to open a node's port
+_STOP_LIMIT = 120.0
+
+
+class KubernetesTarget:
+    """The target `kubernetes`: one project's model in one namespace of one cluster."""
+
+    def __init__(self, project: str, config: KubernetesConfig) -> None:
+        self._project = project
+        self._config = config
+        self._name = object_name(project)
+        self._kubectl = Kubectl(config.context, config.namespace)
+
+    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+        """Apply, wait for the rollout, prune; see `Target.deploy`. It costs no request.
+
+        Where the version does not come up, what was applied before is applied again.
+        """
+        spec = self._spec(release)
+        wanted = objects(spec)
+        live = self._live(wanted)
+        force = rehearse(self._kubectl, wanted, progress=progress)
+        deliver(self._config, release.image, progress=progress)
+        until = time.monotonic() + self._config.timeout.total_seconds()
+        kubectl = self._kubectl.until(until)
+        Rollout(kubectl, spec, live, wanted).carry_out(until=until, force=force, progress=progress)
+        return self._confirmed(kubectl, release, progress)
+
+    def plan(self, release: Release) -> list[Change]:
+        """The server's dry run against what is there; see `Target.plan`."""
+        spec = self._spec(release)
+        wanted = objects(spec)
+        live = self._live(wanted)
+        made = self._kubectl.apply(wanted.values(), force=True, dry_run=True)
+        return changes(live, {key_of(thing): thing for thing in made}, scales=spec.scales)
+
+    def render(self, release: Release, folder: Path) -> list[Path]:
+        """A file an object, and a kustomization; see `Target.render`."""
+        return write_manifests(self._spec(release), folder)
+
+    def status(self) -> Deployment | None:
+        """What Deployment, pods and Service say; see `Target.status`."""
+        seen = look(self._kubectl, self._name)
+        if seen.deployment is None:
+            return None
+        service = ours(self._kubectl, self._name).get(("Service", self._name))
+        return Deployment(
+            target=NAME,
+            digest=_digest(seen),
+            url=service_url(self._kubectl, service) if service else "",
+            healthy=seen.condition("Available").get("status") == "True",
+            since=_since(seen),
+        )
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """Every pod's last lines, each line behind its pod's name; see `Target.logs`."""
+        if look(self._kubectl, self._name).deployment is None:
+            raise ClusterFault(
+                "nothing",
+                f"nothing of this project runs in namespace {self._config.namespace}",
+                hint="mlops deploy --target kubernetes",
+            )
+        lines: Iterator[str] = load_adapter("mlops_cli.targets.kubernetes.logs").lines(
+            self._kubectl, self._name, follow=follow
+        )
+        return lines
+
+    def stop(self) -> bool:
+        """Delete what is ours and wait until it is gone; see `Target.stop`."""
+        if not ours(self._kubectl, self._name):
+            return False
+        kinds = ",".join(resource for _, resource in KINDS.values())
+        self._kubectl.run(
+            "delete",
+            kinds,
+            f"--selector={owned_selector(self._name)}",
+            "--cascade=foreground",
+            f"--timeout={_STOP_LIMIT:.0f}s",
+            limit=_STOP_LIMIT + 10,
+        )
+        return True
+
+    def _spec(self, release: Release) -> Spec:
+        name = image_name(self._config, release.image)
+        return Spec(self._project, release.digest, name, self._config)
+
+    def _live(self, wanted: dict[Key, Object]) -> dict[Key, Object]:
+        live = ours(self._kubectl, self._name)
+        refuse_foreign(self._kubectl, self._name, [key for key in wanted if key not in live])
+        return live
+
+    def _confirmed(self, kubectl: Kubectl, release: Release, progress: Progress) -> Deployment:
+        found = self.status()
+        if found is None:
+            raise ClusterFault("cluster", "the Deployment was deleted as soon as it was rolled out")
+        if found.digest != release.digest:
+            raise replaced(found.digest)
+        service = ours(kubectl, self._name).get(("Service", self._name))
+        outside = service is not None and is_outside(service)
+        if outside and not _answers(found.url, release.digest):
+            progress.say(f"it is rolled out, but {found.url} does not answer from here")
+        return found
+
+
+def open_target(project: Project, *, port: int | None = None) -> KubernetesTarget:
+    """The cluster as a target of a project.
+
+    `port` is where it is to be reached: the node port, or else the Service's port.
+    """
+    config = project.config.deploy.kubernetes
+    if port is not None:
+        where = "node_port" if config.service.type == "NodePort" else "port"
+        service = config.service.model_copy(update={where: port})
+        config = config.model_copy(update={"service": service})
+    return KubernetesTarget(project.config.project, config)
+
+
+def _answers(url: str, digest: str) -> bool:
+    """Whether the digest is answered there within the time that a node's port takes to open."""
+    where = urlsplit(url)
+    until = time.monotonic() + _REACHED
+    while time.monotonic() < until:
+        if ready_digest(where.hostname or "", where.port or 80) == digest:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _digest(seen: Look) -> str:
+    """The bundle of the pods that answer; where none does, the one that should."""
+    newest = [pod for pod in seen.newest if ready(pod)]
+    answering = newest or [pod for pod in seen.pods if ready(pod)]
+    things = [*answering, *([seen.deployment] if seen.deployment else [])]
+    return next((d for x in things if (d := x["metadata"].get("annotations", {}).get(DIGEST))), "")
+
+
+def _since(seen: Look) -> datetime:
+    """When the rollout was complete, or while it is not, when the Deployment was made."""
+    progressing = seen.condition("Progressing")
+    if progressing.get("reason") == "NewReplicaSetAvailable":
+        return datetime.fromisoformat(progressing["lastUpdateTime"])
+    made = seen.deployment["metadata"]["creationTimestamp"] if seen.deployment else ""
+    return datetime.fromisoformat(made)

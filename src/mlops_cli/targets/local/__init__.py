@@ -1,0 +1,1 @@
+"""The model as a supervised process of this machine."""

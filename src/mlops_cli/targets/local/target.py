@@ -1,0 +1,215 @@
+"""This machine as a target: a supervised process in the background, one for each project."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.load import Project
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.progress import Progress
+from mlops_cli.targets.base import Change, Deployment, Release
+from mlops_cli.targets.local.control import LOG, Channel, State, Wanted
+from mlops_cli.targets.local.worker import DRAIN_LIMIT, START_LIMIT
+from mlops_cli.targets.readiness import ready_digest, soon, url_of
+from mlops_cli.targets.tail import tail
+
+NAME = "local"
+_STEP = 0.05  # seconds between two looks
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
+         "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # fmt: skip
+
+
+class LocalTarget:
+    """The target `local`; its channel and log are in `.mlops/local/`."""
+
+    def __init__(self, folder: Path, *, host: str, port: int) -> None:
+        self._channel = Channel(folder)
+        self._host = host
+        self._port = port
+
+    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+        """Start or change the supervisor, losing no request; see `Target.deploy`."""
+        with self._channel.command():
+            wanted = self._request(release.bundle)
+            self._channel.ask(wanted)
+            try:
+                state = self._outcome(wanted, progress)
+            except BaseException:  # also an interrupt: what was begun is not left to finish alone
+                self._channel.withdraw()
+                self._channel.signal(signal.SIGHUP)
+                raise
+            if state.reason is not None:
+                if state.serving is None:
+                    self._gone_within(5)  # with nothing to serve it ends; leave nothing behind
+                raise EnvironmentFault(
+                    f"{release.version} is not deployed: {state.reason}",
+                    hint=state.hint or f"see {self._channel.folder / LOG}",
+                )
+            return self._confirmed(wanted)
+
+    def plan(self, release: Release) -> list[Change]:
+        """Whether another process would serve, and where; see `Target.plan`."""
+        name, found = f"{release.bundle.manifest.project} {release.version}", self.status()
+        url = url_of(self._host, self._port)
+        if found is None:
+            return [Change("create", "process", name, f"answers at {url}")]
+        if (found.digest, found.url, found.healthy) == (release.digest, url, True):
+            return []
+        state = "" if found.healthy else ", which does not answer"
+        detail = f"at {url}, in place of {found.digest[:12]} at {found.url}{state}"
+        return [Change("update", "process", name, detail)]
+
+    def render(self, release: Release, folder: Path) -> list[Path]:
+        """A systemd unit; see `Target.render`."""
+        unit = load_adapter("mlops_cli.targets.local.systemd")
+        return [unit.write_unit(release.bundle, folder, host=self._host, port=self._port)]
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """The log of supervisor and servers; see `Target.logs`."""
+        file = self._channel.folder / LOG
+        if not self._channel.alive() or not file.exists():
+            kept = f"; what ran last wrote {_in_project(file)}" if file.exists() else ""
+            raise EnvironmentFault(
+                "nothing of this project runs on local", hint=f"mlops deploy{kept}"
+            )
+        return tail(file, follow=self._channel.alive if follow else lambda: False)
+
+    def status(self) -> Deployment | None:
+        """What the process that listens says; see `Target.status`."""
+        state = self._channel.hear() if self._channel.alive() else None
+        if state is None or state.serving is None or state.since is None:
+            return None
+        serving = state.serving
+        digest = ready_digest(serving.host, serving.port)
+        return Deployment(
+            target=NAME,
+            digest=digest or serving.digest,
+            url=url_of(serving.host, serving.port),
+            healthy=digest is not None,
+            since=datetime.fromisoformat(state.since),
+        )
+
+    def stop(self) -> bool:
+        """End supervisor and server, which finishes what it has; see `Target.stop`."""
+        with self._channel.command():
+            if not self._channel.alive():
+                return False
+            self._channel.signal(signal.SIGTERM)
+            if not self._gone_within(DRAIN_LIMIT + 5):
+                self._channel.signal(signal.SIGKILL)  # its servers go with it
+                self._gone_within(5)
+            if self._channel.alive():
+                raise EnvironmentFault(
+                    "the supervisor of the local deployment does not end",
+                    hint=f"see {self._channel.folder / LOG}",
+                )
+            return True
+
+    def _request(self, bundle: Bundle) -> Wanted:
+        return Wanted(
+            request=uuid.uuid4().hex,
+            bundle=os.path.relpath(bundle.path, self._channel.folder),
+            digest=bundle.digest,
+            host=self._host,
+            port=self._port,
+        )
+
+    def _outcome(self, wanted: Wanted, progress: Progress) -> State:
+        started = time.monotonic()
+        self._wake()
+        while (waited := time.monotonic() - started) < START_LIMIT + 10:
+            state = self._channel.hear()
+            if state is not None and state.request == wanted.request:
+                return state
+            if not self._channel.alive():
+                self._wake()
+            progress.update(f"starting {wanted.digest[:12]}", done=waited)
+            time.sleep(_STEP)
+        raise EnvironmentFault(
+            "the supervisor of the local deployment does not answer",
+            hint=f"mlops deploy --stop, then again; see {self._channel.folder / LOG}",
+        )
+
+    def _wake(self) -> None:
+        """Have a supervisor take the request: the one that lives, or a new one."""
+        if self._channel.alive():
+            self._channel.signal(signal.SIGHUP)
+            return
+        if not self._channel.waits():
+            raise EnvironmentFault(
+                "the supervisor of the local deployment died",
+                hint=f"see {self._channel.folder / LOG}",
+            )
+        _spawn(self._channel.folder)
+
+    def _confirmed(self, wanted: Wanted) -> Deployment:
+        """Healthy before it counts: the new version itself has answered."""
+        if found := soon(lambda: self._serving(wanted), DRAIN_LIMIT):
+            return found
+        raise EnvironmentFault(
+            f"{wanted.digest[:12]} was started and does not answer at "
+            f"{url_of(wanted.host, wanted.port)}/readyz",
+            hint=f"see {self._channel.folder / LOG}",
+        )
+
+    def _serving(self, wanted: Wanted) -> Deployment | None:
+        found = self.status()
+        return found if found and found.healthy and found.digest == wanted.digest else None
+
+    def _gone_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self._channel.alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(_STEP)
+        return True
+
+
+def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
+    """The local target of a project; `port` wins over the configuration's."""
+    deploy = project.config.deploy
+    folder = project.cache / "local"
+    return LocalTarget(folder, host=deploy.host, port=port or deploy.port)
+
+
+def _in_project(file: Path) -> Path:
+    """A file of `.mlops/local/` as seen from the project's folder."""
+    return file.relative_to(file.parents[2])
+
+
+def _spawn(folder: Path) -> None:
+    with (folder / LOG).open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "mlops_cli.targets.local.supervisor"],
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=False,  # whether it lives is what its lock says
+        )
+
+
+def _environment() -> dict[str, str]:
+    """The least that a server needs: no secret of the user's environment gets there."""
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith("LC_")}
+    if paths := os.environ.get("PYTHONPATH"):
+        absolute = (str(Path(p).resolve()) for p in paths.split(os.pathsep) if p)
+        kept["PYTHONPATH"] = os.pathsep.join(absolute)
+    return kept | {
+        "TZ": "UTC",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "DO_NOT_TRACK": "1",
+    }

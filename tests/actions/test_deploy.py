@@ -1,0 +1,210 @@
+"""The command deploy: the registry's champion, never the workspace's model; every attempt noted."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+import bundles
+from mlops_cli.actions.deploy import deploy, plan, render
+from mlops_cli.actions.logs import logs
+from mlops_cli.actions.status import status
+from mlops_cli.audit.history import HISTORY, Event, deployed_on, record
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.load import Project, check_config
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.targets.base import Deployment
+from mlops_cli.targets.local.control import Wanted
+from mlops_cli.targets.local.target import LocalTarget
+from mlops_cli.tracking import open_tracking
+from servers import free_port
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    config = {
+        "project": "delays",
+        "task": "binary",
+        "data": {"table": "data/raw/x.parquet", "target": "late"},
+        "deploy": {"port": free_port()},
+    }
+    made = Project(tmp_path, check_config(config, file="mlops.yaml"))
+    yield made
+    deploy(made, stop=True)
+
+
+def crown(project: Project, name: str, rows: int) -> str:
+    bundles.write(project.root / name, n=rows)
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker.make_champion(tracker.register(open_bundle(project.root / name)))
+    return open_bundle(project.root / name).digest
+
+
+def history(project: Project) -> list[dict]:
+    file = project.root / HISTORY
+    return [json.loads(x) for x in file.read_text().splitlines()] if file.exists() else []
+
+
+def answers(url: str) -> str:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+        return json.loads(connection.getresponse().read())["digest"]
+    finally:
+        connection.close()
+
+
+def test_without_a_champion_it_is_a_usage_error(project: Project) -> None:
+    bundles.write(project.root / "model")
+    with pytest.raises(UsageError, match="no champion") as refused:
+        deploy(project)
+    assert refused.value.hint == "mlops run"
+    assert not history(project)
+
+
+def test_only_the_champion_that_is_expected_is_deployed(project: Project, tmp_path: Path) -> None:
+    digest = crown(project, "model", 240)
+    other = f"{int(digest[0], 16) ^ 1:x}{digest[1:12]}"
+    for wrong in (other, "", digest[:11]):
+        for act in (deploy, plan, lambda p, **asked: render(p, tmp_path / "made", **asked)):
+            with pytest.raises(UsageError, match=f"is {digest[:12]}, and not"):
+                act(project, expect=wrong)
+    assert not history(project)
+    assert not (tmp_path / "made").exists()
+    assert plan(project, expect=digest[:12]).digest == digest
+
+
+def test_an_unknown_target_names_the_known(project: Project) -> None:
+    with pytest.raises(UsageError, match="'moon'") as refused:
+        deploy(project, target="moon")
+    assert "local" in (refused.value.hint or "")
+
+
+def test_to_stop_where_nothing_runs_is_fine(project: Project) -> None:
+    assert deploy(project, stop=True).stopped is False
+    assert not history(project)
+
+
+def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None:
+    digest = crown(project, "model", 240)
+    result = deploy(project)
+    port = project.config.deploy.port
+    assert (result.url, result.digest) == (f"http://127.0.0.1:{port}", digest)
+    shutil.rmtree(project.root / "model")  # the workspace's model is not what is served
+    bundles.write(project.root / "model", n=250)
+    assert answers(result.url) == digest
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(EnvironmentFault, match="in use"),
+    ):
+        deploy(project, port=taken.getsockname()[1])
+    assert answers(result.url) == digest
+
+    newer = crown(project, "newer", 260)
+    assert deploy(project).digest == newer == answers(result.url)
+    stopped = deploy(project, stop=True)
+    assert (stopped.stopped, stopped.url) == (True, None)
+    with pytest.raises(ConnectionError):
+        answers(result.url)
+
+    lines = history(project)
+    found = [(x["action"], x["outcome"], x["digest"]) for x in lines]
+    assert found == [
+        ("deploy", "done", digest),
+        ("deploy", "failed", digest),
+        ("deploy", "done", newer),
+        ("stop", "done", newer),
+    ]
+    assert "in use" in lines[1]["reason"]
+    assert all(x["target"] == "local" and x["by"] and x["host"] for x in lines)
+
+
+def test_an_interrupt_is_recorded_as_one_although_the_new_version_may_answer(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = crown(project, "model", 240)
+
+    def interrupted(_target: LocalTarget, _wanted: Wanted) -> Deployment:
+        """Ctrl-C when the supervisor has promoted it."""
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalTarget, "_confirmed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            deploy(project)
+    (line,) = history(project)
+    assert (line["action"], line["outcome"], line["digest"]) == ("deploy", "interrupted", digest)
+    assert line["reason"] == "interrupted before its outcome was known"
+    assert deployed_on(project.root) == ["local"]
+    assert answers(f"http://127.0.0.1:{project.config.deploy.port}") == digest
+
+
+def test_the_history_only_grows(tmp_path: Path) -> None:
+    def clock() -> datetime:
+        return datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+    record(tmp_path, Event("deploy", "local", "failed", reason="x" * 10_000), clock=clock)
+    first = (tmp_path / HISTORY).read_bytes()
+    record(tmp_path, Event("stop", "local", "done"), clock=clock)
+    both = (tmp_path / HISTORY).read_bytes()
+    assert both.startswith(first)
+    lines = [msgspec.json.decode(x) for x in both.splitlines()]
+    assert [x["time"] for x in lines] == ["2024-02-29T12:00:00Z"] * 2
+    assert len(lines[0]["reason"]) == 500
+
+
+def test_a_plan_and_a_rendering_are_of_the_champion_and_leave_no_trace(
+    project: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no champion"):
+        plan(project)
+    digest = crown(project, "model", 240)
+    planned = plan(project)
+    assert (planned.target, planned.digest) == ("local", digest)
+    assert [change.action for change in planned.changes] == ["create"]
+    rendered = render(project, tmp_path / "out")
+    assert [Path(file).name for file in rendered.files] == ["delays.service"]
+    assert not history(project)
+    deploy(project)
+    assert plan(project).changes == ()
+    assert [c.action for c in plan(project, port=free_port()).changes] == ["update"]
+
+
+def test_logs_are_given_line_by_line_and_at_the_end(project: Project) -> None:
+    with pytest.raises(EnvironmentFault, match="nothing of this project runs"):
+        logs(project)
+    crown(project, "model", 240)
+    deploy(project)
+    heard: list[str] = []
+    found = logs(project, on_line=heard.append)
+    assert found.target == "local"
+    assert list(found.lines) == heard
+    assert any("answers on" in line for line in heard)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_status_tells_of_a_target_that_does_not_answer_and_of_those_that_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert status(project).unreachable == (), "nothing was ever deployed to docker: nobody asks"
+    digest = crown(project, "model", 240)
+    deploy(project)
+    record(project.root, Event("deploy", "docker", "done", digest=digest))
+    found = status(project)
+    assert [(d.target, d.healthy) for d in found.deployments] == [("local", True)]
+    (silent,) = found.unreachable
+    assert silent.name == "docker"
+    assert "no Docker engine answers" in silent.why
+    gc.collect()  # the SDK leaves the socket that it could not connect to the collector

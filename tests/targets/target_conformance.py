@@ -1,0 +1,110 @@
+"""What every deploy target must do; a target's own test inherits it and brings the fixtures."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.progress import QUIET
+from mlops_cli.targets.base import Release, Target
+
+
+def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict]:
+    """One GET on a connection of its own."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+class TargetConformance:
+    """Inherit it, with the fixtures `target`, `first`, `second` and `broken` (releases)."""
+
+    def test_nothing_runs_before_the_first_deploy(self, target: Target) -> None:
+        assert target.status() is None
+        assert target.stop() is False
+        with pytest.raises(EnvironmentFault, match="nothing of this project runs"):
+            target.logs()
+
+    def test_a_plan_says_what_deploy_would_do_and_does_nothing(
+        self, target: Target, first: Release, second: Release
+    ) -> None:
+        planned = target.plan(first)
+        assert planned
+        assert {change.action for change in planned} == {"create"}
+        assert target.status() is None
+        found = target.deploy(first, progress=QUIET)
+        assert target.plan(first) == []
+        assert "update" in {change.action for change in target.plan(second)}
+        assert target.status() == found
+
+    def test_what_is_rendered_names_the_version_and_spares_other_files(
+        self, target: Target, first: Release, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "rendered"
+        folder.mkdir()
+        (folder / "mine.txt").write_text("kept")
+        files = target.render(first, folder)
+        assert files
+        assert all(file.is_relative_to(folder) for file in files)
+        assert any(first.version in file.read_text() for file in files)
+        before = {file: file.read_bytes() for file in files}
+        assert target.render(first, folder) == files
+        assert {file: file.read_bytes() for file in files} == before
+        assert {*folder.rglob("*.*")} == {*files, folder / "mine.txt"}
+        assert target.status() is None
+
+    def test_logs_are_the_service_s_own_and_following_ends_with_it(
+        self, target: Target, first: Release
+    ) -> None:
+        target.deploy(first, progress=QUIET)
+        said = list(target.logs())
+        assert said
+        assert not [line for line in said if line.endswith(("\n", "\r"))]
+        following = target.logs(follow=True)
+        assert next(following) == said[0]
+        target.stop()
+        rest = [said[0], *following]
+        assert rest[: len(said)] == said
+
+    def test_what_was_deployed_answers_with_its_digest(
+        self, target: Target, first: Release
+    ) -> None:
+        found = target.deploy(first, progress=QUIET)
+        assert found == target.status()
+        assert found.healthy
+        assert found.digest == first.digest
+        assert not found.url.endswith("/")
+        assert get(found.url)[1]["digest"] == first.digest
+        assert target.stop() is True
+        assert target.status() is None
+        with pytest.raises(ConnectionError):
+            get(found.url)
+        assert target.stop() is False
+
+    def test_deploying_again_replaces_and_a_failed_deploy_does_not(
+        self, target: Target, first: Release, second: Release, broken: Release
+    ) -> None:
+        target.deploy(first, progress=QUIET)
+        replaced = target.deploy(second, progress=QUIET)
+        assert get(replaced.url)[1]["digest"] == second.digest
+        with pytest.raises(EnvironmentFault, match=r"row 4 of /.*golden.jsonl"):
+            target.deploy(broken, progress=QUIET)
+        assert get(replaced.url)[1]["digest"] == second.digest
+        found = target.status()
+        assert found is not None
+        assert (found.digest, found.healthy) == (second.digest, True)
+
+    def test_a_failed_first_deploy_leaves_nothing(self, target: Target, broken: Release) -> None:
+        with pytest.raises(EnvironmentFault, match=r"row 4 of /.*golden.jsonl"):
+            target.deploy(broken, progress=QUIET)
+        assert target.status() is None
+        assert target.stop() is False

@@ -1,0 +1,368 @@
+"""The target kubernetes on a real cluster, in a namespace of its own that asks `restricted`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from clusters import Load, kubeconfig, kubectl, load_command
+from target_conformance import TargetConformance, get
+
+from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.packaging.image import image_of
+from mlops_cli.progress import QUIET
+from mlops_cli.targets.base import Release
+from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.target import KubernetesTarget
+
+pytestmark = pytest.mark.kubernetes
+PROJECT = "conformance-delays"
+OURS = f"mlops-cli.dev/project={PROJECT}"
+KINDS = "deployments,services,hpa,pdb,networkpolicies,serviceaccounts,replicasets,pods"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> str:
+    return kubeconfig()
+
+
+@pytest.fixture(autouse=True)
+def _reached(cluster: str, docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped where there is no cluster, or no engine that builds the images."""
+    monkeypatch.setenv("KUBECONFIG", cluster)
+
+
+@pytest.fixture
+def namespace(_reached: None, cluster: str) -> Iterator[str]:
+    name = f"mlops-test-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
+
+
+def with_image(release: Release) -> Release:
+    image = image_of(release.bundle, base="python:{python}-slim", root=release.bundle.path)
+    return Release(release.bundle, image)
+
+
+@pytest.fixture
+def first(first: Release) -> Release:
+    return with_image(first)
+
+
+@pytest.fixture
+def second(second: Release) -> Release:
+    return with_image(second)
+
+
+@pytest.fixture
+def broken(broken: Release) -> Release:
+    return with_image(broken)
+
+
+def made(namespace: str, **changes: Any) -> KubernetesTarget:
+    """The target with one pod and a node port that the cluster chooses, unless told otherwise."""
+    settings: dict[str, Any] = {
+        "namespace": namespace,
+        "replicas": {"min": 1, "max": 1},
+        "service": {"type": "NodePort"},
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "128Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        },
+        "timeout": "3m",
+    }
+    if not changes.keys() & {"image", "registry", "load"}:
+        settings["load"] = load_command()
+    return KubernetesTarget(PROJECT, KubernetesConfig.model_validate(settings | changes))
+
+
+@pytest.fixture
+def target(namespace: str) -> Iterator[KubernetesTarget]:
+    kubernetes = made(namespace)
+    yield kubernetes
+    kubernetes.stop()
+
+
+class TestKubernetesTarget(TargetConformance):
+    """The port's contract."""
+
+
+def names(namespace: str) -> set[str]:
+    """Every object of ours that is there, as kind/name."""
+    return set(kubectl("get", KINDS, "-l", OURS, "-o", "name", namespace=namespace).split())
+
+
+def failed(target: KubernetesTarget, release: Release) -> ClusterFault:
+    with pytest.raises(ClusterFault) as caught:
+        target.deploy(release, progress=QUIET)
+    assert caught.value.exit_code == 8
+    return caught.value
+
+
+def test_a_change_of_version_loses_no_request(
+    target: KubernetesTarget, first: Release, second: Release
+) -> None:
+    url = target.deploy(first, progress=QUIET).url
+    with Load(url) as load:
+        target.deploy(second, progress=QUIET)
+    assert set(load.answers) == {first.version, second.version}
+    for _ in range(20):
+        assert get(url)[1]["digest"] == second.digest
+
+
+def test_what_is_there_is_what_restricted_asks_and_no_more(namespace: str, first: Release) -> None:
+    target = made(namespace, replicas={"min": 1, "max": 2}, service={"type": "ClusterIP"})
+    found = target.deploy(first, progress=QUIET)
+    assert found.url == f"http://{PROJECT}.{namespace}.svc"
+    kinds = {name.partition("/")[0].partition(".")[0] for name in names(namespace)}
+    assert kinds == {"deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget",
+                     "networkpolicy", "serviceaccount", "replicaset", "pod"}  # fmt: skip
+    inside = "import os; print(os.getuid(), os.path.exists('/var/run/secrets/kubernetes.io'))"
+    said = kubectl("exec", f"deploy/{PROJECT}", "--", "python", "-c", inside, namespace=namespace)
+    assert said.split() == ["65532", "False"]
+    assert target.stop() is True
+    assert names(namespace) == set()
+
+
+def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
+    target: KubernetesTarget, namespace: str, first: Release, second: Release
+) -> None:
+    url = target.deploy(first, progress=QUIET).url
+    before = names(namespace)
+    absent = made(namespace, image="127.0.0.1:9/absent:1", timeout="20s")
+    fault = failed(absent, second)
+    assert fault.kind == "kubernetes-image"
+    assert "ImagePull" in fault.message or "ErrImage" in fault.message
+    assert f"{first.version} answers on" in fault.message
+    assert get(url)[1]["digest"] == first.digest
+    assert target.plan(first) == []
+    now = names(namespace)
+    assert {n for n in now if "replicaset" not in n} == {n for n in before if "replicaset" not in n}
+
+
+def test_a_server_that_crashes_is_told_with_its_last_lines(
+    target: KubernetesTarget, namespace: str, first: Release, second: Release
+) -> None:
+    target.deploy(first, progress=QUIET)
+    fault = failed(made(namespace, image=first.image.name), second)
+    assert fault.kind == "kubernetes-crash"
+    assert f"holds {first.version}, and {second.version} was asked for" in fault.message
+    found = target.status()
+    assert found is not None
+    assert (found.digest, found.healthy) == (first.digest, True)
+
+
+def test_an_interrupt_leaves_the_old_version(
+    target: KubernetesTarget, first: Release, second: Release
+) -> None:
+    class Interrupts:
+        def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
+            if "are ready" in message:
+                raise KeyboardInterrupt
+
+        def say(self, message: str) -> None:
+            """Nothing."""
+
+    url = target.deploy(first, progress=QUIET).url
+    with pytest.raises(KeyboardInterrupt):
+        target.deploy(second, progress=Interrupts())
+    assert get(url)[1]["digest"] == first.digest
+    assert target.plan(first) == []
+
+
+def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
+    target: KubernetesTarget, namespace: str, first: Release, second: Release
+) -> None:
+    class Meanwhile:
+        """Somebody else deploys while the pods of this one, which cannot start, are waited for."""
+
+        url = ""
+
+        def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
+            if "are ready" in message:
+                self.url = target.deploy(second, progress=QUIET).url
+
+        def say(self, message: str) -> None:
+            """Nothing."""
+
+    meanwhile = Meanwhile()
+    with pytest.raises(ClusterFault, match=f"meanwhile: {second.version}") as caught:
+        made(namespace, image="127.0.0.1:9/absent:1").deploy(first, progress=meanwhile)
+    assert caught.value.kind == "kubernetes-replaced"
+    assert get(meanwhile.url)[1]["digest"] == second.digest
+    assert target.plan(second) == []
+
+
+def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> None:
+    kubectl("create", "quota", "small", "--hard=pods=0", namespace=namespace)
+    fault = failed(made(namespace, timeout="15s"), first)
+    assert fault.kind == "kubernetes-quota"
+    assert "exceeded quota: small" in fault.message
+    assert names(namespace) == set()
+
+
+def test_a_pod_that_fits_no_node_is_named(namespace: str, first: Release) -> None:
+    huge = {"cpu": "900", "memory": "1Gi"}
+    fault = failed(
+        made(namespace, timeout="10s", resources={"requests": huge, "limits": huge}), first
+    )
+    assert fault.kind == "kubernetes-capacity"
+    assert "Unschedulable" in fault.message
+    assert names(namespace) == set()
+
+
+def test_a_namespace_that_is_not_there_is_named(first: Release) -> None:
+    nowhere = made("mlops-test-nowhere", image="delays:1")
+    assert nowhere.status() is None
+    assert failed(nowhere, first).kind == "kubernetes-namespace"
+    with pytest.raises(ClusterFault, match="mlops-test-nowhere"):
+        nowhere.plan(first)
+
+
+def test_a_node_port_in_use_is_named_and_changes_nothing(
+    target: KubernetesTarget, namespace: str, first: Release
+) -> None:
+    kubectl("create", "service", "nodeport", "taken", "--tcp=80", namespace=namespace)
+    port = kubectl(
+        "get", "service", "taken", "-o", "jsonpath={.spec.ports[0].nodePort}", namespace=namespace
+    )
+    taken = made(namespace, service={"type": "NodePort", "node_port": int(port)})
+    fault = failed(taken, first)
+    assert fault.kind == "kubernetes-port"
+    assert port in fault.message
+    assert names(namespace) == set()
+    out_of_range = made(namespace, service={"type": "NodePort", "node_port": 80})
+    assert failed(out_of_range, first).kind == "kubernetes-port"
+    assert names(namespace) == set()
+
+
+def test_somebody_elses_objects_are_neither_taken_nor_pruned(
+    target: KubernetesTarget, namespace: str, first: Release
+) -> None:
+    kubectl("create", "service", "clusterip", PROJECT, "--tcp=80", namespace=namespace)
+    fault = failed(target, first)
+    assert fault.kind == "kubernetes-foreign"
+    assert f"Service {PROJECT}" in fault.message
+    assert names(namespace) == set()
+    kubectl("delete", "service", PROJECT, namespace=namespace)
+    kubectl("create", "configmap", "theirs", namespace=namespace)
+    kubectl("create", "service", "clusterip", "theirs", "--tcp=80", namespace=namespace)
+    target.deploy(first, progress=QUIET)
+    target.stop()
+    left = kubectl("get", "service,configmap", "-o", "name", namespace=namespace)
+    assert "service/theirs" in left
+    assert "configmap/theirs" in left
+
+
+def test_what_the_new_spec_has_no_more_is_pruned(namespace: str, first: Release) -> None:
+    scaling = made(namespace, replicas={"min": 1, "max": 2})
+    scaling.deploy(first, progress=QUIET)
+    assert any("autoscaler" in name for name in names(namespace))
+    fixed = made(namespace)
+    planned = {(c.action, c.kind) for c in fixed.plan(first)}
+    assert ("delete", "HorizontalPodAutoscaler") in planned
+    fixed.deploy(first, progress=QUIET)
+    assert not any("autoscaler" in name for name in names(namespace))
+    assert fixed.plan(first) == []
+    fixed.stop()
+
+
+def test_the_number_of_pods_is_the_autoscalers(
+    namespace: str, first: Release, second: Release
+) -> None:
+    scaling = made(namespace, replicas={"min": 1, "max": 3})
+    scaling.deploy(first, progress=QUIET)
+    kubectl("scale", f"deploy/{PROJECT}", "--replicas=2", namespace=namespace)
+    assert scaling.plan(first) == []
+    scaling.deploy(second, progress=QUIET)
+    found = json.loads(
+        kubectl(
+            "get", "deploy", PROJECT, "-o", "json", "--show-managed-fields", namespace=namespace
+        )
+    )
+    fields = found["metadata"]["managedFields"]
+    owners = [e["manager"] for e in fields if "f:replicas" in e["fieldsV1"].get("f:spec", {})]
+    assert "mlops" not in owners
+    assert "mlops" in [e["manager"] for e in fields]  # or it would own nothing at all
+    assert scaling.plan(second) == []
+    scaling.stop()
+
+
+def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
+    target: KubernetesTarget, namespace: str, first: Release
+) -> None:
+    target.deploy(first, progress=QUIET)
+    kubectl("set", "env", f"deploy/{PROJECT}", "MLOPS_DIGEST=x", "TZ=UTC", namespace=namespace)
+    assert [(c.action, c.kind) for c in target.plan(first)] == [("update", "Deployment")]
+    target.deploy(first, progress=QUIET)
+    assert target.plan(first) == []
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": PROJECT}}
+    service |= {"spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 9}]}}
+    options = ["--server-side", "--force-conflicts", "--field-manager=argocd", "-f", "-"]
+    kubectl("apply", *options, given=json.dumps(service), namespace=namespace)
+    fault = failed(target, first)
+    assert fault.kind == "kubernetes-conflict"
+    assert "argocd" in fault.message
+
+
+@pytest.fixture
+def joe(namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kubeconfig of an account without any rights, which is the one in use from now on."""
+    kubectl("create", "serviceaccount", "joe", namespace=namespace)
+    token = kubectl("create", "token", "joe", namespace=namespace).strip()
+    config = yaml.safe_load(kubectl("config", "view", "--minify", "--raw", "--flatten"))
+    config["users"][0]["user"] = {"token": token}
+    file = tmp_path / "joe"
+    file.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    return file
+
+
+def test_who_may_not_is_told_so(namespace: str, joe: Path, first: Release) -> None:
+    named = made(namespace, image="delays:1")
+    fault = failed(named, first)
+    assert fault.kind == "kubernetes-forbidden"
+    assert f"system:serviceaccount:{namespace}:joe" in fault.message
+    config = yaml.safe_load(joe.read_text())
+    config["users"][0]["user"] = {"token": "nobody's"}
+    joe.write_text(yaml.safe_dump(config))
+    assert failed(named, first).kind == "kubernetes-unauthorized"
+
+
+def test_the_role_of_the_page_is_all_that_it_needs(
+    namespace: str, joe: Path, first: Release, second: Release, cluster: str
+) -> None:
+    target = made(namespace, replicas={"min": 1, "max": 2})
+    admin = f"--kubeconfig={cluster}"
+    page = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    role = next(block for block in page.split("```yaml\n") if "kind: Role" in block)
+    role = role.partition("```")[0].replace("namespace: models", f"namespace: {namespace}")
+    kubectl("apply", "-f", "-", admin, given=role)
+    who = ["--role=mlops-deploy", f"--serviceaccount={namespace}:joe", admin]
+    kubectl("create", "rolebinding", "joe", *who, namespace=namespace)
+    assert {c.action for c in target.plan(first)} == {"create"}
+    target.deploy(first, progress=QUIET)
+    assert failed(made(namespace, image=first.image.name), second).kind == "kubernetes-crash"
+    assert target.status() is not None
+    assert any(first.version in line for line in target.logs())
+    assert target.stop() is True
+
+
+def test_the_server_accepts_all_that_is_rendered(
+    target: KubernetesTarget, namespace: str, first: Release, tmp_path: Path
+) -> None:
+    target.render(first, tmp_path)
+    built = subprocess.run(
+        ["kubectl", "kustomize", tmp_path], capture_output=True, encoding="utf-8", check=True
+    )
+    options = ["--dry-run=server", "--validate=strict", "-f", "-"]
+    said = kubectl("apply", *options, given=built.stdout, namespace=namespace)
+    assert said.count("created (server dry run)") == 5
