@@ -6,29 +6,34 @@ import logging
 
 import nox
 
-nox.options.sessions = ["tests"]
+nox.options.sessions = ["lint", "tests"]
 nox.options.error_on_external_run = True
 LOCK = "requirements-dev.lock"
 
 
 @nox.session
-def tests(session: nox.Session) -> None:
-    """The guards of the house, then the tests; the last line is pytest's own summary."""
+def lint(session: nox.Session) -> None:
+    """The guards of the house: style, types, the floors, docstrings."""
     _install(session)
-    _house(session)
-    coverage = ("--cov", "--cov-report=term:skip-covered", "--no-cov-on-fail")
-    session.run(
-        "pytest", "-m", "not slow", "-n", "2", "--dist", "loadfile", *coverage, *session.posargs
-    )
-    logging.getLogger("nox").setLevel(logging.ERROR)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+    session.run("interrogate", "--quiet", "src")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test that is not slow; the last line is pytest's own summary."""
+    _install(session)
+    _pytest(session, "-m", "not slow")
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Simulations and long searches: coverage of intervals, false alarms, fuzzing."""
+    """Every test, the slow ones too, with coverage; alone they are `-- -m slow --no-cov`."""
     _install(session)
-    session.run("pytest", "-m", "slow", "-n", "2", *session.posargs)
-    logging.getLogger("nox").setLevel(logging.ERROR)
+    _pytest(session, "--cov", "--cov-report=term:skip-covered")
 
 
 @nox.session
@@ -46,9 +51,6 @@ def _install(session: nox.Session, *locks: str) -> None:
     session.run("uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
 
 
-def _house(session: nox.Session) -> None:
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
-    session.run("lint-imports")
-    session.run("interrogate", "--quiet", "src")
+def _pytest(session: nox.Session, *options: str) -> None:
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *options, *session.posargs)
+    logging.getLogger("nox").setLevel(logging.ERROR)

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "mlops_cli"
+TESTS = ROOT / "tests"
 HEAVY = (
     "mlflow",
     "evidently",
@@ -68,18 +69,39 @@ def test_every_suppression_has_its_reason_beside_it() -> None:
     assert found == []
 
 
-def test_files_and_functions_stay_small() -> None:
-    long = []
-    for path in SRC.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        if text.count("\n") > 400:
-            long.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
+def lines_of(folder: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """The lines of every file below the folder, and of every function."""
+    files, functions = {}, {}
+    for path in folder.rglob("*.py"):
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
+        files[name] = text.count("\n")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if lines > 60:
-                    long.append(f"{path.relative_to(ROOT)}: {node.name} has {lines} lines")
-    assert long == []
+                functions[f"{name}:{node.lineno} {node.name}"] = lines
+    return files, functions
+
+
+@pytest.mark.parametrize("folder", [SRC, TESTS], ids=["src", "tests"])
+def test_files_and_functions_stay_small(folder: Path) -> None:
+    files, functions = lines_of(folder)
+    assert [name for name, lines in files.items() if lines > 400] == []
+    assert [name for name, lines in functions.items() if lines > 60] == []
+    if folder == TESTS:
+        return
+    for counts, most in ((files, 250), (functions, 30)):
+        long = sorted(name for name, lines in counts.items() if lines > most)
+        assert len(long) <= len(counts) / 10, f"more than a tenth has over {most} lines: {long}"
+
+
+def test_every_test_file_is_named_for_what_it_tests() -> None:
+    wrong = [
+        path.relative_to(TESTS).as_posix()
+        for path in TESTS.glob("*/**/*.py")
+        if path.stem != "conftest"
+        and (not path.stem.startswith("test_") or path.stem.startswith(f"test_{path.parent.name}_"))
+    ]
+    assert wrong == []
 
 
 def test_import_contracts_name_every_package() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,17 +16,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_cli.actions.init import InitResult, init
+from mlops_cli.actions.init import init
 from mlops_cli.config.load import load_project
-from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import DataError, MlopsError, UsageError
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
-from mlops_cli.scaffold import place
 from mlops_cli.stages import STAGES
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate
-
-ROWS = 1200
+from trips import LATE, LEAKS, ROWS, columns, git, made, trips
 
 
 @pytest.fixture(autouse=True)
@@ -40,103 +35,6 @@ def _no_git_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
     monkeypatch.chdir(tmp_path)
-
-
-def columns() -> dict[str, list[object]]:
-    """Trips: the delay is known after landing, and so are the columns that hang on it."""
-    delay = [None if i % 40 == 0 else (i * 37) % 60 - 20 for i in range(ROWS)]
-    known = [d is not None for d in delay]
-    return {
-        "made": [f"2013-01-{1 + i // 48:02}T{i % 24:02}:00:00Z" for i in range(ROWS)],
-        "number": list(range(ROWS)),
-        "company": ["one", "two", "three"][:3] * (ROWS // 3),
-        "distance": [100 + (i * 7) % 900 for i in range(ROWS)],
-        "same": [1] * ROWS,
-        "landed": [(i * 13) % 24 if k else None for i, k in enumerate(known)],
-        "taxi": [float((i * 11) % 17) for i in range(ROWS)],
-        "rest": [None if d is None else d - float((i * 11) % 17) for i, d in enumerate(delay)],
-        "verdict": ["bad" if d is not None and d > 15 else "fine" for d in delay],
-        "arr": delay,
-    }
-
-
-LATE = "late = arr > 15"
-LEAKS = {"arr", "landed", "rest", "verdict"}
-
-
-def trips(
-    folder: Path, *, rename: bool = False, suffix: str = "parquet"
-) -> tuple[Path, dict[str, str]]:
-    names = {n: f"c{i}" if rename else n for i, n in enumerate(columns())}
-    table = pa.table({names[n]: values for n, values in columns().items()})
-    path = folder / f"trips.{suffix}"
-    pq.write_table(table, path) if suffix == "parquet" else pa.csv.write_csv(table, path)
-    return path, names
-
-
-def made(folder: Path, data: Path, **options: object) -> InitResult:
-    target = str(options.pop("target", LATE))
-    return init(folder, data=data, target=target, finish=write_dvc_yaml, **options)  # type: ignore[arg-type]  # options of init
-
-
-def git(folder: Path, *command: str) -> str:
-    return subprocess.run(
-        ["git", *command], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
-
-
-def test_in_the_current_folder_nothing_is_written_above_its_parent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data, _ = trips(tmp_path)
-    (tmp_path / "a/trips").mkdir(parents=True)
-    asked: list[Path] = []
-    real = place.temporary_beside
-    monkeypatch.setattr(
-        place, "temporary_beside", lambda path: asked.append(made := real(path)) or made
-    )
-    monkeypatch.chdir(tmp_path / "a/trips")
-    made(Path(), data)
-    assert [path.parent for path in asked] == [tmp_path / "a"]
-
-
-def test_a_project_is_made_and_committed(tmp_path: Path) -> None:
-    data, _ = trips(tmp_path)
-    result = made(tmp_path / "work" / "delays", data, time="made")
-    root = tmp_path / "work" / "delays"
-    project = load_project(root)
-    check_dvc_yaml(project)
-    assert project.config.project == "delays"
-    assert project.config.task == "binary"
-    assert project.config.data.time == "made"
-    assert result.features == project.config.features.columns
-    assert load_contract(root / "contracts/trips.yaml").types["made"] == "timestamp"
-    assert git(root, "status", "--porcelain") == ""
-    assert len(git(root, "log", "--oneline").splitlines()) == 1
-    assert "data/raw/trips.parquet.dvc" in git(root, "ls-files").splitlines()
-    assert (root / "data/raw/trips.parquet").read_bytes() == data.read_bytes()
-    config = (root / ".dvc/config").read_text()
-    assert "analytics = False" in config
-    # Nothing in git says where it was made.
-    assert str(tmp_path) not in git(root, "grep", "-h", "")
-
-
-def dvc(folder: Path, *command: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", "--quiet", *command], cwd=folder, check=True)
-
-
-def test_a_table_that_is_written_to_leaves_the_version_of_before(tmp_path: Path) -> None:
-    data, _ = trips(tmp_path, suffix="csv")
-    made(tmp_path / "p", data)
-    table, before = tmp_path / "p/data/raw/trips.csv", data.read_bytes()
-    with table.open("ab") as file:
-        file.write(before.splitlines(keepends=True)[-1])
-    dvc(tmp_path / "p", "add", "data/raw/trips.csv")
-    with table.open("ab") as file:
-        file.write(before.splitlines(keepends=True)[-1])
-    git(tmp_path / "p", "checkout", "data/raw/trips.csv.dvc")
-    dvc(tmp_path / "p", "checkout", "--force", "data/raw/trips.csv")
-    assert table.read_bytes() == before
 
 
 def test_the_configuration_has_every_section_and_no_default(tmp_path: Path) -> None:
@@ -204,64 +102,6 @@ def test_the_request_is_a_row_with_every_input(tmp_path: Path) -> None:
     request = json.loads((tmp_path / "p/examples/request.json").read_text())
     assert list(request) == list(result.features)
     assert None not in request.values()
-
-
-def test_a_reference_is_a_link_and_says_what_that_means(tmp_path: Path) -> None:
-    data, _ = trips(tmp_path)
-    result = made(tmp_path / "p", data, reference=True)
-    link = tmp_path / "p/data/raw/trips.parquet"
-    assert link.is_symlink()
-    assert link.resolve() == data
-    assert any("a clone" in w for w in result.warnings)
-    assert git(tmp_path / "p", "status", "--porcelain") == ""
-    assert str(tmp_path) not in git(tmp_path / "p", "grep", "-h", "")
-
-
-def test_without_git(tmp_path: Path) -> None:
-    made(tmp_path / "p", trips(tmp_path)[0], git=False)
-    assert not (tmp_path / "p/.git").exists()
-    assert (tmp_path / "p/data/raw/trips.parquet.dvc").is_file()
-
-
-def test_inside_another_repository(tmp_path: Path) -> None:
-    outer = tmp_path / "mono"
-    outer.mkdir()
-    git(outer, "init", "--quiet")
-    (outer / "theirs.txt").write_text("not ours")
-    result = made(outer / "models" / "p", trips(tmp_path)[0])
-    assert not (outer / "models/p/.git").exists()
-    assert (outer / "models/p/.dvc").is_dir()
-    assert git(outer, "status", "--porcelain") == "?? theirs.txt\n"
-    assert any("workflows" in w for w in result.warnings)
-    workflow = (outer / "models/p/.github/workflows/mlops.yml").read_text()
-    assert "working-directory: models/p" in workflow
-
-
-def test_a_folder_that_git_ignores_is_refused(tmp_path: Path) -> None:
-    git(tmp_path, "init", "--quiet")
-    (tmp_path / ".gitignore").write_text("scratch/\n")
-    data, _ = trips(tmp_path)
-    with pytest.raises(UsageError, match="scratch/p is ignored by the git repository in"):
-        made(tmp_path / "scratch" / "p", data)
-    assert not (tmp_path / "scratch").exists()
-    made(tmp_path / "scratch" / "p", data, git=False)
-
-
-def test_into_the_empty_folder_one_stands_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "here").mkdir()
-    data, _ = trips(tmp_path)
-    monkeypatch.chdir(tmp_path / "here")
-    made(Path(), data)
-    assert load_project(Path(os.getcwd())).config.project == "here"  # noqa: PTH109  the shell's view
-
-
-def test_a_person_with_an_identity_signs_the_first_commit(tmp_path: Path) -> None:
-    git(tmp_path, "config", "--global", "user.name", "Ada")
-    git(tmp_path, "config", "--global", "user.email", "ada@example.org")
-    made(tmp_path / "p", trips(tmp_path)[0])
-    assert git(tmp_path / "p", "log", "--format=%an") == "Ada\n"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small import INIT, mlops
 
 from learning import events
+from small import INIT, mlops
 
 
 @pytest.fixture(scope="session")

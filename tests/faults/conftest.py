@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bad_tables import as_csv, columns
-from said import Done, Mlops, mlops_process
 
+from bad_tables import as_csv, columns
 from mlops_cli.cli.main import main
+from said import Done, Mlops, mlops_process
 
 
 @pytest.fixture

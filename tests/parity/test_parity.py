@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from harness import check
 from ruamel.yaml import YAML
 
 from mlops_cli._templates import template_folder
@@ -18,6 +17,7 @@ from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
+from parity_harness import check
 
 ROWS = 1_000
 

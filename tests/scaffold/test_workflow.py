@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from github import EXPRESSION, Runner, install_gh, program
 from ruamel.yaml import YAML
 
+from github import EXPRESSION, Runner, install_gh, program
 from mlops_cli.actions.init import init
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from servers import free_port

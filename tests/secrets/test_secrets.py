@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import planted
 import pytest
 from ruamel.yaml import YAML
 
+import planted
 from servers import ImageRegistry, MlflowServer, PackageIndex, free_port
 
 HERE = Path(sys.executable).parent

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from running import Client, client_of
 
 import bundles
+from running import Client, client_of
 
 KINDS = [(task, onnx) for task in ("binary", "multiclass", "regression") for onnx in (False, True)]
 

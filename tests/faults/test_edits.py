@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from said import Mlops, check, mlops_process
 
 from mlops_cli.stages import stage, validate
+from said import Mlops, check, mlops_process
 
 BEFORE, READ, EDITED = (f"tune: {{trials: {n}, rounds: 5}}" for n in (2, 3, 4))
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from expressions import COLUMNS, expressions, nodes, rows
 from extremes import ARROW
+from fuzzed_expressions import COLUMNS, expressions, nodes, rows
 from mlops_cli.bundle.manifest import Feature, Input, Manifest, Target
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree

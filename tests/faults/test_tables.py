@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from bad_tables import REFUSED, TAKEN, Bad, as_csv
-from said import Mlops, check, leftovers, mlops_process
 
+from bad_tables import REFUSED, TAKEN, Bad, as_csv
 from mlops_cli.stages import stage
+from said import Mlops, check, leftovers, mlops_process
 
 
 def put(folder: Path, bad: Bad) -> Path:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bad_tables import as_csv, columns
-from said import Done, Mlops, check, leftovers
 
+from bad_tables import as_csv, columns
 from mlops_cli.stages import stage
+from said import Done, Mlops, check, leftovers
 
 Table = list[list[str]]
 TABLE = "data/raw/table.csv"

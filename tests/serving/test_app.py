@@ -8,7 +8,6 @@ import re
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from running import Client, client_of
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
@@ -16,6 +15,7 @@ from mlops_cli.serving.app import App
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference
 from mlops_cli.serving.models import Matrix, Raw
+from running import Client, client_of
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from documents import broken, dumped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzzed_documents import broken, dumped
 from mlops_cli.config.load import load_project
 from mlops_cli.config.values import resolved
 from mlops_cli.contracts.conditions import conditions

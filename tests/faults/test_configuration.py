@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from said import Mlops, check, leftovers
 
 from mlops_cli.stages import stage
+from said import Mlops, check, leftovers
 
 WHOLE_FILES = {
     "not-yaml": b"project: [",

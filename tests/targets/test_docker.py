@@ -15,7 +15,6 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from target_conformance import TargetConformance, get
 
 from mlops_cli.config.model import DockerConfig
 from mlops_cli.errors import EnvironmentFault
@@ -24,6 +23,7 @@ from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release
 from mlops_cli.targets.docker.container import Spec
 from mlops_cli.targets.docker.target import DockerTarget
+from target_conformance import TargetConformance, get
 
 pytestmark = pytest.mark.docker
 PROJECT = "conformance-delays"

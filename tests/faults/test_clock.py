@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from said import Done, Mlops, check, mlops_process
 
 TABLE = "data/raw/table.csv"

@@ -17,7 +17,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from target_conformance import TargetConformance, get
 
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
@@ -26,6 +25,7 @@ from mlops_cli.targets.base import Release
 from mlops_cli.targets.local.supervisor import backoff
 from mlops_cli.targets.local.target import LocalTarget
 from servers import ask
+from target_conformance import TargetConformance, get
 
 
 class TestLocalTarget(TargetConformance):

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
-from clusters import Load, kubeconfig, kubectl, load_command
-from target_conformance import TargetConformance, get
 
+from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
+from target_conformance import TargetConformance, get
 
 pytestmark = pytest.mark.kubernetes
 PROJECT = "conformance-delays"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs/faults.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs/faults.md"
 _ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \|.*\| (?P<code>\d+) \| (?P<says>.+) \|$", re.M)
 
 

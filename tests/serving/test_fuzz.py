@@ -17,9 +17,9 @@ import pytest
 import xgboost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running import serving
 
 import bundles
+from running import serving
 from servers import free_port
 
 CALM = settings(deadline=None, suppress_health_check=list(HealthCheck))

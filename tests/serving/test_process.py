@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from running import command, serving
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
+from running import command, serving
 from servers import free_port
 
 

@@ -15,9 +15,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
 from bad_tables import as_csv, columns
 from said import ROWS, Done, Mlops, check, leftovers, mlops_process
-
 from servers import free_port
 
 TABLE = "data/raw/table.csv"

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from running import serving
 
 import bundles
 from mlops_cli.serving.sockets import LAST_OWNER
+from running import serving
 from servers import ask, free_port
 
 ROUNDS = 20

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from running import client_of
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
@@ -17,6 +16,7 @@ from mlops_cli.errors import BundleError
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference, replay
 from mlops_cli.serving.models import load_model
+from running import client_of
 
 
 def _with_golden(sample: bundles.Sample, path: Path, change: Callable[[list[Any]], None]) -> Path:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small import INIT, MLOPS, at_work, mlops, registered
 
 from learning import events
+from small import INIT, MLOPS, at_work, mlops, registered
 
 
 def kill(cwd: Path, arguments: tuple[str, ...], after: float, *, group: bool) -> bool:
