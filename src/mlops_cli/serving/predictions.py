@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from mlops_cli.bundle.manifest import ClassLabel, Manifest
+from mlops_cli.bundle.manifest import ClassLabel, Manifest, Task
 from mlops_cli.serving.models import Raw
 
 Prediction = dict[str, Any]
 THRESHOLD = 0.5
+
+
+class Answering(Protocol):
+    """What an answer's form depends on: a manifest, or a model before its manifest is written."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+
+    @property
+    def classes(self) -> tuple[ClassLabel, ...] | None:
+        """In the order of the model's numbers; None of a regression."""
 
 
 def class_key(label: ClassLabel) -> str:
@@ -18,16 +30,16 @@ def class_key(label: ClassLabel) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def render(manifest: Manifest, raw: Raw) -> list[Prediction]:
+def render(model: Answering, raw: Raw) -> list[Prediction]:
     """The predictions of `Model.predict`'s array, a dict a row.
 
     Binary `{"probability", "label"}` (of the positive class), multiclass `{"label",
     "probabilities": {class: p}}`, regression `{"value"}`.
     """
-    if manifest.task == "regression":
+    if model.task == "regression":
         return [{"value": value} for value in raw.tolist()]
-    classes = _classes(manifest)
-    if manifest.task == "binary":
+    classes = _classes(model)
+    if model.task == "binary":
         negative, positive = classes
         return [
             {"probability": p, "label": positive if p >= THRESHOLD else negative}
@@ -62,7 +74,7 @@ def prediction_columns(manifest: Manifest, raw: Raw) -> dict[str, Raw | list[Cla
     return columns
 
 
-def _classes(manifest: Manifest) -> tuple[ClassLabel, ...]:
-    if manifest.classes is None:
-        raise ValueError(f"a manifest of a {manifest.task} task names no classes")
-    return manifest.classes
+def _classes(model: Answering) -> tuple[ClassLabel, ...]:
+    if model.classes is None:
+        raise ValueError(f"a manifest of a {model.task} task names no classes")
+    return model.classes

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import replacing_folder, write_text
 from mlops_cli.bundle.manifest import (
     FEATURES,
@@ -25,21 +26,36 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import BundleError, DataError
-from mlops_cli.expressions.tree import FeatureTrees
+from mlops_cli.evaluation.evaluate import Evaluation, evaluate
+from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
+from mlops_cli.features.sql import render_feature
+from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.serving.encoder import RowEncoder
+from mlops_cli.serving.golden import replay
+from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictions import render
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal, quote
+from mlops_cli.tables.matrix import encode
 from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord
-from mlops_cli.training import open_estimator
+from mlops_cli.training import golden, open_estimator
+from mlops_cli.training.base import Estimator, Fitted, Problem
+from mlops_cli.training.data import (
+    FEATURES_PLAN,
+    FEATURES_TABLE,
+    Events,
+    part_of,
+    problem_of,
+    read_events,
+)
+from mlops_cli.training.fitted_rows import fitted_rows
+from mlops_cli.training.plots import importance_plot, plots
+from mlops_cli.training.provenance import Origin, origin, provenance
 from mlops_cli.tuning.base import BEST, Best
-
-if TYPE_CHECKING:
-    from mlops_cli.evaluation.evaluate import Evaluation
-    from mlops_cli.training.base import Estimator, Fitted, Problem
-    from mlops_cli.training.data import Events
-    from mlops_cli.training.provenance import Origin
 
 BUNDLE = "model"
 METRICS = "metrics.json"
@@ -88,11 +104,11 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         progress.say(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = _bundle(project, work, fitted)
-    golden = _prove(project, model, files)
+    reproduced = _prove(project, model, files)
     source = _origin(project)
     run_id = _log(project, work, evaluation, source)
-    rows = load_adapter("mlops_cli.training.fitted_rows").fitted_rows(work.events, project.config)
-    made = load_adapter("mlops_cli.training.provenance").provenance(source, run_id, rows)
+    rows = fitted_rows(work.events, project.config)
+    made = provenance(source, run_id, rows)
     digest = write_bundle(project.root / BUNDLE, model, files, made)
     metrics = {
         "validation": work.best.validation,
@@ -108,7 +124,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         validation=metrics["validation"],
         method=evaluation.interval.method,
         rows=len(work.events.split.fitted),
-        golden=golden,
+        golden=reproduced,
         bundle=BUNDLE,
         metrics=METRICS,
         run_id=run_id,
@@ -121,18 +137,17 @@ class _Work:
     best: Best
     problem: Problem
     estimator: Estimator
-    matrix: Any
+    matrix: NDArray[np.float32]
 
 
 def _read(project: Project) -> _Work:
-    data = load_adapter("mlops_cli.training.data")
     file = project.root / BEST
     try:
         best = msgspec.json.decode(file.read_bytes(), type=Best)
     except (OSError, msgspec.DecodeError) as e:
         raise DataError(f"{BEST}: {str(e)[:300]}", hint="mlops tune") from e
-    events = data.read_events(project.root, project.config)
-    problem = data.problem_of(project.config, events, events.features(events.split.fitted))
+    events = read_events(project.root, project.config)
+    problem = problem_of(project.config, events, events.features(events.split.fitted))
     return _Work(
         events=events,
         best=best,
@@ -142,23 +157,20 @@ def _read(project: Project) -> _Work:
     )
 
 
-def _all_alike(predictions: Any) -> bool:
+def _all_alike(predictions: NDArray[np.float64]) -> bool:
     """Whether all rows get one label by their probabilities, shape (n,) or (n, classes)."""
     labels = predictions >= 0.5 if predictions.ndim == 1 else predictions.argmax(axis=1)
     return bool((labels == labels[0]).all())
 
 
 def _fit(work: _Work) -> Fitted:
-    part_of = load_adapter("mlops_cli.training.data").part_of
     part = part_of(work.matrix, work.events.target, work.events.split.fitted)
     return work.estimator.fit(part, work.best.params, work.best.rounds)
 
 
-def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, Any]:
-    part_of = load_adapter("mlops_cli.training.data").part_of
+def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:
     part = part_of(work.matrix, work.events.target, work.events.split.holdout)
     predictions = fitted.predict(part.matrix)
-    evaluate = load_adapter("mlops_cli.evaluation.evaluate").evaluate
     return evaluate(work.problem.question, part.target, predictions), predictions
 
 
@@ -178,10 +190,10 @@ def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[
         modules=work.estimator.modules(),
     )
     rows = work.events.rows(work.events.split.fitted)
-    profile = load_adapter("mlops_cli.monitoring.profile").build_profile(
+    profile = build_profile(
         rows, inputs=inputs, features=features, importance=fitted.importance(), trees=plan.trees
     )
-    requirements = load_adapter("mlops_cli.packaging.requirements").serving_requirements(kind)
+    requirements = serving_requirements(kind)
     files = {
         MODEL_FILES[kind]: fitted.content(),
         FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
@@ -196,12 +208,12 @@ def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> 
     return msgspec.structs.replace(i, categories=frozen.get(i.name)) if i.type == "text" else i
 
 
-def _golden(project: Project, model: Model, rows: Any, trees: Any, fitted: Fitted) -> bytes:
+def _golden(
+    project: Project, model: Model, rows: pa.Table, trees: Sequence[FeatureTree], fitted: Fitted
+) -> bytes:
     """Golden rows, their features by the data engine, their predictions by training's library."""
-    golden = load_adapter("mlops_cli.training.golden")
     raw = golden.golden_inputs(rows, model.inputs, model.features)
-    render = load_adapter("mlops_cli.features.sql").render_feature
-    cells = ", ".join(f"{render(t.tree)} as {quote(t.name)}" for t in trees)
+    cells = ", ".join(f"{render_feature(t.tree)} as {quote(t.name)}" for t in trees)
     with replacing_folder(project.cache / "golden") as folder:
         file = folder / "inputs.parquet"
         golden.write(raw, file)
@@ -210,10 +222,9 @@ def _golden(project: Project, model: Model, rows: Any, trees: Any, fitted: Fitte
                 f"select {cells} from read_parquet({literal(str(file))}, file_row_number = true) "
                 "order by file_row_number"
             )
-    matrix = load_adapter("mlops_cli.tables.matrix").encode(made, model.features)
-    said = load_adapter("mlops_cli.serving.predictions").render(model, fitted.predict(matrix))
-    lines: bytes = golden.golden_lines(raw, matrix, said)
-    return lines
+    matrix = encode(made, model.features)
+    said = render(model, fitted.predict(matrix))
+    return golden.golden_lines(raw, matrix, said)
 
 
 def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
@@ -221,10 +232,7 @@ def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
     try:
         write_bundle(folder, model, files, {})
         bundle = open_bundle(folder)
-        encoder = load_adapter("mlops_cli.serving.encoder").RowEncoder
-        loaded = load_adapter("mlops_cli.serving.models").load_model(bundle)
-        replay = load_adapter("mlops_cli.serving.golden").replay
-        return int(replay(bundle, loaded, encoder(bundle.manifest, bundle.trees())))
+        return replay(bundle, load_model(bundle), RowEncoder(bundle.manifest, bundle.trees()))
     except BundleError as e:
         raise BundleError(f"no bundle is written: {e.message}", hint=e.hint) from e
     finally:
@@ -233,10 +241,7 @@ def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
 
 def _origin(project: Project) -> Origin:
     me = stage("train")
-    found: Origin = load_adapter("mlops_cli.training.provenance").origin(
-        project.root, project.config, me.params, ("data/features.parquet", "data/features.json")
-    )
-    return found
+    return origin(project.root, project.config, me.params, (FEATURES_TABLE, FEATURES_PLAN))
 
 
 def _log(project: Project, work: _Work, evaluation: Evaluation, source: Origin) -> str:
@@ -260,11 +265,12 @@ def _log(project: Project, work: _Work, evaluation: Evaluation, source: Origin) 
     )
 
 
-def _write_plots(project: Project, work: _Work, fitted: Fitted, predictions: Any) -> None:
-    drawing = load_adapter("mlops_cli.training.plots")
+def _write_plots(
+    project: Project, work: _Work, fitted: Fitted, predictions: NDArray[np.float64]
+) -> None:
     target = work.events.target[work.events.split.holdout]
-    tables = drawing.plots(project.config.task, work.events.plan.classes, target, predictions)
-    tables |= drawing.importance_plot(fitted.importance())
+    tables = plots(project.config.task, work.events.plan.classes, target, predictions)
+    tables |= importance_plot(fitted.importance())
     with replacing_folder(project.root / PLOTS) as folder:
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -5,29 +5,38 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import canonical_json
 from mlops_cli.config.load import Project
+from mlops_cli.evaluation.evaluate import check_part
+from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
+from mlops_cli.training.base import Estimator, Part, Problem
+from mlops_cli.training.data import part_of, problem_of, read_events
 from mlops_cli.tuning import open_searcher
-from mlops_cli.tuning.base import BEST, TRIALS, Outcome, Params, Report, SearchPlan
+from mlops_cli.tuning.base import (
+    BEST,
+    TRIALS,
+    Best,
+    Objective,
+    Outcome,
+    Params,
+    Report,
+    Search,
+    SearchPlan,
+    Space,
+)
 from mlops_cli.tuning.spaces import ends, space_of
 from mlops_cli.tuning.summary import best_of, trials_csv
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mlops_cli.training.base import Estimator, Part, Problem
-    from mlops_cli.tuning.base import Best, Objective, Search, Space
 
 JOURNALS = "tune"  # under .mlops/
 
@@ -86,25 +95,22 @@ class _Work:
 
 
 def _read(project: Project) -> _Work:
-    data = load_adapter("mlops_cli.training.data")
-    events = data.read_events(project.root, project.config)
+    events = read_events(project.root, project.config)
     parts = events.split
-    problem = data.problem_of(project.config, events, events.features(parts.train))
-    judging = load_adapter("mlops_cli.evaluation.evaluate")
+    problem = problem_of(project.config, events, events.features(parts.train))
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
-        judging.check_part(problem.question, events.target[rows], name)
+        check_part(problem.question, events.target[rows], name)
     matrix = events.matrix(problem.features)
     return _Work(
         problem=problem,
         estimator=open_estimator(project.config.train.estimator, problem),
-        train=data.part_of(matrix, events.target, parts.train),
-        validation=data.part_of(matrix, events.target, parts.validation),
+        train=part_of(matrix, events.target, parts.train),
+        validation=part_of(matrix, events.target, parts.validation),
     )
 
 
 def _objective(work: _Work, rounds: int) -> Objective:
     trials = work.estimator.trials(work.train, work.validation)
-    metrics_of = load_adapter("mlops_cli.evaluation.metrics").metrics_of
 
     def objective(params: Params, report: Report) -> Outcome:
         tried = trials.run(params, rounds, report)
@@ -121,7 +127,7 @@ def _objective(work: _Work, rounds: int) -> Objective:
 
 def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
     config = project.config
-    metric = load_adapter("mlops_cli.evaluation.metrics").metric_of(config.task, config.metric)
+    metric = metric_of(config.task, config.metric)
     return SearchPlan(
         space=space,
         trials=config.tune.trials if space else 1,  # the same fit twice finds nothing
