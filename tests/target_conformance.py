@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlops_cli.errors import EnvironmentFault
+from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Release, Target
+from mlops_cli.targets.base import Release, Route, Target, whole
 
 
 def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict]:
@@ -37,13 +37,13 @@ class TargetConformance:
     def test_a_plan_says_what_deploy_would_do_and_does_nothing(
         self, target: Target, first: Release, second: Release
     ) -> None:
-        planned = target.plan(first)
+        planned = target.plan(whole(first))
         assert planned
         assert {change.action for change in planned} == {"create"}
         assert target.status() is None
-        found = target.deploy(first, progress=QUIET)
-        assert target.plan(first) == []
-        assert "update" in {change.action for change in target.plan(second)}
+        found = target.deploy(whole(first), progress=QUIET)
+        assert target.plan(whole(first)) == []
+        assert "update" in {change.action for change in target.plan(whole(second))}
         assert target.status() == found
 
     def test_what_is_rendered_names_the_version_and_spares_other_files(
@@ -52,12 +52,12 @@ class TargetConformance:
         folder = tmp_path / "rendered"
         folder.mkdir()
         (folder / "mine.txt").write_text("kept")
-        files = target.render(first, folder)
+        files = target.render(whole(first), folder)
         assert files
         assert all(file.is_relative_to(folder) for file in files)
         assert any(first.version in file.read_text() for file in files)
         before = {file: file.read_bytes() for file in files}
-        assert target.render(first, folder) == files
+        assert target.render(whole(first), folder) == files
         assert {file: file.read_bytes() for file in files} == before
         assert {*folder.rglob("*.*")} == {*files, folder / "mine.txt"}
         assert target.status() is None
@@ -65,7 +65,7 @@ class TargetConformance:
     def test_logs_are_the_service_s_own_and_following_ends_with_it(
         self, target: Target, first: Release
     ) -> None:
-        target.deploy(first, progress=QUIET)
+        target.deploy(whole(first), progress=QUIET)
         said = list(target.logs())
         assert said
         assert not [line for line in said if line.endswith(("\n", "\r"))]
@@ -78,7 +78,7 @@ class TargetConformance:
     def test_what_was_deployed_answers_with_its_digest(
         self, target: Target, first: Release
     ) -> None:
-        found = target.deploy(first, progress=QUIET)
+        found = target.deploy(whole(first), progress=QUIET)
         assert found == target.status()
         assert found.healthy
         assert found.digest == first.digest
@@ -90,14 +90,22 @@ class TargetConformance:
             get(found.url)
         assert target.stop() is False
 
+    def test_what_cannot_be_divided_is_refused_and_changes_nothing(
+        self, target: Target, first: Release, second: Release
+    ) -> None:
+        both = (Route(first, 95), Route(second, 5))
+        with pytest.raises(UsageError, match=f"{first.version}, {second.version}"):
+            target.deploy(both, progress=QUIET)
+        assert target.status() is None
+
     def test_deploying_again_replaces_and_a_failed_deploy_does_not(
         self, target: Target, first: Release, second: Release, broken: Release
     ) -> None:
-        target.deploy(first, progress=QUIET)
-        replaced = target.deploy(second, progress=QUIET)
+        target.deploy(whole(first), progress=QUIET)
+        replaced = target.deploy(whole(second), progress=QUIET)
         assert get(replaced.url)[1]["digest"] == second.digest
         with pytest.raises(EnvironmentFault, match=r"row 4 of /.*golden.jsonl"):
-            target.deploy(broken, progress=QUIET)
+            target.deploy(whole(broken), progress=QUIET)
         assert get(replaced.url)[1]["digest"] == second.digest
         found = target.status()
         assert found is not None
@@ -105,6 +113,6 @@ class TargetConformance:
 
     def test_a_failed_first_deploy_leaves_nothing(self, target: Target, broken: Release) -> None:
         with pytest.raises(EnvironmentFault, match=r"row 4 of /.*golden.jsonl"):
-            target.deploy(broken, progress=QUIET)
+            target.deploy(whole(broken), progress=QUIET)
         assert target.status() is None
         assert target.stop() is False

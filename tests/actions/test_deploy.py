@@ -111,18 +111,23 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
         deploy(project, port=taken.getsockname()[1])
     assert answers(result.url) == digest
 
+    moved = deploy(project, port=free_port())
+    assert moved.url != result.url
     newer = crown(project, "newer", 260)
-    assert deploy(project).digest == newer == answers(result.url)
+    assert plan(project).changes[0].detail.startswith(f"at {moved.url}, in place of")
+    assert deploy(project).digest == newer == answers(moved.url)  # where it was moved to
     stopped = deploy(project, stop=True)
     assert (stopped.stopped, stopped.url) == (True, None)
     with pytest.raises(ConnectionError):
-        answers(result.url)
+        answers(moved.url)
+    assert f":{port}" in plan(project).changes[0].detail
 
     lines = history(project)
     found = [(x["action"], x["outcome"], x["digest"]) for x in lines]
     assert found == [
         ("deploy", "done", digest),
         ("deploy", "failed", digest),
+        ("deploy", "done", digest),
         ("deploy", "done", newer),
         ("stop", "done", newer),
     ]

@@ -20,7 +20,7 @@ from mlops_cli.config.model import DockerConfig
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Release
+from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec
 from mlops_cli.targets.docker.target import DockerTarget
 from target_conformance import TargetConformance, get
@@ -80,7 +80,7 @@ class TestDockerTarget(TargetConformance):
 
 
 def test_the_container_has_limits_and_no_rights(target: DockerTarget, first: Release) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     (found,) = json.loads(docker("inspect", f"mlops-{PROJECT}"))
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"]
@@ -100,7 +100,7 @@ def test_the_container_has_limits_and_no_rights(target: DockerTarget, first: Rel
 
 
 def test_a_server_that_dies_comes_back_by_itself(target: DockerTarget, first: Release) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     (found,) = json.loads(docker("inspect", f"mlops-{PROJECT}"))
     subprocess.run(["kill", "-9", str(found["State"]["Pid"])], check=True)
     end = time.monotonic() + 120
@@ -113,7 +113,7 @@ def test_a_server_that_dies_comes_back_by_itself(target: DockerTarget, first: Re
 def test_a_port_in_use_is_named_and_changes_nothing(
     target: DockerTarget, project: Path, first: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(EnvironmentFault, match="port is in use") as refused:
@@ -126,38 +126,38 @@ def test_a_port_in_use_is_named_and_changes_nothing(
 def test_another_port_and_other_limits_are_changes(
     target: DockerTarget, project: Path, first: Release, another_port: int
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     other = made(project, another_port, memory="512m", restart="on-failure")
-    (change,) = other.plan(first)
+    (change,) = other.plan(whole(first))
     assert (change.action, change.kind, change.name) == ("update", "container", f"mlops-{PROJECT}")
     assert "512m" in change.detail
-    assert other.deploy(first, progress=QUIET).url.endswith(f":{another_port}")
-    assert other.plan(first) == []
+    assert other.deploy(whole(first), progress=QUIET).url.endswith(f":{another_port}")
+    assert other.plan(whole(first)) == []
     assert containers() == [f"mlops-{PROJECT}"]
     assert target.status() == other.status(), "a project has one container, whoever asks"
 
 
 def test_deploying_what_runs_already_changes_nothing(target: DockerTarget, first: Release) -> None:
-    found = target.deploy(first, progress=QUIET)
-    assert target.deploy(first, progress=QUIET) == found, "not even its start"
+    found = target.deploy(whole(first), progress=QUIET)
+    assert target.deploy(whole(first), progress=QUIET) == found, "not even its start"
 
 
 def test_a_server_that_stands_still_for_a_moment_is_not_replaced(
     target: DockerTarget, first: Release
 ) -> None:
-    found = target.deploy(first, progress=QUIET)
+    found = target.deploy(whole(first), progress=QUIET)
     docker("kill", "--signal", "STOP", f"mlops-{PROJECT}")
     command = ("kill", "--signal", "CONT", f"mlops-{PROJECT}")
     goes_on = threading.Timer(6, docker, command)  # longer than one look takes
     goes_on.start()
-    assert target.deploy(first, progress=QUIET) == found, "not even its start"
+    assert target.deploy(whole(first), progress=QUIET) == found, "not even its start"
     goes_on.join()
 
 
 def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
     target: DockerTarget, project: Path, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     port = int(url.rpartition(":")[2])
 
     class Interrupted:
@@ -179,7 +179,7 @@ def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
 def test_an_interrupt_while_the_old_one_ends_brings_it_back(
     target: DockerTarget, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     docker("kill", "--signal", "STOP", f"mlops-{PROJECT}")  # so that it does not end by itself
     container = docker("inspect", "--format", "{{.Id}}", f"mlops-{PROJECT}").strip()
     main = threading.get_ident()
@@ -212,7 +212,7 @@ def test_an_interrupt_while_the_old_one_ends_brings_it_back(
         watching = Watching()
         try:
             with pytest.raises(KeyboardInterrupt):
-                target.deploy(second, progress=watching)
+                target.deploy(whole(second), progress=watching)
         finally:
             events.kill()
             watcher.join()
@@ -223,10 +223,10 @@ def test_an_interrupt_while_the_old_one_ends_brings_it_back(
 
 
 def test_what_a_killed_deploy_left_is_found_and_swept(target: DockerTarget, first: Release) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     docker("rename", f"mlops-{PROJECT}", f"mlops-{PROJECT}.next")
     assert target.status() is not None
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     assert containers() == [f"mlops-{PROJECT}"]
 
 
@@ -247,7 +247,7 @@ def test_a_container_that_is_not_ours_is_left_alone(
 def test_the_gap_of_a_replacement_is_one_start(
     target: DockerTarget, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     second.image.build(progress=QUIET)
     versions: list[str] = []
     over = threading.Event()
@@ -262,7 +262,7 @@ def test_the_gap_of_a_replacement_is_one_start(
 
     thread = threading.Thread(target=ask)
     thread.start()
-    target.deploy(second, progress=QUIET)
+    target.deploy(whole(second), progress=QUIET)
     until = time.monotonic() + 120
     while versions[-1] != second.version and time.monotonic() < until:
         time.sleep(0.02)
@@ -278,7 +278,7 @@ def test_no_engine_is_said_so(
 ) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-        for action in (target.status, target.stop, target.logs, lambda: target.plan(first)):
+        for action in (target.status, target.stop, target.logs, lambda: target.plan(whole(first))):
             with pytest.raises(EnvironmentFault, match="no Docker engine answers") as refused:
                 action()
             assert "DOCKER_HOST" in (refused.value.hint or "")
@@ -289,7 +289,7 @@ def test_no_engine_is_said_so(
 def test_the_compose_file_is_what_compose_understands(
     target: DockerTarget, first: Release, tmp_path: Path
 ) -> None:
-    (file,) = target.render(first, tmp_path)
+    (file,) = target.render(whole(first), tmp_path)
     text = file.read_text()
     assert f'image: "{first.image.name}"' in text
     assert "read_only: true" in text

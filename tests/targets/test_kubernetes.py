@@ -16,7 +16,7 @@ from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Release
+from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
 from target_conformance import TargetConformance, get
@@ -102,7 +102,7 @@ def names(namespace: str) -> set[str]:
 
 def failed(target: KubernetesTarget, release: Release) -> ClusterFault:
     with pytest.raises(ClusterFault) as caught:
-        target.deploy(release, progress=QUIET)
+        target.deploy(whole(release), progress=QUIET)
     assert caught.value.exit_code == 8
     return caught.value
 
@@ -110,9 +110,9 @@ def failed(target: KubernetesTarget, release: Release) -> ClusterFault:
 def test_a_change_of_version_loses_no_request(
     target: KubernetesTarget, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     with Load(url) as load:
-        target.deploy(second, progress=QUIET)
+        target.deploy(whole(second), progress=QUIET)
     assert set(load.answers) == {first.version, second.version}
     for _ in range(20):
         assert get(url)[1]["digest"] == second.digest
@@ -120,7 +120,7 @@ def test_a_change_of_version_loses_no_request(
 
 def test_what_is_there_is_what_restricted_asks_and_no_more(namespace: str, first: Release) -> None:
     target = made(namespace, replicas={"min": 1, "max": 2}, service={"type": "ClusterIP"})
-    found = target.deploy(first, progress=QUIET)
+    found = target.deploy(whole(first), progress=QUIET)
     assert found.url == f"http://{PROJECT}.{namespace}.svc"
     kinds = {name.partition("/")[0].partition(".")[0] for name in names(namespace)}
     assert kinds == {"deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget",
@@ -135,7 +135,7 @@ def test_what_is_there_is_what_restricted_asks_and_no_more(namespace: str, first
 def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
     target: KubernetesTarget, namespace: str, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     before = names(namespace)
     absent = made(namespace, image="127.0.0.1:9/absent:1", timeout="20s")
     fault = failed(absent, second)
@@ -143,7 +143,7 @@ def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
     assert "ImagePull" in fault.message or "ErrImage" in fault.message
     assert f"{first.version} answers on" in fault.message
     assert get(url)[1]["digest"] == first.digest
-    assert target.plan(first) == []
+    assert target.plan(whole(first)) == []
     now = names(namespace)
     assert {n for n in now if "replicaset" not in n} == {n for n in before if "replicaset" not in n}
 
@@ -151,7 +151,7 @@ def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
 def test_a_server_that_crashes_is_told_with_its_last_lines(
     target: KubernetesTarget, namespace: str, first: Release, second: Release
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     fault = failed(made(namespace, image=first.image.name), second)
     assert fault.kind == "kubernetes-crash"
     assert f"holds {first.version}, and {second.version} was asked for" in fault.message
@@ -171,11 +171,11 @@ def test_an_interrupt_leaves_the_old_version(
         def say(self, message: str) -> None:
             """Nothing."""
 
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     with pytest.raises(KeyboardInterrupt):
-        target.deploy(second, progress=Interrupts())
+        target.deploy(whole(second), progress=Interrupts())
     assert get(url)[1]["digest"] == first.digest
-    assert target.plan(first) == []
+    assert target.plan(whole(first)) == []
 
 
 def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
@@ -188,7 +188,7 @@ def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
 
         def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
             if "are ready" in message:
-                self.url = target.deploy(second, progress=QUIET).url
+                self.url = target.deploy(whole(second), progress=QUIET).url
 
         def say(self, message: str) -> None:
             """Nothing."""
@@ -198,7 +198,7 @@ def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
         made(namespace, image="127.0.0.1:9/absent:1").deploy(first, progress=meanwhile)
     assert caught.value.kind == "kubernetes-replaced"
     assert get(meanwhile.url)[1]["digest"] == second.digest
-    assert target.plan(second) == []
+    assert target.plan(whole(second)) == []
 
 
 def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> None:
@@ -224,7 +224,7 @@ def test_a_namespace_that_is_not_there_is_named(first: Release) -> None:
     assert nowhere.status() is None
     assert failed(nowhere, first).kind == "kubernetes-namespace"
     with pytest.raises(ClusterFault, match="mlops-test-nowhere"):
-        nowhere.plan(first)
+        nowhere.plan(whole(first))
 
 
 def test_a_node_port_in_use_is_named_and_changes_nothing(
@@ -255,7 +255,7 @@ def test_somebody_elses_objects_are_neither_taken_nor_pruned(
     kubectl("delete", "service", PROJECT, namespace=namespace)
     kubectl("create", "configmap", "theirs", namespace=namespace)
     kubectl("create", "service", "clusterip", "theirs", "--tcp=80", namespace=namespace)
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     target.stop()
     left = kubectl("get", "service,configmap", "-o", "name", namespace=namespace)
     assert "service/theirs" in left
@@ -264,14 +264,14 @@ def test_somebody_elses_objects_are_neither_taken_nor_pruned(
 
 def test_what_the_new_spec_has_no_more_is_pruned(namespace: str, first: Release) -> None:
     scaling = made(namespace, replicas={"min": 1, "max": 2})
-    scaling.deploy(first, progress=QUIET)
+    scaling.deploy(whole(first), progress=QUIET)
     assert any("autoscaler" in name for name in names(namespace))
     fixed = made(namespace)
-    planned = {(c.action, c.kind) for c in fixed.plan(first)}
+    planned = {(c.action, c.kind) for c in fixed.plan(whole(first))}
     assert ("delete", "HorizontalPodAutoscaler") in planned
-    fixed.deploy(first, progress=QUIET)
+    fixed.deploy(whole(first), progress=QUIET)
     assert not any("autoscaler" in name for name in names(namespace))
-    assert fixed.plan(first) == []
+    assert fixed.plan(whole(first)) == []
     fixed.stop()
 
 
@@ -279,10 +279,10 @@ def test_the_number_of_pods_is_the_autoscalers(
     namespace: str, first: Release, second: Release
 ) -> None:
     scaling = made(namespace, replicas={"min": 1, "max": 3})
-    scaling.deploy(first, progress=QUIET)
+    scaling.deploy(whole(first), progress=QUIET)
     kubectl("scale", f"deploy/{PROJECT}", "--replicas=2", namespace=namespace)
-    assert scaling.plan(first) == []
-    scaling.deploy(second, progress=QUIET)
+    assert scaling.plan(whole(first)) == []
+    scaling.deploy(whole(second), progress=QUIET)
     found = json.loads(
         kubectl(
             "get", "deploy", PROJECT, "-o", "json", "--show-managed-fields", namespace=namespace
@@ -292,18 +292,18 @@ def test_the_number_of_pods_is_the_autoscalers(
     owners = [e["manager"] for e in fields if "f:replicas" in e["fieldsV1"].get("f:spec", {})]
     assert "mlops" not in owners
     assert "mlops" in [e["manager"] for e in fields]  # or it would own nothing at all
-    assert scaling.plan(second) == []
+    assert scaling.plan(whole(second)) == []
     scaling.stop()
 
 
 def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
     target: KubernetesTarget, namespace: str, first: Release
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     kubectl("set", "env", f"deploy/{PROJECT}", "MLOPS_DIGEST=x", "TZ=UTC", namespace=namespace)
-    assert [(c.action, c.kind) for c in target.plan(first)] == [("update", "Deployment")]
-    target.deploy(first, progress=QUIET)
-    assert target.plan(first) == []
+    assert [(c.action, c.kind) for c in target.plan(whole(first))] == [("update", "Deployment")]
+    target.deploy(whole(first), progress=QUIET)
+    assert target.plan(whole(first)) == []
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": PROJECT}}
     service |= {"spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 9}]}}
     options = ["--server-side", "--force-conflicts", "--field-manager=argocd", "-f", "-"]
@@ -348,8 +348,8 @@ def test_the_role_of_the_page_is_all_that_it_needs(
     kubectl("apply", "-f", "-", admin, given=role)
     who = ["--role=mlops-deploy", f"--serviceaccount={namespace}:joe", admin]
     kubectl("create", "rolebinding", "joe", *who, namespace=namespace)
-    assert {c.action for c in target.plan(first)} == {"create"}
-    target.deploy(first, progress=QUIET)
+    assert {c.action for c in target.plan(whole(first))} == {"create"}
+    target.deploy(whole(first), progress=QUIET)
     assert failed(made(namespace, image=first.image.name), second).kind == "kubernetes-crash"
     assert target.status() is not None
     assert any(first.version in line for line in target.logs())
@@ -359,7 +359,7 @@ def test_the_role_of_the_page_is_all_that_it_needs(
 def test_the_server_accepts_all_that_is_rendered(
     target: KubernetesTarget, namespace: str, first: Release, tmp_path: Path
 ) -> None:
-    target.render(first, tmp_path)
+    target.render(whole(first), tmp_path)
     built = subprocess.run(
         ["kubectl", "kustomize", tmp_path], capture_output=True, encoding="utf-8", check=True
     )

@@ -14,7 +14,7 @@ import pytest
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Deployment, Release
+from mlops_cli.targets.base import Deployment, Release, whole
 from mlops_cli.targets.kubernetes.delivery import command, deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault, fault_of
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -293,9 +293,9 @@ def test_a_load_that_fails_is_told_with_what_it_said() -> None:
 def test_without_a_way_for_the_image_nothing_begins(first: Release, tmp_path: Path) -> None:
     target = KubernetesTarget("delays", KubernetesConfig())
     for ask in (
-        lambda: target.deploy(first, progress=QUIET),
-        lambda: target.plan(first),
-        lambda: target.render(first, tmp_path / "out"),
+        lambda: target.deploy(whole(first), progress=QUIET),
+        lambda: target.plan(whole(first)),
+        lambda: target.render(whole(first), tmp_path / "out"),
     ):
         with pytest.raises(UsageError, match="no way for the image") as caught:
             ask()
@@ -309,7 +309,7 @@ def test_rendering_asks_no_cluster(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     target = KubernetesTarget("delays", KubernetesConfig(image="delays:1"))
-    files = target.render(first, tmp_path / "out")
+    files = target.render(whole(first), tmp_path / "out")
     monkeypatch.undo()
     assert len(files) == 7
     built = subprocess.run(

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -21,7 +22,8 @@ import pytest
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Release
+from mlops_cli.targets.base import Release, whole
+from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
 from mlops_cli.targets.local.supervisor import backoff
 from mlops_cli.targets.local.target import LocalTarget
 from servers import ask
@@ -68,7 +70,7 @@ def asked(url: str, path: str) -> list[tuple[http.client.HTTPResponse, bytes]]:
 def test_a_killed_server_answers_again_and_connections_wait(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     supervisor = pid_of(project, "supervisor")
     for _ in range(2):
         os.kill(pid_of(project, "mlops_cli.serving"), signal.SIGKILL)
@@ -80,7 +82,7 @@ def test_a_killed_server_answers_again_and_connections_wait(
 def test_a_killed_supervisor_leaves_no_orphan(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     os.kill(pid_of(project, "supervisor"), signal.SIGKILL)
     until(lambda: not processes(project))
     assert target.status() is None
@@ -88,13 +90,13 @@ def test_a_killed_supervisor_leaves_no_orphan(
     with pytest.raises(EnvironmentFault, match="nothing of this project runs") as nothing:
         target.logs()
     assert nothing.value.hint == "mlops deploy; what ran last wrote .mlops/local/server.log"
-    assert target.deploy(first, progress=QUIET).url == url
+    assert target.deploy(whole(first), progress=QUIET).url == url
 
 
 def test_a_change_of_version_under_load_fails_no_request(
     target: LocalTarget, project: Path, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     seen: list[str] = []
     failed: list[Exception] = []
     over = threading.Event()
@@ -111,7 +113,7 @@ def test_a_change_of_version_under_load_fails_no_request(
     for thread in threads:
         thread.start()
     for bundle in (second, first, second):
-        target.deploy(bundle, progress=QUIET)
+        target.deploy(whole(bundle), progress=QUIET)
     over.set()
     for thread in threads:
         thread.join()
@@ -121,12 +123,12 @@ def test_a_change_of_version_under_load_fails_no_request(
 
 
 def test_a_port_in_use_changes_nothing(target: LocalTarget, project: Path, first: Release) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         other = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=port)
         with pytest.raises(EnvironmentFault, match=f"port {port}.*in use") as refused:
-            other.deploy(first, progress=QUIET)
+            other.deploy(whole(first), progress=QUIET)
     assert "--port" in (refused.value.hint or "")
     assert get(url)[1]["digest"] == first.digest
 
@@ -134,9 +136,9 @@ def test_a_port_in_use_changes_nothing(target: LocalTarget, project: Path, first
 def test_another_port_moves_the_deployment(
     target: LocalTarget, project: Path, first: Release, second: Release, another_port: int
 ) -> None:
-    old = target.deploy(first, progress=QUIET).url
+    old = target.deploy(whole(first), progress=QUIET).url
     other = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=another_port)
-    found = other.deploy(second, progress=QUIET)
+    found = other.deploy(whole(second), progress=QUIET)
     assert found.url.endswith(f":{another_port}")
     assert target.status() == found, "a project has one local deployment, whoever asks"
 
@@ -153,7 +155,7 @@ def test_another_port_moves_the_deployment(
 def test_moves_there_and_back_and_the_end_fail_no_request_under_load(
     target: LocalTarget, project: Path, first: Release, another_port: int
 ) -> None:
-    here = target.deploy(first, progress=QUIET).url
+    here = target.deploy(whole(first), progress=QUIET).url
     other = LocalTarget(project / ".mlops/local", host="127.0.0.1", port=another_port)
     answered: list[int] = []
     failed: list[Exception] = []
@@ -175,9 +177,11 @@ def test_moves_there_and_back_and_the_end_fail_no_request_under_load(
         return threads
 
     threads = start(here)
-    there = other.deploy(first, progress=QUIET).url
+    there = other.deploy(whole(first), progress=QUIET).url
     threads += start(there)
-    assert target.deploy(first, progress=QUIET).url == here  # although its server still drains
+    assert (
+        target.deploy(whole(first), progress=QUIET).url == here
+    )  # although its server still drains
     threads += start(here)
     assert target.stop() is True
     over.set()
@@ -190,7 +194,7 @@ def test_moves_there_and_back_and_the_end_fail_no_request_under_load(
 def test_a_renamed_project_is_still_ours_and_a_copied_one_never_was(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
     copied, renamed = project.with_name("copied"), project.with_name("renamed")
     shutil.copytree(project, copied)
     copy = LocalTarget(copied / ".mlops/local", host="127.0.0.1", port=1)
@@ -208,7 +212,7 @@ def test_a_renamed_project_is_still_ours_and_a_copied_one_never_was(
 def test_a_deleted_project_ends_what_it_started(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     shutil.rmtree(project / ".mlops")
     until(lambda: not processes(project))
 
@@ -216,7 +220,7 @@ def test_a_deleted_project_ends_what_it_started(
 def test_the_stale_lock_of_a_dead_supervisor_kills_no_stranger(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     target.stop()
     with subprocess.Popen(["sleep", "60"]) as stranger:
         (project / ".mlops/local/supervisor.lock").write_text(f"{stranger.pid}\n")
@@ -229,7 +233,7 @@ def test_the_stale_lock_of_a_dead_supervisor_kills_no_stranger(
 def test_a_server_that_cannot_start_again_is_unhealthy_and_can_be_stopped(
     target: LocalTarget, project: Path, first: Release
 ) -> None:
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     shutil.move(first.bundle.path, project / "elsewhere")
     os.kill(pid_of(project, "mlops_cli.serving"), signal.SIGKILL)
     found = target.status()
@@ -243,7 +247,7 @@ def test_a_server_that_cannot_start_again_is_unhealthy_and_can_be_stopped(
 def test_an_interrupted_deploy_leaves_the_old_one_alone(
     target: LocalTarget, project: Path, first: Release, second: Release
 ) -> None:
-    url = target.deploy(first, progress=QUIET).url
+    url = target.deploy(whole(first), progress=QUIET).url
 
     class Interrupted:
         def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
@@ -253,10 +257,10 @@ def test_an_interrupted_deploy_leaves_the_old_one_alone(
             raise AssertionError(message)
 
     with pytest.raises(KeyboardInterrupt):
-        target.deploy(second, progress=Interrupted())
+        target.deploy(whole(second), progress=Interrupted())
     until(lambda: len(processes(project)) == 2)
     assert get(url)[1]["digest"] == first.digest
-    assert target.deploy(second, progress=QUIET).digest == second.digest
+    assert target.deploy(whole(second), progress=QUIET).digest == second.digest
 
 
 def test_the_server_gets_no_secret_and_no_time_zone(
@@ -264,7 +268,7 @@ def test_the_server_gets_no_secret_and_no_time_zone(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    target.deploy(first, progress=QUIET)
+    target.deploy(whole(first), progress=QUIET)
     for pid in processes(project):
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         assert not [e for e in environment if b"very-secret" in e]
@@ -276,9 +280,8 @@ def test_a_very_long_path_works(tmp_path: Path, first: Release, free_port: int) 
     shutil.copytree(first.bundle.path, deep / ".mlops/bundles/first")
     target = LocalTarget(deep / ".mlops/local", host="127.0.0.1", port=free_port)
     try:
-        found = target.deploy(
-            Release(open_bundle(deep / ".mlops/bundles/first"), first.image), progress=QUIET
-        )
+        release = Release(open_bundle(deep / ".mlops/bundles/first"), first.image)
+        found = target.deploy(whole(release), progress=QUIET)
         assert get(found.url)[0] == 200
     finally:
         assert target.stop() is True
@@ -293,7 +296,7 @@ def test_one_command_at_a_time(target: LocalTarget, first: Release) -> None:
         def say(self, message: str) -> None:
             raise AssertionError(message)
 
-    assert target.deploy(first, progress=Meanwhile()).healthy
+    assert target.deploy(whole(first), progress=Meanwhile()).healthy
 
 
 def test_restarts_begin_at_once_grow_and_stay_bounded() -> None:
@@ -309,7 +312,7 @@ def test_the_unit_runs_the_server_and_no_name_can_break_it(
     folder = tmp_path / 'it is 100% "odd" $HOME'
     shutil.copytree(first.bundle.path, folder)
     odd = Release(open_bundle(folder), first.image)
-    (unit,) = target.render(odd, tmp_path / "rendered")
+    (unit,) = target.render(whole(odd), tmp_path / "rendered")
     assert unit.name == f"{first.bundle.manifest.project}.service"
     command = next(x for x in unit.read_text().splitlines() if x.startswith("ExecStart="))
     assert '100%% \\"odd\\" $$HOME"' in command
@@ -318,3 +321,37 @@ def test_the_unit_runs_the_server_and_no_name_can_break_it(
             [checker, "verify", "--man=no", unit], capture_output=True, text=True
         )
         assert unit.name not in found.stderr, found.stderr
+
+
+def test_a_full_disk_ends_nothing_and_what_died_comes_back(
+    target: LocalTarget, project: Path, first: Release, second: Release
+) -> None:
+    url = target.deploy(whole(first), progress=QUIET).url
+    supervisor = pid_of(project, "supervisor")
+    _, most = resource.prlimit(supervisor, resource.RLIMIT_FSIZE)
+    resource.prlimit(supervisor, resource.RLIMIT_FSIZE, (0, most))  # of its children, too
+    for _ in range(2):
+        os.kill(pid_of(project, "mlops_cli.serving"), signal.SIGKILL)
+        assert get(url, timeout=30)[1]["digest"] == first.digest
+    assert pid_of(project, "supervisor") == supervisor
+    asked = threading.Thread(target=lambda: target.deploy(whole(second), progress=QUIET))
+    asked.start()
+    until(lambda: get(url)[1]["digest"] == second.digest)
+    assert asked.is_alive(), "the outcome could not be written"
+    resource.prlimit(supervisor, resource.RLIMIT_FSIZE, (most, most))
+    asked.join(10)
+    assert not asked.is_alive(), "there is room, and nobody is told"
+
+
+def test_a_log_is_cut_and_who_follows_it_reads_on(
+    target: LocalTarget, project: Path, first: Release
+) -> None:
+    target.deploy(whole(first), progress=QUIET)
+    log = project / ".mlops/local" / LOG
+    following = target.logs(follow=True)
+    assert next(following)
+    os.truncate(log, LIMIT + 1)  # sparse: no byte is written
+    until(lambda: log.stat().st_size == 0)
+    assert log.with_name(KEPT).stat().st_size == LIMIT + 1
+    os.kill(pid_of(project, "mlops_cli.serving"), signal.SIGKILL)
+    assert "is gone: signal 9" in next(line for line in following if "signal" in line)

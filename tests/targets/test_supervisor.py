@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.targets.local import worker as worker_module
 from mlops_cli.targets.local.control import Channel, Wanted
 from mlops_cli.targets.local.supervisor import Supervisor
 from mlops_cli.targets.local.worker import Worker
@@ -84,3 +85,20 @@ def test_a_withdrawn_candidate_answers_whom_it_has_accepted(
         serving.process.send_signal(signal.SIGCONT)
     assert supervisor._serving is serving
     steps(supervisor, candidate.exited)
+
+
+def test_a_worker_that_stands_still_is_replaced(
+    supervisor: Supervisor, made: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "SILENCE_LIMIT", 3.0)
+    serving = start(supervisor, made / "first", free_port)
+    steps(supervisor, lambda: supervisor._serving is serving)
+    end = time.monotonic() + 4
+    steps(supervisor, lambda: time.monotonic() > end)
+    assert supervisor._serving is serving, "one that works was given up"
+    stand_still(serving)
+    steps(supervisor, lambda: supervisor._serving is not serving and supervisor._serving.ready)
+    client = http.client.HTTPConnection("127.0.0.1", free_port, timeout=60)
+    client.request("GET", "/readyz")
+    assert client.getresponse().status == http.HTTPStatus.OK
+    client.close()

@@ -13,7 +13,7 @@ from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, Release, Target
+from mlops_cli.targets.base import Change, Release, Target, whole
 from mlops_cli.tracking import open_tracking
 
 
@@ -63,7 +63,8 @@ def deploy(
 ) -> DeployResult:
     """Deploy the champion's bundle to `target` and return when it answers, healthy.
 
-    `target` and `port` default to the configuration's. `expect` is the version, or the start of
+    `target` defaults to the configuration's, `port` to the running deployment's and then to the
+    configuration's. `expect` is the version, or the start of
     the digest, that the champion must have. The attempt is recorded in
     `deployments/history.jsonl`, whatever comes of it. Raises `UsageError` where there is no
     champion or another one, `EnvironmentFault` with the target's reason where the target fails;
@@ -73,12 +74,14 @@ def deploy(
     if stop:
         return _stop(project, place, name)
     release = _champion(project, expect)
+    if port is None:
+        place = _where_it_runs(project, place, name)
     progress.say(f"deploying {release.version} to {name}")
     history = load_adapter("mlops_cli.audit.history")
     attempt = partial(history.Event, "deploy", name, digest=release.digest)
     event = attempt("interrupted", reason="interrupted before its outcome was known")
     try:
-        found = place.deploy(release, progress=progress)
+        found = place.deploy(whole(release), progress=progress)
         event = attempt("done", url=found.url)
     except MlopsError as e:
         event = attempt("failed", reason=e.message)
@@ -101,7 +104,9 @@ def plan(
     """
     name, place = _place(project, target, port)
     release = _champion(project, expect)
-    return PlanResult(name, release.digest, release.version, tuple(place.plan(release)))
+    if port is None:
+        place = _where_it_runs(project, place, name)
+    return PlanResult(name, release.digest, release.version, tuple(place.plan(whole(release))))
 
 
 def render(
@@ -118,13 +123,20 @@ def render(
     """
     name, place = _place(project, target, port)
     release = _champion(project, expect)
-    files = tuple(str(file) for file in place.render(release, folder))
+    files = tuple(str(file) for file in place.render(whole(release), folder))
     return RenderResult(name, release.digest, release.version, str(folder), files)
 
 
 def _place(project: Project, target: str | None, port: int | None) -> tuple[str, Target]:
     name = target or project.config.deploy.target
     return name, open_target(name, project, port=port)
+
+
+def _where_it_runs(project: Project, place: Target, name: str) -> Target:
+    """The target with the port of what runs there, which nobody asked to change."""
+    running = place.status()
+    port = running.port if running else None
+    return open_target(name, project, port=port) if port else place
 
 
 def _champion(project: Project, expect: str | None) -> Release:

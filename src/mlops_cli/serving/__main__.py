@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli.errors import MlopsError
@@ -15,21 +16,27 @@ from mlops_cli.serving.server import Address, Ready, serve
 def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal; returns the process' exit code, 0 after a clean end."""
     options = _parser().parse_args(arguments)
+    if options.ready_fd is not None:
+        os.set_blocking(options.ready_fd, False)
     _end_on_sigterm_while_starting()
     _start_as_in_an_image()
 
     def on_ready(ready: Ready) -> None:
         _tell(options.ready_fd, "ready")
-        sys.stderr.write(f"{ready.model} {ready.digest[:12]} answers on {ready.url}\n")
+        _log(f"{ready.model} {ready.digest[:12]} answers on {ready.url}")
+
+    async def on_second() -> None:
+        _write(options.ready_fd, b".")
 
     try:
         address = Address(options.host, options.port, options.fd)
-        serve(options.bundle, address, on_ready, digest=os.environ.get("MLOPS_DIGEST") or None)
+        digest = os.environ.get("MLOPS_DIGEST") or None
+        serve(options.bundle, address, on_ready, digest=digest, on_second=on_second)
     except MlopsError as e:
         _tell(options.ready_fd, f"failed: {e.message}")
-        sys.stderr.write(f"error: {e.message}\n")
+        _log(f"error: {e.message}")
         if e.hint:
-            sys.stderr.write(f"hint: {e.hint}\n")
+            _log(f"hint: {e.hint}")
         return e.exit_code
     return 0
 
@@ -56,14 +63,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one")
     parser.add_argument("--fd", type=int, help="an inherited listening socket")
-    parser.add_argument("--ready-fd", type=int, help='where to write "ready" or "failed: why"')
+    parser.add_argument(
+        "--ready-fd", type=int, help='where to write "ready" or "failed: why", then a dot a second'
+    )
     return parser
 
 
 def _tell(fd: int | None, line: str) -> None:
+    _write(fd, (line.replace("\n", " ")[:2000] + "\n").encode())
+
+
+def _log(line: str) -> None:
+    _write(sys.stderr.fileno(), f"{line}\n".encode(errors="replace"))
+
+
+def _write(fd: int | None, content: bytes) -> None:
+    """Write; a full disk, or nobody who reads, ends no server."""
     if fd is not None:
-        os.write(fd, (line.replace("\n", " ")[:2000] + "\n").encode())
-        os.close(fd)
+        with suppress(OSError):
+            os.write(fd, content)
 
 
 if __name__ == "__main__":

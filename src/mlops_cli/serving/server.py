@@ -9,7 +9,7 @@ import math
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,18 @@ class Ready:
 
 
 def serve(
-    path: Path, address: Address, on_ready: Callable[[Ready], None], *, digest: str | None = None
+    path: Path,
+    address: Address,
+    on_ready: Callable[[Ready], None],
+    *,
+    digest: str | None = None,
+    on_second: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve the bundle in the folder `path` until one of `SIGNALS`.
 
     A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. `on_ready` is called when
-    golden rows were reproduced and the socket accepts. Raises `BundleError` for a bundle that is
+    golden rows were reproduced and the socket accepts, `on_second` every second from then on, as
+    long as the loop goes round. Raises `BundleError` for a bundle that is
     changed, has another digest than `digest`, does not fit this environment or does not reproduce
     its golden rows; `EnvironmentFault` where the port cannot be had.
     """
@@ -82,7 +88,7 @@ def serve(
         replay(bundle, model, encoder)
         app = App(bundle, model, encoder)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
-        server = Server(app, listener, shared=address.fd is not None)
+        server = Server(app, listener, shared=address.fd is not None, on_second=on_second)
         server.on_started = lambda: on_ready(ready)
         # What stands now stays: the collector need not walk it at every turn.
         gc.collect()
@@ -118,7 +124,14 @@ class Server(uvicorn.Server):
 
     on_started: Callable[[], None]
 
-    def __init__(self, app: App, listener: socket.socket, *, shared: bool) -> None:
+    def __init__(
+        self,
+        app: App,
+        listener: socket.socket,
+        *,
+        shared: bool,
+        on_second: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         config = uvicorn.Config(
             app,
             http=Protocol,
@@ -131,6 +144,8 @@ class Server(uvicorn.Server):
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
+            callback_notify=on_second,
+            timeout_notify=0,  # of uvicorn's own ticks, one a second
         )
         super().__init__(config)
         self._answering = app

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
 
 
@@ -55,6 +56,45 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A version, and the percentage of the traffic that it answers."""
+
+    release: Release
+    percent: float
+
+
+Routes = tuple[Route, ...]
+"""Whose percentages make 100; the version that stands for the deployment comes first."""
+
+
+def whole(release: Release) -> Routes:
+    """All traffic to one version."""
+    return (Route(release, 100.0),)
+
+
+def only(routes: Routes) -> Release:
+    """The one version of `routes`, for a target that cannot divide traffic.
+
+    Raises `UsageError` where there is another one.
+    """
+    if len(routes) == 1:
+        return routes[0].release
+    versions = ", ".join(route.release.version for route in routes)
+    raise UsageError(
+        f"this target cannot divide the traffic between versions ({versions})",
+        hint="deploy one of them",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A version by its digest (64 hex digits), and the percentage of the traffic it answers."""
+
+    digest: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One thing on the target that `deploy` would make otherwise.
 
@@ -73,7 +113,9 @@ class Deployment:
     """What runs on a target, as the target itself says it, not as we remember it.
 
     `digest` (64 hex digits) is the bundle that answers; where nothing answers it is the one that
-    should, and `healthy` is false. `url` has no slash at its end; `since` is in UTC.
+    should, and `healthy` is false. `url` has no slash at its end; `since` is in UTC. `port` is
+    the one that `deploy` was asked for or was given, None where a target has none to keep.
+    `shares` is how the traffic is divided: all of it to `digest` where it is empty.
     """
 
     target: str
@@ -81,30 +123,34 @@ class Deployment:
     url: str
     healthy: bool
     since: datetime
+    port: int | None = None
+    shares: tuple[Share, ...] = ()
 
 
 class Target(Protocol):
     """One place where one project's model can be deployed.
 
     Every method raises `EnvironmentFault` with the target's own reason where the target does not
-    do what was asked, in bounded time. At most one deployment of a project is on a target.
+    do what was asked, in bounded time. At most one deployment of a project is on a target; it may
+    hold several versions.
     """
 
-    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
-        """Bring `release` to the target, and return when it answers, healthy, with its digest.
+    def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
+        """Bring the versions of `routes` to the target, and return when they answer, healthy.
 
         Deploying again replaces what runs; how many requests that costs, each target says. When
         this raises, what answered before answers still, and nothing of the failed attempt is
-        left behind. The bundle's folder must stay as it is while it is deployed.
+        left behind. The bundles' folders must stay as they are while they are deployed. Raises
+        `UsageError` where the target cannot divide the traffic so.
         """
 
-    def plan(self, release: Release) -> list[Change]:
+    def plan(self, routes: Routes) -> list[Change]:
         """What `deploy` would change, as the target itself stands now; empty if nothing.
 
         It changes nothing and builds no image.
         """
 
-    def render(self, release: Release, folder: Path) -> list[Path]:
+    def render(self, routes: Routes, folder: Path) -> list[Path]:
         """Write what describes the deployment to `folder`; returns the files, in order.
 
         The files are for the target's own tools, without this package. The target is not asked,

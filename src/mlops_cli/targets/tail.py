@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ def tail(file: Path, *, follow: Callable[[], bool]) -> Iterator[str]:
         going_on = True
         while going_on:
             going_on = follow()  # asked before reading, so the last words are read
+            if log.tell() > os.fstat(log.fileno()).st_size:
+                log.seek(0)  # it was cut, and begins anew
             *lines, rest = (rest + log.read()).split(b"\n")
             yield from (_text(line) for line in lines)
             if going_on and not lines:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 def deploy_command(
     target: Annotated[str | None, typer.Option("--target", help="Default: deploy.target.")] = None,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Default: deploy.port.")
+        int | None,
+        typer.Option(
+            "--port", min=1, max=65535, help="Default: that of what runs, else deploy.port."
+        ),
     ] = None,
     only_plan: Annotated[
         bool, typer.Option("--plan", help="Say what would change, and change nothing.")

@@ -12,7 +12,7 @@ from mlops_cli import _docker
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.targets.base import Change, Deployment, Release
+from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker.container import DIGEST, DRAIN, MANAGED, PORT, PROJECT, SETTINGS, Spec
 from mlops_cli.targets.local.control import Channel
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
@@ -37,8 +37,9 @@ class DockerTarget:
         self._spec = spec
         self._turns = Channel(folder)  # for its lock: one command at a time
 
-    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+    def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Replace the container by one of `release`; see `Target.deploy`."""
+        release = only(routes)
         with self._turns.command():
             release.image.build(progress=progress)
             with _docker.engine(f"{release.version} is not deployed") as client:
@@ -54,8 +55,9 @@ class DockerTarget:
             )
         return found
 
-    def plan(self, release: Release) -> list[Change]:
+    def plan(self, routes: Routes) -> list[Change]:
         """Compare labels and settings; see `Target.plan`."""
+        release = only(routes)
         with _docker.engine("the engine cannot be asked") as client:
             old = self._current(client)
             if old is None:
@@ -64,8 +66,9 @@ class DockerTarget:
             different = self._differences(client, old, release)
         return [Change("update", "container", self._spec.name, d) for d in different]
 
-    def render(self, release: Release, folder: Path) -> list[Path]:
+    def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file for `docker compose`; see `Target.render`."""
+        release = only(routes)
         return [self._spec.write_compose(release, folder)]
 
     def status(self) -> Deployment | None:
@@ -84,6 +87,7 @@ class DockerTarget:
             url=url_of(host, port),
             healthy=digest is not None,
             since=since.replace(microsecond=0),
+            port=_bound(container)[1] or None,
         )
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:

@@ -12,7 +12,7 @@ from mlops_cli._adapters import load_adapter
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.config.load import Project
 from mlops_cli.progress import Progress
-from mlops_cli.targets.base import Change, Deployment, Release
+from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault
@@ -48,11 +48,12 @@ class KubernetesTarget:
         self._name = object_name(project)
         self._kubectl = Kubectl(config.context, config.namespace)
 
-    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+    def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Apply, wait for the rollout, prune; see `Target.deploy`. It costs no request.
 
         Where the version does not come up, what was applied before is applied again.
         """
+        release = only(routes)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
@@ -63,16 +64,18 @@ class KubernetesTarget:
         Rollout(kubectl, spec, live, wanted).carry_out(until=until, force=force, progress=progress)
         return self._confirmed(kubectl, release, progress)
 
-    def plan(self, release: Release) -> list[Change]:
+    def plan(self, routes: Routes) -> list[Change]:
         """The server's dry run against what is there; see `Target.plan`."""
+        release = only(routes)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
         made = self._kubectl.apply(wanted.values(), force=True, dry_run=True)
         return changes(live, {key_of(thing): thing for thing in made}, scales=spec.scales)
 
-    def render(self, release: Release, folder: Path) -> list[Path]:
+    def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file an object, and a kustomization; see `Target.render`."""
+        release = only(routes)
         return write_manifests(self._spec(release), folder)
 
     def status(self) -> Deployment | None:
@@ -87,6 +90,7 @@ class KubernetesTarget:
             url=service_url(self._kubectl, service) if service else "",
             healthy=seen.condition("Available").get("status") == "True",
             since=_since(seen),
+            port=self._port(service),
         )
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
@@ -116,6 +120,14 @@ class KubernetesTarget:
             limit=_STOP_LIMIT + 10,
         )
         return True
+
+    def _port(self, service: Object | None) -> int | None:
+        """The live Service's port, of the kind that `open_target` takes."""
+        if service is None or service["spec"]["type"] != self._config.service.type:
+            return None
+        port = service["spec"]["ports"][0]
+        by_node = service["spec"]["type"] == "NodePort"
+        return int(port["nodePort"] if by_node else port["port"])
 
     def _spec(self, release: Release) -> Spec:
         name = image_name(self._config, release.image)

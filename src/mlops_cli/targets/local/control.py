@@ -21,7 +21,6 @@ import msgspec
 from mlops_cli._files import replacing
 from mlops_cli.errors import EnvironmentFault
 
-LOG = "server.log"
 _LOCK = "supervisor.lock"
 _COMMAND_LOCK = "command.lock"
 _WANTED = "wanted.json"
@@ -131,7 +130,7 @@ class Channel:
         self.withdraw()
         return wanted
 
-    def say(self, state: State) -> None:
+    def publish(self, state: State) -> None:
         """Publish the supervisor's state."""
         with replacing(self.folder / _STATE) as file:
             file.write_bytes(msgspec.json.encode(state))

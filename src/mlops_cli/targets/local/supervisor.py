@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from mlops_cli.targets.local.control import Channel, State, Wanted
+from mlops_cli.targets.local.log import cut, log
 from mlops_cli.targets.local.worker import Worker, listen, start_worker
 
 _TICK = 0.5  # seconds after which limits and the folder are looked at, if nothing happens
@@ -43,15 +44,19 @@ class Supervisor:
         self._failures = 0
         self._restart_at: float | None = None
         self._asked = True
-        self._put_off: Wanted | None = None
+        self._deferred: Wanted | None = None
         self._ending = False
         self._since: str | None = None
+        self._unpublished: State | None = None
 
     def run(self) -> None:
         """Serve until told to end, or until there is nothing to serve."""
         wake = self._catch_signals()
         while True:
-            self._step()
+            try:
+                self._step()
+            except OSError as e:  # a disk or a table of files that is full ends nothing that serves
+                log(f"{e}")
             if not (self._serving or self._candidate or self._leaving):
                 return
             self._wait(wake)
@@ -64,33 +69,35 @@ class Supervisor:
         elif self._asked:
             self._asked = False
             self._begin(self._channel.take())
-        elif self._put_off:
-            self._begin(self._put_off)
+        elif self._deferred:
+            self._begin(self._deferred)
         if self._candidate:
-            self._judge(self._candidate)
+            self._check(self._candidate)
         if self._serving:
-            self._keep_up(self._serving)
-        self._see_off()
+            self._restart_if_dead(self._serving)
+        self._reap()
+        self._publish_state()
+        cut(self._channel.folder)
 
     def _begin(self, wanted: Wanted | None) -> None:
         self._drop_candidate()
-        self._put_off = None
+        self._deferred = None
         if wanted is None:
             return
         try:
             listener = self._listener_for(wanted)
         except OSError as e:
             if e.errno == errno.EADDRINUSE and self._is_leaving(wanted):
-                self._put_off = wanted
+                self._deferred = wanted
                 return
             where = f"port {wanted.port} on {wanted.host}"
-            self._say(wanted, f"{where} cannot be used: {e.strerror or e}", _PORT_HINT)
+            self._publish(wanted, f"{where} cannot be used: {e.strerror or e}", _PORT_HINT)
             return
         try:
             self._candidate = start_worker(wanted, listener)
         except OSError as e:
             self._release(listener)
-            self._say(wanted, f"the server cannot be started: {e}")
+            self._publish(wanted, f"the server cannot be started: {e}")
 
     def _listener_for(self, wanted: Wanted) -> socket.socket:
         if self._serving and _address(self._serving.wanted) == _address(wanted):
@@ -101,11 +108,11 @@ class Supervisor:
         """Whether a server that was moved away from there may not have closed the port yet."""
         return any(_address(worker.wanted) == _address(wanted) for worker in self._leaving)
 
-    def _judge(self, candidate: Worker) -> None:
+    def _check(self, candidate: Worker) -> None:
         reason = candidate.failure()
         if reason is not None:
             self._drop_candidate()
-            self._say(candidate.wanted, reason)
+            self._publish(candidate.wanted, reason)
         elif candidate.ready:
             self._promote(candidate)
 
@@ -114,8 +121,8 @@ class Supervisor:
         self._failures, self._restart_at = 0, None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
         if old:
-            self._dismiss(old, last=old.listener is not candidate.listener)
-        self._say(candidate.wanted)
+            self._retire(old, last=old.listener is not candidate.listener)
+        self._publish(candidate.wanted)
 
     def _drop_candidate(self) -> None:
         candidate, self._candidate = self._candidate, None
@@ -123,7 +130,7 @@ class Supervisor:
             return
         if candidate.failure() is None:  # it may answer somebody already
             shared = self._serving and self._serving.listener is candidate.listener
-            self._dismiss(candidate, last=not shared)
+            self._retire(candidate, last=not shared)
             return
         candidate.kill()
         candidate.close()
@@ -133,19 +140,27 @@ class Supervisor:
         if not (self._serving and self._serving.listener is listener):
             listener.close()
 
-    def _say(self, asked: Wanted, reason: str | None = None, hint: str | None = None) -> None:
+    def _publish(self, asked: Wanted, reason: str | None = None, hint: str | None = None) -> None:
         serving = self._serving.wanted if self._serving else None
-        with suppress(OSError):  # a full disk must not end what serves
-            self._channel.say(State(asked.request, serving, self._since, reason, hint))
+        self._unpublished = State(asked.request, serving, self._since, reason, hint)
+        self._publish_state()
 
-    def _keep_up(self, worker: Worker) -> None:
-        if worker.failure() is not None and not worker.exited():
+    def _publish_state(self) -> None:
+        """Write the state; where the disk takes nothing it waits for the next step."""
+        with suppress(OSError):
+            if self._unpublished:
+                self._channel.publish(self._unpublished)
+            self._unpublished = None
+
+    def _restart_if_dead(self, worker: Worker) -> None:
+        if (reason := worker.failure()) is not None and not worker.exited():
+            log(f"the server of {worker.wanted.digest[:12]} is killed: {reason}")
             worker.kill()
         if not worker.exited():
             return
         now = time.monotonic()
         if self._restart_at is None:
-            _log(f"the server of {worker.wanted.digest[:12]} is gone: {_death(worker)}")
+            log(f"the server of {worker.wanted.digest[:12]} is gone: {_death(worker)}")
             self._failures = 1 if now - worker.started > _STEADY else self._failures + 1
             self._restart_at = now + backoff(self._failures)
         if now >= self._restart_at:
@@ -155,7 +170,7 @@ class Supervisor:
         try:
             self._serving = start_worker(worker.wanted, worker.listener)
         except OSError as e:
-            _log(f"the server cannot be started: {e}")
+            log(f"the server cannot be started: {e}")
             self._failures += 1
             self._restart_at = time.monotonic() + backoff(self._failures)
         else:
@@ -165,17 +180,17 @@ class Supervisor:
     def _end(self) -> None:
         self._drop_candidate()
         if self._serving:
-            self._dismiss(self._serving, last=True)
+            self._retire(self._serving, last=True)
             self._serving = None
 
-    def _dismiss(self, worker: Worker, *, last: bool) -> None:
+    def _retire(self, worker: Worker, *, last: bool) -> None:
         """Let it go; the `last` on its listener answers everybody in the queue and closes it."""
         worker.last = last
         if last:
             worker.listener.close()
         self._leaving.append(worker)
 
-    def _see_off(self) -> None:
+    def _reap(self) -> None:
         for worker in tuple(self._leaving):
             worker.end()
             if worker.exited():
@@ -218,12 +233,6 @@ def _address(wanted: Wanted) -> tuple[str, int]:
 def _death(worker: Worker) -> str:
     code = worker.process.returncode
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _log(message: str) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    sys.stderr.write(f"{now} supervisor: {message}\n")
-    sys.stderr.flush()
 
 
 def main() -> None:

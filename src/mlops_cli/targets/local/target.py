@@ -17,8 +17,9 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.targets.base import Change, Deployment, Release
-from mlops_cli.targets.local.control import LOG, Channel, State, Wanted
+from mlops_cli.targets.base import Change, Deployment, Routes, only
+from mlops_cli.targets.local.control import Channel, State, Wanted
+from mlops_cli.targets.local.log import LOG
 from mlops_cli.targets.local.worker import DRAIN_LIMIT, START_LIMIT
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 from mlops_cli.targets.tail import tail
@@ -37,8 +38,9 @@ class LocalTarget:
         self._host = host
         self._port = port
 
-    def deploy(self, release: Release, *, progress: Progress) -> Deployment:
+    def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
+        release = only(routes)
         with self._channel.command():
             wanted = self._request(release.bundle)
             self._channel.ask(wanted)
@@ -57,8 +59,9 @@ class LocalTarget:
                 )
             return self._confirmed(wanted)
 
-    def plan(self, release: Release) -> list[Change]:
+    def plan(self, routes: Routes) -> list[Change]:
         """Whether another process would serve, and where; see `Target.plan`."""
+        release = only(routes)
         name, found = f"{release.bundle.manifest.project} {release.version}", self.status()
         url = url_of(self._host, self._port)
         if found is None:
@@ -69,8 +72,9 @@ class LocalTarget:
         detail = f"at {url}, in place of {found.digest[:12]} at {found.url}{state}"
         return [Change("update", "process", name, detail)]
 
-    def render(self, release: Release, folder: Path) -> list[Path]:
+    def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A systemd unit; see `Target.render`."""
+        release = only(routes)
         unit = load_adapter("mlops_cli.targets.local.systemd")
         return [unit.write_unit(release.bundle, folder, host=self._host, port=self._port)]
 
@@ -97,6 +101,7 @@ class LocalTarget:
             url=url_of(serving.host, serving.port),
             healthy=digest is not None,
             since=datetime.fromisoformat(state.since),
+            port=serving.port,
         )
 
     def stop(self) -> bool:

@@ -19,6 +19,7 @@ from mlops_cli.targets.local.control import Wanted
 
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
 DRAIN_LIMIT = 30.0  # seconds that a worker has to finish what it has
+SILENCE_LIMIT = 20.0  # seconds without a sign of life after which a worker is given up
 _REASON_LIMIT = 2000
 _PR_SET_PDEATHSIG = 1
 
@@ -33,7 +34,8 @@ def listen(host: str, port: int) -> socket.socket:
 class Worker:
     """A serving process of `wanted` that accepts on `listener`, which it does not own.
 
-    `ready_pipe` is where it says so; `silent` once it has closed its end. `last` is for one that
+    `ready_pipe` is where it says so, and gives its signs of life; `silent` once it has closed its
+    end. `silence` is how long, in seconds of our own looking, it gave none. `last` is for one that
     nobody follows on its listener.
     """
 
@@ -47,10 +49,19 @@ class Worker:
     silent: bool = False
     last: bool = False
     ended_at: float | None = None
+    silence: float = 0.0
+    looked: float = field(default_factory=time.monotonic)
 
     def failure(self) -> str | None:
-        """Why it is not up and never will be; None while it starts and when it is ready."""
+        """Why it is not up and never will be; None while it starts and when it is ready.
+
+        A ready one gives a sign of life every second, or it hangs.
+        """
         self._read()
+        if self.ready:
+            if self.silence > SILENCE_LIMIT:
+                return f"it gave no sign of life for {SILENCE_LIMIT:.0f} s"
+            return None
         line, end, _ = self.said.decode(errors="replace").partition("\n")
         if end and line == "ready":
             self.ready = True
@@ -85,10 +96,17 @@ class Worker:
         os.close(self.ready_pipe)
 
     def _read(self) -> None:
+        now = time.monotonic()
+        # No longer than a second a look: a machine that stood still is no silence of the worker.
+        self.silence += min(1.0, now - self.looked)
+        self.looked = now
         with suppress(BlockingIOError):
             said = os.read(self.ready_pipe, 4096)
-            self.said += said
             self.silent = not said
+            if not self.ready:
+                self.said += said
+            if said:
+                self.silence = 0.0
 
 
 def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
