@@ -13,7 +13,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from expressions import COLUMNS, expressions, nodes, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
