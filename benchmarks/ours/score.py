@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import duckdb  # noqa: F401  imports are measured by another line
+import mlops_cli.scoring.raw_table
 
 import mlops_cli.scoring.predictions
-import mlops_cli.scoring.raw_table
 import mlops_cli.serving.xgboost_model  # noqa: F401
 from mlops_cli import load_project, score
 

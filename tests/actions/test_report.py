@@ -19,11 +19,12 @@ from mlops_cli.actions.report import report
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import BundleError, UsageError
+from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision
 from mlops_cli.pipeline.registry import forget_foreign_decision
 from mlops_cli.reports.model import ReportResult
 from mlops_cli.stages.featurize import featurize
-from mlops_cli.stages.register import decide, register
+from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate

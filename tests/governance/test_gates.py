@@ -16,6 +16,7 @@ from mlops_cli.config.model import MetricGate
 from mlops_cli.errors import GateError, InconclusiveError
 from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows
 from mlops_cli.evaluation.paired import LEVEL, Scores, compare
+from mlops_cli.governance.decide import refusal
 from mlops_cli.governance.decision import (
     Decision,
     GateResult,
@@ -23,7 +24,9 @@ from mlops_cli.governance.decision import (
     decided_champion,
     write_decision,
 )
-from mlops_cli.governance.gates import champion_gate, metric_gate, refusal
+from mlops_cli.governance.gates import open_gate
+from mlops_cli.governance.gates.champion import verdict_of
+from mlops_cli.governance.gates.metric import hold
 
 A, B = "a" * 64, "b" * 64
 
@@ -57,7 +60,12 @@ def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
 def test_a_bound_passes_itself_and_nothing_beyond(
     gate: MetricGate, value: float | None, passed: bool
 ) -> None:
-    assert metric_gate(gate, {"m": value}).passed is passed
+    assert hold(gate, {"m": value}).passed is passed
+
+
+def test_a_kind_of_gate_that_nobody_handles_is_no_other_gate() -> None:
+    with pytest.raises(AssertionError, match="unreachable"):
+        open_gate(object())  # type: ignore[arg-type]  # mypy refuses it, too
 
 
 @settings(deadline=None, max_examples=50)
@@ -81,7 +89,7 @@ def test_a_metric_that_is_undefined_decides_nothing() -> None:
     y = np.ones(50)  # one class only
     scores = scores_of(rmse, y, (y, y), classes=2)
     found = compare(scores, 50, higher_is_better=True, in_time=False)
-    gate = champion_gate(found, metric="roc_auc", champion=B, rows=50, fair=True)
+    gate = verdict_of(found, metric="roc_auc", champion=B, rows=50, fair=True)
     assert gate.verdict == "undecided"
 
 
@@ -91,7 +99,7 @@ def test_a_champion_that_may_have_seen_the_rows_refuses_nobody() -> None:
     )
     same = compare(pair(np.random.default_rng(0), 500), 500, higher_is_better=False, in_time=False)
     verdicts = [
-        champion_gate(found, metric="rmse", champion=B, rows=500, fair=fair).verdict
+        verdict_of(found, metric="rmse", champion=B, rows=500, fair=fair).verdict
         for found in (worse, same)
         for fair in (True, False)
     ]

@@ -14,7 +14,8 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import EnvironmentFault, GateError
 from mlops_cli.governance.decision import GateResult, read_decision
-from mlops_cli.governance.gates import first_of_its_line
+from mlops_cli.governance.gates import champion as gate
+from mlops_cli.governance.gates.champion import no_champion_yet
 from mlops_cli.stages import register as at_work
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import register
@@ -67,20 +68,26 @@ def clones(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tu
     return worse, better
 
 
-@pytest.mark.parametrize(("step", "registered"), [("first_of_its_line", 1), ("_register", 2)])
+@pytest.mark.parametrize(
+    ("module", "step", "registered"), [(gate, "no_champion_yet", 1), (at_work, "_register", 2)]
+)
 def test_a_champion_of_meanwhile_is_the_one_to_compare_with(
-    clones: tuple[Clone, Clone], monkeypatch: pytest.MonkeyPatch, step: str, registered: int
+    clones: tuple[Clone, Clone],
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    step: str,
+    registered: int,
 ) -> None:
     worse, better = clones
-    work = getattr(at_work, step)
+    work = getattr(module, step)
 
     def beside_another(*arguments: Any, **options: Any) -> object:
-        monkeypatch.setattr(at_work, step, work)
+        monkeypatch.setattr(module, step, work)
         done = work(*arguments, **options)
         register(better.project)
         return done
 
-    monkeypatch.setattr(at_work, step, beside_another)
+    monkeypatch.setattr(module, step, beside_another)
     with pytest.raises(GateError, match="worse, by more than chance explains"):
         register(worse.project)
     assert worse.champion() == better.champion() == better.digest
@@ -102,9 +109,9 @@ def test_a_champion_that_never_stays_ends_it(
         tracker = better.tracker()
         now = better.champion()
         tracker.make_champion(next(v for v in tracker.versions() if v.digest != now))
-        return first_of_its_line(asked=asked)
+        return no_champion_yet(asked=asked)
 
-    monkeypatch.setattr(at_work, "first_of_its_line", restless)
+    monkeypatch.setattr(gate, "no_champion_yet", restless)
     with pytest.raises(EnvironmentFault, match=r"became the champion at .* 5 times") as said:
         register(worse.project, first=True)
     assert said.value.exit_code == 8

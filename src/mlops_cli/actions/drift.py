@@ -70,7 +70,7 @@ def drift(
     sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.cache / "tmp") as engine:
-        rows = load_adapter("mlops_cli.scoring.raw_table").raw_table_sql
+        rows = load_adapter("mlops_cli.features.raw_table").raw_table_sql
         batches = engine.batches(rows(engine, project, schemas, reference, current))
         found = window.compare(profile, sample.through(batches))
     result = _judge(project, reference, str(current), found)

@@ -43,7 +43,7 @@ def score(
     and value; `UsageError` where there is no model, or a name is taken.
     """
     predictions = load_adapter("mlops_cli.scoring.predictions")
-    scoring = load_adapter("mlops_cli.scoring.raw_table")
+    scoring = load_adapter("mlops_cli.features.raw_table")
     predictions.check_destination(destination)
     if destination.resolve() == source.resolve():
         raise UsageError(f"{destination} is the input itself", hint="name another file")

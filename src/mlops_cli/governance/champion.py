@@ -23,3 +23,9 @@ def lost_champion(root: Path, address: str) -> EnvironmentFault | None:
         hint="set MLFLOW_TRACKING_URI to the registry that knows it, bring its files back, or "
         "start anew with `mlops register --first`",
     )
+
+
+def check_champion_is_known(root: Path, address: str) -> None:
+    """Raise `EnvironmentFault` where the registry has no champion although there was one."""
+    if lost := lost_champion(root, address):
+        raise lost

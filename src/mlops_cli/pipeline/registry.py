@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlops_cli.config.load import Project
+from mlops_cli.governance.champion import check_champion_is_known
 from mlops_cli.governance.decision import DECISION, read_decision
-from mlops_cli.stages.register import check_champion_is_known
 from mlops_cli.tracking import open_tracking
 
 
@@ -22,7 +22,7 @@ def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
     tracker = open_tracking(project.root, project.config.tracking, project.config.project)
     champion = tracker.champion()
     if champion is None and not first:
-        check_champion_is_known(project, tracker)
+        check_champion_is_known(project.root, tracker.address)
     if champion is not None and champion.digest == decision.digest:
         return False
     if any(version.digest == decision.digest for version in tracker.versions()):

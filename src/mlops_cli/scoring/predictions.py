@@ -19,10 +19,10 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.features.raw_table import raw_names
 from mlops_cli.progress import Progress
 from mlops_cli.scoring.csv_writer import CsvWriter
 from mlops_cli.scoring.passthrough_types import own_types, spelled_types
-from mlops_cli.scoring.raw_table import raw_names
 from mlops_cli.serving.models import load_model
 from mlops_cli.serving.predictions import prediction_columns
 from mlops_cli.tables.base import ROW, Engine, quote

@@ -29,7 +29,7 @@ def report_command(
     def work() -> ReportResult:
         from mlops_cli.actions.report import report
         from mlops_cli.config.load import load_project
-        from mlops_cli.stages.register import decide
+        from mlops_cli.governance.decide import decide
 
         loaded = load_project(project, env=env)
         return report(loaded, decide=partial(decide, loaded), against=against)

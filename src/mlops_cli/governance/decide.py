@@ -1,0 +1,67 @@
+"""Hold a trained model to the gates of the configuration."""
+
+from __future__ import annotations
+
+from mlops_cli.bundle.manifest import short
+from mlops_cli.config.load import Project
+from mlops_cli.config.model import ChampionGate
+from mlops_cli.errors import GateError, InconclusiveError, MlopsError
+from mlops_cli.governance.candidate import read_candidate
+from mlops_cli.governance.champion import check_champion_is_known
+from mlops_cli.governance.decision import Decision, GateResult, Named
+from mlops_cli.governance.gates import open_gate
+from mlops_cli.governance.gates.base import Case
+from mlops_cli.tracking import open_tracking
+
+
+def decide(project: Project) -> Decision:
+    """What `register` would decide of `model/` now; neither registry nor `decision.json` change.
+
+    Raises what `register` raises before it decides.
+    """
+    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    candidate = read_candidate(project.root)
+    before = tracker.champion()
+    if before is None:
+        check_champion_is_known(project.root, tracker.address)
+    return judge(Case(project, candidate.bundle, candidate.metrics, tracker, before))
+
+
+def judge(case: Case) -> Decision:
+    """Ask each gate of `register.gates`, in order; a model passes where all of them pass."""
+    asked = case.project.config.register_.gates
+    gates = tuple(open_gate(gate).judge(case) for gate in asked)
+    metric, before = case.project.config.metric, case.champion
+    named = Named(case.candidate.digest, case.metrics.get(metric))
+    champion = Named(before.digest, _bound(asked, gates)) if before else None
+    if before is not None and before.digest == case.candidate.digest:
+        champion = named
+    passed = all(g.passed for g in gates)
+    return Decision(
+        passed=passed,
+        digest=case.candidate.digest,
+        metric=metric,
+        gates=gates,
+        champion_before=champion,
+        champion=named if passed else champion,
+    )
+
+
+def _bound(asked: tuple[object, ...], gates: tuple[GateResult, ...]) -> float | None:
+    """The champion's own value on these rows, by the gate that compares with it."""
+    pairs = zip(asked, gates, strict=True)
+    return next((g.bound for a, g in pairs if isinstance(a, ChampionGate)), None)
+
+
+def refusal(decision: Decision) -> MlopsError:
+    """The error that says no: `GateError`, or `InconclusiveError` where no gate truly refused."""
+    failed = [g for g in decision.gates if not g.passed]
+    champion = decision.champion
+    stays = f"the champion stays {short(champion.digest)}" if champion else "there is no champion"
+    message = f"{short(decision.digest)} is refused, {stays}: " + "; ".join(g.why for g in failed)
+    if any(g.verdict == "refused" for g in failed):
+        return GateError(message, hint="decision.json says why; `register.gates` holds the bounds")
+    hint = "decision.json says why; give the hold-out more rows, or ask for another metric"
+    if any(g.gate.startswith("champion:") for g in failed):
+        hint = "decision.json says why; `mlops register --first` does without the champion"
+    return InconclusiveError(message, hint=hint)

@@ -1,0 +1,28 @@
+"""The gates that a model passes before it may become the champion: one port, a module a kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never, cast
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.model import ChampionGate, MetricGate
+
+if TYPE_CHECKING:
+    from mlops_cli.governance.gates.base import Gate
+
+GATES = {
+    "metric": "mlops_cli.governance.gates.metric",
+    "champion": "mlops_cli.governance.gates.champion",
+}
+
+
+def open_gate(asked: MetricGate | ChampionGate) -> Gate:
+    """The gate of one entry of `register.gates`."""
+    match asked:
+        case MetricGate():
+            kind = "metric"
+        case ChampionGate():
+            kind = "champion"
+        case _:
+            assert_never(asked)
+    return cast("Gate", load_adapter(GATES[kind]).open_gate(asked))
