@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         _log(f"{ready.model} {ready.digest[:12]} answers on {ready.url}")
 
     async def on_second() -> None:
+        """Tell the supervisor that the loop turns."""
         _write(options.ready_fd, b".")
 
     try:
