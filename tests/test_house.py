@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -10,28 +11,39 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "mlops_cli"
 TESTS = ROOT / "tests"
-HEAVY = (
-    "mlflow",
-    "evidently",
-    "dvc",
-    "docker",
-    "optuna",
-    "xgboost",
-    "sklearn",
-    "pandas",
-    "pyarrow",
-    "pandera",
-    "duckdb",
-    "numpy",
-    "sqlglot",
-    "onnxruntime",
-    "skl2onnx",
-    "scipy",
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONTRACTS = CONFIG["tool"]["importlinter"]["contracts"]
+PORTS = (
+    "governance/gates",
+    "packaging",
+    "reports",
+    "tables",
+    "targets",
+    "tracking",
+    "training",
+    "tuning",
 )
+SEAMS = {  # the files that may load a module by its name, which mypy cannot follow
+    "_adapters.py",
+    *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
+    "serving/models.py",  # a model's runtime; the versions that a manifest names
+    "training/sklearn.py",  # the user's own class
+    "__init__.py",  # a command or a stage, when it is asked for
+    "pipeline/stage.py",
+    "pipeline/forkserver/server.py",
+    "actions/doctor.py",
+}
+DATA_TYPES = {"numpy", "pandas", "pyarrow", "scipy"}
+LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "prometheus-client", "pydantic",
+    "rich", "ruamel.yaml", "typer", "uvloop"}  # fmt: skip
+NAMES = {"sklearn": "scikit-learn"}  # a module whose package has another name
+ENGINES = next(c for c in CONTRACTS if "engine" in c["name"])["forbidden_modules"]
+HEAVY = (*sorted(DATA_TYPES), *ENGINES)
 
 
 def heavy_after(statement: str) -> list[str]:
@@ -105,9 +117,7 @@ def test_every_test_file_is_named_for_what_it_tests() -> None:
 
 
 def test_import_contracts_name_every_package() -> None:
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = config["tool"]["importlinter"]["contracts"]
-    floors = next(c for c in contracts if c["type"] == "layers")
+    floors = next(c for c in CONTRACTS if c["type"] == "layers")
     named = {name.strip() for layer in floors["layers"] for name in layer.split("|")}
     top = {p.name if p.is_dir() else p.stem for p in SRC.iterdir() if _is_module(p)}
     assert top - named == {"__init__", "__main__"}
@@ -115,3 +125,40 @@ def test_import_contracts_name_every_package() -> None:
 
 def _is_module(path: Path) -> bool:
     return (path / "__init__.py").is_file() or path.suffix == ".py"
+
+
+def test_no_module_is_loaded_by_its_name_outside_the_seams() -> None:
+    loaders = {"load_adapter", "import_module", "__import__", "run_module", "exec_module"}
+    found = [
+        f"{path.relative_to(SRC)}:{node.lineno}"
+        for path in SRC.rglob("*.py")
+        if str(path.relative_to(SRC)) not in SEAMS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _called(node) in loaders
+    ]
+    assert found == []
+
+
+def test_every_module_that_a_seam_names_exists() -> None:
+    named = {
+        str(node.value)
+        for name in SEAMS
+        for node in ast.walk(ast.parse((SRC / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and _is_module_of_ours(node.value)
+    }
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not importlib.util.find_spec(name)] == []
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _is_module_of_ours(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"mlops_cli(\.\w+)+", value) is not None
+
+
+def test_every_dependency_is_known_as_what_it_is() -> None:
+    declared = {Requirement(line).name for line in CONFIG["project"]["dependencies"]}
+    known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
+    assert declared == known

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import UsageError
+from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 
 MODEL = "model"
@@ -40,8 +40,7 @@ def build(project: Project, *, push: bool = False, progress: Progress = QUIET) -
             hint="deploy: {registry: registry.example.com/team} in mlops.yaml",
         )
     bundle = open_bundle(project.root / MODEL)
-    images = load_adapter("mlops_cli.packaging.image")
-    image = images.image_of(bundle, base=project.config.package.base, root=project.root)
+    image = image_of(bundle, base=project.config.package.base, root=project.root)
     tag = image.build(progress=progress)
-    pushed = image.push(registry, progress=progress) if push else None
+    pushed = image.push(registry, progress=progress) if push and registry else None
     return BuildResult(tag, bundle.digest, bundle.version, pushed)

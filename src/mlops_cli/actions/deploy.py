@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mlops_cli._adapters import load_adapter
+from mlops_cli.audit import history
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.champion import lost_champion
+from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Change, Release, Target, whole
@@ -77,7 +78,6 @@ def deploy(
     if port is None:
         place = _where_it_runs(project, place, name)
     progress.say(f"deploying {release.version} to {name}")
-    history = load_adapter("mlops_cli.audit.history")
     attempt = partial(history.Event, "deploy", name, digest=release.digest)
     event = attempt("interrupted", reason="interrupted before its outcome was known")
     try:
@@ -154,13 +154,11 @@ def _champion(project: Project, expect: str | None) -> Release:
             hint="it has changed since, or was never that one: `mlops status` shows it",
         )
     bundle = open_bundle(tracker.fetch(champion.digest))
-    image = load_adapter("mlops_cli.packaging.image")
     base = project.config.package.base
-    return Release(bundle, image.image_of(bundle, base=base, root=project.root))
+    return Release(bundle, image_of(bundle, base=base, root=project.root))
 
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:
-    history = load_adapter("mlops_cli.audit.history")
     running = place.status()
     stopped = place.stop()
     if stopped:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import write_text
 from mlops_cli.actions.drift import drift
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import MlopsError
+from mlops_cli.pipeline.dvc import stale_stages
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, tables_of, write_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.redaction import redact
@@ -156,7 +156,7 @@ def _drift(project: Project) -> str:
 def _dvc(project: Project) -> str:
     dvc = [sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"]
     subprocess.run(dvc, cwd=project.root, capture_output=True, check=True)
-    load_adapter("mlops_cli.pipeline.dvc").stale_stages(project.root)
+    stale_stages(project.root)
     return f"dvc {version('dvc')} reads a pipeline"
 
 

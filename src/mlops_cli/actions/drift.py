@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import write_text
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
@@ -18,10 +17,15 @@ from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
+from mlops_cli.features.raw_table import raw_table_sql
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift import alpha_of, find_drift
+from mlops_cli.monitoring.sample import Sample, reconstruct
+from mlops_cli.monitoring.window import compare, without_time
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage, Verdict
+from mlops_cli.reports.drift import write_drift_page
 from mlops_cli.tables import open_engine
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracking
@@ -64,15 +68,13 @@ def drift(
     """
     reference = open_bundle(bundle or _deployed(project))
     schemas = load_schemas(project, load_contract)
-    window = load_adapter("mlops_cli.monitoring.window")
     features = {f.name for f in reference.manifest.features}
-    profile = window.without_time(reference.profile(), project.config.data.time, features)
-    sample = load_adapter("mlops_cli.monitoring.sample").Sample(profile, DRAWN)
+    profile = without_time(reference.profile(), project.config.data.time, features)
+    sample = Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.cache / "tmp") as engine:
-        rows = load_adapter("mlops_cli.features.raw_table").raw_table_sql
-        batches = engine.batches(rows(engine, project, schemas, reference, current))
-        found = window.compare(profile, sample.through(batches))
+        batches = engine.batches(raw_table_sql(engine, project, schemas, reference, current))
+        found = compare(profile, sample.through(batches))
     result = _judge(project, reference, str(current), found)
     progress.update("drawing the report")
     _write(project, result, profile, sample.table(), progress)
@@ -94,10 +96,9 @@ def _deployed(project: Project) -> Path:
 
 
 def _judge(project: Project, bundle: Bundle, current: str, found: Sequence[Any]) -> DriftResult:
-    judge = load_adapter("mlops_cli.monitoring.drift")
     settings = project.config.drift
-    alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)
-    columns = tuple(judge.find_drift(found, alpha))
+    alpha = alpha_of(settings.false_alarms_per_month, settings.every)
+    columns = tuple(find_drift(found, alpha))
     return DriftResult(
         drifted=any(c.drifted for c in columns),
         columns=columns,
@@ -121,10 +122,10 @@ def _write(
         reference_rows=profile.rows,
         current_rows=result.rows,
         verdicts=tuple(_verdict(c) for c in result.columns),
-        reference=load_adapter("mlops_cli.monitoring.sample").reconstruct(profile, DRAWN),
+        reference=reconstruct(profile, DRAWN),
         current=sample,
     )
-    fault = load_adapter("mlops_cli.reports.drift").write_drift_page(page, project.root / PAGE)
+    fault = write_drift_page(page, project.root / PAGE)
     if fault:
         progress.say(f"{PAGE} has no pictures: {fault}")
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
+from mlops_cli.scaffold.dvc import add_data, start_dvc
+from mlops_cli.scaffold.examples import write_examples
 from mlops_cli.scaffold.files import Plan, write_files
 from mlops_cli.scaffold.place import check_free, new_folder
 from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git, unstage
@@ -80,9 +81,7 @@ def init(
             progress.update(f"making {directory}")
             files = write_files(root, plan)
             bring_data(data, root / plan.table, reference=reference)
-            files += load_adapter("mlops_cli.scaffold.examples").write_examples(
-                engine, root, study.target.sql
-            )
+            files += write_examples(engine, root, study.target.sql)
             engine.check_steady()  # before DVC puts a link in the copy's place
             _keep(root, plan, git=git)
             if finish:
@@ -96,14 +95,13 @@ def init(
 
 def _keep(root: Path, plan: Plan, *, git: bool) -> None:
     """Put the project under git and DVC."""
-    dvc = load_adapter("mlops_cli.scaffold.dvc")
     if git and plan.folder is None:
         start_git(root)
-    dvc.start_dvc(root, git=git, subdirectory=plan.folder is not None)
+    start_dvc(root, git=git, subdirectory=plan.folder is not None)
     if git and plan.folder is not None:
         unstage(root)
     if not plan.reference:
-        dvc.add_data(root, plan.table)
+        add_data(root, plan.table)
 
 
 def _name(directory: Path) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.governance.revision import commit_of, committed, uncommitted
+from mlops_cli.monitoring import window
+from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.reports.model import (
     ColumnMoved,
     GateSaid,
@@ -23,10 +24,10 @@ from mlops_cli.reports.model import (
     TrainingDrift,
     Verdict,
 )
+from mlops_cli.serving.predictions import class_key
 from mlops_cli.tracking import open_tracking
-
-if TYPE_CHECKING:
-    from mlops_cli.tracking.base import ModelVersion, Tracker
+from mlops_cli.tracking.base import ModelVersion, Tracker
+from mlops_cli.training.data import read_fitted
 
 MODEL = "model"
 METRICS = "metrics.json"
@@ -108,8 +109,7 @@ def _positive(bundle: Bundle) -> str | None:
     manifest = bundle.manifest
     if manifest.task != "binary" or not manifest.classes:
         return None
-    name: str = load_adapter("mlops_cli.serving.predictions").class_key(manifest.classes[1])
-    return name
+    return class_key(manifest.classes[1])
 
 
 def _verdict(decision: Decision | None) -> Verdict:
@@ -163,23 +163,21 @@ def _drift(
         return None
     try:
         champion = open_bundle(tracker.fetch(asked.champion.digest))
-        table = load_adapter("mlops_cli.training.data").read_fitted(project.root, project.config)
+        table = read_fitted(project.root, project.config)
         return _compare(project, champion, table)
     except (EnvironmentFault, InconclusiveError) as e:
         return TrainingDrift(unknown=e.message)
 
 
-def _compare(project: Project, champion: Bundle, table: Any) -> TrainingDrift:
-    window = load_adapter("mlops_cli.monitoring.window")
+def _compare(project: Project, champion: Bundle, table: pa.Table) -> TrainingDrift:
     features = {f.name for f in champion.manifest.features}
     profile = window.without_time(champion.profile(), project.config.data.time, features)
-    judge = load_adapter("mlops_cli.monitoring.drift")
     settings = project.config.drift
-    alpha = judge.alpha_of(settings.false_alarms_per_month, settings.every)
+    alpha = alpha_of(settings.false_alarms_per_month, settings.every)
     shared = window.comparable(profile, table.schema)
     if not shared.columns:
         return TrainingDrift(unknown="they have no column in common")
-    found = judge.find_drift(window.compare(shared, [table]), alpha)
+    found = find_drift(window.compare(shared, [table]), alpha)
     names = {c.name for c in shared.columns}
     return TrainingDrift(
         compared=len(found),

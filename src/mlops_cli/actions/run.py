@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import write_text
 from mlops_cli.config.load import Project
 from mlops_cli.config.root import CONFIG
@@ -14,6 +13,8 @@ from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
+from mlops_cli.features.layout import check_features
+from mlops_cli.pipeline.dvc import StageFailed, reproduce
 from mlops_cli.pipeline.dvc_yaml import (
     add_missing_sections,
     files_of,
@@ -55,7 +56,7 @@ def _prepare(project: Project, progress: Progress) -> None:
     for path in write_missing_contracts(project):
         progress.say(f"{path.relative_to(project.root)} inferred and written: have a look at it")
     schemas = load_schemas(project, load_contract)
-    load_adapter("mlops_cli.features.layout").check_features(project.config, schemas)
+    check_features(project.config, schemas)
     if write_dvc_yaml(project):
         progress.say("dvc.yaml brought up to date")
 
@@ -81,16 +82,11 @@ def _check_tables(project: Project) -> None:
 
 
 def _reproduce(project: Project, targets: Sequence[str], progress: Progress) -> list[str]:
-    dvc = load_adapter("mlops_cli.pipeline.dvc")
     try:
         with warm_parent():
-            done: list[str] = dvc.reproduce(project.root, targets, progress)
-    except MlopsError as e:
-        failed = getattr(e, "stage", None)
-        if failed is None:
-            raise
-        raise _own_error(project, failed, e) from e
-    return done
+            return reproduce(project.root, targets, progress)
+    except StageFailed as e:
+        raise _own_error(project, e.stage, e) from e
 
 
 def _own_error(project: Project, stage: str, e: MlopsError) -> MlopsError:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
+from mlops_cli.features.raw_table import check_values, raw_table_sql
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.scoring.predictions import check_destination, predict_file
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracking
 
@@ -42,21 +43,19 @@ def score(
     `DataError`, and writes nothing, for a value that the server would refuse, naming column, row
     and value; `UsageError` where there is no model, or a name is taken.
     """
-    predictions = load_adapter("mlops_cli.scoring.predictions")
-    scoring = load_adapter("mlops_cli.features.raw_table")
-    predictions.check_destination(destination)
+    check_destination(destination)
     if destination.resolve() == source.resolve():
         raise UsageError(f"{destination} is the input itself", hint="name another file")
     model = open_bundle(bundle or _champion(project))
     schemas = load_schemas(project, load_contract)
     with open_engine(temporary=project.cache / "tmp") as engine:
         progress.update(f"checking {source.name}")
-        scoring.check_values(engine, source, model.manifest.inputs)
-        rows = predictions.predict_file(
+        check_values(engine, source, model.manifest.inputs)
+        rows = predict_file(
             engine,
             model,
             (source, destination),
-            lambda: scoring.raw_table_sql(engine, project, schemas, model, source),
+            lambda: raw_table_sql(engine, project, schemas, model, source),
             progress,
         )
     return ScoreResult(rows, str(destination), model.version, model.digest)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.serving import server
 from mlops_cli.tracking import open_tracking
 
 HOST = "127.0.0.1"
@@ -42,15 +41,14 @@ def serve(
     """
     folder = bundle if bundle is not None else _bundle_of(project)
     address = _address(project, host, port)
-    runtime = load_adapter("mlops_cli.serving.server")
     told: list[ServeResult] = []
 
-    def on_ready(ready: Any) -> None:
+    def on_ready(ready: server.Ready) -> None:
         told.append(ServeResult(str(folder), ready.digest, ready.url))
         progress.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
 
     progress.update(f"loading {folder}")
-    runtime.serve(folder, runtime.Address(*address), on_ready)
+    server.serve(folder, server.Address(*address), on_ready)
     return told[0]
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from mlops_cli._adapters import load_adapter
+from mlops_cli.audit.history import deployed_on
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
@@ -22,9 +22,7 @@ from mlops_cli.governance.decision import read_decision
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment
 from mlops_cli.tracking import open_tracking
-
-if TYPE_CHECKING:
-    from mlops_cli.tracking.base import Tracker
+from mlops_cli.tracking.base import Tracker
 
 METRICS = "metrics.json"
 DRIFT = "reports/drift.json"
@@ -177,8 +175,7 @@ def _targets(
     project: Project,
 ) -> tuple[tuple[DeploymentStatus, ...], tuple[UnreachableTarget, ...]]:
     """Ask the target of the configuration, and those where something was deployed and not ended."""
-    history = load_adapter("mlops_cli.audit.history")
-    asked = dict.fromkeys([project.config.deploy.target, *history.deployed_on(project.root)])
+    asked = dict.fromkeys([project.config.deploy.target, *deployed_on(project.root)])
     found: list[DeploymentStatus] = []
     unreachable: list[UnreachableTarget] = []
     for name in asked:

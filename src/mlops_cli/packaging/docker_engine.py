@@ -29,12 +29,7 @@ _SHOWN = 500
 def ensure_image(
     bundle: Bundle, name: str, *, base: str, labels: dict[str, str], progress: Progress
 ) -> None:
-    """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
-
-    It gets the name only after a container of it has answered every golden row over HTTP as
-    training did. What killed builds left running is removed. Raises `EnvironmentFault` with the
-    reason of engine, pip or the row.
-    """
+    """Have the image of `bundle` in the engine as `name`; see `Builder.ensure_image`."""
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
         base_id = _have_base(client, base_image(bundle, base), progress)
@@ -52,10 +47,7 @@ def ensure_image(
 
 
 def push_image(name: str, target: str, *, progress: Progress) -> None:
-    """Push the image `name` as `target` (`registry/name:tag`) with the user's own login.
-
-    Raises `EnvironmentFault` with the registry's reason.
-    """
+    """Push the image `name` as `target`; see `Builder.push_image`."""
     repository, _, tag = target.rpartition(":")
     with _docker.engine(f"{target} cannot be pushed") as client:
         client.images.get(name).tag(repository, tag)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.packaging import open_builder
 from mlops_cli.packaging.origin import origin
 from mlops_cli.progress import Progress
 
@@ -31,16 +30,16 @@ class BundleImage:
         return f"{registry.rstrip('/')}/{self.name}"
 
     def build(self, *, progress: Progress) -> str:
-        """Have it in the local engine, proved; see `docker_engine.ensure_image`."""
-        _engine().ensure_image(
+        """Have it in the local engine, proved; see `Builder.ensure_image`."""
+        open_builder().ensure_image(
             self.bundle, self.name, base=self.base, labels=origin(self.root), progress=progress
         )
         return self.name
 
     def push(self, registry: str, *, progress: Progress) -> str:
-        """Push it with the user's own login; see `docker_engine.push_image`."""
+        """Push it with the user's own login; see `Builder.push_image`."""
         target = self.name_in(registry)
-        _engine().push_image(self.build(progress=progress), target, progress=progress)
+        open_builder().push_image(self.build(progress=progress), target, progress=progress)
         return target
 
 
@@ -52,7 +51,3 @@ def image_of(bundle: Bundle, *, base: str, root: Path) -> BundleImage:
 def repository(project: str) -> str:
     """A project's name as Docker allows it: lower case, single separators, none at the ends."""
     return re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")
-
-
-def _engine() -> Any:
-    return load_adapter("mlops_cli.packaging.docker_engine")

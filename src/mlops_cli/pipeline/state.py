@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.pipeline.dvc import stale_stages
 from mlops_cli.pipeline.dvc_yaml import DVC_YAML
 from mlops_cli.stages import STAGES
 
@@ -18,7 +18,7 @@ def stage_states(project: Project) -> dict[str, str]:
     if not (project.root / DVC_YAML).is_file():
         return {stage.name: "not run yet" for stage in STAGES}
     try:
-        stale: dict[str, str] = load_adapter("mlops_cli.pipeline.dvc").stale_stages(project.root)
+        stale = stale_stages(project.root)
     except EnvironmentFault as e:
         return {stage.name: f"not known: {e.message.partition(':')[0]}" for stage in STAGES}
     except OSError as e:

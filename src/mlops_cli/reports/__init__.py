@@ -1,1 +1,17 @@
 """Pages for people: HTML that shows what a stage found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from mlops_cli._adapters import load_adapter
+
+if TYPE_CHECKING:
+    from mlops_cli.reports.base import Painter
+
+PAINTERS = {"evidently": "mlops_cli.reports.evidently"}
+
+
+def open_painter(name: str = "evidently") -> Painter:
+    """What draws the columns of a drift report: the module of that name."""
+    return cast("Painter", load_adapter(PAINTERS[name]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,3 +48,13 @@ class DriftPage:
     def has_values(self, name: str) -> bool:
         """Whether there is something to draw of the column: a value on both sides."""
         return all(t[name].null_count < len(t[name]) for t in (self.reference, self.current))
+
+
+class Painter(Protocol):
+    """Draws columns."""
+
+    def draw(self, page: DriftPage, most: int) -> str:
+        """A whole HTML document with pictures of the first `most` columns that have values.
+
+        The scores in it are ours, not the library's. Raises `EnvironmentFault` where it fails.
+        """

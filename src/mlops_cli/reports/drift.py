@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.reports import open_painter
 from mlops_cli.reports.base import DriftPage
 
 TEMPLATE = "reports/drift.html.j2"
@@ -22,7 +22,7 @@ def write_drift_page(page: DriftPage, path: Path) -> str | None:
     """
     pictures, fault = "", None
     try:
-        pictures = load_adapter("mlops_cli.reports.evidently").draw(page, DRAWN)
+        pictures = open_painter().draw(page, DRAWN)
     except EnvironmentFault as e:
         fault = e.message
     empty = [v.name for v in page.verdicts if not page.has_values(v.name)]

@@ -6,7 +6,9 @@ import os
 import warnings
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.reports.base import DriftPage, Verdict
@@ -20,17 +22,11 @@ with warnings.catch_warnings():  # evidently 0.7.23 still imports numpy.core
     from evidently.legacy.core import ColumnType
     from evidently.presets import DataDriftPreset
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 METHOD = "mlops_cli_verdict"
 
 
 def draw(page: DriftPage, most: int) -> str:
-    """A whole HTML document with pictures of the first `most` columns with values on both sides.
-
-    The scores in it are ours, not Evidently's. Raises `EnvironmentFault` where Evidently fails.
-    """
+    """A whole HTML document with pictures of the first `most` columns; see `Painter.draw`."""
     shown = list(islice((v for v in page.verdicts if page.has_values(v.name)), most))
     if not shown:
         raise EnvironmentFault("no column has values on both sides: there is nothing to draw")

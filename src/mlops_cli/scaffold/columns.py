@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlops_cli._adapters import load_adapter
+import pyarrow as pa
+
 from mlops_cli.contracts.statistics import ColumnStatistics, TableStatistics
+from mlops_cli.features.leakage import exact_combination, predictive_power
 from mlops_cli.scaffold.target import Target, Task
 from mlops_cli.tables.base import ROW, Engine, is_nan, quote
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SAMPLE = 50_000  # rows that the search for leaks looks at
 LEAK, SUSPECT = 0.99, 0.90
@@ -46,7 +44,7 @@ def choose_columns(
     """Choose the features of a table by what its columns hold, never by their names."""
     sample = _sample(engine, path, table, target)
     known_with = _null_only_with_target(engine, path, table, target)
-    power = load_adapter("mlops_cli.features.leakage").predictive_power(sample, _TARGET, task)
+    power = predictive_power(sample, _TARGET, task)
     sums = _combinations(engine, path, table, target, sample)
     known = "the target is made of it" if target.expression else "it is the target"
     left: dict[str, str] = dict.fromkeys(target.inputs, known)
@@ -111,13 +109,12 @@ def _combinations(
     engine: Engine, path: Path, table: TableStatistics, target: Target, sample: pa.Table
 ) -> Mapping[str, str]:
     """Columns that add up exactly to the target, or to a number that it is made of."""
-    exact = load_adapter("mlops_cli.features.leakage").exact_combination
     others = [n for n in table.columns if n not in target.inputs]
     sources = {_TARGET: target.name} if target.type not in ("text", "date", "timestamp") else {}
     sources |= {n: n for n in target.inputs if table.types[n] in ("integer", "float")}
     found: dict[str, str] = {}
     for column, name in sources.items():
-        terms = exact(sample, column, others)
+        terms = exact_combination(sample, column, others)
         for term in terms:
             with_others = ", ".join(t for t in terms if t != term)
             together = f" together with {with_others}" if with_others else ""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.config.load import Project, load_project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.values import CONVERTERS, Refused
 from mlops_cli.features.base import Layout, load_schemas
+from mlops_cli.features.layout import check_features
 from mlops_cli.scaffold.files import write_json
 from mlops_cli.tables.base import ROW, Engine, quote
 
@@ -41,7 +43,6 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
     A key that is missing is null. Raises `UsageError` for a feature that the configuration or a
     contract does not allow, and for a value that is not of its column's type.
     """
-    compile_tree = load_adapter("mlops_cli.expressions.compile").compile_tree
     layout = _layout(project)
     computed = [(tree.name, compile_tree(tree.tree)) for tree in layout.trees]
     values = [_typed(row, layout.inputs, i) for i, row in enumerate(rows)]
@@ -50,8 +51,7 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
 
 def _layout(project: Project) -> Layout:
     schemas = load_schemas(project, load_contract)
-    check: Callable[..., Layout] = load_adapter("mlops_cli.features.layout").check_features
-    return check(project.config, schemas)
+    return check_features(project.config, schemas)
 
 
 def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, Cell]]:
@@ -68,14 +68,13 @@ def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, C
 
 
 def _typed(row: Mapping[str, Any], inputs: Sequence[Input], number: int) -> dict[str, Any]:
-    values = load_adapter("mlops_cli.expressions.values")
     typed: dict[str, Any] = {}
     for i in inputs:
         value = row.get(i.name)
-        exact, convert = values.CONVERTERS[i.type]
+        exact, convert = CONVERTERS[i.type]
         try:
             typed[i.name] = value if value is None or type(value) is exact else convert(value)
-        except values.Refused as e:
+        except Refused as e:
             raise UsageError(f"row {number}, {i.name}: {e}") from e
     return typed
 

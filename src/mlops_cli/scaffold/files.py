@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import write_text
+from mlops_cli._templates import render
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.write import write_contract
 from mlops_cli.scaffold.study import Study
@@ -49,7 +49,6 @@ def write_files(root: Path, plan: Plan) -> list[str]:
         ("workflow.yml", ".github/workflows/mlops.yml"),
         ("test_project.py", "tests/test_project.py"),
     ):
-        render = load_adapter("mlops_cli._templates").render
         write_text(root / path, render(f"project/{template}.j2", **values))
         written.append(path)
     return written

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.features.expressions import parse
 from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import Engine, literal, quote
 
@@ -81,7 +81,7 @@ def _turned(target: Target, label: ClassLabel, types: Mapping[str, ValueType]) -
 def _is_expression(text: str, types: Mapping[str, ValueType]) -> bool:
     """Whether it can be read: the name of a column may be a word of SQL's own."""
     try:
-        load_adapter("mlops_cli.features.expressions").parse(text, types)
+        parse(text, types)
     except UsageError:
         return False
     return True

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.model import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.features.expressions import columns_of, parse
+from mlops_cli.features.sql import render
 from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.tables.base import Engine, quote
 
@@ -127,18 +128,17 @@ def _read_expression(
             f"the target {name!r} is an expression, and a column has that name, too",
             hint="give the target another name",
         )
-    expressions = load_adapter("mlops_cli.features.expressions")
     try:
-        node = expressions.parse(expression, table.types)
+        node = parse(expression, table.types)
     except UsageError as e:
         raise UsageError(f"the expression of the target {name!r}: {e.message}", hint=e.hint) from e
-    inputs = tuple(expressions.columns_of(node))
+    inputs = tuple(columns_of(node))
     if not inputs:
         raise UsageError(
             f"the expression of the target {name!r} reads no column",
             hint=f"columns: {', '.join(list(table.columns)[:30])}",
         )
-    return load_adapter("mlops_cli.features.sql").render(node), node.type, inputs
+    return render(node), node.type, inputs
 
 
 def _check_amounts(engine: Engine, relation: str, target: Target) -> None:

@@ -18,9 +18,7 @@ class Stage:
     `revision` belongs to the stage's code: raise it in a release that changes what the stage
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names.
-    `uncached` outputs live in git, and are never restored without running the command. `preload`
-    names the modules that the stage's work imports, those of the usual configuration; the warm
-    parent has them ready.
+    `uncached` outputs live in git, and are never restored without running the command.
     """
 
     name: str
@@ -32,7 +30,6 @@ class Stage:
     uncached: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
-    preload: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -49,11 +46,6 @@ STAGES: tuple[Stage, ...] = (
         deps=("{tables}", "{contracts}"),
         outs=("data/rejected.parquet",),
         uncached=("reports/validate.json",),
-        preload=(
-            "mlops_cli.stages.validate",
-            "mlops_cli.tables.duckdb",
-            "mlops_cli.tables.durations",
-        ),
     ),
     Stage(
         name="featurize",
@@ -62,12 +54,6 @@ STAGES: tuple[Stage, ...] = (
         params=("task", "data", "validate", "features"),  # validate names the contract
         deps=("{tables}", "{contracts}", "data/rejected.parquet"),
         outs=("data/features.parquet", "data/features.json"),
-        preload=(
-            "mlops_cli.stages.featurize",
-            "mlops_cli.tables.duckdb",
-            "mlops_cli.features.layout",
-            "mlops_cli.features.table",
-        ),
     ),
     Stage(
         name="tune",
@@ -76,15 +62,6 @@ STAGES: tuple[Stage, ...] = (
         params=("project", "task", "data", "split", "tune", "train"),
         deps=("data/features.parquet", "data/features.json"),
         outs=("tune",),
-        preload=(
-            "mlops_cli.stages.tune",
-            "mlops_cli.training.data",
-            "mlops_cli.training.xgboost",
-            "mlops_cli.evaluation.metrics",
-            "mlops_cli.evaluation.evaluate",
-            "mlops_cli.tuning.optuna",
-            "mlops_cli.tracking.mlflow",
-        ),
     ),
     Stage(
         name="train",
@@ -95,27 +72,6 @@ STAGES: tuple[Stage, ...] = (
         outs=("model",),
         metrics=("metrics.json",),
         plots=("reports/plots",),
-        preload=(
-            "mlops_cli.stages.train",
-            "mlops_cli.tables.duckdb",
-            "mlops_cli.training.data",
-            "mlops_cli.training.xgboost",
-            "mlops_cli.evaluation.metrics",
-            "mlops_cli.evaluation.evaluate",
-            "mlops_cli.training.golden",
-            "mlops_cli.training.plots",
-            "mlops_cli.training.provenance",
-            "mlops_cli.training.fitted_rows",
-            "mlops_cli.features.sql",
-            "mlops_cli.monitoring.profile",
-            "mlops_cli.packaging.requirements",
-            "mlops_cli.serving.golden",
-            "mlops_cli.serving.models",
-            "mlops_cli.serving.predictions",
-            "mlops_cli.serving.encoder",
-            "mlops_cli.serving.xgboost_model",
-            "mlops_cli.tracking.mlflow",
-        ),
     ),
     Stage(
         name="register",
@@ -132,14 +88,6 @@ STAGES: tuple[Stage, ...] = (
             "metrics.json",
         ),
         uncached=("decision.json",),
-        preload=(
-            "mlops_cli.stages.register",
-            "mlops_cli.tables.duckdb",
-            "mlops_cli.governance.gates.metric",
-            "mlops_cli.governance.gates.champion",
-            "mlops_cli.serving.xgboost_model",
-            "mlops_cli.tracking.mlflow",
-        ),
     ),
     Stage(
         name="package",
@@ -148,10 +96,6 @@ STAGES: tuple[Stage, ...] = (
         params=("project", "package"),
         deps=("model", "decision.json"),
         outs=("image",),
-        preload=(
-            "mlops_cli.stages.package",
-            "mlops_cli.packaging.context",
-        ),
     ),
 )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import ClassLabel, canonical_json
-from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.load import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.features.base import load_schemas
+from mlops_cli.features.layout import check_features
+from mlops_cli.features.table import write_features
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 
@@ -39,13 +39,10 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
     may not be, `DataError` where no row is left or the target does not fit the task.
     """
     schemas = load_schemas(project, load_contract)
-    layout = load_adapter("mlops_cli.features.layout").check_features(project.config, schemas)
+    layout = check_features(project.config, schemas)
     progress.update(f"{len(layout.features)} features of {project.config.data.table}")
-    table = load_adapter("mlops_cli.features.table")
     with open_engine(temporary=project.cache / "tmp") as engine:
-        plan: FeaturePlan = table.write_features(
-            engine, project, layout, schemas, project.root / FEATURES
-        )
+        plan = write_features(engine, project, layout, schemas, project.root / FEATURES)
     with replacing(project.root / PLAN) as temporary:
         temporary.write_bytes(canonical_json(plan))
     return FeaturizeResult(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import GateError, UsageError
+from mlops_cli.packaging.context import write_context
 from mlops_cli.progress import QUIET, Progress
 
 MODEL = "model"
@@ -40,8 +40,7 @@ def package(project: Project, *, progress: Progress = QUIET) -> PackageResult:
     bundle = open_bundle(project.root / MODEL)
     _check_decision(project, bundle)
     progress.update(f"writing {CONTEXT}/ of {bundle.version}")
-    context = load_adapter("mlops_cli.packaging.context")
-    context.write_context(bundle, project.root / CONTEXT, base=project.config.package.base)
+    write_context(bundle, project.root / CONTEXT, base=project.config.package.base)
     return PackageResult(CONTEXT, bundle.digest, bundle.version)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -26,9 +26,7 @@ from mlops_cli.contracts.scan import (
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
-
-if TYPE_CHECKING:
-    from mlops_cli.tables.base import Engine
+from mlops_cli.tables.base import Engine
 
 REJECTED = "data/rejected.parquet"
 REPORT = "reports/validate.json"

@@ -17,3 +17,8 @@ ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
 def open_engine(name: str = "duckdb", *, temporary: Path | None = None) -> Engine:
     """Open the engine `name`; what does not fit into memory spills to the folder `temporary`."""
     return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary))
+
+
+def preload() -> None:
+    """Load the usual engine, in a process that others are forked from."""
+    load_adapter(ENGINES["duckdb"])

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import replacing
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType
@@ -27,11 +27,9 @@ from mlops_cli.tables.base import (
     quote,
 )
 from mlops_cli.tables.csv_form import CsvForm, read_form
+from mlops_cli.tables.durations import duration_units, seconds, with_units
 from mlops_cli.tables.faults import reading_fault
 from mlops_cli.tables.file_watch import Sightings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|U?INT\d*)$", "integer"),
@@ -53,7 +51,6 @@ _SQL_TYPES: dict[ValueType, str] = {
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 _CHUNK = "__chunk__"
-_OF_DURATIONS = "mlops_cli.tables.durations"  # loaded where a file may hold some: it takes Arrow
 _A_DURATION = b"\x12"  # Arrow's number of the type: it stands in every schema that names one
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
@@ -167,7 +164,7 @@ class DuckDB:
         self, chunk: pa.RecordBatch | pa.Table, units: Mapping[str, str]
     ) -> pa.RecordBatch | pa.Table:
         self._connection.register(_CHUNK, chunk)
-        return load_adapter(_OF_DURATIONS).with_units(chunk, units) if units else chunk
+        return with_units(chunk, units) if units else chunk
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """See `Engine.write_parquet`."""
@@ -222,7 +219,7 @@ class DuckDB:
             schema = base64.b64decode(found[0][0]) if found else b""
             if _A_DURATION not in schema:
                 return {}
-            units = load_adapter(_OF_DURATIONS).duration_units(schema)
+            units = duration_units(schema)
         except ValueError as e:
             raise DataError(
                 f"{path.name}: the Arrow schema in its metadata cannot be read: {str(e)[:200]}",
@@ -330,7 +327,7 @@ def _units(native: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_seconds(column: str, native: str) -> str:
-    return str(load_adapter(_OF_DURATIONS).seconds(column, native.removeprefix(DURATION)))
+    return str(seconds(column, native.removeprefix(DURATION)))
 
 
 def _source(name: str, native: str, to: ValueType) -> str:

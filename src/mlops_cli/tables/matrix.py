@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from mlops_cli.bundle.manifest import Feature
 from mlops_cli.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from mlops_cli.bundle.manifest import Feature
 
 
 def encode(table: pa.Table | pa.RecordBatch, features: Sequence[Feature]) -> NDArray[np.float32]:

@@ -53,3 +53,8 @@ def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
         return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, project))
 
     return FrontTracker(root, uri, project, load)
+
+
+def preload() -> None:
+    """Load the usual tracker's library, in a process that others are forked from."""
+    load_adapter(TRACKERS["mlflow"])

@@ -26,3 +26,8 @@ def open_estimator(name: str, problem: Problem) -> Estimator:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     library, _, path = name.partition(":")
     return cast("Estimator", load_adapter(ESTIMATORS[library]).open_estimator(path, problem))
+
+
+def preload() -> None:
+    """Load the usual estimator's library, in a process that others are forked from."""
+    load_adapter(ESTIMATORS["xgboost"])

@@ -15,3 +15,8 @@ SEARCHERS = {"optuna": "mlops_cli.tuning.optuna"}
 def open_searcher(name: str = "optuna") -> Searcher:
     """The searcher `name`."""
     return cast("Searcher", load_adapter(SEARCHERS[name]).open_searcher())
+
+
+def preload() -> None:
+    """Load the usual searcher's library, in a process that others are forked from."""
+    load_adapter(SEARCHERS["optuna"])

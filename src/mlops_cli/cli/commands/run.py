@@ -97,13 +97,14 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     by_default = not (asked.first or asked.env or os.environ.get(ENV_VARIABLE))
     if by_default and (result := unchanged_run(find_project(asked.project), targets)):
         return result
-    from mlops_cli.actions.run import run
     from mlops_cli.config.load import load_project
+
+    project = load_project(asked.project, env=asked.env)  # what is wrong with it is told at once
+    from mlops_cli.actions.run import run
 
     os.environ[UNDER_RUN] = "1"
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
-    project = load_project(asked.project, env=asked.env)
     with _told(first=asked.first):
         return run(project, *targets, progress=TerminalProgress())
 

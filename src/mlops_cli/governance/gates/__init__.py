@@ -26,3 +26,9 @@ def open_gate(asked: MetricGate | ChampionGate) -> Gate:
         case _:
             assert_never(asked)
     return cast("Gate", load_adapter(GATES[kind]).open_gate(asked))
+
+
+def preload() -> None:
+    """Load every kind, in a process that others are forked from."""
+    for module in GATES.values():
+        load_adapter(module)

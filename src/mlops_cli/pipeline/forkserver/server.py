@@ -16,15 +16,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
-from mlops_cli.stages import STAGES
+from mlops_cli.stages import STAGES, Stage
 
+# Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
+_PORTS = ("mlops_cli.tables", "mlops_cli.training", "mlops_cli.tuning", "mlops_cli.tracking",
+    "mlops_cli.governance.gates")  # fmt: skip
 _PR_SET_PDEATHSIG = 1
 _JEMALLOC = "jemalloc_bg_thd"  # pyarrow brings it
 
@@ -98,19 +101,29 @@ def _receive(connection: socket.socket) -> _Request | None:
     )
 
 
-def _preload(named: Sequence[str]) -> list[str]:
-    """Import what the named stage needs; returns what the stages after it need."""
+def _preload(named: Sequence[str]) -> Iterator[bool]:
+    """Import what the named stage needs; the steps that import what the stages after it need."""
     order = [s.name for s in STAGES]
     at = order.index(named[0]) if named and named[0] in order else len(order)
-    for entry in STAGES[at : at + 1]:
-        for module in entry.preload:
-            _import(module)
-    return [module for entry in STAGES[at + 1 :] for module in entry.preload]
+    for _ in _imports(STAGES[at : at + 1]):
+        pass
+    return _imports(STAGES[at + 1 :])
 
 
-def _import(module: str) -> None:
-    with suppress(Exception):  # the stage imports it again, and tells what is wrong
-        importlib.import_module(module)
+def _imports(stages: Iterable[Stage]) -> Iterator[bool]:
+    """Import the stages' modules, and the adapters that these will load by name, step by step."""
+    for entry in stages:
+        _load(importlib.import_module, entry.module)
+        yield True
+        for port in _PORTS:
+            if port in sys.modules:
+                _load(sys.modules[port].preload)
+                yield True
+
+
+def _load(load: Callable[..., object], *arguments: str) -> None:
+    with suppress(Exception):  # the stage loads it again, and tells what is wrong
+        load(*arguments)
 
 
 def _may_fork() -> bool:
@@ -162,7 +175,7 @@ def _become(request: _Request) -> None:
         numpy.random.seed()
 
 
-def _watch(connection: socket.socket, child: int, coming: list[str]) -> None:
+def _watch(connection: socket.socket, child: int, coming: Iterator[bool]) -> None:
     """Until the child ends: import what comes next, and end the child if its client is gone."""
     handle = os.pidfd_open(child)
     with suppress(OSError):
@@ -170,8 +183,9 @@ def _watch(connection: socket.socket, child: int, coming: list[str]) -> None:
     events = select.poll()
     events.register(handle, select.POLLIN)
     events.register(connection, select.POLLHUP | select.POLLRDHUP)
-    while not (ready := events.poll(0 if coming else None)):
-        _import(coming.pop(0))
+    more = True
+    while not (ready := events.poll(0 if more else None)):
+        more = next(coming, False)
     if any(descriptor != handle for descriptor, _ in ready):
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)

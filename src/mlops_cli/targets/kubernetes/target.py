@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.config.load import Project
 from mlops_cli.progress import Progress
@@ -17,6 +16,7 @@ from mlops_cli.targets.kubernetes.address import is_outside, service_url
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
+from mlops_cli.targets.kubernetes.logs import lines
 from mlops_cli.targets.kubernetes.manifests import (
     KINDS,
     Key,
@@ -101,10 +101,7 @@ class KubernetesTarget:
                 f"nothing of this project runs in namespace {self._config.namespace}",
                 hint="mlops deploy --target kubernetes",
             )
-        lines: Iterator[str] = load_adapter("mlops_cli.targets.kubernetes.logs").lines(
-            self._kubectl, self._name, follow=follow
-        )
-        return lines
+        return lines(self._kubectl, self._name, follow=follow)
 
     def stop(self) -> bool:
         """Delete what is ours and wait until it is gone; see `Target.stop`."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.load import Project
 from mlops_cli.errors import EnvironmentFault
@@ -20,6 +19,7 @@ from mlops_cli.progress import Progress
 from mlops_cli.targets.base import Change, Deployment, Routes, only
 from mlops_cli.targets.local.control import Channel, State, Wanted
 from mlops_cli.targets.local.log import LOG
+from mlops_cli.targets.local.systemd import write_unit
 from mlops_cli.targets.local.worker import DRAIN_LIMIT, START_LIMIT
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 from mlops_cli.targets.tail import tail
@@ -75,8 +75,7 @@ class LocalTarget:
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A systemd unit; see `Target.render`."""
         release = only(routes)
-        unit = load_adapter("mlops_cli.targets.local.systemd")
-        return [unit.write_unit(release.bundle, folder, host=self._host, port=self._port)]
+        return [write_unit(release.bundle, folder, host=self._host, port=self._port)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
         """The log of supervisor and servers; see `Target.logs`."""

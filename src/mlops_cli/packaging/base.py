@@ -1,0 +1,28 @@
+"""The port of what builds images: an engine on this machine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.progress import Progress
+
+
+class Builder(Protocol):
+    """Builds, proves and pushes images."""
+
+    def ensure_image(
+        self, bundle: Bundle, name: str, *, base: str, labels: dict[str, str], progress: Progress
+    ) -> None:
+        """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
+
+        It gets the name only after a container of it has answered every golden row over HTTP as
+        training did. What killed builds left running is removed. Raises `EnvironmentFault` with
+        the reason of engine, pip or the row.
+        """
+
+    def push_image(self, name: str, target: str, *, progress: Progress) -> None:
+        """Push the image `name` as `target` (`registry/name:tag`) with the user's own login.
+
+        Raises `EnvironmentFault` with the registry's reason.
+        """
