@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate

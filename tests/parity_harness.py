@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 
 from mlops_cli.actions.score import score
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.matrix import encode

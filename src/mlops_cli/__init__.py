@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from mlops_cli.actions.score import score
     from mlops_cli.actions.serve import serve
     from mlops_cli.actions.status import status
-    from mlops_cli.config.load import Project, load_project
+    from mlops_cli.config.load import load_project
+    from mlops_cli.config.project import Project
     from mlops_cli.scaffold.examples import feature_values
     from mlops_cli.stages.featurize import featurize
     from mlops_cli.stages.package import package
@@ -46,7 +47,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "feature_values": "mlops_cli.scaffold.examples",
-    "Project": "mlops_cli.config.load",
+    "Project": "mlops_cli.config.project",
     "load_project": "mlops_cli.config.load",
 }
 _ACTIONS = ("drift", "run", "score", "serve", "status")

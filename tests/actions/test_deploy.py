@@ -21,12 +21,13 @@ from mlops_cli.actions.logs import logs
 from mlops_cli.actions.status import status
 from mlops_cli.audit.history import HISTORY, Event, deployed_on, record
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project, check_config
+from mlops_cli.config.load import check_config
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.targets.base import Deployment
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from servers import free_port
 
 
@@ -45,7 +46,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def crown(project: Project, name: str, rows: int) -> str:
     bundles.write(project.root / name, n=rows)
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     tracker.make_champion(tracker.register(open_bundle(project.root / name)))
     return open_bundle(project.root / name).digest
 

@@ -15,10 +15,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_cli.actions.drift import PAGE, REPORT, drift
+from mlops_cli.actions.drift import drift
 from mlops_cli.bundle.manifest import Feature, Input, Target, canonical_json
 from mlops_cli.bundle.writer import Model, write_bundle
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT
+from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, InconclusiveError, UsageError
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.expressions import parse
@@ -112,9 +114,9 @@ def test_same_kind_of_rows_is_quiet_and_still_reported(
     assert not result.drifted
     assert {c.name for c in result.columns} == {"weight", "depot", "heavy"}
     assert result.rows == 3000
-    assert result.report == PAGE
-    assert "<html" in (tmp_path / PAGE).read_text(encoding="utf-8")
-    stored = json.loads((tmp_path / REPORT).read_text())
+    assert result.report == DRIFT_PAGE
+    assert "<html" in (tmp_path / DRIFT_PAGE).read_text(encoding="utf-8")
+    stored = json.loads((tmp_path / DRIFT_REPORT).read_text())
     assert stored == json.loads(msgspec.json.encode(result))
 
 
@@ -126,7 +128,7 @@ def test_heavier_parcels_are_drift_of_the_column_and_what_is_computed_of_it(
     assert result.drifted
     assert [c.name for c in result.columns] == ["weight", "heavy", "depot"]
     assert [c.drifted for c in result.columns] == [True, True, False]
-    assert "2 of 3 columns drifted" in (tmp_path / PAGE).read_text(encoding="utf-8")
+    assert "2 of 3 columns drifted" in (tmp_path / DRIFT_PAGE).read_text(encoding="utf-8")
 
 
 def test_csv_gives_the_numbers_of_parquet(project: Project, bundle: Path, tmp_path: Path) -> None:

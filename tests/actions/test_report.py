@@ -17,7 +17,8 @@ import pytest
 from learning import make, reconfigure
 from mlops_cli.actions.report import report
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision
@@ -28,7 +29,7 @@ from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 FEATURES = {"columns": ["x", "k", "kind", "open"], "row": {"dow": "dayofweek(at)"}}
 POOR = {"columns": ["k", "open"]}
@@ -101,14 +102,14 @@ def test_another_model_is_held_to_the_gates_and_nothing_changes(project: Project
     assert main.change == main.value - main.value_before
     assert result.uncommitted == ("metrics.json",)
     assert (project.root / "decision.json").read_bytes() == decided
-    tracker = open_tracking(project.root, project.config.tracking, "small")
+    tracker = open_tracker(project)
     assert len(tracker.versions()) == 1
 
 
 def test_where_another_has_become_the_champion_the_gates_are_asked_again(project: Project) -> None:
     kept = shutil.copytree(project.root, project.root.parent / "kept")
     another_model(project)
-    tracker = open_tracking(project.root, project.config.tracking, "small")
+    tracker = open_tracker(project)
     other = tracker.register(open_bundle(project.root / "model"))
     tracker.make_champion(other)
     for name in ("model", "data"):

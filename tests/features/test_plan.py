@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from mlops_cli.config.load import check_config
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.features.base import TableSchema, contracts_of
+from mlops_cli.features.base import TableSchema
 from mlops_cli.features.layout import check_features
 
 FLIGHTS = {
@@ -90,7 +92,7 @@ def test_each_table_has_its_contract():
     raw = {"project": "x", "task": "binary", "data": {"table": "data/raw/flights.parquet"}}
     raw["data"]["target"] = "late"
     raw |= {"features": {"join": [JOIN]}, "validate": {"contract": "contracts/mine.yaml"}}
-    assert contracts_of(check_config(raw, file="mlops.yaml")) == {
+    assert Project(Path(), check_config(raw, file="mlops.yaml")).contracts == {
         "data/raw/flights.parquet": "contracts/mine.yaml",
         "data/raw/weather.parquet": "contracts/weather.yaml",
     }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.pipeline.outcome import Outcome, own_outcomes, read_outcome, write_outcome
 
 CONFIG = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\nfeatures: {columns: [a]}\n"

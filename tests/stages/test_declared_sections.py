@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
 from mlops_cli.config.model import Config
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.stages import STAGES, Stage
 

@@ -9,7 +9,8 @@ import pytest
 
 import bundles
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project, check_config
+from mlops_cli.config.load import check_config
+from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, GateError, UsageError
 from mlops_cli.stages.package import PackageResult, package
 

@@ -18,14 +18,13 @@ import pytest
 
 from mlops_cli.actions.status import DecisionStatus, status
 from mlops_cli.config.load import load_project
-from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 CONFIG: dict[str, Any] = {
     "project": "parcels",
@@ -134,13 +133,13 @@ def decision(root: Path) -> dict[str, Any]:
 
 
 def champion(root: Path) -> str:
-    found = open_tracking(root, TrackingConfig(), "parcels").champion()
+    found = open_tracker(load_project(root)).champion()
     assert found is not None
     return found.digest
 
 
 def versions(root: Path) -> list[str]:
-    return [v.digest for v in open_tracking(root, TrackingConfig(), "parcels").versions()]
+    return [v.digest for v in open_tracker(load_project(root)).versions()]
 
 
 def weaken(root: Path) -> None:

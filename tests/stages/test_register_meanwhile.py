@@ -11,7 +11,8 @@ import pytest
 
 from learning import make, reconfigure
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError
 from mlops_cli.governance.decision import GateResult, read_decision
 from mlops_cli.governance.gates import champion as gate
@@ -21,7 +22,7 @@ from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class Clone:
     digest: str
 
     def tracker(self) -> Any:
-        config = self.project.config
-        return open_tracking(self.project.root, config.tracking, config.project)
+        return open_tracker(self.project)
 
     def champion(self) -> str:
         return str(self.tracker().champion().digest)

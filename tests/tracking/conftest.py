@@ -9,10 +9,10 @@ import pytest
 from mlops_cli.bundle.manifest import Feature, Input, Target
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
-from mlops_cli.config.model import TrackingConfig
-from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord, Tracker
+from trackers import open_at
 
+MLOPS_YAML = "project: demo\ntask: binary\ndata: {table: data.csv, target: late}\n"
 FILES = {
     "features.json": b'{"features":[]}',
     "profile.json": b"{}",
@@ -43,7 +43,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "mlops.yaml").write_text("project: demo\n")
+    (folder / "mlops.yaml").write_text(MLOPS_YAML)
     return folder
 
 
@@ -51,7 +51,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database made once by our own code, since making its tables takes seconds."""
     folder = tmp_path_factory.mktemp("database")
-    open_tracking(folder, TrackingConfig(), "demo").log_run(RunRecord("first"))
+    open_at(folder).log_run(RunRecord("first"))
     return folder / "mlflow.db"
 
 
@@ -64,13 +64,13 @@ def used(root: Path, database: Path) -> Path:
 
 @pytest.fixture
 def tracker(used: Path) -> Tracker:
-    return open_tracking(used, TrackingConfig(), "demo")
+    return open_at(used)
 
 
 @pytest.fixture
 def unused(root: Path) -> Tracker:
     """A tracker that nothing was ever written to."""
-    return open_tracking(root, TrackingConfig(), "demo")
+    return open_at(root)
 
 
 @pytest.fixture

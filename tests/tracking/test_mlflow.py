@@ -16,10 +16,9 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
-from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord, Tracker, TrialRecord
+from trackers import open_at
 
 Bundles = Callable[[bytes], Bundle]
 
@@ -41,7 +40,7 @@ def test_a_version_is_registered_once_and_comes_back_whole(
 ) -> None:
     made = bundle(b"one")
     version = tracker.register(made, metrics={"roc_auc": 0.7125}, tags={"who": "me"})
-    again = open_tracking(root, TrackingConfig(), "demo").register(made)
+    again = open_at(root).register(made)
     assert again == version
     assert (version.digest, version.number) == (made.digest, "1")
     assert version.metrics == {"roc_auc": 0.7125}
@@ -151,7 +150,7 @@ def test_a_moved_project_keeps_its_versions(
     tracker.make_champion(version)
     moved = tmp_path / "a new place"
     root.rename(moved)
-    ours = open_tracking(moved, TrackingConfig(), "demo")
+    ours = open_at(moved)
     assert ours.champion() == version
     assert open_bundle(ours.fetch(version.digest)).digest == version.digest
     theirs = subprocess.run(
@@ -177,7 +176,7 @@ def test_nothing_of_this_machine_stands_in_the_database(
 
 def _register(root: Path, content: bytes) -> str:
     made = open_bundle(root / "model-6f6e65")
-    tracker = open_tracking(root, TrackingConfig(), "demo")
+    tracker = open_at(root)
     version = tracker.register(made)
     tracker.make_champion(version)
     return f"{version.number} {tracker.fetch(made.digest)}"
@@ -189,7 +188,7 @@ def test_processes_at_once_make_one_version_of_a_bundle(bundle: Bundles, root: P
     with context.Pool(4) as pool:  # the database does not exist yet, either
         said = pool.starmap(_register, [(root, b"one")] * 4)
     assert set(said) == {f"1 {root / '.mlops/bundles' / made.version}"}
-    tracker = open_tracking(root, TrackingConfig(), "demo")
+    tracker = open_at(root)
     assert [v.digest for v in tracker.versions()] == [made.digest]
 
 
@@ -197,9 +196,9 @@ def test_first_use_is_silent(root: Path, bundle: Bundles) -> None:
     bundle(b"one")
     code = (
         "import logging, sys; from pathlib import Path; logging.basicConfig(level=logging.INFO);"
-        "from mlops_cli.tracking import open_tracking; from mlops_cli.tracking.base import *;"
-        "from mlops_cli.config.model import TrackingConfig; "
-        "open_tracking(Path(sys.argv[1]), TrackingConfig(), 'demo').log_run(RunRecord('x'))"
+        "from mlops_cli.tracking import open_tracker; from mlops_cli.tracking.base import *;"
+        "from mlops_cli.config.load import load_project; "
+        "open_tracker(load_project(sys.argv[1])).log_run(RunRecord('x'))"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(root)],
@@ -231,21 +230,21 @@ def test_the_environment_wins_and_relative_paths_are_the_projects(
 ) -> None:
     (root / "runs").mkdir()
     shutil.copyfile(database, root / "runs/tracking.db")
-    config = TrackingConfig(uri="sqlite:///runs/tracking.db", experiment="ours")
-    run_id = open_tracking(root, config, "demo").log_run(RunRecord("x"))
+    config = {"uri": "sqlite:///runs/tracking.db", "experiment": "ours"}
+    run_id = open_at(root, **config).log_run(RunRecord("x"))
     found = MlflowClient(f"sqlite:///{root}/runs/tracking.db").get_run(run_id)
     assert found.info.artifact_uri.startswith("mlops-project:/mlartifacts/")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9/")
-    assert open_tracking(root, config, "demo").address == "http://***@127.0.0.1:9/"
+    assert open_at(root, **config).address == "http://***@127.0.0.1:9/"
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.model import TrackingConfig
-from mlops_cli.tracking import open_tracking
-tracker = open_tracking(Path(sys.argv[1]), TrackingConfig(), "demo")
+from mlops_cli.config.load import load_project
+from mlops_cli.tracking import open_tracker
+tracker = open_tracker(load_project(sys.argv[1]))
 tracker.champion()
 from mlflow import MlflowClient
 def die(*_, **__):
@@ -275,20 +274,20 @@ def test_what_another_hand_changes_is_seen_at_once(
 ) -> None:
     one, two = (tracker.register(bundle(c)) for c in (b"one", b"two"))
     tracker.make_champion(one)
-    assert open_tracking(root, TrackingConfig(), "demo").champion() == one
+    assert open_at(root).champion() == one
     theirs = client(root)
     theirs.set_registered_model_alias("demo", "champion", two.number)
-    assert open_tracking(root, TrackingConfig(), "demo").champion() == two
+    assert open_at(root).champion() == two
     theirs.delete_registered_model_alias("demo", "champion")
-    assert open_tracking(root, TrackingConfig(), "demo").champion() is None
+    assert open_at(root).champion() is None
 
 
 KNOWN = """
 import sys
 from pathlib import Path
-from mlops_cli.config.model import TrackingConfig
-from mlops_cli.tracking import open_tracking
-tracker = open_tracking(Path(sys.argv[1]), TrackingConfig(), "demo")
+from mlops_cli.config.load import load_project
+from mlops_cli.tracking import open_tracker
+tracker = open_tracker(load_project(sys.argv[1]))
 print(tracker.fetch(tracker.champion().digest), "mlflow" in sys.modules)
 """
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.model import TrackingConfig
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.tracking import open_tracking
 from mlops_cli.tracking.base import RunRecord, TrialRecord
 from servers import MlflowServer, free_port
+from trackers import open_at
 
 Bundles = Callable[[bytes], Bundle]
 
@@ -41,8 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator
 def test_a_server_keeps_the_bundle_and_any_clone_gets_it(
     server: str, root: Path, bundle: Bundles, tmp_path: Path
 ) -> None:
-    config = TrackingConfig(uri=server, experiment="on a server")
-    here = open_tracking(root, config, "clones")
+    config = {"uri": server, "experiment": "on a server"}
+    here = open_at(root, "clones", **config)
     assert here.champion() is None
     assert here.versions() == []
     made = bundle(b"one")
@@ -52,7 +51,7 @@ def test_a_server_keeps_the_bundle_and_any_clone_gets_it(
     here.make_champion(version)
     clone = tmp_path / "clone"
     clone.mkdir()
-    there = open_tracking(clone, config, "clones")
+    there = open_at(clone, "clones", **config)
     assert there.champion() == version
     assert open_bundle(there.fetch(version.digest)).digest == made.digest
     assert not (root / "mlartifacts").exists()
@@ -61,7 +60,7 @@ def test_a_server_keeps_the_bundle_and_any_clone_gets_it(
 
 @pytest.mark.slow
 def test_a_search_on_a_server(server: str, root: Path) -> None:
-    tracker = open_tracking(root, TrackingConfig(uri=server), "search")
+    tracker = open_at(root, "search", uri=server)
     trials = [TrialRecord(i, "complete", {"eta": i / 10}, {"roc_auc": i / 10}) for i in range(3)]
     parent = tracker.log_trials(RunRecord("tune"), trials)
     query = f"{server}/api/2.0/mlflow/metrics/get-history?run_id={parent}&metric_key=trial.roc_auc"
@@ -70,7 +69,7 @@ def test_a_search_on_a_server(server: str, root: Path) -> None:
 
 @pytest.mark.slow
 def test_mlflows_own_ui_shows_a_projects_files(used: Path, bundle: Bundles) -> None:
-    tracker = open_tracking(used, TrackingConfig(), "demo")
+    tracker = open_at(used)
     run_id = tracker.log_run(RunRecord("train"))
     made = bundle(b"one")
     tracker.register(made, run_id=run_id)
@@ -94,8 +93,7 @@ def port(request: pytest.FixtureRequest) -> int:
 def test_a_server_that_does_not_work_is_named_without_its_password(
     port: int, root: Path, bundle: Bundles
 ) -> None:
-    config = TrackingConfig(uri=f"http://user:secret@127.0.0.1:{port}")
-    tracker = open_tracking(root, config, "demo")
+    tracker = open_at(root, uri=f"http://user:secret@127.0.0.1:{port}")
     for work in (
         tracker.champion,
         tracker.versions,
@@ -109,7 +107,7 @@ def test_a_server_that_does_not_work_is_named_without_its_password(
 
 
 def test_a_database_whose_driver_is_missing_is_told(root: Path) -> None:
-    tracker = open_tracking(root, TrackingConfig(uri="mssql://u:secret@127.0.0.1/x"), "demo")
+    tracker = open_at(root, uri="mssql://u:secret@127.0.0.1/x")
     with pytest.raises(EnvironmentFault, match="needs the package") as said:
         tracker.champion()
     assert "secret" not in said.value.message

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import MODEL
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
-
-MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from mlops_cli.audit import history
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Change, Release, Target, whole
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _where_it_runs(project: Project, place: Target, name: str) -> Target:
 
 
 def _champion(project: Project, expect: str | None) -> Release:
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = tracker.champion()
     if champion is None:
         raise lost_champion(project.root, tracker.address) or UsageError(

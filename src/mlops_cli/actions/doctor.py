@@ -20,15 +20,17 @@ from packaging.requirements import Requirement
 
 from mlops_cli._files import write_text
 from mlops_cli.actions.drift import drift
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import CONFIG, MODEL
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc import stale_stages
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, tables_of, write_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.redaction import redact
 from mlops_cli.stages import STAGES, Stage
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 # What each step of the small project's work exercises, so that a failure has an address.
 _EXERCISES = {
@@ -134,7 +136,7 @@ def _exercises() -> Iterator[Check]:
 
 
 def _small_project(root: Path) -> Project:
-    write_text(root / "mlops.yaml", _CONFIG)
+    write_text(root / CONFIG, _CONFIG)
     rows = [f"{i % 17},{i * 7 % 13},{int(i % 17 > 8)}" for i in range(300)]
     write_text(root / "data/raw/doctor.csv", "\n".join(["a,b,y", *rows]) + "\n")
     project = load_project(root)
@@ -149,7 +151,7 @@ def _works(project: Project, stage: Stage) -> str:
 
 
 def _drift(project: Project) -> str:
-    drift(project, current=project.root / "data/raw/doctor.csv", bundle=project.root / "model")
+    drift(project, current=project.root / "data/raw/doctor.csv", bundle=project.root / MODEL)
     return "evidently works"
 
 
@@ -161,11 +163,11 @@ def _dvc(project: Project) -> str:
 
 
 def _tables(project: Project) -> str:
-    if missing := [t for t in tables_of(project) if not (project.root / t).is_file()]:
+    if missing := [t for t in project.tables if not (project.root / t).is_file()]:
         raise MlopsError(
             f"{missing[0]} does not exist", hint="bring it back: `dvc checkout` or `dvc pull`"
         )
-    return ", ".join(tables_of(project))
+    return ", ".join(project.tables)
 
 
 def _dvc_yaml(project: Project) -> str:
@@ -176,7 +178,7 @@ def _dvc_yaml(project: Project) -> str:
 
 
 def _registry(project: Project) -> str:
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = tracker.champion()
     return f"{tracker.address} answers, champion {champion.version if champion else 'none yet'}"
 

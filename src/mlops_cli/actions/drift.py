@@ -13,8 +13,8 @@ from mlops_cli._files import write_text
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.load import Project
-from mlops_cli.contracts.model import load_contract
+from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import raw_table_sql
@@ -28,10 +28,8 @@ from mlops_cli.reports.base import DriftPage, Verdict
 from mlops_cli.reports.drift import write_drift_page
 from mlops_cli.tables import open_engine
 from mlops_cli.targets import open_target
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
-PAGE = "reports/drift.html"
-REPORT = "reports/drift.json"
 DRAWN = 2000  # rows a side: enough for a histogram, and Evidently's time grows with them
 
 
@@ -51,8 +49,8 @@ class DriftResult:
     digest: str
     version: str
     alpha: float
-    report: str = PAGE
-    data: str = REPORT
+    report: str = DRIFT_PAGE
+    data: str = DRIFT_REPORT
 
 
 def drift(
@@ -67,12 +65,12 @@ def drift(
     table that cannot be read or lacks a column, `InconclusiveError` for too few rows.
     """
     reference = open_bundle(bundle or _deployed(project))
-    schemas = load_schemas(project, load_contract)
+    schemas = load_schemas(project)
     features = {f.name for f in reference.manifest.features}
     profile = without_time(reference.profile(), project.config.data.time, features)
     sample = Sample(profile, DRAWN)
     progress.update(f"counting {current}")
-    with open_engine(temporary=project.cache / "tmp") as engine:
+    with open_engine(temporary=project.temporary) as engine:
         batches = engine.batches(raw_table_sql(engine, project, schemas, reference, current))
         found = compare(profile, sample.through(batches))
     result = _judge(project, reference, str(current), found)
@@ -84,7 +82,7 @@ def drift(
 def _deployed(project: Project) -> Path:
     """The folder of the bundle that the target runs, or of the champion's."""
     config = project.config
-    tracker = open_tracking(project.root, config.tracking, config.project)
+    tracker = open_tracker(project)
     if deployment := open_target(config.deploy.target, project).status():
         return tracker.fetch(deployment.digest)
     if champion := tracker.champion():
@@ -114,7 +112,7 @@ def _write(
     project: Project, result: DriftResult, profile: Profile, sample: Any, progress: Progress
 ) -> None:
     encoded = msgspec.json.format(msgspec.json.encode(asdict(result)), indent=2)
-    write_text(project.root / REPORT, encoded.decode() + "\n")
+    write_text(project.root / DRIFT_REPORT, encoded.decode() + "\n")
     page = DriftPage(
         project=project.config.project,
         version=short(result.digest),
@@ -125,9 +123,9 @@ def _write(
         reference=reconstruct(profile, DRAWN),
         current=sample,
     )
-    fault = write_drift_page(page, project.root / PAGE)
+    fault = write_drift_page(page, project.root / DRIFT_PAGE)
     if fault:
-        progress.say(f"{PAGE} has no pictures: {fault}")
+        progress.say(f"{DRIFT_PAGE} has no pictures: {fault}")
 
 
 def _verdict(column: ColumnDrift) -> Verdict:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data

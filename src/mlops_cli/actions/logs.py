@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.targets import open_target
 
 _KEPT = 1000  # lines

@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
+from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.governance.revision import commit_of, committed, uncommitted
@@ -25,13 +26,10 @@ from mlops_cli.reports.model import (
     Verdict,
 )
 from mlops_cli.serving.predictions import class_key
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import ModelVersion, Tracker
 from mlops_cli.training.data import read_fitted
 
-MODEL = "model"
-METRICS = "metrics.json"
-LOCK = "dvc.lock"
 _ENDS = ("_low", "_high")
 _Values = Mapping[str, float | None]
 
@@ -50,8 +48,8 @@ def report(
     root = project.root
     commit = commit_of(root, against) if against else None
     bundle = _trained(root)
-    before = _holdout(committed(root, commit, METRICS)) if commit else {}
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    before = _holdout(committed(root, commit, METRICS_FILE)) if commit else {}
+    tracker = open_tracker(project)
     asked = _ask(project, tracker, bundle, decide)
     decision = asked.decision
     return ReportResult(
@@ -64,11 +62,11 @@ def report(
         recorded=asked.recorded,
         gates=tuple(GateSaid(g.gate, g.verdict, g.why) for g in decision.gates) if decision else (),
         metric=project.config.metric,
-        metrics=tuple(_changes(_holdout(_read(root / METRICS)), before)),
+        metrics=tuple(_changes(_holdout(_read(root / METRICS_FILE)), before)),
         against=against,
         commit=commit,
         drift=_drift(project, tracker, bundle, asked),
-        uncommitted=uncommitted(root, (LOCK, METRICS)),
+        uncommitted=uncommitted(root, (DVC_LOCK, METRICS_FILE)),
         positive=_positive(bundle),
     )
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mlops_cli._files import write_text
-from mlops_cli.config.load import Project
-from mlops_cli.config.root import CONFIG
+from mlops_cli.config.paths import CONFIG, REQUEST
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
-from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.layout import check_features
@@ -18,10 +17,9 @@ from mlops_cli.pipeline.dvc import StageFailed, reproduce
 from mlops_cli.pipeline.dvc_yaml import (
     add_missing_sections,
     files_of,
-    tables_of,
     write_dvc_yaml,
 )
-from mlops_cli.pipeline.example import REQUEST, refresh_request
+from mlops_cli.pipeline.example import refresh_request
 from mlops_cli.pipeline.forkserver.launcher import warm_parent
 from mlops_cli.pipeline.outcome import Failure, own_outcomes, read_outcome
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
@@ -55,7 +53,7 @@ def _prepare(project: Project, progress: Progress) -> None:
         progress.say(f"mlops.yaml: added the section `{section}`")
     for path in write_missing_contracts(project):
         progress.say(f"{path.relative_to(project.root)} inferred and written: have a look at it")
-    schemas = load_schemas(project, load_contract)
+    schemas = load_schemas(project)
     check_features(project.config, schemas)
     if write_dvc_yaml(project):
         progress.say("dvc.yaml brought up to date")
@@ -69,7 +67,7 @@ def _look(project: Project) -> Sight | None:
 
 
 def _check_tables(project: Project) -> None:
-    for table in tables_of(project):
+    for table in project.tables:
         if (project.root / table).is_file():
             continue
         kept = (project.root / f"{table}.dvc").is_file()

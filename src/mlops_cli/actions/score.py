@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project
-from mlops_cli.contracts.model import load_contract
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
@@ -15,7 +14,7 @@ from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scoring.predictions import check_destination, predict_file
 from mlops_cli.tables import open_engine
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ def score(
     if destination.resolve() == source.resolve():
         raise UsageError(f"{destination} is the input itself", hint="name another file")
     model = open_bundle(bundle or _champion(project))
-    schemas = load_schemas(project, load_contract)
-    with open_engine(temporary=project.cache / "tmp") as engine:
+    schemas = load_schemas(project)
+    with open_engine(temporary=project.temporary) as engine:
         progress.update(f"checking {source.name}")
         check_values(engine, source, model.manifest.inputs)
         rows = predict_file(
@@ -62,7 +61,7 @@ def score(
 
 
 def _champion(project: Project) -> Path:
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = tracker.champion()
     if champion is None:
         raise lost_champion(project.root, tracker.address) or UsageError(

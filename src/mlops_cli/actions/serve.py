@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import MODEL
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import server
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -57,13 +58,13 @@ def _bundle_of(project: Project | None) -> Path:
         raise UsageError(
             "there is no project here, and no bundle is named", hint="mlops serve --bundle DIR"
         )
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = tracker.champion()
     if champion is not None:
         return tracker.fetch(champion.digest)
     if lost := lost_champion(project.root, tracker.address):
         raise lost
-    workspace = project.root / "model"
+    workspace = project.root / MODEL
     if not workspace.is_dir():
         raise UsageError(
             f"{project.config.project} has no champion, and no model/ in {project.root}",

@@ -15,17 +15,16 @@ import msgspec
 
 from mlops_cli.audit.history import deployed_on
 from mlops_cli.bundle.manifest import short
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DRIFT_REPORT, METRICS_FILE
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import Tracker
 
-METRICS = "metrics.json"
-DRIFT = "reports/drift.json"
 _NO_STAGES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -126,12 +125,12 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
     answer". A deploy target that does not answer is in `unreachable`, with its reason.
     """
     deployments, unreachable = _targets(project)
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = _champion(tracker, project.config.metric)
     return StatusResult(
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stages.items()),
-        metrics=_read_json(project.root / METRICS),
+        metrics=_read_json(project.root / METRICS_FILE),
         decision=_decision(project.root),
         champion=champion,
         deployments=deployments,
@@ -197,7 +196,7 @@ def _deployment(found: Deployment) -> DeploymentStatus:
 
 
 def _drift(project: Project) -> DriftStatus | None:
-    found = _read_json(project.root / DRIFT)
+    found = _read_json(project.root / DRIFT_REPORT)
     if found is None or not isinstance(columns := found.get("columns"), list):
         return None
     return DriftStatus(

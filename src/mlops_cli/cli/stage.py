@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlops_cli.cli.faults import INTERRUPTED, UNDER_RUN, bug, os_fault, print_error
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.config.load import Project, load_project
+from mlops_cli.config.load import load_project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
 from mlops_cli.pipeline.stage import run_stage

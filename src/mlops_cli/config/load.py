@@ -6,7 +6,6 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,25 +14,12 @@ from pydantic import BaseModel, ValidationError
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.metrics import check_metrics
 from mlops_cli.config.model import UNTRACKED, Config, MetricGate
-from mlops_cli.config.root import CONFIG, ENV_VARIABLE, find_project
+from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.project import Project
+from mlops_cli.config.root import ENV_VARIABLE, find_project
 from mlops_cli.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project's folder (absolute) and its checked configuration."""
-
-    root: Path
-    config: Config
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """Where a value was set, by its dotted key: a file's name, or `${VAR}`; else a default."""
-
-    @property
-    def cache(self) -> Path:
-        """`.mlops/`, which may be deleted at any time."""
-        return self.root / ".mlops"
 
 
 def load_project(start: Path | str | None = None, *, env: str | None = None) -> Project:

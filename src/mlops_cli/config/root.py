@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mlops_cli.config.paths import CONFIG
 from mlops_cli.errors import UsageError
 
-CONFIG = "mlops.yaml"
 ENV_VARIABLE = "MLOPS_ENV"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.redaction import redact_all
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_cli.config.load import Project
-from mlops_cli.config.model import contract_of
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.infer import infer_contract
 from mlops_cli.contracts.write import write_contract
 from mlops_cli.errors import UsageError
@@ -28,7 +27,7 @@ def write_missing_contracts(project: Project) -> list[Path]:
     if not missing:
         return []
     written = []
-    with open_engine(temporary=project.cache / "tmp") as engine:
+    with open_engine(temporary=project.temporary) as engine:
         for table, contract_file, times in missing:
             path = project.root / table
             if not path.is_file():
@@ -45,5 +44,4 @@ def _tables(project: Project) -> list[tuple[str, str, list[str]]]:
     times: dict[str, list[str]] = {data.table: [data.time] if data.time else []}
     for join in joins:
         times.setdefault(join.table, []).extend([join.asof] if join.asof else [])
-    files = {table: contract_of(table) for table in times} | {data.table: project.config.contract}
-    return [(table, files[table], names) for table, names in times.items()]
+    return [(table, project.contracts[table], names) for table, names in times.items()]

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from mlops_cli.config.document import read_yaml
+from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.section import Duration
 from mlops_cli.errors import UsageError
@@ -162,6 +163,17 @@ def load_contract(path: Path) -> Contract:
         raise UsageError(
             f"{where}: " + "; ".join(dict.fromkeys(lines))[:1000], hint=f"edit {where}"
         ) from e
+
+
+def read_contract(project: Project, table: str) -> Contract:
+    """The contract of a table that `mlops.yaml` names; raises `UsageError` where it has none."""
+    file = project.contracts[table]
+    if not (project.root / file).is_file():
+        raise UsageError(
+            f"{table} has no contract: {file} does not exist",
+            hint="`mlops run` infers one from the table and writes it",
+        )
+    return load_contract(project.root / file)
 
 
 def contract_schema() -> dict[str, Any]:

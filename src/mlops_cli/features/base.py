@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from mlops_cli.bundle.manifest import Feature, Input, Target
-from mlops_cli.config.load import Project
-from mlops_cli.config.model import Config, JoinConfig, contract_of
-from mlops_cli.errors import UsageError
+from mlops_cli.config.model import JoinConfig
+from mlops_cli.config.project import Project
+from mlops_cli.contracts.model import read_contract
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 
 
@@ -53,45 +52,14 @@ class JoinSource:
     config: JoinConfig
 
 
-def contracts_of(config: Config) -> dict[str, str]:
-    """Each table that `mlops.yaml` names, with its contract's file; paths within the project."""
-    joined = {join.table: contract_of(join.table) for join in config.features.join}
-    return {**joined, config.data.table: config.contract}
-
-
-class ColumnRules(Protocol):
-    """What is needed of a column's contract."""
-
-    @property
-    def nullable(self) -> bool:
-        """Whether values may be missing."""
-
-
-class TableRules(Protocol):
-    """What is needed of a table's contract."""
-
-    @property
-    def types(self) -> Mapping[str, ValueType]:
-        """Column name to type, in order."""
-
-    @property
-    def columns(self) -> Mapping[str, ColumnRules]:
-        """Column name to its rules."""
-
-
-def load_schemas(project: Project, load: Callable[[Path], TableRules]) -> dict[str, TableSchema]:
-    """The schema of every table that `mlops.yaml` names; `load` reads a contract's file.
+def load_schemas(project: Project) -> dict[str, TableSchema]:
+    """The schema of every table that `mlops.yaml` names, from its contract.
 
     Raises `UsageError` naming the contract that is missing.
     """
     schemas: dict[str, TableSchema] = {}
-    for table, file in contracts_of(project.config).items():
-        if not (project.root / file).is_file():
-            raise UsageError(
-                f"{table} has no contract: {file} does not exist",
-                hint="`mlops run` infers one from the table and writes it",
-            )
-        rules = load(project.root / file)
-        nullable = {name: column.nullable for name, column in rules.columns.items()}
-        schemas[table] = TableSchema(rules.types, nullable)
+    for table in project.tables:
+        contract = read_contract(project, table)
+        nullable = {name: column.nullable for name, column in contract.columns.items()}
+        schemas[table] = TableSchema(contract.types, nullable)
     return schemas

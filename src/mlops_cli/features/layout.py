@@ -7,13 +7,13 @@ from typing import Literal
 
 from mlops_cli.bundle.manifest import Feature, Input, Target, Task
 from mlops_cli.config.model import Config, JoinConfig
+from mlops_cli.config.paths import CONFIG
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.base import Layout, Schemas, TableSchema
 from mlops_cli.features.expressions import columns_of, parse, unknown_column
 from mlops_cli.features.typing import operation
 
-_FILE = "mlops.yaml"
 _SHOWN = 200  # characters of an expression
 _WITHIN = (
     "make a number of it within the expression, such as `dayofweek({0})` or "
@@ -73,7 +73,7 @@ def _event_types(config: Config, schemas: Schemas) -> dict[str, ValueType]:
         raise _at("data.time", unknown_column(time, types))
     if time is not None and types[time] != "timestamp":
         raise UsageError(
-            f"{_FILE}: data.time: `{time}` is {types[time]}, and a time is needed",
+            f"{CONFIG}: data.time: `{time}` is {types[time]}, and a time is needed",
             hint="name a column of dates or timestamps (ISO 8601 text will do)",
         )
     return types
@@ -89,7 +89,7 @@ def _joined_types(
         _check_join(key, join, types, event)
         if join.asof is not None and config.data.time is None:
             raise UsageError(
-                f"{_FILE}: {key}.asof needs the events' own time",
+                f"{CONFIG}: {key}.asof needs the events' own time",
                 hint="name it under data.time, or join on keys alone",
             )
         for name in join.columns:
@@ -114,7 +114,7 @@ def _check_join(
                 raise _at(f"{key}.on", unknown_column(name, side))
         if types[name] != event[name]:
             raise UsageError(
-                f"{_FILE}: {key}.on: `{name}` is {event[name]} in the events and {types[name]} "
+                f"{CONFIG}: {key}.on: `{name}` is {event[name]} in the events and {types[name]} "
                 f"in {join.table}",
                 hint="give it one type in both contracts",
             )
@@ -122,7 +122,7 @@ def _check_join(
         raise _at(f"{key}.asof", unknown_column(join.asof, types))
     if join.asof is not None and types[join.asof] != "timestamp":
         raise UsageError(
-            f"{_FILE}: {key}.asof: `{join.asof}` is {types[join.asof]}, and a time is needed",
+            f"{CONFIG}: {key}.asof: `{join.asof}` is {types[join.asof]}, and a time is needed",
             hint="name a column of dates or timestamps (ISO 8601 text will do)",
         )
 
@@ -149,7 +149,7 @@ def _target_of_task(task: Task, tree: Node) -> Node:
     wants = "numbers" if task == "regression" else "classes (boolean, integer or text)"
     other = "binary or multiclass" if task == "regression" else "regression"
     raise UsageError(
-        f"{_FILE}: data.target is {tree.type}, and the task {task} predicts {wants}",
+        f"{CONFIG}: data.target is {tree.type}, and the task {task} predicts {wants}",
         hint=f"set `task: {other}`, or a target of another type",
     )
 
@@ -160,7 +160,7 @@ def _check_names(
     features, target = config.features, config.data.target_name
     if not (features.columns or features.row or features.join):
         raise UsageError(
-            f"{_FILE}: `features` names none", hint="list columns under features.columns"
+            f"{CONFIG}: `features` names none", hint="list columns under features.columns"
         )
     for i, name in enumerate(features.row):
         if _taken(name, event) or _taken(name, joined):
@@ -171,9 +171,9 @@ def _check_names(
         if _taken(name, [target]):
             raise _clash("features", name, "the target has that name")
         if name.startswith("__"):
-            raise UsageError(f"{_FILE}: features: `{name}`: names with __ are our own")
+            raise UsageError(f"{CONFIG}: features: `{name}`: names with __ are our own")
     if twice := _first_twice(features.columns):
-        raise UsageError(f"{_FILE}: features.columns names `{twice}` twice", hint="name it once")
+        raise UsageError(f"{CONFIG}: features.columns names `{twice}` twice", hint="name it once")
 
 
 def _trees(config: Config, known: Mapping[str, ValueType]) -> tuple[FeatureTree, ...]:
@@ -194,7 +194,7 @@ def _plain(key: str, name: str, known: Mapping[str, ValueType]) -> Node:
         raise _at(key, unknown_column(name, known))
     if known[name] in ("date", "timestamp"):
         raise UsageError(
-            f"{_FILE}: {key}: `{name}` is a {known[name]}, which is no feature by itself",
+            f"{CONFIG}: {key}: `{name}` is a {known[name]}, which is no feature by itself",
             hint=_MOMENT_HINT.format(name),
         )
     return Node("column", known[name], value=name)
@@ -206,7 +206,7 @@ def _row_feature(key: str, text: str, known: Mapping[str, ValueType]) -> Node:
     tree = _parsed(key, text, known)
     if tree.type in ("date", "timestamp"):
         raise UsageError(
-            f"{_FILE}: {key} is a {tree.type}, which is no feature by itself",
+            f"{CONFIG}: {key} is a {tree.type}, which is no feature by itself",
             hint=_WITHIN.format(text.strip()[:_SHOWN]),
         )
     return tree
@@ -228,7 +228,7 @@ def _check_leaks(config: Config, trees: Iterable[FeatureTree]) -> None:
             plain = tree.tree.op == "column" and tree.name in config.features.columns
             key = "features.columns" if plain else f"features.row.{tree.name}"
             raise UsageError(
-                f"{_FILE}: {key}: `{target}` is the target itself",
+                f"{CONFIG}: {key}: `{target}` is the target itself",
                 hint="leave it out: it is not known when a prediction is made",
             )
 
@@ -271,12 +271,12 @@ def _kind(of: ValueType) -> Literal["numeric", "category"]:
 
 def _clash(key: str, name: str, why: str) -> UsageError:
     return UsageError(
-        f"{_FILE}: {key}: the name `{name}` is taken: {why}", hint="choose another name"
+        f"{CONFIG}: {key}: the name `{name}` is taken: {why}", hint="choose another name"
     )
 
 
 def _at(key: str, e: UsageError) -> UsageError:
-    return UsageError(f"{_FILE}: {key}: {e.message}", hint=e.hint)
+    return UsageError(f"{CONFIG}: {key}: {e.message}", hint=e.hint)
 
 
 def _first_twice(names: tuple[str, ...]) -> str | None:

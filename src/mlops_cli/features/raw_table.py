@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, ValueType
 from mlops_cli.features.base import JoinSource, Schemas

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
-from mlops_cli.config.load import Project
 from mlops_cli.config.model import Config
+from mlops_cli.config.paths import REJECTED
+from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import Node
 from mlops_cli.features.base import JoinSource, Layout, Schemas
@@ -18,7 +19,6 @@ from mlops_cli.features.layout import join_types
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal
 
-REJECTED = "data/rejected.parquet"
 _MOST_CLASSES = 1000
 
 

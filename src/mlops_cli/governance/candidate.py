@@ -10,10 +10,9 @@ import msgspec
 
 from mlops_cli.bundle.manifest import PROVENANCE
 from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.paths import METRICS_FILE, MODEL
 from mlops_cli.errors import DataError
 
-BUNDLE = "model"
-METRICS = "metrics.json"
 RECIPE = "features"  # a version's tag: the section of `mlops.yaml` by which it was made
 
 
@@ -30,13 +29,13 @@ def read_candidate(root: Path) -> Candidate:
 
     Raises `DataError` where its metrics cannot be read, `BundleError` where it is not whole.
     """
-    file = root / METRICS
+    file = root / METRICS_FILE
     try:
         holdout = msgspec.json.decode(file.read_bytes())["holdout"]
         metrics = msgspec.convert(holdout, dict[str, float | None], strict=False)
     except (OSError, msgspec.DecodeError, KeyError, TypeError, msgspec.ValidationError) as e:
-        raise DataError(f"{METRICS}: {str(e)[:200]}", hint="mlops train") from e
-    return Candidate(open_bundle(root / BUNDLE), metrics)
+        raise DataError(f"{METRICS_FILE}: {str(e)[:200]}", hint="mlops train") from e
+    return Candidate(open_bundle(root / MODEL), metrics)
 
 
 def provenance(bundle: Bundle) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.config.load import Project
 from mlops_cli.config.model import ChampionGate
+from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.candidate import read_candidate
 from mlops_cli.governance.champion import check_champion_is_known
 from mlops_cli.governance.decision import Decision, GateResult, Named
 from mlops_cli.governance.gates import open_gate
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 
 
 def decide(project: Project) -> Decision:
@@ -19,7 +19,7 @@ def decide(project: Project) -> Decision:
 
     Raises what `register` raises before it decides.
     """
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     candidate = read_candidate(project.root)
     before = tracker.champion()
     if before is None:

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from mlops_cli._files import write_text
+from mlops_cli.config.paths import DECISION
 from mlops_cli.governance.revision import committed
 
-DECISION = "decision.json"
 Verdict = Literal["passed", "refused", "undecided"]
 
 

@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 
 from mlops_cli.config.document import read_yaml
+from mlops_cli.config.paths import CACHE, DVC_LOCK
 from mlops_cli.errors import UsageError
 
-LOCK = "dvc.lock"
 RWLOCK = ".dvc/tmp/rwlock"
-_ASIDE = ".mlops/torn"
+_ASIDE = f"{CACHE}/torn"
 
 
 def is_cut(root: Path) -> bool:
     """Whether `dvc.lock` ends in the middle of a line, which DVC would not mind."""
-    path = root / LOCK
+    path = root / DVC_LOCK
     return path.is_file() and not path.read_bytes().endswith(b"\n")
 
 
@@ -26,7 +26,7 @@ def set_torn_files_aside(root: Path) -> dict[str, str]:
     but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
     A `dvc.lock` with the marks of a merge is the user's to mend.
     """
-    whole = {LOCK: _lock, RWLOCK: _rwlock}
+    whole = {DVC_LOCK: _lock, RWLOCK: _rwlock}
     torn = {name: f"{_ASIDE}/{Path(name).name}" for name in whole if not whole[name](root / name)}
     for name, aside in torn.items():
         (root / _ASIDE).mkdir(parents=True, exist_ok=True)

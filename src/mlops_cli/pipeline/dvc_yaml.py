@@ -11,13 +11,10 @@ from ruamel.yaml.error import YAMLError
 
 from mlops_cli._files import write_text
 from mlops_cli.config.document import read_yaml
-from mlops_cli.config.load import Project
-from mlops_cli.config.model import contract_of
-from mlops_cli.config.root import CONFIG
+from mlops_cli.config.paths import CONFIG, DVC_YAML
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.stages import STAGES, Stage
-
-DVC_YAML = "dvc.yaml"
 
 
 def write_dvc_yaml(project: Project) -> bool:
@@ -57,19 +54,6 @@ def add_missing_sections(project: Project) -> list[str]:
     return missing
 
 
-def tables_of(project: Project) -> list[str]:
-    """Every table that the configuration names, the main one first."""
-    config = project.config
-    return list(dict.fromkeys([config.data.table, *(j.table for j in config.features.join)]))
-
-
-def contracts_of(project: Project) -> list[str]:
-    """The contracts of these tables, in the same order."""
-    config = project.config
-    joined = [contract_of(j.table) for j in config.features.join]
-    return list(dict.fromkeys([config.contract, *joined]))
-
-
 def files_of(project: Project) -> list[str] | None:
     """Every file and folder that our stages read or write; None where the user has stages, too."""
     stages = _read(project).get("stages") or {}
@@ -78,7 +62,7 @@ def files_of(project: Project) -> list[str] | None:
     paths = [path for stage in STAGES for path in _deps(project, stage)]
     for stage in STAGES:
         paths += [*stage.outs, *stage.uncached, *stage.metrics, *stage.plots]
-    return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in tables_of(project))]))
+    return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
 
 
 def _with_empty(sections: list[str], text: str) -> str:
@@ -117,7 +101,8 @@ def _entry(project: Project, stage: Stage) -> dict[str, Any]:
 
 
 def _deps(project: Project, stage: Stage) -> list[str]:
-    several = {"{tables}": tables_of(project), "{contracts}": contracts_of(project)}
+    contracts = list(dict.fromkeys(project.contracts.values()))
+    several = {"{tables}": project.tables, "{contracts}": contracts}
     return [path for dep in stage.deps for path in several.get(dep, [dep])]
 
 

@@ -8,9 +8,8 @@ import msgspec
 
 from mlops_cli._files import replacing
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import Project
-
-REQUEST = "examples/request.json"
+from mlops_cli.config.paths import MODEL, REQUEST
+from mlops_cli.config.project import Project
 
 
 def refresh_request(project: Project) -> bool:
@@ -18,7 +17,7 @@ def refresh_request(project: Project) -> bool:
 
     True where the file was written; an example that names every input is the user's own.
     """
-    folder = project.root / "model"
+    folder = project.root / MODEL
     if not folder.is_dir():
         return False
     bundle = open_bundle(folder)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mlops_cli._files import replacing
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 
 _RUN = "MLOPS_OUTCOMES_OF"  # which run started a stage, in the environment of what it starts
 

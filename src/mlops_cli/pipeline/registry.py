@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DECISION
+from mlops_cli.config.project import Project
 from mlops_cli.governance.champion import check_champion_is_known
-from mlops_cli.governance.decision import DECISION, read_decision
-from mlops_cli.tracking import open_tracking
+from mlops_cli.governance.decision import read_decision
+from mlops_cli.tracking import open_tracker
 
 
 def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
@@ -19,7 +20,7 @@ def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
     decision = read_decision(project.root)
     if decision is None:
         return False
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     champion = tracker.champion()
     if champion is None and not first:
         check_champion_is_known(project.root, tracker.address)

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.config.load import Project, load_project
-from mlops_cli.config.root import CONFIG
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, contracts_of
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
 from mlops_cli.stages import STAGES, stage
@@ -70,7 +71,7 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
 
 def _contracts(project: Project, name: str) -> dict[str, bytes | None]:
     """The contracts that the stage depends on, by their paths."""
-    paths = contracts_of(project) if "{contracts}" in stage(name).deps else []
+    paths = project.contracts.values() if "{contracts}" in stage(name).deps else []
     return {path: _bytes(project.root / path) for path in paths}
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DVC_YAML
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.pipeline.dvc import stale_stages
-from mlops_cli.pipeline.dvc_yaml import DVC_YAML
 from mlops_cli.stages import STAGES
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mlops_cli.stages
-from mlops_cli.config.root import CONFIG
+from mlops_cli.config.paths import CACHE, CONFIG, DVC_LOCK, DVC_YAML
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 
-RECORD = ".mlops/unchanged.json"
-_DVC = ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc/config", ".dvc/config.local")
+RECORD = f"{CACHE}/unchanged.json"
+_DVC = (DVC_YAML, DVC_LOCK, ".dvcignore", ".dvc/config", ".dvc/config.local")
 _RELEASE = mlops_cli.stages.__file__  # another release of ours may compute something else
 
 Sight = dict[str, list[int] | None]

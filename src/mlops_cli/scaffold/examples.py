@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_cli.bundle.manifest import Input
-from mlops_cli.config.load import Project, load_project
-from mlops_cli.contracts.model import load_contract
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import REQUEST
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.values import CONVERTERS, Refused
@@ -20,7 +21,6 @@ from mlops_cli.scaffold.files import write_json
 from mlops_cli.tables.base import ROW, Engine, quote
 
 ROWS = 5
-REQUEST = "examples/request.json"
 EXAMPLES = "tests/examples.json"
 Cell = bool | int | float | str | None
 
@@ -50,7 +50,7 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _layout(project: Project) -> Layout:
-    schemas = load_schemas(project, load_contract)
+    schemas = load_schemas(project)
     return check_features(project.config, schemas)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_cli._files import temporary_beside
-from mlops_cli.config.root import CONFIG
+from mlops_cli.config.paths import CONFIG
 from mlops_cli.errors import EnvironmentFault, UsageError
 
 _OWN = (".git/", ".dvc/tmp/", ".dvc/cache/")  # what git and DVC keep for themselves

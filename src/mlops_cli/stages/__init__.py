@@ -8,6 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops_cli.config.paths import (
+    DECISION,
+    FEATURES_PLAN,
+    FEATURES_TABLE,
+    IMAGE,
+    METRICS_FILE,
+    MODEL,
+    PLOTS,
+    REJECTED,
+    TUNE,
+    VALIDATE_REPORT,
+)
+
 FIRST = "MLOPS_FIRST"  # "1" in its environment tells `register`, which DVC starts, of `--first`
 
 
@@ -44,34 +57,34 @@ STAGES: tuple[Stage, ...] = (
         revision=2,
         params=("data", "validate", "features"),
         deps=("{tables}", "{contracts}"),
-        outs=("data/rejected.parquet",),
-        uncached=("reports/validate.json",),
+        outs=(REJECTED,),
+        uncached=(VALIDATE_REPORT,),
     ),
     Stage(
         name="featurize",
         summary="make one table of features, as known at each event's time",
         revision=2,
         params=("task", "data", "validate", "features"),  # validate names the contract
-        deps=("{tables}", "{contracts}", "data/rejected.parquet"),
-        outs=("data/features.parquet", "data/features.json"),
+        deps=("{tables}", "{contracts}", REJECTED),
+        outs=(FEATURES_TABLE, FEATURES_PLAN),
     ),
     Stage(
         name="tune",
         summary="search for parameters",
         revision=3,
         params=("project", "task", "data", "split", "tune", "train"),
-        deps=("data/features.parquet", "data/features.json"),
-        outs=("tune",),
+        deps=(FEATURES_TABLE, FEATURES_PLAN),
+        outs=(TUNE,),
     ),
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
         revision=3,
         params=("project", "task", "data", "split", "train"),
-        deps=("data/features.parquet", "data/features.json", "tune"),
-        outs=("model",),
-        metrics=("metrics.json",),
-        plots=("reports/plots",),
+        deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
+        outs=(MODEL,),
+        metrics=(METRICS_FILE,),
+        plots=(PLOTS,),
     ),
     Stage(
         name="register",
@@ -81,21 +94,21 @@ STAGES: tuple[Stage, ...] = (
         deps=(
             "{tables}",
             "{contracts}",
-            "data/rejected.parquet",
-            "data/features.parquet",
-            "data/features.json",
-            "model",
-            "metrics.json",
+            REJECTED,
+            FEATURES_TABLE,
+            FEATURES_PLAN,
+            MODEL,
+            METRICS_FILE,
         ),
-        uncached=("decision.json",),
+        uncached=(DECISION,),
     ),
     Stage(
         name="package",
         summary="write the build context of the image that serves the model",
         revision=2,
         params=("project", "package"),
-        deps=("model", "decision.json"),
-        outs=("image",),
+        deps=(MODEL, DECISION),
+        outs=(IMAGE,),
     ),
 )
 

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 
 from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import ClassLabel, canonical_json
-from mlops_cli.config.load import Project
-from mlops_cli.contracts.model import load_contract
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
+from mlops_cli.config.project import Project
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.layout import check_features
 from mlops_cli.features.table import write_features
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
-
-FEATURES = "data/features.parquet"
-PLAN = "data/features.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class FeaturizeResult:
     features: tuple[str, ...]
     target: str
     classes: tuple[ClassLabel, ...] | None
-    table: str = FEATURES
+    table: str = FEATURES_TABLE
 
 
 def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResult:
@@ -38,12 +35,12 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
     Raises `UsageError` where `mlops.yaml` names what the tables do not have or an expression that
     may not be, `DataError` where no row is left or the target does not fit the task.
     """
-    schemas = load_schemas(project, load_contract)
+    schemas = load_schemas(project)
     layout = check_features(project.config, schemas)
     progress.update(f"{len(layout.features)} features of {project.config.data.table}")
-    with open_engine(temporary=project.cache / "tmp") as engine:
-        plan = write_features(engine, project, layout, schemas, project.root / FEATURES)
-    with replacing(project.root / PLAN) as temporary:
+    with open_engine(temporary=project.temporary) as engine:
+        plan = write_features(engine, project, layout, schemas, project.root / FEATURES_TABLE)
+    with replacing(project.root / FEATURES_PLAN) as temporary:
         temporary.write_bytes(canonical_json(plan))
     return FeaturizeResult(
         rows=plan.rows,

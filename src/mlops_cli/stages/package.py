@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DECISION, IMAGE, MODEL
+from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, UsageError
 from mlops_cli.packaging.context import write_context
 from mlops_cli.progress import QUIET, Progress
-
-MODEL = "model"
-DECISION = "decision.json"
-CONTEXT = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +36,9 @@ def package(project: Project, *, progress: Progress = QUIET) -> PackageResult:
     """
     bundle = open_bundle(project.root / MODEL)
     _check_decision(project, bundle)
-    progress.update(f"writing {CONTEXT}/ of {bundle.version}")
-    write_context(bundle, project.root / CONTEXT, base=project.config.package.base)
-    return PackageResult(CONTEXT, bundle.digest, bundle.version)
+    progress.update(f"writing {IMAGE}/ of {bundle.version}")
+    write_context(bundle, project.root / IMAGE, base=project.config.package.base)
+    return PackageResult(IMAGE, bundle.digest, bundle.version)
 
 
 def _check_decision(project: Project, bundle: Bundle) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import DECISION
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
 from mlops_cli.governance.champion import check_champion_is_known
 from mlops_cli.governance.decide import judge, refusal
-from mlops_cli.governance.decision import DECISION, Decision, GateResult, write_decision
+from mlops_cli.governance.decision import Decision, GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import FIRST
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import ModelVersion, Tracker
 
 _TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
@@ -50,7 +51,7 @@ def register(
     becomes the champion in the milliseconds between the last look and the change is replaced.
     """
     first = first or os.environ.get(FIRST) == "1"
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     candidate = read_candidate(project.root)
     for _ in range(_TURNS):
         before = tracker.champion()

@@ -24,7 +24,8 @@ from mlops_cli.bundle.manifest import (
 )
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, METRICS_FILE, MODEL, PLOTS
+from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
@@ -40,13 +41,11 @@ from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal, quote
 from mlops_cli.tables.matrix import encode
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
 from mlops_cli.training import golden, open_estimator
 from mlops_cli.training.base import Estimator, Fitted, Problem
 from mlops_cli.training.data import (
-    FEATURES_PLAN,
-    FEATURES_TABLE,
     Events,
     part_of,
     problem_of,
@@ -57,13 +56,10 @@ from mlops_cli.training.plots import importance_plot, plots
 from mlops_cli.training.provenance import Origin, origin, provenance
 from mlops_cli.tuning.base import BEST, Best
 
-BUNDLE = "model"
-METRICS = "metrics.json"
 _ONE_LABEL = (
     "every row of the hold-out gets the same label: go by the probabilities, or have the model "
     "judged by how right they are (train.metric: log_loss)"
 )
-PLOTS = "reports/plots"
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
 
 
@@ -109,13 +105,13 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     run_id = _log(project, work, evaluation, source)
     rows = fitted_rows(work.events, project.config)
     made = provenance(source, run_id, rows)
-    digest = write_bundle(project.root / BUNDLE, model, files, made)
+    digest = write_bundle(project.root / MODEL, model, files, made)
     metrics = {
         "validation": work.best.validation,
         "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, work, fitted, predictions)
-    write_text(project.root / METRICS, _pretty(metrics))
+    write_text(project.root / METRICS_FILE, _pretty(metrics))
     return TrainResult(
         digest=digest,
         version=short(digest),
@@ -125,8 +121,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         method=evaluation.interval.method,
         rows=len(work.events.split.fitted),
         golden=reproduced,
-        bundle=BUNDLE,
-        metrics=METRICS,
+        bundle=MODEL,
+        metrics=METRICS_FILE,
         run_id=run_id,
     )
 
@@ -246,7 +242,7 @@ def _origin(project: Project) -> Origin:
 
 def _log(project: Project, work: _Work, evaluation: Evaluation, source: Origin) -> str:
     config = project.config
-    tracker = open_tracking(project.root, config.tracking, config.project)
+    tracker = open_tracker(project)
     validation = {f"validation_{k}": v for k, v in work.best.validation.items()}
     return tracker.log_run(
         RunRecord(

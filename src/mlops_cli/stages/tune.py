@@ -12,12 +12,13 @@ import msgspec
 
 from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import canonical_json
-from mlops_cli.config.load import Project
+from mlops_cli.config.paths import TUNE
+from mlops_cli.config.project import Project
 from mlops_cli.evaluation.evaluate import check_part
 from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import stage
-from mlops_cli.tracking import open_tracking
+from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem
@@ -153,14 +154,14 @@ def _identity(project: Project, estimator: Estimator) -> str:
 
 
 def _write(root: Path, best: Best, trials: str) -> None:
-    with replacing_folder(root / "tune") as folder:
+    with replacing_folder(root / TUNE) as folder:
         pretty = msgspec.json.format(msgspec.json.encode(best, order="sorted"))
         (folder / BEST.rpartition("/")[2]).write_bytes(pretty + b"\n")
         (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
 
 
 def _log(project: Project, best: Best, found: Search) -> None:
-    tracker = open_tracking(project.root, project.config.tracking, project.config.project)
+    tracker = open_tracker(project)
     numbers = {"rounds_run": best.rounds_run, "rounds_saved": best.rounds_saved}
     parent = RunRecord(
         name="tune",

@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from mlops_cli._files import write_text
-from mlops_cli.config.load import Project
-from mlops_cli.config.model import contract_of
-from mlops_cli.contracts.model import Contract, load_contract
+from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
+from mlops_cli.config.project import Project
+from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.contracts.scan import (
     BadRow,
     Findings,
@@ -27,9 +27,6 @@ from mlops_cli.errors import DataError, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import Engine
-
-REJECTED = "data/rejected.parquet"
-REPORT = "reports/validate.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class ValidateResult:
     max_bad_share: float
     rejected: int
     tables: tuple[TableReport, ...]
-    report: str = REPORT
+    report: str = VALIDATE_REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +78,15 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
     Raises `DataError` where a table breaks its contract and `on_bad_rows` does not forgive it,
     `UsageError` for a contract that is missing or wrong.
     """
-    with open_engine(temporary=project.cache / "tmp") as engine:
-        held = [_hold(engine, project, *table, progress) for table in _tables(project)]
+    with open_engine(temporary=project.temporary) as engine:
+        held = [_hold(engine, project, *table, progress) for table in project.contracts.items()]
         clock = datetime.now(UTC).replace(tzinfo=None) if now else _newest(held)
         held = [_with_freshness(table, clock) for table in held]
         selects = _rejected(project, held)
         result = _result(project, held, _count(engine, selects))
         if not now:
             engine.write_parquet(rejected_sql(selects), project.root / REJECTED)
-            write_text(project.root / REPORT, report_json(result))
+            write_text(project.root / VALIDATE_REPORT, report_json(result))
     _judge(project, result, held, progress, listed=not now)
     return result
 
@@ -100,26 +97,11 @@ def report_json(result: ValidateResult) -> str:
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def _tables(project: Project) -> list[tuple[str, str]]:
-    config = project.config
-    joined = {
-        join.table: contract_of(join.table)
-        for join in config.features.join
-        if join.table != config.data.table
-    }
-    return list(({config.data.table: config.contract} | joined).items())
-
-
 def _hold(
     engine: Engine, project: Project, table: str, contract_file: str, progress: Progress
 ) -> _Held:
-    if not (project.root / contract_file).is_file():
-        raise UsageError(
-            f"{table} has no contract: {contract_file} does not exist",
-            hint="`mlops run` infers one from the table and writes it",
-        )
+    contract = read_contract(project, table)
     progress.update(f"{table} against {contract_file}")
-    contract = load_contract(project.root / contract_file)
     path = project.root / table
     time = _time_of(project, table, contract_file, contract)
     if faults := structure(engine, path, contract):
@@ -254,7 +236,7 @@ def _judge(
 ) -> None:
     verdicts = [verdict for table in held if (verdict := _verdict(project, table))]
     if verdicts:
-        where = f"{REPORT} and {REJECTED} list what broke; " if listed else ""
+        where = f"{VALIDATE_REPORT} and {REJECTED} list what broke; " if listed else ""
         mend = f"mend the data, or the contract {held[0].contract_file} where the data is right"
         raise DataError("; ".join(verdicts)[:1500], hint=where + mend)
     for table in held:

@@ -8,7 +8,7 @@ from mlops_cli._adapters import load_adapter
 from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:  # the supervisor passes through here, and wants no configuration in memory
-    from mlops_cli.config.load import Project
+    from mlops_cli.config.project import Project
     from mlops_cli.targets.base import Target
 
 TARGETS = {

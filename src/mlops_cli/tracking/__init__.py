@@ -11,9 +11,7 @@ from mlops_cli.tracking.address import store_uri
 from mlops_cli.tracking.cached import FrontTracker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mlops_cli.config.model import TrackingConfig
+    from mlops_cli.config.project import Project
     from mlops_cli.tracking.base import Tracker
 
 TRACKERS = {"mlflow": "mlops_cli.tracking.mlflow"}
@@ -37,22 +35,23 @@ _LOGGERS = {
 }
 
 
-def open_tracking(root: Path, config: TrackingConfig, project: str) -> Tracker:
-    """The tracker of the project in the folder `root`; its versions are of the model `project`.
+def open_tracker(project: Project) -> Tracker:
+    """The tracker of a project, whose versions are of the model of the project's name.
 
     Nothing is contacted, created or imported until a method needs it.
     """
+    root, name, config = project.root, project.config.project, project.config.tracking
     uri = store_uri(root, config.uri)
 
     def load() -> Tracker:
-        for name, value in _MLFLOW.items():
-            os.environ.setdefault(name, value)
-        for name, level in _LOGGERS.items():
-            logging.getLogger(name).setLevel(level)
+        for variable, value in _MLFLOW.items():
+            os.environ.setdefault(variable, value)
+        for logger, level in _LOGGERS.items():
+            logging.getLogger(logger).setLevel(level)
         adapter = load_adapter(TRACKERS["mlflow"])
-        return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, project))
+        return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, name))
 
-    return FrontTracker(root, uri, project, load)
+    return FrontTracker(root, uri, name, load)
 
 
 def preload() -> None:

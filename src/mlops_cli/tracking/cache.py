@@ -9,6 +9,7 @@ import msgspec
 from mlops_cli._files import replacing
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.paths import CACHE
 from mlops_cli.errors import BundleError
 from mlops_cli.tracking.base import ModelVersion
 
@@ -23,7 +24,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 def bundle_folder(root: Path, digest: str) -> Path:
     """Where a fetched bundle is kept."""
-    return root / ".mlops/bundles" / short(digest)
+    return root / CACHE / "bundles" / short(digest)
 
 
 def holds(path: Path, digest: str) -> bool:
@@ -67,4 +68,4 @@ def keep_champion(root: Path, model: str, state: str, champion: ModelVersion | N
 
 
 def _file(root: Path, model: str) -> Path:
-    return root / ".mlops/champion" / f"{model}.json"
+    return root / CACHE / "champion" / f"{model}.json"

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import ClassLabel, Feature
 from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
 from mlops_cli.config.model import Config
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.errors import DataError
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Rows, Split, split
 from mlops_cli.training.base import Part, Problem
-
-FEATURES_TABLE = "data/features.parquet"
-FEATURES_PLAN = "data/features.json"
 
 
 @dataclass(frozen=True, slots=True)

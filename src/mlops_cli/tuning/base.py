@@ -10,10 +10,11 @@ from typing import Literal, Protocol
 import msgspec
 
 from mlops_cli.config.model import SearchRange
+from mlops_cli.config.paths import TUNE
 from mlops_cli.progress import Progress
 
-BEST = "tune/best.json"
-TRIALS = "tune/trials.csv"
+BEST = f"{TUNE}/best.json"
+TRIALS = f"{TUNE}/trials.csv"
 
 Value = bool | int | float | str
 Params = Mapping[str, Value]

@@ -13,7 +13,7 @@ from mlops_cli.errors import EnvironmentFault, UsageError
 
 if TYPE_CHECKING:
     from mlops_cli.actions.doctor import DoctorResult
-    from mlops_cli.config.load import Project
+    from mlops_cli.config.project import Project
 
 
 def doctor_command(

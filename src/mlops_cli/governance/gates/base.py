@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.governance.decision import GateResult
 from mlops_cli.tracking.base import ModelVersion, Tracker
 

@@ -9,9 +9,8 @@ import msgspec
 
 from mlops_cli.bundle.manifest import Manifest, short
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.load import Project
 from mlops_cli.config.model import ChampionGate, FeaturesConfig
-from mlops_cli.contracts.model import load_contract
+from mlops_cli.config.project import Project
 from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, UsageError
 from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows
@@ -160,9 +159,9 @@ def _champion_table(
         return events.table.take(rows)
     config = project.config.model_copy(update={"features": features})
     then = replace(project, config=config)
-    with open_engine(temporary=project.cache / "tmp") as engine:
+    with open_engine(temporary=project.temporary) as engine:
         table = project.root / config.data.table
-        schemas = load_schemas(then, load_contract)
+        schemas = load_schemas(then)
         sql = raw_table_sql(engine, then, schemas, champion, table)
         return take_rows(engine.batches(sql), row_numbers(events.table, rows))
 

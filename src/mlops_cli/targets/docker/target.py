@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_cli import _docker
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.config.load import Project
+from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.targets.base import Change, Deployment, Routes, only

@@ -1,0 +1,21 @@
+"""Every file of a project by name, relative to the project's folder, as DVC and git have it."""
+
+from __future__ import annotations
+
+CONFIG = "mlops.yaml"
+REJECTED = "data/rejected.parquet"
+FEATURES_TABLE = "data/features.parquet"
+FEATURES_PLAN = "data/features.json"
+TUNE = "tune"
+MODEL = "model"
+METRICS_FILE = "metrics.json"
+PLOTS = "reports/plots"
+DECISION = "decision.json"
+IMAGE = "image"
+VALIDATE_REPORT = "reports/validate.json"
+DRIFT_REPORT = "reports/drift.json"
+DRIFT_PAGE = "reports/drift.html"
+REQUEST = "examples/request.json"
+DVC_YAML = "dvc.yaml"
+DVC_LOCK = "dvc.lock"
+CACHE = ".mlops"

@@ -1,0 +1,44 @@
+"""A project: its folder, its configuration, its tables and their contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlops_cli.config.model import Config, contract_of
+from mlops_cli.config.paths import CACHE
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder (absolute) and its checked configuration."""
+
+    root: Path
+    config: Config
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where a value was set, by its dotted key: a file's name, or `${VAR}`; else a default."""
+
+    @property
+    def cache(self) -> Path:
+        """`.mlops/`, which may be deleted at any time."""
+        return self.root / CACHE
+
+    @property
+    def temporary(self) -> Path:
+        """Where an engine puts what does not fit into memory."""
+        return self.cache / "tmp"
+
+    @property
+    def contracts(self) -> dict[str, str]:
+        """Each table that the configuration names, the main one first, with its contract's file."""
+        config = self.config
+        joined = {join.table: contract_of(join.table) for join in config.features.join}
+        return {config.data.table: config.contract} | (
+            {table: file for table, file in joined.items() if table != config.data.table}
+        )
+
+    @property
+    def tables(self) -> list[str]:
+        """Every table that the configuration names, the main one first."""
+        return list(self.contracts)
