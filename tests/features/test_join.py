@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.config.model import JoinConfig
+from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.features.base import JoinSource
 from mlops_cli.features.events import Events, Rejected, events_sql

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.config.model import MetricGate
+from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.errors import GateError, InconclusiveError
 from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows
 from mlops_cli.evaluation.paired import LEVEL, Scores, compare

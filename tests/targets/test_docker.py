@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.config.model import DockerConfig
+from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clusters import Load, kubeconfig, kubectl, load_command
-from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole

@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 from pydantic import ValidationError
 
 from mlops_cli._templates import as_yaml, render_yaml
-from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.packaging import context
 from mlops_cli.serving import server
 from mlops_cli.targets.kubernetes import manifests as written

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Deployment, Release, whole

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.config.model import Choice, FloatRange, IntRange
+from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET
 from mlops_cli.tuning import open_searcher

@@ -7,7 +7,7 @@ import inspect
 import pytest
 from sklearn.utils import all_estimators
 
-from mlops_cli.config.model import Choice, FloatRange, IntRange
+from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange
 from mlops_cli.errors import UsageError
 from mlops_cli.training.xgboost import PARAMETERS
 from mlops_cli.tuning.spaces import SPACES, ends, space_of

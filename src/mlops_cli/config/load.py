@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.metrics import check_metrics
-from mlops_cli.config.model import UNTRACKED, Config, MetricGate
+from mlops_cli.config.model import UNTRACKED, Config
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.config.root import ENV_VARIABLE, find_project
+from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from mlops_cli.config.model import Config
-from mlops_cli.config.section import format_duration
+from mlops_cli.config.sections.base import format_duration
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 

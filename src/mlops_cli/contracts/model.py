@@ -27,7 +27,7 @@ from pydantic import (
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
-from mlops_cli.config.section import Duration
+from mlops_cli.config.sections.base import Duration
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import to_timestamp

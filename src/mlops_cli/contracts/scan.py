@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 
-from mlops_cli.config.section import format_duration
+from mlops_cli.config.sections.base import format_duration
 from mlops_cli.contracts.conditions import Condition, conditions, is_missing
 from mlops_cli.contracts.model import Contract, Rule, parse_moment
 from mlops_cli.errors import DataError, UsageError

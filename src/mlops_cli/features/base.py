@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import Feature, Input, Target
-from mlops_cli.config.model import JoinConfig
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.contracts.model import read_contract
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from mlops_cli.bundle.manifest import Feature, Input, Target, Task
-from mlops_cli.config.model import Config, JoinConfig
+from mlops_cli.config.model import Config
 from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.base import Layout, Schemas, TableSchema

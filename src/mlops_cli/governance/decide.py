@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.config.model import ChampionGate
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.register import ChampionGate
 from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.candidate import read_candidate
 from mlops_cli.governance.champion import check_champion_is_known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlops_cli.config.model import DataConfig
+from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from mlops_cli.config.model import SearchRange
 from mlops_cli.config.paths import TUNE
+from mlops_cli.config.sections.tune import SearchRange
 from mlops_cli.progress import Progress
 
 BEST = f"{TUNE}/best.json"

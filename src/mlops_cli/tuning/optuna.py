@@ -23,7 +23,7 @@ from optuna.distributions import (
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from mlops_cli.config.model import Choice, FloatRange, IntRange, SearchRange
+from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
 from mlops_cli.tuning.base import Objective, Outcome, Search, SearchPlan, State, Trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from mlops_cli.config.model import Choice, FloatRange, IntRange, SearchRange
+from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 
 

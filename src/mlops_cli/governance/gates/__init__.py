@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never, cast
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.config.model import ChampionGate, MetricGate
+from mlops_cli.config.sections.register import ChampionGate, MetricGate
 
 if TYPE_CHECKING:
     from mlops_cli.governance.gates.base import Gate

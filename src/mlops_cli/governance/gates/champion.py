@@ -9,8 +9,9 @@ import msgspec
 
 from mlops_cli.bundle.manifest import Manifest, short
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.model import ChampionGate, FeaturesConfig
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.features import FeaturesConfig
+from mlops_cli.config.sections.register import ChampionGate
 from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, UsageError
 from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_cli.config.model import MetricGate
+from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.governance.decision import GateResult, Verdict
 from mlops_cli.governance.gates.base import Case
 

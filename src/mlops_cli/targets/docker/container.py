@@ -11,7 +11,7 @@ import msgspec
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
-from mlops_cli.config.model import DockerConfig
+from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.targets.base import Release
 
 PORT = "8000/tcp"  # where the image listens

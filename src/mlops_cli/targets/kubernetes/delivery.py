@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 
-from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
 from mlops_cli.targets.base import Image

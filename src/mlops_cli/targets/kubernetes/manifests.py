@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import render_yaml
-from mlops_cli.config.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_cli.config.kubernetes import KubernetesConfig
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mlops_cli.config.section import Duration, ImageRegistry, Port, Section
+from mlops_cli.config.sections.base import Duration, ImageRegistry, Port, Section
 
 _QUANTITY = r"^([1-9]\d*|\d+\.\d+)(m|k|M|G|Ki|Mi|Gi)?$"
 

@@ -1,0 +1,31 @@
+"""The section `deploy`, and its part `docker`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mlops_cli.config.sections.base import ImageRegistry, Port, Section
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
+
+
+class DockerConfig(Section):
+    """What the container of the target `docker` may use."""
+
+    memory: str = Field("1g", pattern=r"^[1-9]\d*[kmg]$", description="such as 512m or 2g")
+    cpus: float = Field(2.0, ge=0.01, le=1024, description="at most what the engine has")
+    restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
+
+
+class DeployConfig(Section):
+    """Where the champion answers."""
+
+    target: Literal["local", "docker", "kubernetes"] = "local"
+    host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$")
+    port: Port = 8000
+    registry: ImageRegistry | None = Field(
+        None, description="where `package --push` pushes to, such as registry.example.com/team"
+    )
+    docker: DockerConfig = DockerConfig()
+    kubernetes: KubernetesConfig = KubernetesConfig()

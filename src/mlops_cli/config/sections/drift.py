@@ -1,0 +1,16 @@
+"""The section `drift`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from mlops_cli.config.sections.base import Duration, Section
+
+
+class DriftConfig(Section):
+    """How often a quiet month may raise an alarm, and how often drift is looked for."""
+
+    false_alarms_per_month: float = Field(1.0, gt=0)
+    every: Duration = Field(timedelta(days=1), description="how often `mlops drift` is run")

@@ -1,0 +1,14 @@
+"""The section `tracking`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mlops_cli.config.sections.base import Section
+
+
+class TrackingConfig(Section):
+    """Where runs and versions are kept; the environment's MLFLOW_TRACKING_URI wins."""
+
+    uri: str | None = Field(None, description="default: sqlite in the project, mlflow.db")
+    experiment: str | None = Field(None, description="default: the project's name")

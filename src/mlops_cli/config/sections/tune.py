@@ -1,0 +1,67 @@
+"""The section `tune`: the search and its ranges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mlops_cli.config.sections.base import Duration, Section
+
+
+class IntRange(Section):
+    """A whole number between two bounds, both included."""
+
+    int_: tuple[int, int] = Field(alias="int")
+    log: bool = False
+
+
+class FloatRange(Section):
+    """A number between two bounds."""
+
+    float_: tuple[float, float] = Field(alias="float")
+    log: bool = False
+
+
+class Choice(Section):
+    """One of a list."""
+
+    choice: tuple[bool | int | float | str, ...] = Field(min_length=1)
+
+
+def _is_a_range(value: Any) -> Any:
+    known = {"int", "float", "choice"}
+    if isinstance(value, IntRange | FloatRange | Choice):
+        return value
+    if not isinstance(value, dict) or len(known.intersection(value)) != 1:
+        raise ValueError(
+            "a range is `{float: [0.01, 0.3], log: true}`, `{int: [3, 10]}` or "
+            "`{choice: [gbtree, dart]}`"
+        )
+    return value
+
+
+SearchRange = Annotated[IntRange | FloatRange | Choice, BeforeValidator(_is_a_range)]
+
+
+class TuneConfig(Section):
+    """The search for parameters."""
+
+    trials: int = Field(20, ge=1)
+    timeout: Duration | None = Field(None, description="stop starting trials after this long")
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["hyperband", "median", "none"] = "hyperband"
+    rounds: int = Field(200, ge=1, description="boosting rounds of a trial, at the most")
+    space: dict[str, SearchRange] | None = Field(
+        None, description="parameter: range; default: a space that suits the estimator"
+    )
+
+    @model_validator(mode="after")
+    def _ranges_are_in_order(self) -> TuneConfig:
+        for name, r in (self.space or {}).items():
+            bounds = r.int_ if isinstance(r, IntRange) else getattr(r, "float_", None)
+            if bounds and bounds[0] > bounds[1]:
+                raise ValueError(f"space.{name}: {bounds[0]} is above {bounds[1]}")
+            if bounds and getattr(r, "log", False) and bounds[0] <= 0:
+                raise ValueError(f"space.{name}: a logarithmic range starts above 0")
+        return self
