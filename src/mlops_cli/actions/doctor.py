@@ -60,6 +60,14 @@ class Check:
     hint: str | None = None
 
 
+_XGBOOST = ("xgboost", "xgboost-cpu")  # one module from two packages
+_TWICE = (
+    "xgboost and xgboost-cpu are both installed: they write the same files, the later one is in "
+    "force, and uninstalling either breaks the other"
+)
+_ONCE = "pip uninstall -y xgboost xgboost-cpu, then pip install the one that you want"
+
+
 @dataclass(frozen=True, slots=True)
 class DoctorResult:
     """What was looked at, in order."""
@@ -95,6 +103,8 @@ def _python() -> Check:
 
 def _packages() -> Check:
     wrong = [said for text in requires("mlops-cli") or () if (said := _unmet(Requirement(text)))]
+    if all(_installed(name) for name in _XGBOOST):
+        return Check("packages", False, _TWICE, _ONCE)
     if wrong:
         mend = f"pip install '{wrong[0].split(' is ')[0]}'"
         return Check("packages", False, "; ".join(wrong), mend)
@@ -104,15 +114,20 @@ def _packages() -> Check:
 def _unmet(requirement: Requirement) -> str | None:
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
-    try:
-        found = version(requirement.name)
-    except PackageNotFoundError:
-        if requirement.name == "xgboost" and importlib.util.find_spec("xgboost"):
-            return None  # xgboost-cpu brings the same module
+    names = _XGBOOST if requirement.name in _XGBOOST else (requirement.name,)
+    found = next((there for name in names if (there := _installed(name))), None)
+    if found is None:
         return f"{requirement.name}{requirement.specifier} is not installed"
     if requirement.specifier.contains(found, prereleases=True):
         return None
     return f"{requirement.name}{requirement.specifier} is wanted, found {found}"
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _git() -> Check:
