@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_cli.config.metrics import METRICS as NAMES
 from mlops_cli.errors import DataError
 from mlops_cli.evaluation.base import Question
 from mlops_cli.evaluation.evaluate import evaluate
@@ -52,10 +51,6 @@ def test_regression_metrics():
 def test_losses_are_to_be_small_and_scores_great():
     small = {m.name for ms in METRICS.values() for m in ms.values() if not m.greater_is_better}
     assert small == {"log_loss", "brier", "rmse", "mae"}
-
-
-def test_the_configuration_knows_every_metric():
-    assert {task: tuple(known) for task, known in METRICS.items()} == dict(NAMES)
 
 
 def test_a_metric_that_one_class_leaves_undefined_is_refused_with_numbers():

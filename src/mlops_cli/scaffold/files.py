@@ -13,6 +13,7 @@ from typing import Any
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
+from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.write import write_contract
 from mlops_cli.scaffold.study import Study
@@ -21,7 +22,6 @@ from mlops_cli.stages import STAGES
 # Plain YAML scalars that some reader (YAML 1.1 among them) takes for something else.
 _RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*")
-_METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "left_out": study.choice.left_out,
         "warnings": _by_column(study.choice.warnings),
         "split_why": _split_why(study),
-        "metric": _METRICS[study.task],
+        "metric": METRICS[study.task][0],
         "outs": _outs(),
         "reference": plan.reference,
         "folder": plan.folder,

@@ -24,7 +24,7 @@ _OBJECTIVES: dict[Task, str] = {
     "regression": "reg:squarederror",
 }
 # Metrics that XGBoost computes itself, from margins that it keeps.
-_NATIVE: dict[tuple[Task, str], str] = {
+NATIVE: dict[tuple[Task, str], str] = {
     ("binary", "roc_auc"): "auc",
     ("binary", "log_loss"): "logloss",
     ("multiclass", "log_loss"): "mlogloss",
@@ -126,7 +126,7 @@ class XGBoostTrials:
     ) -> None:
         self._base = base
         self._task, self._metric = judge
-        self._native = _NATIVE.get((self._task, self._metric.name))
+        self._native = NATIVE.get((self._task, self._metric.name))
         self._train = train
         self._validation = validation
 
