@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 
+from mlops_cli.training.charts import CHARTS
 from mlops_cli.training.plots import importance_plot, plots
 
 RNG = np.random.default_rng(0)
@@ -58,9 +59,25 @@ def test_regression_shows_a_bounded_number_of_rows():
     assert all(float(r["mean_residual"]) == -1 for r in rows(found["residuals.csv"]))
 
 
-def test_a_hold_out_of_one_class_has_no_curves_but_the_rest():
+def test_a_hold_out_of_one_class_has_empty_curves_and_the_rest():
     found = plots("binary", (0, 1), np.zeros(10), np.full(10, 0.2))
-    assert set(found) == {"calibration.csv", "confusion.csv"}
+    assert rows(found["roc.csv"]) == rows(found["precision_recall.csv"]) == []
+    assert rows(found["calibration.csv"])
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "y", "p"),
+    [
+        ("binary", (0, 1), Y, P),
+        ("multiclass", ("a", "b"), Y, np.stack([1 - P, P], axis=1)),
+        ("regression", None, Y, P),
+    ],
+)
+def test_every_table_has_its_chart_with_columns_that_it_holds(task, classes, y, p):
+    found = plots(task, classes, y, p) | importance_plot({"a": 1.0})
+    assert {f"{chart.name}.csv" for chart in CHARTS[task]} == set(found)
+    for chart in CHARTS[task]:
+        assert {chart.x, chart.y} <= set(rows(found[f"{chart.name}.csv"])[0])
 
 
 def test_importance_ranks_features():

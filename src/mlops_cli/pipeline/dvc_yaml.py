@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,10 +16,12 @@ from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.stages import STAGES, Stage
+from mlops_cli.training.charts import CHARTS, Chart, template
 
 
 def write_dvc_yaml(project: Project) -> bool:
     """Bring our stages in `dvc.yaml` up to date; True where that changed the file."""
+    _write_templates(project)
     document = _read(project)
     stages = document.setdefault("stages", CommentedMap())
     if _ours(stages) == (wanted := _wanted(project)):
@@ -62,6 +65,7 @@ def files_of(project: Project) -> list[str] | None:
     paths = [path for stage in STAGES for path in _deps(project, stage)]
     for stage in STAGES:
         paths += [*stage.outs, *stage.uncached, *stage.metrics, *stage.plots]
+    paths += [str(_template_file(chart)) for chart in CHARTS[project.config.task]]
     return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
 
 
@@ -93,11 +97,38 @@ def _entry(project: Project, stage: Stage) -> dict[str, Any]:
     for key, paths in (
         ("outs", outs),
         ("metrics", [{path: {"cache": False}} for path in stage.metrics]),
-        ("plots", [{path: {"cache": False}} for path in stage.plots]),
+        ("plots", [plot for path in stage.plots for plot in _plots(project, path)]),
     ):
         if paths:
             entry[key] = paths
     return entry
+
+
+def _plots(project: Project, folder: str) -> list[dict[str, Any]]:
+    return [
+        {
+            f"{folder}/{chart.name}.csv": {
+                "cache": False,
+                "x": chart.x,
+                "y": chart.y,
+                "title": chart.title,
+                "template": _template_file(chart).stem,
+            }
+        }
+        for chart in CHARTS[project.config.task]
+    ]
+
+
+def _template_file(chart: Chart) -> Path:
+    """Where DVC looks for a template of that name."""
+    return Path(".dvc/plots") / f"mlops_{chart.name}.json"
+
+
+def _write_templates(project: Project) -> None:
+    for chart in CHARTS[project.config.task]:
+        file, text = project.root / _template_file(chart), template(chart)
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            write_text(file, text)
 
 
 def _deps(project: Project, stage: Stage) -> list[str]:

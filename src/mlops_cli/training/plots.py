@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 POINTS = 101  # of a curve: every hundredth of its horizontal axis
 BINS = 10
+_CURVES = {
+    "roc.csv": ("false_positive_rate", "true_positive_rate"),
+    "precision_recall.csv": ("recall", "precision"),
+}
 SHOWN = 500  # rows of a scatter
 
 
@@ -50,20 +54,17 @@ def importance_plot(importance: Mapping[str, float]) -> dict[str, str]:
 
 
 def _of_curves(y: Array, p: Array) -> dict[str, Table]:
-    if len(np.unique(y)) < 2:
-        return {}
+    if len(np.unique(y)) < 2:  # undefined: tables without a row
+        return {name: (header, ()) for name, header in _CURVES.items()}
     grid = np.linspace(0, 1, POINTS)
     fpr, tpr, _ = sk.roc_curve(y, p)
     precision, recall, _ = sk.precision_recall_curve(y, p)
     # At each recall the best precision that is had with at least that recall.
     best = np.maximum.accumulate(precision)
     return {
-        "roc.csv": (
-            ("false_positive_rate", "true_positive_rate"),
-            _pairs(grid, np.interp(grid, fpr, tpr)),
-        ),
+        "roc.csv": (_CURVES["roc.csv"], _pairs(grid, np.interp(grid, fpr, tpr))),
         "precision_recall.csv": (
-            ("recall", "precision"),
+            _CURVES["precision_recall.csv"],
             _pairs(grid, np.interp(grid, recall[::-1], best[::-1])),
         ),
     }
