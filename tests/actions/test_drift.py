@@ -40,7 +40,11 @@ TREES = tuple(
     FeatureTree(name, parse(text, {i.name: i.type for i in INPUTS}))
     for name, text in (("weight", "weight"), ("depot", "depot"), ("heavy", "weight / 3.0"))
 )
-FEATURES = (Feature("weight", "numeric"), Feature("depot", "category"), Feature("heavy", "numeric"))
+FEATURES = (
+    Feature("weight", "numeric"),
+    Feature("depot", "category", ("N", "S")),
+    Feature("heavy", "numeric"),
+)
 
 
 def parcels(n: int, seed: int, times: float = 1.0) -> pa.Table:
@@ -76,14 +80,14 @@ def write(path: Path, parts: Parts) -> None:
         kind="xgboost",
         inputs=parts.inputs,
         features=parts.features,
-        modules={},
+        modules={"numpy": "2", "xgboost": "3"},
     )
     files = {
         "model.ubj": b"drift does not look at the model",
         "features.json": canonical_json(FeatureTrees(parts.trees)),
         "profile.json": parts.profile,
         "golden.jsonl": b"",
-        "requirements.txt": b"",
+        "requirements.txt": b"xgboost==3\n",
     }
     write_bundle(path, model, files, {})
 

@@ -23,6 +23,7 @@ from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import FeatureTrees
+from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.tables.matrix import encode, frozen_categories
@@ -75,10 +76,11 @@ def fit(root: Path) -> None:
     labels = np.array(table["__target__"].to_pylist(), dtype=float)
     parameters = {"objective": "binary:logistic", "nthread": 1, "max_depth": 4}
     booster = xgboost.train(parameters, xgboost.DMatrix(matrix, labels), 8)
-    files = dict.fromkeys(["profile.json", "golden.jsonl", "requirements.txt"], b"")
+    files = dict.fromkeys(["profile.json", "golden.jsonl"], b"")
+    files["requirements.txt"] = serving_requirements("xgboost").encode()
     files["model.ubj"] = bytes(booster.save_raw("ubj"))
     files["features.json"] = canonical_json(FeatureTrees(plan.trees))
-    modules = {"xgboost": xgboost.__version__}
+    modules = {"numpy": np.__version__, "xgboost": xgboost.__version__}
     shape = (plan.target, plan.classes, "xgboost", plan.inputs, features, modules)
     write_bundle(root / "model", Model("x", "binary", *shape), files, {})
 

@@ -31,7 +31,7 @@ def make_bundle(folder: Path, content: bytes = b"a model") -> Bundle:
         kind="xgboost",
         inputs=(Input("a", "float", True, None, "event"),),
         features=(Feature("a", "numeric"),),
-        modules={},
+        modules={"numpy": "2", "xgboost": "3"},
     )
     write_bundle(folder, model, {**FILES, "model.ubj": content}, {"host": "here"})
     return open_bundle(folder)

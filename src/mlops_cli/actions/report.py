@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from mlops_cli.bundle.manifest import class_key
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
@@ -25,7 +26,6 @@ from mlops_cli.reports.model import (
     TrainingDrift,
     Verdict,
 )
-from mlops_cli.serving.predictions import class_key
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import ModelVersion, Tracker
 from mlops_cli.training.data import read_fitted

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from mlops_cli.expressions.tree import ValueType
 
@@ -23,11 +24,27 @@ ModelKind = Literal["xgboost", "onnx"]
 MODEL_FILES: dict[ModelKind, str] = {"xgboost": "model.ubj", "onnx": "model.onnx"}
 ClassLabel = bool | int | str
 
+# A pattern ends with "and nothing follows": `$` would let a line's end follow.
+_END = r"(?![\s\S])"
+ProjectName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}" + _END)]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}" + _END)]
+Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.!+_-]{0,63}" + _END)]
+MinorVersion = Annotated[str, Meta(pattern=r"^[0-9]{1,2}\.[0-9]{1,3}" + _END)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + _END)]
+Name = Annotated[str, Meta(min_length=1, max_length=10_000)]  # of a column: any text is one
+
+# What a manifest may name: a server imports it to compare its version, and nothing else.
+Module = Literal["numpy", "xgboost", "onnxruntime"]
+MODULES: dict[ModelKind, tuple[Module, ...]] = {
+    "xgboost": ("numpy", "xgboost"),
+    "onnx": ("numpy", "onnxruntime"),
+}
+
 
 class Input(msgspec.Struct, frozen=True):
     """One raw value that a request brings; `source` says who knows it."""
 
-    name: str
+    name: Name
     type: ValueType
     nullable: bool
     categories: tuple[str, ...] | None
@@ -42,7 +59,7 @@ class Feature(msgspec.Struct, frozen=True):
     is missing; booleans are 0 and 1. Missing is NaN.
     """
 
-    name: str
+    name: Name
     kind: Literal["numeric", "category"]
     categories: tuple[str, ...] | None = None
 
@@ -50,14 +67,14 @@ class Feature(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """What is predicted: a column, or a name for an expression."""
 
-    name: str
+    name: Name
     expression: str | None = None
 
 
 class File(msgspec.Struct, frozen=True):
     """What one file of the bundle must be."""
 
-    sha256: str
+    sha256: Sha256
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -68,16 +85,21 @@ class Manifest(msgspec.Struct, frozen=True):
     """
 
     format: str
-    project: str
+    project: ProjectName
     task: Task
     target: Target
     classes: tuple[ClassLabel, ...] | None
     model: ModelKind
     inputs: tuple[Input, ...]
-    features: tuple[Feature, ...]
-    python: str
-    modules: dict[str, str]
-    files: dict[str, File]
+    features: Annotated[tuple[Feature, ...], Meta(min_length=1)]
+    python: MinorVersion
+    modules: dict[Module, Version]
+    files: dict[FileName, File]
+
+
+def class_key(label: ClassLabel) -> str:
+    """A class as a JSON key: booleans in lower case, as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def canonical_json(value: object) -> bytes:

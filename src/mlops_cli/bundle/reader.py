@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from mlops_cli._files import sha256_of
+from mlops_cli.bundle.consistency import check_golden, check_manifest, check_trees
 from mlops_cli.bundle.manifest import (
     FEATURES,
     FORMAT,
@@ -24,11 +26,16 @@ from mlops_cli.bundle.manifest import (
     short,
 )
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.errors import BundleError
+from mlops_cli.bundle.requirements import parse_requirements
+from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.expressions.tree import FeatureTrees
 
-T = TypeVar("T")
+_SHOWN = 300
 REQUIRED = (FEATURES, PROFILE, GOLDEN, REQUIREMENTS)
+
+
+class _Format(msgspec.Struct):
+    format: str
 
 
 class GoldenRow(msgspec.Struct, frozen=True):
@@ -58,48 +65,94 @@ class Bundle:
         return self.path / MODEL_FILES[self.manifest.model]
 
     def trees(self) -> FeatureTrees:
-        """The compiled feature expressions."""
-        return _decode(self.path / FEATURES, FeatureTrees)
+        """The compiled feature expressions; `BundleError` where they are not the manifest's."""
+        file = self.path / FEATURES
+        with bundle_faults(str(file)):
+            trees = msgspec.json.decode(file.read_bytes(), type=FeatureTrees)
+            check_trees(self.manifest, trees)
+        return trees
 
     def profile(self) -> Profile:
-        """Drift's reference."""
-        return _decode(self.path / PROFILE, Profile)
+        """Drift's reference; raises `BundleError`."""
+        file = self.path / PROFILE
+        with bundle_faults(str(file)):
+            return msgspec.json.decode(file.read_bytes(), type=Profile)
+
+    def requirements(self) -> dict[str, str]:
+        """What serving needs to be installed: versions by name; raises `BundleError`."""
+        file = self.path / REQUIREMENTS
+        with bundle_faults(str(file)):
+            return parse_requirements(file.read_bytes().decode("ascii"))
 
     def golden(self) -> Iterator[GoldenRow]:
-        """The golden rows, one at a time."""
+        """The golden rows, one at a time; raises `BundleError` for a bad row, and for none."""
+        file, n = self.path / GOLDEN, 0
         decoder = msgspec.json.Decoder(GoldenRow)
-        with (self.path / GOLDEN).open("rb") as lines:
-            for line in lines:
-                yield decoder.decode(line)
+        with bundle_faults(str(file)), file.open("rb") as lines:
+            for n, line in enumerate(lines, 1):
+                with bundle_faults(f"row {n} of {file}"):
+                    row = decoder.decode(line)
+                    check_golden(self.manifest, len(row.features), row.prediction)
+                yield row
+        if not n:
+            raise BundleError(f"{file} holds no rows", hint="train again")
+
+
+@contextmanager
+def bundle_faults(what: str) -> Iterator[None]:
+    """Whatever is wrong with a bundle's content in this block becomes a `BundleError` on `what`."""
+    try:
+        yield
+    except MlopsError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as e:  # fmt: skip  RecursionError and msgspec's are among them
+        said = str(e) or type(e).__name__
+        raise BundleError(f"{what}: {said[:_SHOWN]}", hint=_RESTORE) from e
 
 
 def open_bundle(path: Path) -> Bundle:
     """Read and verify the bundle in the folder `path`.
 
-    Raises `BundleError` for a missing or changed file, one that the manifest does not name, or a
-    format whose major version this release does not know.
+    Raises `BundleError` for a missing or changed file, one that the manifest does not name, a
+    format whose major version this release does not know, a manifest whose parts do not fit one
+    another, and requirements that are anything but versions of what serving needs.
     """
     manifest_file = path / MANIFEST
-    if not manifest_file.is_file():
-        raise BundleError(
-            f"{path} is not a bundle: it has no {MANIFEST}", hint="make one with `mlops train`"
-        )
-    raw = manifest_file.read_bytes()
-    _check_format(manifest_file, raw)
-    manifest = _decode(manifest_file, Manifest)
-    _check_files(path, manifest)
-    return Bundle(path=path, manifest=manifest, digest=digest_of(raw))
+    with bundle_faults(str(manifest_file)):
+        if not manifest_file.is_file():
+            raise BundleError(
+                f"{path} is not a bundle: it has no {MANIFEST}", hint="make one with `mlops train`"
+            )
+        raw = manifest_file.read_bytes()
+        _check_format(manifest_file, raw)
+        manifest = msgspec.json.decode(raw, type=Manifest)
+        check_manifest(manifest)
+    with bundle_faults(str(path)):
+        _check_files(path, manifest)
+    bundle = Bundle(path=path, manifest=manifest, digest=digest_of(raw))
+    bundle.requirements()
+    return bundle
 
 
 def _check_format(file: Path, raw: bytes) -> None:
     try:
-        found = msgspec.json.decode(raw)["format"]
-        major = str(found).partition(".")[0]
-    except (msgspec.DecodeError, KeyError, TypeError) as e:
-        raise BundleError(f"{file} is not a manifest: {e}", hint="run `mlops train` again") from e
-    if major != FORMAT.partition(".")[0]:
+        found = msgspec.json.decode(raw, type=_Format).format
+    except (ValueError, RecursionError) as e:
         raise BundleError(
-            f"{file} has format {found}, and this release reads {FORMAT}",
+            f"{file} is not a manifest: {str(e)[:_SHOWN]}", hint="run `mlops train` again"
+        ) from e
+    if found.partition(".")[0] != FORMAT.partition(".")[0]:
+        raise BundleError(
+            f"{file} has format {found[:20]}, and this release reads {FORMAT}",
             hint="install the release of mlops-cli that wrote it, or train again",
         )
 
@@ -120,10 +173,3 @@ def _check_files(path: Path, manifest: Manifest) -> None:
 
 
 _RESTORE = "restore the bundle: `dvc checkout model`, or take it from the registry again"
-
-
-def _decode(file: Path, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
-    except msgspec.DecodeError as e:
-        raise BundleError(f"{file}: {e}", hint=_RESTORE) from e

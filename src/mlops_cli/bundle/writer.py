@@ -13,6 +13,7 @@ from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import (
     FORMAT,
     MANIFEST,
+    MODULES,
     PROVENANCE,
     ClassLabel,
     Feature,
@@ -70,6 +71,6 @@ def _manifest(model: Model, files: dict[str, File]) -> Manifest:
         inputs=model.inputs,
         features=model.features,
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        modules=dict(model.modules),
+        modules={name: model.modules[name] for name in MODULES[model.kind]},
         files=files,
     )

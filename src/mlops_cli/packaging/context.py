@@ -11,6 +11,7 @@ from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._templates import render
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.packaging.layers import TIME
 
 PORT = 8000
@@ -41,7 +42,8 @@ def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:
     """
     with replacing_folder(destination) as folder:
         write_text(folder / "Dockerfile", _dockerfile(bundle, base))
-        shutil.copyfile(bundle.path / REQUIREMENTS, folder / REQUIREMENTS)
+        # Made anew from names and versions: what pip is to read holds nothing else.
+        write_text(folder / REQUIREMENTS, format_requirements(bundle.requirements()))
         _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
         _copy_model(bundle, folder / MODEL)
         _fix_times(folder)

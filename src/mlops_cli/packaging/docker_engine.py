@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from mlops_cli import _docker
 from mlops_cli._files import sha256_of
-from mlops_cli.bundle.manifest import REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
@@ -33,7 +33,7 @@ def ensure_image(
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
         base_id = _have_base(client, base_image(bundle, base), progress)
-        requirements = (bundle.path / REQUIREMENTS).read_text(encoding="utf-8")
+        requirements = format_requirements(bundle.requirements())
         machine = client.version()["Arch"]
         environment = Environment(requirements, bundle.manifest.python, machine)
         layer = dependencies_layer(environment, progress=progress)

@@ -8,10 +8,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 from mlops_cli.bundle.manifest import ModelKind
+from mlops_cli.bundle.requirements import ENGINES, ROOTS, canonical_name, format_requirements
 from mlops_cli.errors import EnvironmentFault
-
-ROOTS = ("msgspec", "numpy", "uvicorn", "httptools", "uvloop", "prometheus-client")
-ENGINES: dict[ModelKind, str] = {"xgboost": "xgboost", "onnx": "onnxruntime"}
 
 # The same library without CUDA: 480 MB less, the same version and the same numbers.
 _STANDS_FOR = {"xgboost": "xgboost-cpu"}
@@ -29,14 +27,13 @@ def serving_requirements(kind: ModelKind) -> str:
     found: dict[str, str] = {}
     waiting = [ENGINES[kind], *ROOTS]
     while waiting:
-        name = _canonical(waiting.pop())
+        name = canonical_name(waiting.pop())
         if name in found or _LEFT_OUT.fullmatch(name):
             continue
         package = _installed(name)
         found[name] = package.version
         waiting += _needed_by(package)
-    lines = sorted(f"{_STANDS_FOR.get(n, n)}=={v}" for n, v in found.items())
-    return "\n".join(lines) + "\n"
+    return format_requirements({_STANDS_FOR.get(n, n): v for n, v in found.items()})
 
 
 def _needed_by(package: Distribution) -> list[str]:
@@ -54,7 +51,3 @@ def _installed(name: str) -> Distribution:
         f"the package {name!r}, which serving needs, is not installed",
         hint="pip install mlops-cli again: it is one of its dependencies",
     )
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from mlops_cli._files import replacing_folder, sha256_of, write_text
+from mlops_cli.bundle.requirements import canonical_name
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 
@@ -111,15 +112,11 @@ def _reason(said: str) -> str:
 def _lock(requirements: str, folder: Path) -> str:
     hashes = {_project(w.name): sha256_of(w) for w in folder.glob("*.whl")}
     lines = requirements.split()
-    return "".join(f"{x} --hash=sha256:{hashes[_canonical(x.split('==')[0])]}\n" for x in lines)
+    return "".join(f"{x} --hash=sha256:{hashes[canonical_name(x.split('==')[0])]}\n" for x in lines)
 
 
 def _project(wheel: str) -> str:
-    return _canonical(wheel.split("-", 1)[0])
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonical_name(wheel.split("-", 1)[0])
 
 
 _INDEX = "pip's own configuration decides index, proxy and certificates: pip config list"

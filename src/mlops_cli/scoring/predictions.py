@@ -62,7 +62,7 @@ def predict_file(
     where the table has a column of a prediction's name.
     """
     source, destination = files
-    model = load_model(bundle, cores())
+    model = load_model(bundle, cores(), in_child_first=True)
     manifest = bundle.manifest
     names = raw_names(engine, source)
     _check_names(source, names, manifest)

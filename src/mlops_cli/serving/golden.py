@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from mlops_cli.bundle.manifest import GOLDEN, Manifest
-from mlops_cli.bundle.reader import Bundle, GoldenRow
+from mlops_cli.bundle.reader import Bundle, GoldenRow, bundle_faults
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.encoder import Row, RowEncoder
 from mlops_cli.serving.models import Matrix, Model
@@ -27,7 +26,13 @@ def replay(bundle: Bundle, model: Model, encoder: RowEncoder) -> int:
     1e-6 + 1e-5 |y|. Returns the number of rows. Raises `BundleError` naming the first row that
     differs (from 1, as in the file) and its field.
     """
-    rows = _golden(bundle)
+    rows = list(bundle.golden())
+    with bundle_faults(f"the model does not compute the rows of {bundle.path / GOLDEN}"):
+        _compare(bundle, model, encoder, rows)
+    return len(rows)
+
+
+def _compare(bundle: Bundle, model: Model, encoder: RowEncoder, rows: list[GoldenRow]) -> None:
     matrix = encoder.matrix([_features(bundle, encoder, row, n) for n, row in _numbered(rows)])
     wanted = np.array([row.features for row in rows], dtype=np.float32)  # None becomes NaN
     _check_features(bundle, matrix, wanted)
@@ -37,7 +42,6 @@ def replay(bundle: Bundle, model: Model, encoder: RowEncoder) -> int:
         for found, how in ((batch[i], "in a batch"), (alone, "alone")):
             if field := difference(bundle.manifest, row.prediction, found):
                 raise _differs(bundle, i + 1, f"predicted {how}, {field}")
-    return len(rows)
 
 
 def difference(manifest: Manifest, wanted: Prediction, found: Prediction) -> str | None:
@@ -71,20 +75,6 @@ def _decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
         first, second, *_ = [*sorted(numbers.values(), reverse=True), -1.0]
         margin = first - second
     return margin > 2 * (ABSOLUTE + RELATIVE)
-
-
-def _golden(bundle: Bundle) -> list[GoldenRow]:
-    try:
-        rows = list(bundle.golden())
-    except msgspec.DecodeError as e:
-        raise BundleError(f"{bundle.path / GOLDEN}: {e}") from e
-    if not rows:
-        raise BundleError(f"{bundle.path / GOLDEN} holds no rows", hint="train again")
-    width = len(bundle.manifest.features)
-    for n, row in _numbered(rows):
-        if len(row.features) != width:
-            raise _differs(bundle, n, f"it has {len(row.features)} features of {width}")
-    return rows
 
 
 def _numbered(rows: list[GoldenRow]) -> Iterator[tuple[int, GoldenRow]]:

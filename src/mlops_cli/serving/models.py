@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.manifest import Manifest, ModelKind
-from mlops_cli.bundle.reader import Bundle
+from mlops_cli.bundle.manifest import MODULES, Manifest, ModelKind
+from mlops_cli.bundle.reader import Bundle, bundle_faults
 from mlops_cli.errors import BundleError
+from mlops_cli.serving.child import survive
 
 Matrix = npt.NDArray[np.float32]
 Raw = npt.NDArray[np.float64]
@@ -34,17 +35,40 @@ class Model(Protocol):
         """
 
 
-def load_model(bundle: Bundle, threads: int = 1) -> Model:
+def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False) -> Model:
     """Load the model of a verified bundle; it predicts with `threads` threads.
 
-    The number of threads changes no bit of what it predicts.
+    The number of threads changes no bit of what it predicts. With `in_child_first`, for a bundle
+    from elsewhere, a forked child loads it before: a file that ends its library ends that one.
+    A process that used the library before cannot: OpenMP's threads do not survive a fork, and a
+    child that waits for them waits for ever.
 
-    Raises `BundleError` where this environment's versions are not the manifest's, or the library
-    refuses the file, and `EnvironmentFault` where the library is not installed.
+    Raises `BundleError` where this environment's versions are not the manifest's, the library
+    refuses the file or ends over it, or the model's numbers are not those of the manifest's task,
+    and `EnvironmentFault` where the library is not installed.
     """
+    *_, library = MODULES[bundle.manifest.model]
+    unused = library not in sys.modules
     check_environment(bundle.manifest)
-    adapter = load_adapter(_ADAPTERS[bundle.manifest.model])
-    model: Model = adapter.load(bundle.model_file, bundle.manifest.task, threads)
+    load_adapter(_ADAPTERS[bundle.manifest.model])
+    if in_child_first and unused:
+        survive(lambda: _load(bundle, 1), str(bundle.model_file))
+    return _load(bundle, threads)
+
+
+def _load(bundle: Bundle, threads: int) -> Model:
+    manifest, file = bundle.manifest, bundle.model_file
+    with bundle_faults(f"{file} cannot be used"):
+        adapter = load_adapter(_ADAPTERS[manifest.model])
+        model: Model = adapter.load(file, manifest.task, threads)
+        found = model.predict(np.zeros((1, len(manifest.features)), np.float32)).shape
+    wanted = (1, len(manifest.classes or ())) if manifest.task == "multiclass" else (1,)
+    if found != wanted:
+        raise BundleError(
+            f"{file} predicts an array of shape {found} for a row, and the manifest's task "
+            f"{manifest.task} means {wanted}",
+            hint="train again",
+        )
     return model
 
 

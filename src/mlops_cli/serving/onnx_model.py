@@ -13,6 +13,10 @@ from mlops_cli.bundle.manifest import Task
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.models import Matrix, Raw
 
+# They have no base of their own.
+_REFUSALS = tuple(
+    e for e in vars(ort_errors).values() if isinstance(e, type) and issubclass(e, Exception)
+)
 BLOCK = 8192  # rows that one thread predicts at a time
 
 
@@ -40,10 +44,16 @@ class OnnxModel:
                 raw = np.concatenate(list(pool.map(self._run, blocks)))
         if self._task == "multiclass":
             return raw
-        return raw[:, 1] if self._task == "binary" else raw.reshape(-1)
+        if self._task == "binary":
+            return raw[:, 1] if raw.shape[1] == 2 else raw  # whose shape is refused when it loads
+        return raw[:, 0] if raw.shape[1] == 1 else raw
 
     def _run(self, matrix: Matrix) -> Raw:
-        return np.asarray(self._session.run(self._outputs, {self._input: matrix})[0], np.float64)
+        try:
+            found = self._session.run(self._outputs, {self._input: matrix})[0]
+        except _REFUSALS as e:
+            raise BundleError(f"ONNX Runtime cannot predict: {str(e)[:300]}") from e
+        return np.asarray(found, np.float64)
 
 
 def load(file: Path, task: Task, threads: int) -> OnnxModel:
@@ -57,6 +67,6 @@ def load(file: Path, task: Task, threads: int) -> OnnxModel:
         session = onnxruntime.InferenceSession(
             file.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf) as e:
-        raise BundleError(f"ONNX Runtime refuses {file}: {str(e)[:300]}") from e
+    except _REFUSALS as e:
+        raise BundleError(f"ONNX Runtime refuses {file}: {str(e)[:300]}", hint="train again") from e
     return OnnxModel(session, task, threads)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from mlops_cli.bundle.manifest import Input, Manifest
+from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.serving.predictions import class_key
 
 Schema = dict[str, Any]
 NAMED_CATEGORIES = 50  # of more, only the first are named

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlops_cli.bundle.manifest import ClassLabel, Manifest, Task
+from mlops_cli.bundle.manifest import ClassLabel, Manifest, Task, class_key
 from mlops_cli.serving.models import Raw
 
 Prediction = dict[str, Any]
@@ -23,11 +23,6 @@ class Answering(Protocol):
     @property
     def classes(self) -> tuple[ClassLabel, ...] | None:
         """In the order of the model's numbers; None of a regression."""
-
-
-def class_key(label: ClassLabel) -> str:
-    """A class as a JSON key: booleans in lower case, as JSON writes them."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def render(model: Answering, raw: Raw) -> list[Prediction]:

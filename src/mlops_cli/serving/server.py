@@ -83,7 +83,7 @@ def serve(
                 f"{path} holds {bundle.version}, and {short(digest)} was asked for",
                 hint="the image is of another model than the deployment",
             )
-        model = load_model(bundle)
+        model = load_model(bundle, in_child_first=True)
         encoder = RowEncoder(bundle.manifest, bundle.trees())
         replay(bundle, model, encoder)
         app = App(bundle, model, encoder)
