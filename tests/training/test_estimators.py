@@ -152,40 +152,77 @@ def test_preparation_is_fitted_on_the_rows_that_are_fitted_on():
     far = Part(shifted.matrix + np.float32(1e6), shifted.target)
     trials = opened("sklearn:linear_model.Ridge", "regression").trials(few, far)
     alone = opened("sklearn:linear_model.Ridge", "regression").fit(few, {}, None)
-    tried = trials.run({}, 1, lambda *_: False)
+    tried = trials.start({}).advance(1, go_on)
     np.testing.assert_array_equal(tried.predict(), alone.predict(far.matrix))
+
+
+def go_on():
+    """The search was not given up."""
 
 
 @pytest.mark.parametrize(
     ("task", "metric"), [(task, metric) for task, known in METRICS.items() for metric in known]
 )
-def test_rounds_are_judged_by_the_metric_itself(task, metric):
+def test_rounds_are_chosen_by_loss_and_judged_by_the_metric(task, metric):
     train, validation = part(task), part(task, seed=1)
-    told = []
-    tried = (
-        opened("xgboost", task, metric)
-        .trials(train, validation)
-        .run({"eta": 0.3}, 15, lambda step, score: bool(told.append((step, score))))
-    )
-    assert [step for step, _ in told] == list(range(1, tried.ran + 1))
-    best = max if METRICS[task][metric].greater_is_better else min
-    assert tried.score == best(score for _, score in told) == told[tried.rounds - 1][1]
+    trials = opened("xgboost", task, metric).trials(train, validation)
+    tried = trials.start({"eta": 0.3}).advance(15, go_on)
     value = METRICS[task][metric].value(validation.target, tried.predict())
     assert value == pytest.approx(tried.score, rel=1e-5)
+    fitted = opened("xgboost", task, metric).fit(train, {"eta": 0.3}, tried.rounds)
+    np.testing.assert_allclose(fitted.predict(validation.matrix), tried.predict(), rtol=1e-4)
+    again = opened("xgboost", task, "mae" if task == "regression" else "accuracy")
+    other = again.trials(train, validation).start({"eta": 0.3}).advance(15, go_on)
+    assert other.rounds == tried.rounds
 
 
-def test_a_trial_stops_when_told_and_when_nothing_is_gained():
+def test_a_fit_that_ranks_well_at_once_goes_on_to_good_probabilities():
+    """By AUC it would stop after its first rounds, with a log loss of 0.6."""
+    rng = np.random.default_rng(4)
+    matrix = rng.normal(size=(4000, 3)).astype(np.float32)
+    target = (matrix[:, 0] > 0).astype(np.float64)
+    train, validation = Part(matrix[:2000], target[:2000]), Part(matrix[2000:], target[2000:])
+    trials = opened("xgboost", "binary", "roc_auc").trials(train, validation)
+    tried = trials.start({"eta": 0.05}).advance(200, go_on)
+    assert tried.rounds > 100
+    assert METRICS["binary"]["log_loss"].value(target[2000:], tried.predict()) < 0.02
+
+
+def test_a_trial_that_gains_nothing_ends():
     trials = opened("xgboost", "binary").trials(part("binary"), part("binary", seed=1))
-    told = trials.run({}, 300, lambda step, _: step == 7)
-    assert (told.ran, told.stopped) == (7, True)
-    spent = trials.run({"eta": 1.0, "max_depth": 8}, 300, lambda *_: False)
-    assert not spent.stopped
-    assert spent.ran == spent.rounds + PATIENCE < 300
+    begun = trials.start({})
+    told = begun.advance(7, go_on)
+    assert (told.ran, told.ended) == (7, False)
+    spent = trials.start({"eta": 1.0, "max_depth": 8}).advance(300, go_on)
+    assert spent.ended
+    assert PATIENCE <= spent.ran - spent.rounds < PATIENCE + 5
+
+
+def test_a_trial_in_steps_is_the_trial_in_one_go():
+    trials = opened("xgboost", "binary").trials(part("binary"), part("binary", seed=1))
+    whole = trials.start({"eta": 0.02}).advance(40, go_on)
+    stepwise = trials.start({"eta": 0.02})
+    stepwise.advance(10, go_on)
+    trials.start({"eta": 0.3}).advance(10, go_on)
+    again = stepwise.advance(40, go_on)
+    assert (again.score, again.rounds, again.ran) == (whole.score, whole.rounds, whole.ran)
+
+
+def test_a_search_that_is_given_up_ends_a_fit_within_a_round():
+    trials = opened("xgboost", "binary").trials(part("binary"), part("binary", seed=1))
+    rounds = iter(range(3))
+
+    def given_up():
+        if next(rounds, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trials.start({}).advance(10**9, given_up)
 
 
 def test_trials_share_nothing():
     def once(trials, params):
-        return trials.run(params, 10, lambda *_: False).score
+        return trials.start(params).advance(10, go_on).score
 
     parts = part("binary"), part("binary", seed=1)
     shared = opened("xgboost", "binary").trials(*parts)

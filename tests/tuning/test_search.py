@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,14 +38,24 @@ PLAN = SearchPlan(
 )
 
 
-def objective(params, report):
+class Falling:
     """A loss that falls with the rounds towards where the parameters let it."""
-    floor = (params["x"] - 1) ** 2 + abs(params["k"] - 10) / 50 + (params["c"] == "u")
-    ran = 0
-    for ran in range(1, 41):
-        if report(ran, floor + 1 / ran):
-            return Outcome(floor + 1 / ran, ran, ran, stopped=True)
-    return Outcome(floor, ran, ran, metrics=lambda: {"loss": floor})
+
+    def __init__(self, params, breaks=None):
+        self.floor = (params["x"] - 1) ** 2 + abs(params["k"] - 10) / 50 + (params["c"] == "u")
+        self.ran, self.breaks = 0, breaks
+
+    def advance(self, rounds, check):
+        while self.ran < rounds:
+            check()
+            self.ran += 1
+            if self.breaks:
+                self.breaks(self.ran)
+        loss = self.floor + 1 / self.ran
+        return Outcome(loss, self.ran, self.ran, ended=False, metrics=lambda: {"loss": loss})
+
+
+objective = Falling
 
 
 def search(folder: Path, plan: SearchPlan = PLAN, work=objective, progress=QUIET) -> Search:
@@ -58,7 +71,7 @@ def test_a_search_finds_and_says_what_it_saved(tmp_path):
     best, _ = files(found)
     assert [t.number for t in found.trials] == list(range(14))
     assert best.score == min(t.score for t in found.trials if t.state == "complete")
-    assert best.score == pytest.approx(objective(best.params, lambda *_: False).score)
+    assert best.score == pytest.approx(Falling(best.params).advance(40, lambda: None).score)
     assert best.validation == {"loss": best.score}
     assert best.pruned == sum(t.state == "pruned" for t in found.trials) > 0
     assert best.rounds_saved == sum(40 - t.ran for t in found.trials if t.state == "pruned") > 0
@@ -79,56 +92,112 @@ def test_the_seed_decides(tmp_path, sampler):
 def test_a_search_that_broke_off_inside_a_trial_goes_on_as_if_it_had_not(tmp_path, at, pruner):
     plan = replace(PLAN, pruner=pruner)
     whole = search(tmp_path / "whole", plan)
-    calls = []
+    begun = []
 
-    def breaks(params, report):
-        calls.append(params)
-        if len(calls) == at + 1:
-            report(1, 0.0)
+    def breaks(params):
+        begun.append(params)
+        return Falling(params, dies if len(begun) == at + 1 else None)
+
+    def dies(step):
+        if step == 2:
             raise KeyboardInterrupt
-        return objective(params, report)
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "cut", plan, breaks)
     resumed = search(tmp_path / "cut", plan)
-    assert resumed.resumed == at
     assert files(resumed) == files(whole)
     assert [t.metrics for t in resumed.trials] == [t.metrics for t in whole.trials]
+    assert search(tmp_path / "cut", plan, nothing).resumed == 14
+
+
+def nothing(params):
+    raise AssertionError("all stands in the journal")
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "median", "none"])
+def test_how_many_work_and_who_is_faster_changes_nothing(tmp_path, pruner):
+    plan = replace(PLAN, trials=34, pruner=pruner)
+    alone = search(tmp_path / "alone", plan)
+    for workers in (2, 5):
+        order = random.Random(workers)
+
+        def dawdles(params, order=order):
+            return Falling(params, lambda _: time.sleep(order.random() * 0.002))
+
+        together = search(tmp_path / str(workers), replace(plan, workers=workers), dawdles)
+        assert files(together) == files(alone)
+
+
+def test_trials_go_on_side_by_side(tmp_path):
+    meet = threading.Barrier(2, timeout=30)
+    search(tmp_path, replace(PLAN, workers=2, trials=2), lambda p: Falling(p, waits(meet)))
+
+
+def waits(meet):
+    return lambda step: meet.wait() if step == 1 else None
+
+
+def test_an_error_in_one_trial_ends_those_beside_it(tmp_path):
+    rounds = []
+
+    def work(params):
+        return Falling(params, fails if rounds else endless)
+
+    def endless(step):
+        rounds.append(step)
+        time.sleep(0.001)
+
+    def fails(step):
+        raise MemoryError
+
+    plan = replace(PLAN, workers=2, rounds=10**9, pruner="none")
+    with pytest.raises(MemoryError):
+        search(tmp_path, plan, work_in_turn(work, rounds))
+
+
+def work_in_turn(work, rounds):
+    """The second trial begins when the first has begun to run."""
+
+    def begins(params):
+        if threading.current_thread().name.endswith("_1"):
+            while not rounds:
+                time.sleep(0.001)
+        return work(params)
+
+    return begins
 
 
 KILLED = """
 import os, sys, signal
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-import test_tuning_search as t
+import test_search as t
 seen = []
-def work(params, report):
+def work(params):
     seen.append(1)
-    if len(seen) == 6:
-        def dies(step, score):
-            if step == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return report(step, score)
-        return t.objective(params, dies)
-    return t.objective(params, report)
-t.search(Path(sys.argv[1]), work=work)
+    sixth = len(seen) == 6
+    return t.Falling(params, lambda step: sixth and os.kill(os.getpid(), signal.SIGKILL))
+t.search(Path(sys.argv[1]), replace(t.PLAN, workers=int(sys.argv[3])), work)
 """
 
 
-def test_kill_9_inside_a_trial_costs_that_trial_only(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_9_inside_a_trial_costs_what_had_no_end_only(tmp_path, workers):
+    here = str(Path(__file__).parent)
     ran = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "cut"), str(Path(__file__).parent)],
+        [sys.executable, "-c", KILLED, str(tmp_path / "cut"), here, str(workers)],
         env={**os.environ, "PYTHONPATH": ""},
     )
     assert ran.returncode == -signal.SIGKILL
     resumed = search(tmp_path / "cut")
-    assert resumed.resumed == 5
+    assert resumed.resumed > 0
     assert files(resumed) == files(search(tmp_path / "whole"))
 
 
 def test_a_journal_whose_last_line_was_not_finished_loses_that_line_only(tmp_path):
     whole = search(tmp_path)
-    (journal,) = tmp_path.glob("*/journal.log")
+    (journal,) = tmp_path.glob("*/journal.jsonl")
     raw = journal.read_bytes()
     journal.write_bytes(raw[:-20])
     resumed = search(tmp_path)
@@ -140,7 +209,7 @@ def test_a_journal_whose_last_line_was_not_finished_loses_that_line_only(tmp_pat
 def test_more_trials_go_on_from_those_that_are_there(tmp_path):
     search(tmp_path, replace(PLAN, trials=5))
     more = search(tmp_path)
-    assert more.resumed == 5
+    assert more.resumed >= 2
     assert files(more) == files(search(tmp_path / "whole"))
     fewer = search(tmp_path, replace(PLAN, trials=5))
     assert files(fewer) == files(search(tmp_path / "five", replace(PLAN, trials=5)))
@@ -160,10 +229,10 @@ def test_time_that_is_over_starts_no_further_trial_but_the_first(tmp_path):
 
 
 def test_a_trial_that_cannot_be_is_failed_and_the_search_goes_on(tmp_path):
-    def picky(params, report):
+    def picky(params):
         if params["c"] == "u":
             raise UsageError("u is not to be had")
-        return objective(params, report)
+        return Falling(params)
 
     found = search(tmp_path, work=picky)
     failed = [t for t in found.trials if t.state == "failed"]
@@ -172,13 +241,20 @@ def test_a_trial_that_cannot_be_is_failed_and_the_search_goes_on(tmp_path):
     assert found.best.params["c"] == "v"
 
 
+class Broken:
+    """A trial whose score is no number."""
+
+    def advance(self, rounds, check):
+        return Outcome(float("nan"))
+
+
 def test_a_score_that_is_no_number_is_a_failed_trial(tmp_path):
     with pytest.raises(UsageError, match=r"all 2 trials failed.*nan"):
-        search(tmp_path, replace(PLAN, trials=2), lambda *_: Outcome(float("nan")))
+        search(tmp_path, replace(PLAN, trials=2), lambda _: Broken())
 
 
 def test_every_trial_failed_says_why(tmp_path):
-    def never(params, report):
+    def never(params):
         raise UsageError("solver and penalty do not go together")
 
     with pytest.raises(UsageError, match="solver and penalty do not go together") as e:
@@ -208,4 +284,4 @@ def test_progress_tells_trials_best_and_time_left(tmp_path):
     assert all("best" in message and "s left" in message for message, *_ in said)
     said.clear()
     search(tmp_path, replace(PLAN, trials=4), progress=Ear())
-    assert "3 finished trials" in said[0][0]
+    assert "3 trials of an earlier process" in said[0][0]

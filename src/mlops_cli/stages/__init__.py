@@ -71,7 +71,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=3,
+        revision=4,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN),
         outs=(TUNE,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import msgspec
 
 from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.bundle.manifest import canonical_json
+from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
+from mlops_cli.cores import cores
 from mlops_cli.evaluation.evaluate import check_part
 from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
@@ -21,17 +23,16 @@ from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
-from mlops_cli.training.base import Estimator, Part, Problem
+from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
 from mlops_cli.training.data import part_of, problem_of, read_events
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
     BEST,
     TRIALS,
     Best,
+    Check,
     Objective,
     Outcome,
-    Params,
-    Report,
     Search,
     SearchPlan,
     Space,
@@ -77,7 +78,7 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     work = _read(project)
     progress.update("checking that the model can be served")
     work.estimator.check(work.train, ends(space))
-    objective = _objective(work, config.tune.rounds)
+    objective = _objective(work)
     found = open_searcher().search(
         _plan(project, work, space), objective, project.cache / JOURNALS, progress=progress
     )
@@ -98,7 +99,10 @@ class _Work:
 def _read(project: Project) -> _Work:
     events = read_events(project.root, project.config)
     parts = events.split
-    problem = problem_of(project.config, events, events.features(parts.train))
+    problem = replace(
+        problem_of(project.config, events, events.features(parts.train)),
+        threads=_threads(project.config),
+    )
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
         check_part(problem.question, events.target[rows], name)
     matrix = events.matrix(problem.features)
@@ -110,20 +114,29 @@ def _read(project: Project) -> _Work:
     )
 
 
-def _objective(work: _Work, rounds: int) -> Objective:
-    trials = work.estimator.trials(work.train, work.validation)
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """`tuning.Fit` by the estimator's `TrialFit`."""
 
-    def objective(params: Params, report: Report) -> Outcome:
-        tried = trials.run(params, rounds, report)
+    work: _Work
+    fit: TrialFit
+
+    def advance(self, rounds: int, check: Check) -> Outcome:
+        """See `tuning.base.Fit.advance`."""
+        tried = self.fit.advance(rounds, check)
+        problem, target = self.work.problem, self.work.validation.target
         return Outcome(
             score=tried.score,
             rounds=tried.rounds,
             ran=tried.ran,
-            stopped=tried.stopped,
-            metrics=lambda: metrics_of(work.problem.task, work.validation.target, tried.predict()),
+            ended=tried.ended,
+            metrics=lambda: metrics_of(problem.task, target, tried.predict()),
         )
 
-    return objective
+
+def _objective(work: _Work) -> Objective:
+    trials = work.estimator.trials(work.train, work.validation)
+    return lambda params: _Fit(work, trials.start(params))
 
 
 def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
@@ -139,7 +152,18 @@ def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
         greater_is_better=metric.greater_is_better,
         identity=_identity(project, work.estimator),
         seconds=config.tune.timeout.total_seconds() if config.tune.timeout else None,
+        workers=_workers(config) if work.estimator.has_rounds else 1,
     )
+
+
+def _workers(config: Config) -> int:
+    """How many trials go on at once."""
+    return cores() if config.tune.workers == "auto" else config.tune.workers
+
+
+def _threads(config: Config) -> int:
+    """The threads of a trial: one, or by a given number of workers its share of the cores."""
+    return 1 if config.tune.workers == "auto" else max(1, cores() // config.tune.workers)
 
 
 def _identity(project: Project, estimator: Estimator) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Value = bool | int | float | str
 Params = Mapping[str, Value]
-Report = Callable[[int, float], bool]
-"""Called after each round with its number (from 1) and its score; true: stop the trial now."""
+Check = Callable[[], None]
+"""Called now and then while a fit goes on; raises where the search was given up."""
 
 PATIENCE = 20  # rounds without gain after which a fit on the training part stops
 
@@ -58,30 +58,41 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One fit on the training part.
+    """How far one fit on the training part is.
 
-    `score` is the metric on the validation part after the best round (the estimator without
+    `score` is the metric on the validation part after the best round so far (the estimator without
     rounds: after the fit). `rounds` is the number of rounds up to the best one and `ran` how many
-    were run; both are None without rounds. `stopped` says that the report asked to stop.
+    were run; both are None without rounds. `ended` says that no further round would gain anything.
     `predict` gives the validation part's predictions after the best round, as `Fitted.predict`.
     """
 
     score: float
     rounds: int | None
     ran: int | None
-    stopped: bool
+    ended: bool
     predict: Callable[[], NDArray[np.float64]]
 
 
-class Trials(Protocol):
-    """Training and validation part, made ready once for any number of trials."""
+class TrialFit(Protocol):
+    """One trial's fit, which stops and goes on; of one thread at a time."""
 
-    def run(self, params: Params, rounds: int, report: Report) -> Tried:
-        """Fit with `params` for at most `rounds` rounds, reporting each round's score.
+    def advance(self, rounds: int, check: Check) -> Tried:
+        """Go on until `rounds` rounds are run or none has gained for `PATIENCE` rounds.
 
-        Stops after `PATIENCE` rounds without gain. Raises `UsageError` where the library refuses
-        the parameters.
+        What a round is worth is the loss on the validation part: log loss with its intercept
+        refitted there, or RMSE. The metric plays no part in it. Raises `UsageError` where the
+        library refuses the parameters, and what `check` raises.
         """
+
+
+class Trials(Protocol):
+    """Training and validation part, made ready once for any number of trials.
+
+    Trials of an estimator with rounds may go on side by side in threads.
+    """
+
+    def start(self, params: Params) -> TrialFit:
+        """A fit with `params` that has not begun; raises nothing."""
 
 
 class Fitted(Protocol):
@@ -126,4 +137,4 @@ class Estimator(Protocol):
         """The versions, by importable module name, that serving must find."""
 
     def settings(self) -> dict[str, str]:
-        """What else a fit's numbers depend on: versions, and the number of threads."""
+        """What else a trial's numbers depend on: versions, and the number of threads."""

@@ -26,7 +26,7 @@ from mlops_cli.bundle.manifest import Feature, ModelKind
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import metric_of
-from mlops_cli.training.base import Params, Part, Problem, Report, Tried
+from mlops_cli.training.base import Check, Params, Part, Problem, Tried
 from mlops_cli.training.onnx import cast_to_double, difference, to_onnx
 
 Matrix = NDArray[np.float32]
@@ -170,7 +170,7 @@ class Sklearn:
 
 
 class SklearnTrials:
-    """`Trials` without rounds: nothing is reported, so no trial is stopped inside."""
+    """`Trials` without rounds: a trial is fitted in one go."""
 
     def __init__(self, estimator: Sklearn, value: Any, train: Part, validation: Part) -> None:
         self._estimator = estimator
@@ -178,13 +178,30 @@ class SklearnTrials:
         self._train = train
         self._validation = validation
 
-    def run(self, params: Params, rounds: int, report: Report) -> Tried:
-        """See `Trials.run`."""
-        del rounds, report
+    def start(self, params: Params) -> SklearnTrialFit:
+        """See `Trials.start`."""
+        return SklearnTrialFit(self, params)
+
+    def tried(self, params: Params) -> Tried:
+        """Fit with `params` and judge it."""
         fitted = self._estimator.fit(self._train, params, None)
         predictions = fitted.predict(self._validation.matrix)
         score = float(self._value(self._validation.target, predictions))
-        return Tried(score=score, rounds=None, ran=None, stopped=False, predict=lambda: predictions)
+        return Tried(score=score, rounds=None, ran=None, ended=True, predict=lambda: predictions)
+
+
+class SklearnTrialFit:
+    """`TrialFit` that is over with its first step."""
+
+    def __init__(self, trials: SklearnTrials, params: Params) -> None:
+        self._trials = trials
+        self._params = params
+
+    def advance(self, rounds: int, check: Check) -> Tried:
+        """See `TrialFit.advance`."""
+        del rounds
+        check()
+        return self._trials.tried(self._params)
 
 
 class SklearnModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,8 @@ from mlops_cli.bundle.manifest import ModelKind, Task
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import Metric, metric_of
-from mlops_cli.training.base import PATIENCE, Params, Part, Problem, Report, Tried
+from mlops_cli.training.base import PATIENCE, Check, Params, Part, Problem, Tried
+from mlops_cli.training.round_loss import round_loss
 
 Matrix = NDArray[np.float32]
 _OBJECTIVES: dict[Task, str] = {
@@ -23,14 +25,7 @@ _OBJECTIVES: dict[Task, str] = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
-# Metrics that XGBoost computes itself, from margins that it keeps.
-NATIVE: dict[tuple[Task, str], str] = {
-    ("binary", "roc_auc"): "auc",
-    ("binary", "log_loss"): "logloss",
-    ("multiclass", "log_loss"): "mlogloss",
-    ("regression", "rmse"): "rmse",
-    ("regression", "mae"): "mae",
-}
+_EACH = 5  # beyond so many rounds only each fifth is looked at
 # What a user may set; all else either follows from the task or changes how, not what, is computed.
 PARAMETERS = frozenset(
     {
@@ -93,9 +88,10 @@ class XGBoost:
 
     def trials(self, train: Part, validation: Part) -> XGBoostTrials:
         """See `Estimator.trials`."""
-        first = self._matrix(train)
-        second = self._matrix(validation, ref=first)
-        return XGBoostTrials(self._base, (self._problem.task, self._metric), first, second)
+        settings = {**self._base, "nthread": self._problem.threads or 1}
+        settings |= {"disable_default_eval_metric": 1}
+        question = self._problem.task, self._metric
+        return XGBoostTrials(settings, question, self._matrix(train), validation)
 
     def fit(self, part: Part, params: Params, rounds: int | None) -> XGBoostModel:
         """See `Estimator.fit`."""
@@ -111,80 +107,88 @@ class XGBoost:
 
     def settings(self) -> dict[str, str]:
         """See `Estimator.settings`."""
-        return {**self.modules(), "threads": str(self._base["nthread"])}
+        return {**self.modules(), "threads": str(self._problem.threads or 1)}
 
-    def _matrix(self, part: Part, ref: Any = None) -> Any:
+    def _matrix(self, part: Part) -> Any:
         # Categories go in as numbers: docs/decisions/004-categories-as-numbers.md.
-        return xgboost.QuantileDMatrix(part.matrix, label=part.target, ref=ref)
+        return xgboost.QuantileDMatrix(part.matrix, label=part.target)
 
 
 class XGBoostTrials:
-    """`Trials` on two matrices that are binned once."""
+    """`Trials` on a matrix that is binned once, for as many threads as there are trials."""
 
     def __init__(
-        self, base: dict[str, Any], judge: tuple[Task, Metric], train: Any, validation: Any
+        self, settings: dict[str, Any], judge: tuple[Task, Metric], train: Any, validation: Part
     ) -> None:
-        self._base = base
-        self._task, self._metric = judge
-        self._native = NATIVE.get((self._task, self._metric.name))
-        self._train = train
-        self._validation = validation
+        self.settings = settings
+        self.task, self.metric = judge
+        self.train = train
+        self.validation = validation
 
-    def run(self, params: Params, rounds: int, report: Report) -> Tried:
-        """See `Trials.run`."""
-        watch = _Watch(report, maximize=self._metric.greater_is_better)
-        settings = {**self._base, **params}
-        settings |= (
-            {"eval_metric": self._native} if self._native else {"disable_default_eval_metric": 1}
-        )
+    def start(self, params: Params) -> XGBoostTrialFit:
+        """See `Trials.start`."""
+        return XGBoostTrialFit(self, params)
+
+
+class XGBoostTrialFit:
+    """`TrialFit`: a booster, its margins on the validation part, and those of its best round.
+
+    A look at the validation part costs as much as four rounds of a shallow tree, nearly whatever
+    the number of trees that are new to it: so not every round is looked at.
+    """
+
+    def __init__(self, trials: XGBoostTrials, params: Params) -> None:
+        self._trials = trials
+        self._params = params
+        self._booster: Any = None
+        self._ran = self._looked = self._best = 0
+        self._loss = math.inf
+        self._margins: Any = None
+        self._best_margins: Any = None
+
+    def advance(self, rounds: int, check: Check) -> Tried:
+        """See `TrialFit.advance`."""
         with _refusals():
-            booster = xgboost.train(
-                settings,
-                self._train,
-                num_boost_round=rounds,
-                evals=[(self._validation, "validation")],
-                custom_metric=None if self._native else self._own,
-                callbacks=[watch],
-                verbose_eval=False,
-            )
-        best = watch.best
-        return Tried(
-            score=watch.score,
-            rounds=best,
-            ran=watch.ran,
-            stopped=watch.stopped,
-            predict=lambda: _predictions(
-                booster.predict(self._validation, iteration_range=(0, best))
-            ),
+            if self._booster is None:
+                settings = {**self._trials.settings, **self._params}
+                self._booster = xgboost.Booster(settings, [self._trials.train])
+            while self._ran < rounds and not self._ended():
+                check()
+                self._booster.update(self._trials.train, self._ran)
+                self._ran += 1
+                if self._ran <= _EACH or self._ran % _EACH == 0 or self._ran == rounds:
+                    self._look()
+        predictions = _predictions(_from_margins(self._trials.task, self._best_margins))
+        score = self._trials.metric.value(self._trials.validation.target, predictions)
+        return Tried(float(score), self._best, self._ran, self._ended(), lambda: predictions)
+
+    def _ended(self) -> bool:
+        return self._looked - self._best >= PATIENCE
+
+    def _look(self) -> None:
+        """Add what the new trees say of the validation part, and see what it is worth."""
+        self._margins = self._booster.inplace_predict(
+            self._trials.validation.matrix,
+            iteration_range=(self._looked, self._ran),
+            predict_type="margin",
+            base_margin=self._margins,
         )
+        self._looked = self._ran
+        margins = _predictions(self._margins)
+        loss = round_loss(self._trials.task, self._trials.validation.target, margins)
+        if self._best == 0 or loss < self._loss:
+            self._loss, self._best, self._best_margins = loss, self._ran, self._margins
 
-    def _own(self, predictions: NDArray[np.float32], matrix: Any) -> tuple[str, float]:
-        target = np.asarray(matrix.get_label(), dtype=np.float64)
-        return self._metric.name, self._metric.value(target, _predictions(predictions))
 
-
-class _Watch(xgboost.callback.TrainingCallback):
-    """Keeps the best round, and ends a fit that gains no more or that `report` gives up."""
-
-    def __init__(self, report: Report, *, maximize: bool) -> None:
-        super().__init__()
-        self._report = report
-        self._sign = 1.0 if maximize else -1.0
-        self.score = float("nan")
-        self.best = 0
-        self.ran = 0
-        self.stopped = False
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Called by XGBoost after each round; true ends the fit."""
-        del model
-        (history,) = evals_log["validation"].values()
-        score = float(history[-1])
-        self.ran = epoch + 1
-        if self.best == 0 or self._sign * (score - self.score) > 0:
-            self.score, self.best = score, self.ran
-        self.stopped = self._report(self.ran, score)
-        return self.stopped or self.ran - self.best >= PATIENCE
+def _from_margins(task: Task, margins: Any) -> Any:
+    """Predictions of margins, float32 as XGBoost's own: (n,), or multiclass (n, k)."""
+    if task == "regression":
+        return margins
+    if task == "binary":
+        with np.errstate(over="ignore"):
+            return 1 / (1 + np.exp(-margins))
+    powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 class XGBoostModel:

@@ -18,29 +18,40 @@ TRIALS = f"{TUNE}/trials.csv"
 
 Value = bool | int | float | str
 Params = Mapping[str, Value]
-Report = Callable[[int, float], bool]
-"""Called by the objective after each round with its number (from 1) and score; true: stop now."""
+Check = Callable[[], None]
+"""Called now and then while a fit goes on; raises where the search was given up."""
 Space = Mapping[str, SearchRange]
 State = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one trial gave.
+    """How far one trial is, and what it is worth now.
 
-    `rounds` is the best round and `ran` how many were run (None: no rounds); `stopped` says that
-    the report asked to stop. `metrics` are what the trial has to say beside its score.
+    `rounds` is the best round and `ran` how many were run (None: no rounds); `ended` says that
+    the trial is over by itself. `metrics` are what the trial has to say beside its score.
     """
 
     score: float
     rounds: int | None = None
     ran: int | None = None
-    stopped: bool = False
+    ended: bool = True
     metrics: Callable[[], Mapping[str, float]] = dict
 
 
-Objective = Callable[[Params, Report], Outcome]
-"""Runs one trial. Raises `UsageError` where the parameters cannot be; the trial then fails."""
+class Fit(Protocol):
+    """One trial, which stops and goes on; of one thread at a time."""
+
+    def advance(self, rounds: int, check: Check) -> Outcome:
+        """Go on until `rounds` rounds are run, or the trial is over.
+
+        Raises `UsageError` where its parameters cannot be (the trial then fails), and what `check`
+        raises.
+        """
+
+
+Objective = Callable[[Params], Fit]
+"""Begins a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class SearchPlan:
 
     `identity` names everything that the trials' scores depend on (data, estimator, versions):
     only a search of the same identity, space and settings is resumed. `seconds` is after how
-    long no further trial starts. `rounds` is the most that a trial may run.
+    long no further trial starts. `rounds` is the most that a trial may run; `workers` is how many
+    trials go on at once (1: in the thread that searches), which changes nothing of what is found.
     """
 
     space: Space
@@ -61,6 +73,7 @@ class SearchPlan:
     greater_is_better: bool
     identity: str
     seconds: float | None = None
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """All finished trials in order, `resumed` of which an earlier process had run."""
+    """All finished trials in order, `resumed` of which an earlier process had run to their end."""
 
     trials: Sequence[Trial]
     best: Trial
@@ -88,10 +101,11 @@ class Search:
 
 
 class Searcher(Protocol):
-    """Runs trials one after another and keeps each in a journal when it is finished.
+    """Runs trials, and keeps in a journal what each gave.
 
+    What is found depends on the plan alone: neither on `workers` nor on which of them was faster.
     A search that is killed at any moment and started again gives, trial by trial, what it would
-    have given undisturbed: finished trials are taken over, the one that ran is begun anew.
+    have given undisturbed: what stands in the journal is taken over, the rest is run.
     """
 
     def search(

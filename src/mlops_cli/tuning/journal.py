@@ -1,18 +1,69 @@
-"""The folder in which one search keeps its finished trials, and who may write there."""
+"""What each trial of a search gave so far, on disk, and who may write there."""
 
 from __future__ import annotations
 
 import fcntl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.tuning.base import Value
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A line of the journal: trial `trial` with `params`, after it was told to go on to `until`.
+
+    `failed` is why its parameters could not be. `metrics` stand with a trial that is over.
+    `seconds` is how long this step took.
+    """
+
+    trial: int
+    until: int
+    params: dict[str, Value]
+    seconds: float = 0.0
+    score: float | None = None
+    rounds: int | None = None
+    ran: int | None = None
+    ended: bool = True
+    metrics: dict[str, float] = {}
+    failed: str | None = None
+
+
+class Journal:
+    """The steps that are done, in a file that grows by a line a step; for any number of threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._turn = threading.Lock()
+        _cut_unfinished_line(file)
+        lines = file.read_bytes().splitlines() if file.exists() else []
+        steps = (msgspec.json.decode(line, type=Step) for line in lines)
+        self._steps = {(step.trial, step.until): step for step in steps}
+
+    @property
+    def trials(self) -> int:
+        """How many trials have done a step."""
+        return len({trial for trial, _ in self._steps})
+
+    def find(self, trial: int, until: int, params: dict[str, Value]) -> Step | None:
+        """The step as it was done before, None where it was not, or with other parameters."""
+        found = self._steps.get((trial, until))
+        return found if found is not None and found.params == params else None
+
+    def add(self, step: Step) -> None:
+        """Keep a step that was done now."""
+        with self._turn, self._file.open("ab") as file:
+            self._steps[step.trial, step.until] = step
+            file.write(msgspec.json.encode(step) + b"\n")
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Path]:
-    """The journal's file in `folder`, held by this process alone until the block ends.
+def held(folder: Path) -> Iterator[Journal]:
+    """The journal in `folder`, held by this process alone until the block ends.
 
     The kernel lets go of it when the process dies, however it dies. A last line that a killed
     process left unfinished is cut off. Raises `EnvironmentFault` where another process holds it.
@@ -26,9 +77,7 @@ def held(folder: Path) -> Iterator[Path]:
                 f"another process runs this search: it holds {folder / 'lock'}",
                 hint="wait for it, or end it",
             ) from e
-        journal = folder / "journal.log"
-        _cut_unfinished_line(journal)
-        yield journal
+        yield Journal(folder / "journal.jsonl")
 
 
 def _cut_unfinished_line(journal: Path) -> None:

@@ -1,15 +1,16 @@
-"""Searching with Optuna, so that a search that was killed goes on as if it had not been."""
+"""Searching with Optuna's samplers, trials side by side, with one result whatever the timing."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import assert_never
 
 import msgspec
 import numpy as np
@@ -20,21 +21,25 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState, create_trial
 
 from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
-from mlops_cli.tuning.base import Objective, Outcome, Search, SearchPlan, State, Trial
-from mlops_cli.tuning.journal import held
+from mlops_cli.tuning.base import (
+    Check,
+    Fit,
+    Objective,
+    Search,
+    SearchPlan,
+    State,
+    Trial,
+    Value,
+)
+from mlops_cli.tuning.journal import Journal, Step, held
+from mlops_cli.tuning.workers import Workers, open_workers
 
-_NAME = "search"  # Hyperband draws a trial's bracket from the study's name
-_STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
+GENERATION = 10  # trials that are drawn together, knowing all before them
 
 
 def open_searcher() -> OptunaSearcher:
@@ -43,129 +48,207 @@ def open_searcher() -> OptunaSearcher:
 
 
 class OptunaSearcher:
-    """`Searcher`: the search runs in memory, a trial is journaled whole when it is finished.
+    """`Searcher`: Optuna draws, and a trial is stopped by those that came as far.
 
-    So rounds are reported at memory's speed, and what is resumed are finished trials by
-    construction. The random stream of each trial is its own, drawn from seed and number.
+    Trials are drawn ten at a time, each from a random stream of its own, and go from rung to rung
+    together: which of them goes on is decided when all are there. So nothing depends on which was
+    faster. What is past the last rung runs beside the next ten, which know it as it was there.
     """
 
     def search(
         self, plan: SearchPlan, objective: Objective, folder: Path, *, progress: Progress
     ) -> Search:
         """See `Searcher.search`."""
-        with _quiet(), held(folder / _digest(plan)) as file:
-            run = _Run(plan, _journal(plan, file))
-            resumed = len(run.trials)
-            if resumed:
-                progress.say(f"{resumed} finished trials are taken over from {file.parent.name}")
-            started = time.monotonic()
-            while (number := len(run.trials)) < plan.trials:
-                elapsed = time.monotonic() - started
-                if number and plan.seconds is not None and elapsed >= plan.seconds:
-                    progress.say(f"no further trial starts: {plan.seconds:.0f} s are over")
-                    break
-                run.trial(number, objective)
-                _tell(progress, run, number + 1 - resumed, time.monotonic() - started)
-            return run.result(resumed)
+        with _quiet(), held(folder / _digest(plan)) as journal:
+            if journal.trials:
+                progress.say(f"{journal.trials} trials of an earlier process are taken over")
+            with open_workers(plan.workers) as workers:
+                run = _Run(plan, objective, journal, workers, progress)
+                run.all_trials()
+            return run.result()
+
+
+@dataclass(slots=True, eq=False)
+class _Trial:
+    """A trial while it runs; `at` are its scores by rung, `last` is its last step."""
+
+    number: int
+    params: dict[str, Value]
+    fit: Fit | None = None
+    at: dict[int, float] = field(default_factory=dict)
+    last: Step | None = None
+    state: State | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    resumed: bool = True
 
 
 class _Run:
-    """One search in memory, and its journal."""
+    """One search: what was drawn, how far it is, and what came to which rung."""
 
-    def __init__(self, plan: SearchPlan, journal: optuna.Study) -> None:
-        self._plan = plan
-        self._journal = journal
+    def __init__(
+        self,
+        plan: SearchPlan,
+        objective: Objective,
+        journal: Journal,
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        self._plan, self._objective, self._journal = plan, objective, journal
+        self._workers, self._progress = workers, progress
         self._space = {name: _distribution(r) for name, r in plan.space.items()}
-        self.study = optuna.create_study(
-            study_name=_NAME, direction=_direction(plan), pruner=_pruner(plan)
+        self._rungs, self._keeps = _rungs(plan)
+        self._came: dict[int, list[float]] = {rung: [] for rung in self._rungs}
+        self._started = time.monotonic()
+        self._trials: list[_Trial] = []
+
+    def all_trials(self) -> None:
+        """Run every trial to its end."""
+        for first in range(0, self._plan.trials, GENERATION):
+            if first and self._time_is_over():
+                break
+            live = self._draw(range(first, min(first + GENERATION, self._plan.trials)))
+            for rung in self._rungs:
+                self._workers.each(partial(self._advance, until=rung), live, self._told)
+                live = self._those_that_go_on(live, rung)
+            # Past the last rung: these run on beside the next ten.
+            self._workers.begin(partial(self._advance, until=self._plan.rounds), live, self._told)
+        self._workers.finish()
+        if len(self._finished()) < self._plan.trials and self._plan.seconds is not None:
+            self._progress.say(f"no further trial starts: {self._plan.seconds:.0f} s are over")
+
+    def _draw(self, numbers: Iterable[int]) -> list[_Trial]:
+        """New trials that know of all earlier ones how they were at the last rung."""
+        study = optuna.create_study(direction="minimize")
+        study.add_trials([known for t in self._trials if (known := self._known(t))])
+        drawn = []
+        for number in numbers:
+            study.sampler = _sampler(self._plan, number)
+            drawn.append(_Trial(number, dict(study.ask(self._space).params)))
+        self._trials += drawn
+        return drawn
+
+    def _known(self, trial: _Trial) -> optuna.trial.FrozenTrial | None:
+        """A trial as later ones know it: where it runs on past the last rung, as it was there."""
+        if not trial.at:  # it failed before the first rung
+            return None
+        pruned = trial.state == "pruned"
+        return create_trial(
+            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+            params=trial.params,
+            distributions=self._space,
+            value=None if pruned else trial.at[max(trial.at)],
+            intermediate_values=trial.at,
         )
-        for trial in journal.trials[: plan.trials]:
-            self.study.add_trial(trial)
 
-    @property
-    def trials(self) -> list[FrozenTrial]:
-        """All trials so far; Optuna's own property copies every round of every one."""
-        return self.study.get_trials(deepcopy=False)
+    def _advance(self, trial: _Trial, check: Check, *, until: int) -> Step | None:
+        """In a worker: one step of a trial, from the journal if it was done before."""
+        if (done := self._journal.find(trial.number, until, trial.params)) is not None:
+            return done
+        if trial.number and trial.last is None and self._time_is_over():
+            return None
+        trial.resumed = False
+        started = time.monotonic()
+        step = self._step(trial, check, until)
+        step = msgspec.structs.replace(step, seconds=time.monotonic() - started)
+        self._journal.add(step)
+        return step
 
-    @property
-    def best(self) -> FrozenTrial | None:
-        """The best complete trial so far; the first of equals."""
-        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return min(done, key=lambda t: (self._loss(t.value), t.number), default=None)
+    def _step(self, trial: _Trial, check: Check, until: int) -> Step:
+        """Carry a trial on to `until` rounds."""
+        step = Step(trial.number, until, trial.params)
+        try:
+            trial.fit = trial.fit or self._objective(trial.params)
+            outcome = trial.fit.advance(until, check)
+        except UsageError as e:
+            return msgspec.structs.replace(step, failed=str(e)[:300])
+        if not math.isfinite(outcome.score):
+            return msgspec.structs.replace(step, failed=f"its score is {outcome.score}")
+        over = outcome.ended or until == self._plan.rounds
+        return msgspec.structs.replace(
+            step,
+            score=outcome.score,
+            rounds=outcome.rounds,
+            ran=outcome.ran,
+            ended=over,
+            metrics=dict(outcome.metrics()) if over else {},
+        )
+
+    def _told(self, trial: _Trial, step: Step | None) -> None:
+        """In the searching thread: take in what a step gave."""
+        if step is None:
+            self._trials.remove(trial)
+            return
+        trial.last = step
+        trial.seconds += step.seconds
+        if step.failed is not None:
+            trial.state, trial.reason = "failed", step.failed
+        elif step.until in self._came:
+            trial.at[step.until] = self._loss(step.score)
+        if step.failed is None and step.ended:
+            trial.state = "complete"
+        if trial.state is not None:
+            self._over(trial)
+
+    def _those_that_go_on(self, came: Sequence[_Trial], rung: int) -> list[_Trial]:
+        """Those of the best third (or half) of all that ever came to this rung; others end here."""
+        here = [t for t in came if rung in t.at]
+        everybody = self._came[rung]
+        everybody += [t.at[rung] for t in here]
+        if not here:
+            return []
+        last = sorted(everybody)[math.ceil(len(everybody) / self._keeps) - 1]
+        going = [t for t in here if t.state is None]
+        for trial in going:
+            if trial.at[rung] > last:
+                trial.state = "pruned"
+                self._over(trial)
+        return [t for t in going if t.state is None]
+
+    def _over(self, trial: _Trial) -> None:
+        trial.fit = None  # its rows' gradients and margins
+        done, total = len(self._finished()), self._plan.trials
+        steps = [t.last for t in self._trials if t.last]
+        leader = min(steps, key=lambda step: (self._loss(step.score), step.trial))
+        best = f", best {leader.score:.4f} (trial {leader.trial})" if leader.score else ""
+        left = (time.monotonic() - self._started) / done * (total - done)
+        text = f"trial {done} of {total}{best}, {left:.0f} s left"
+        self._progress.update(text, done=done, total=total)
+
+    def _finished(self) -> list[Trial]:
+        return [_finished(t, t.last, t.state) for t in self._trials if t.last and t.state]
+
+    def _time_is_over(self) -> bool:
+        seconds = self._plan.seconds
+        return seconds is not None and time.monotonic() - self._started >= seconds
 
     def _loss(self, score: float | None) -> float:
         """The score as something to minimise; nothing is worse than none."""
-        if score is None:
-            return math.inf
-        return -score if self._plan.greater_is_better else score
+        return _loss(self._plan, score)
 
-    def trial(self, number: int, objective: Objective) -> None:
-        """Run trial `number` and journal it."""
-        self.study.sampler = _sampler(self._plan, number)
-        trial = self.study.ask(self._space)
-
-        def report(step: int, score: float) -> bool:
-            trial.report(score, step)
-            return trial.should_prune()
-
-        try:
-            outcome = objective(trial.params, report)
-        except UsageError as e:
-            trial.set_user_attr("reason", str(e)[:300])
-            self.study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._finish(trial, outcome)
-        self._journal.add_trial(self.trials[number])
-
-    def _finish(self, trial: optuna.Trial, outcome: Outcome) -> None:
-        for name in ("rounds", "ran"):
-            trial.set_user_attr(name, getattr(outcome, name))
-        if outcome.stopped:
-            self.study.tell(trial, state=TrialState.PRUNED)
-        elif not math.isfinite(outcome.score):
-            trial.set_user_attr("reason", f"its score is {outcome.score}")
-            self.study.tell(trial, state=TrialState.FAIL)
-        else:
-            if self._leads(outcome.score):
-                # Only a leader's metrics are ever asked for, and they cost a prediction.
-                trial.set_user_attr("metrics", dict(outcome.metrics()))
-            self.study.tell(trial, outcome.score)
-
-    def _leads(self, score: float) -> bool:
-        best = self.best
-        return best is None or self._loss(score) < self._loss(best.value)
-
-    def result(self, resumed: int) -> Search:
+    def result(self) -> Search:
         """What was found."""
-        trials = [_finished(t) for t in self.trials]
-        best = self.best
+        trials = self._finished()
+        best = _best(self._plan, trials)
         if best is None:
             reason = next((t.reason for t in reversed(trials) if t.reason), "none was completed")
             raise UsageError(
                 f"all {len(trials)} trials failed, the last one so: {reason}",
                 hint="mend tune.space or train.params in mlops.yaml",
             )
-        return Search(trials=trials, best=trials[best.number], resumed=resumed)
+        return Search(trials=trials, best=best, resumed=sum(t.resumed for t in self._trials))
 
 
-class _NoLock(JournalFileOpenLock):
-    """The folder is held for the whole search; Optuna's lock file would outlive a kill by 30 s."""
-
-    def acquire(self) -> bool:
-        """Nobody else writes."""
-        return True
-
-    def release(self) -> None:
-        """Nothing is held."""
+def _loss(plan: SearchPlan, score: float | None) -> float:
+    if score is None:
+        return math.inf
+    return -score if plan.greater_is_better else score
 
 
-def _journal(plan: SearchPlan, file: Path) -> optuna.Study:
-    return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(file), lock_obj=_NoLock(str(file)))),
-        study_name=_NAME,
-        direction=_direction(plan),
-        load_if_exists=True,
-    )
+def _best(plan: SearchPlan, trials: Sequence[Trial]) -> Trial | None:
+    """The best complete trial; the first of equals."""
+    done = [t for t in trials if t.state == "complete"]
+    return min(done, key=lambda t: (_loss(plan, t.score), t.number), default=None)
 
 
 def _digest(plan: SearchPlan) -> str:
@@ -184,10 +267,6 @@ def _digest(plan: SearchPlan) -> str:
     return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:16]
 
 
-def _direction(plan: SearchPlan) -> Literal["maximize", "minimize"]:
-    return "maximize" if plan.greater_is_better else "minimize"
-
-
 def _sampler(plan: SearchPlan, number: int) -> optuna.samplers.BaseSampler:
     # A sampler that is made anew begins its stream again: each trial gets a stream of its own.
     seed = int(np.random.SeedSequence((plan.seed, number)).generate_state(1)[0])
@@ -196,17 +275,15 @@ def _sampler(plan: SearchPlan, number: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def _pruner(plan: SearchPlan) -> optuna.pruners.BasePruner:
-    match plan.pruner:
-        case "hyperband":
-            first = max(1, min(10, plan.rounds // 3))
-            return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=plan.rounds)
-        case "median":
-            return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)
-        case "none":
-            return optuna.pruners.NopPruner()
-        case _:
-            assert_never(plan.pruner)
+def _rungs(plan: SearchPlan) -> tuple[list[int], int]:
+    """The rounds after which trials are compared, and one in how many goes on."""
+    if plan.pruner == "none":
+        return [plan.rounds], 1
+    first, keeps = max(1, min(10, plan.rounds // 3)), {"hyperband": 3, "median": 2}[plan.pruner]
+    rungs = [first]
+    while rungs[-1] * keeps < plan.rounds:
+        rungs.append(rungs[-1] * keeps)
+    return rungs, keeps
 
 
 def _distribution(r: SearchRange) -> BaseDistribution:
@@ -221,35 +298,18 @@ def _distribution(r: SearchRange) -> BaseDistribution:
             assert_never(r)
 
 
-def _finished(trial: FrozenTrial) -> Trial:
-    told: dict[str, Any] = trial.user_attrs
-    score = trial.value if trial.state is TrialState.COMPLETE else None
+def _finished(trial: _Trial, last: Step, state: State) -> Trial:
+    complete = state == "complete"
     return Trial(
         number=trial.number,
-        state=_STATES[trial.state],
+        state=state,
         params=trial.params,
-        score=score,
-        rounds=told.get("rounds"),
-        ran=told.get("ran"),
-        seconds=_seconds(trial.datetime_start, trial.datetime_complete),
-        metrics=told.get("metrics", {}),
-        reason=told.get("reason"),
-    )
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float:
-    return (end - start).total_seconds() if start and end else 0.0
-
-
-def _tell(progress: Progress, run: _Run, ran: int, elapsed: float) -> None:
-    plan, done = run._plan, len(run.trials)
-    best = run.best
-    score = f", best {best.value:.4f} (trial {best.number})" if best else ""
-    left = elapsed / ran * (plan.trials - done)
-    if plan.seconds is not None:
-        left = min(left, max(0.0, plan.seconds - elapsed))
-    progress.update(
-        f"trial {done} of {plan.trials}{score}, {left:.0f} s left", done=done, total=plan.trials
+        score=last.score if complete else None,
+        rounds=last.rounds,
+        ran=last.ran,
+        seconds=trial.seconds,
+        metrics=last.metrics if complete else {},
+        reason=trial.reason,
     )
 
 

@@ -52,6 +52,9 @@ class TuneConfig(Section):
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["hyperband", "median", "none"] = "hyperband"
     rounds: int = Field(200, ge=1, description="boosting rounds of a trial, at the most")
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="trials that go on at once; auto: as many as there are cores"
+    )
     space: dict[str, SearchRange] | None = Field(
         None, description="parameter: range; default: a space that suits the estimator"
     )
