@@ -47,8 +47,8 @@ def bench(session: nox.Session) -> None:
 def _install(session: nox.Session, *locks: str) -> None:
     session.install("uv")
     for lock in locks or (LOCK,):
-        session.run("uv", "pip", "install", "--quiet", "--require-hashes", "-r", lock)
-    session.run("uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
+        session.run_install("uv", "pip", "install", "--quiet", "--require-hashes", "-r", lock)
+    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
 
 
 def _pytest(session: nox.Session, *options: str) -> None:

@@ -6,8 +6,10 @@ import http.client
 import ipaddress
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -63,7 +65,12 @@ def kubeconfig() -> str:
 
 
 def load_command() -> str:
-    """How an image gets into the cluster; skips the test where that is not known."""
+    """How an image gets into the cluster, once; skips the test where that is not known."""
+    once = Path(__file__).with_name("load_once.py")
+    return shlex.join([sys.executable, str(once)]) + " {image} " + _load_command()
+
+
+def _load_command() -> str:
     if _LOAD:
         return _LOAD
     context = kubectl("config", "current-context").strip()

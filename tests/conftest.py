@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import Mlops, in_process
+
 ROOT = Path(__file__).resolve().parents[1]
 SUPPRESSION = re.compile(r"#\s*(noqa|type: ignore|nosec|pragma: no cover)")
 
@@ -52,6 +54,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     said = ", ".join(f"{count} {name}" for name, count in sorted(found.items())) or "none"
     terminalreporter.write_line(f"suppressions in src, each with its reason beside it: {said}")
+
+
+@pytest.fixture
+def mlops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Mlops:
+    """A command as a person types it, in this process."""
+    return in_process(monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

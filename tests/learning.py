@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import projects
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -44,7 +45,7 @@ def events(n: int, task: str, seed: int = 0) -> pa.Table:
 def make(root: Path, *, task: str = "binary", n: int = 300, **sections: Any) -> Project:
     """The project in `root`, through featurize; `sections` replace those of `mlops.yaml`."""
     (root / "data/raw").mkdir(parents=True)
-    pq.write_table(events(n, task), root / "data/raw/events.parquet")
+    pq.write_table(events(n, task), projects.with_database(root) / "data/raw/events.parquet")
     config = {
         "project": "small",
         "task": task,

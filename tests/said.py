@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line import Done
+
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs/faults.md"
 _ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \|.*\| (?P<code>\d+) \| (?P<says>.+) \|$", re.M)
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended, and everything that it printed."""
-
-    code: int
-    said: str
-
-
-Mlops = Callable[..., Done]  # the fixture: a folder and the command's arguments
-
-
-def mlops_process(folder: Path, *arguments: object, **options: object) -> Done:
-    """The same in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mlops_cli", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,  # type: ignore[call-overload]  # preexec_fn
-    )
-    return Done(done.returncode, f"{done.stderr}\n{done.stdout}")
 
 
 @dataclass(frozen=True)

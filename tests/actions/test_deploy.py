@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 import bundles
+import projects
 from mlops_cli.actions.deploy import deploy, plan, render
 from mlops_cli.actions.logs import logs
 from mlops_cli.actions.status import status
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         "data": {"table": "data/raw/x.parquet", "target": "late"},
         "deploy": {"port": free_port()},
     }
-    made = Project(tmp_path, check_config(config, file="mlops.yaml"))
+    made = Project(projects.with_database(tmp_path), check_config(config, file="mlops.yaml"))
     yield made
     deploy(made, stop=True)
 

@@ -73,7 +73,7 @@ def test_what_adds_up_to_the_target_stays_out(tmp_path: Path) -> None:
     assert set(result.features) == {"company", "distance"}
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("suffix", ["parquet", pytest.param("csv", marks=pytest.mark.slow)])
 def test_the_generated_test_fails_when_a_feature_is_broken(tmp_path: Path, suffix: str) -> None:
     made(tmp_path / "p", trips(tmp_path, suffix=suffix)[0])
     root = tmp_path / "p"

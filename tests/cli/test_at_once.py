@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from small import MLOPS, mlops, registered
+from command_line import MLOPS, mlops_process
+from projects import registered
+from servers import free_port
 
-
-@pytest.fixture
-def project(done: Path, tmp_path: Path) -> Path:
-    shutil.copytree(done, tmp_path / "small", symlinks=True)
-    return tmp_path / "small"
+pytestmark = pytest.mark.slow
 
 
 def unregister(project: Path) -> None:
@@ -53,9 +51,9 @@ def ends(commands: list[subprocess.Popen[str]]) -> list[int]:
 
 def test_two_runs_at_once(project: Path) -> None:
     config = project / "mlops.yaml"
-    config.write_text(config.read_text().replace("rounds: 20", "rounds: 21"))
+    config.write_text(config.read_text().replace("rounds: 15", "rounds: 21"))
     assert 0 in ends([start(project, "run") for _ in range(2)])
-    assert mlops(project, "run").returncode == 0
+    mlops_process(project, "run", code=0)
     digests = registered(project)
     assert digest(project) in digests
     assert len(digests) == len(set(digests))
@@ -68,7 +66,8 @@ def test_twenty_registrations_at_once(project: Path) -> None:
 
 
 def test_a_run_does_not_disturb_what_serves(project: Path) -> None:
-    url = json.loads(mlops(project, "deploy", "--port", "18439", "--json").stdout)["result"]["url"]
+    asked = ("deploy", "--port", free_port(), "--json")
+    url = mlops_process(project, *asked, code=0).result["url"]
     body = (project / "examples/request.json").read_bytes()
     answers: list[object] = []
     over = threading.Event()
@@ -82,11 +81,11 @@ def test_a_run_does_not_disturb_what_serves(project: Path) -> None:
     asking.start()
     try:
         config = project / "mlops.yaml"
-        config.write_text(config.read_text().replace("rounds: 20", "rounds: 22"))
-        assert mlops(project, "run").returncode == 0
+        config.write_text(config.read_text().replace("rounds: 15", "rounds: 22"))
+        mlops_process(project, "run", code=0)
     finally:
         over.set()
         asking.join()
-        mlops(project, "deploy", "--stop")
+        mlops_process(project, "deploy", "--stop")
     assert len(answers) > 10
     assert len(set(answers)) == 1

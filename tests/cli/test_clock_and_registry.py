@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import pytest
-
-from small import mlops, registered
-
-
-@pytest.fixture
-def project(done: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(done, tmp_path / "small", symlinks=True))
+from command_line import Mlops
+from projects import registered
 
 
-def test_freshness_by_the_wall_clock(project: Path) -> None:
-    contract = project / "contracts/events.yaml"
-    contract.write_text(contract.read_text() + "freshness: {column: at, max_age: 2d}\n")
+def test_freshness_by_the_wall_clock(project: Path, mlops: Mlops) -> None:
+    contract = project / "contracts/parcels.yaml"
+    contract.write_text(contract.read_text() + "freshness: {column: sent, max_age: 2d}\n")
     before = (project / "reports/validate.json").stat().st_mtime_ns
     now = mlops(project, "validate", "--now")
-    assert now.returncode == 3, now.stderr
-    assert "column 'at'" in now.stderr
-    assert "rejected" not in now.stderr  # it has written nothing
+    assert now.code == 3, now.err
+    assert "column 'sent'" in now.err
+    assert "rejected" not in now.err  # it has written nothing
     contract.write_text(contract.read_text().replace("max_age: 2d", "max_age: 99999d"))
     now = mlops(project, "validate", "--now")
-    assert now.returncode == 0, now.stderr
-    assert "data/raw/events.parquet: 1000 rows" in now.stdout
+    assert now.code == 0, now.err
+    assert "data/raw/parcels.csv: 600 rows" in now.out
     assert (project / "reports/validate.json").stat().st_mtime_ns == before
 
 
-def test_a_lost_registry_is_begun_anew_when_somebody_says_so(project: Path) -> None:
+def test_a_lost_registry_is_begun_anew_when_somebody_says_so(project: Path, mlops: Mlops) -> None:
     (project / "mlflow.db").unlink()
-    assert mlops(project, "register").returncode == 8
+    assert mlops(project, "register").code == 8
     ran = mlops(project, "run", "--first")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.code == 0, ran.err
     assert len(registered(project)) == 1

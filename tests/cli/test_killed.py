@@ -16,8 +16,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import projects
+from command_line import MLOPS, Done, at_work, mlops_process
 from learning import events
-from small import INIT, MLOPS, at_work, mlops, registered
+from projects import registered
+
+pytestmark = pytest.mark.slow
+INIT = ("init", "small", "--data", "events.parquet", "--target", "target", "--time", "at")
 
 
 def kill(cwd: Path, arguments: tuple[str, ...], after: float, *, group: bool) -> bool:
@@ -55,18 +60,18 @@ def moments(count: int, seconds: float) -> Iterator[tuple[float, bool]]:
 
 def disturb(
     folder: Path, arguments: tuple[str, ...], times: int, reset: Callable[[], None]
-) -> Iterator[subprocess.CompletedProcess[str]]:
+) -> Iterator[Done]:
     """Kill the command at several of its moments, and give how it ended the time after."""
     reset()
     started = time.monotonic()
-    first = mlops(folder, *arguments)
-    assert first.returncode == 0, first.stderr
+    first = mlops_process(folder, *arguments)
+    assert first.code == 0, first.said
     for after, group in moments(times, time.monotonic() - started):
         reset()
         while not kill(folder, arguments, after, group=group):  # the first time may be the slowest
             after *= 0.7
             reset()
-        yield mlops(folder, *arguments)
+        yield mlops_process(folder, *arguments)
 
 
 def results(project: Path) -> dict[str, str]:
@@ -75,16 +80,15 @@ def results(project: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(12, marks=pytest.mark.slow)])
-def test_init(tmp_path: Path, times: int) -> None:
+def test_init(tmp_path: Path) -> None:
     pq.write_table(events(300, "binary"), tmp_path / "events.parquet")
 
     def reset() -> None:
         shutil.rmtree(tmp_path / "small", ignore_errors=True)
 
-    for again in disturb(tmp_path, INIT, times, reset):
-        assert again.returncode == 0, again.stderr
-        assert mlops(tmp_path / "small", "status").returncode == 0
+    for again in disturb(tmp_path, INIT, 12, reset):
+        assert again.code == 0, again.said
+        assert mlops_process(tmp_path / "small", "status").code == 0
         log = ["git", "log", "--format=%s"]
         said = subprocess.run(log, cwd=tmp_path / "small", capture_output=True, text=True)
         assert len(said.stdout.splitlines()) == 1
@@ -92,16 +96,15 @@ def test_init(tmp_path: Path, times: int) -> None:
         assert not at_work(tmp_path)
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_run(made: Path, done: Path, tmp_path: Path, times: int) -> None:
-    project, wanted = tmp_path / "small", results(done)
+def test_run(tmp_path: Path) -> None:
+    project, wanted = tmp_path / "small", results(projects.finished("parcels"))
 
     def reset() -> None:
         shutil.rmtree(project, ignore_errors=True)
-        shutil.copytree(made, project, symlinks=True)
+        projects.copy(projects.started("parcels"), project)
 
-    for again in disturb(project, ("run",), times, reset):
-        assert again.returncode == 0, again.stderr
+    for again in disturb(project, ("run",), 20, reset):
+        assert again.code == 0, again.said
         assert results(project) == wanted
         assert len(registered(project)) == 1
         assert not at_work(project)
@@ -114,9 +117,9 @@ HOLD = """\
 """
 
 
-def test_first_ends_with_the_run_that_was_asked(done: Path, tmp_path: Path) -> None:
+def test_first_ends_with_the_run_that_was_asked(tmp_path: Path) -> None:
     project = tmp_path / "small"
-    shutil.copytree(done, project, symlinks=True)
+    projects.copy(projects.finished("parcels"), project)
     pipeline = project / "dvc.yaml"
     ours = pipeline.read_text()
     pipeline.write_text(ours.replace("stages:\n", f"stages:\n{HOLD}"))
@@ -142,49 +145,46 @@ def test_first_ends_with_the_run_that_was_asked(done: Path, tmp_path: Path) -> N
     assert gate["why"].endswith("is the champion")
 
 
-@pytest.mark.slow
-def test_register(done: Path, tmp_path: Path) -> None:
+def test_register(tmp_path: Path) -> None:
     project = tmp_path / "small"
 
     def reset() -> None:
         shutil.rmtree(project, ignore_errors=True)
-        shutil.copytree(done, project, symlinks=True)
+        projects.copy(projects.finished("parcels"), project)
         for path in ("mlartifacts", ".dvc/tmp", ".dvc/cache/runs"):
             shutil.rmtree(project / path, ignore_errors=True)
         for path in ("mlflow.db", "decision.json"):
             (project / path).unlink()
 
     for again in disturb(project, ("register",), 12, reset):
-        assert again.returncode == 0, again.stderr
+        assert again.code == 0, again.said
         assert len(registered(project)) == 1
         assert not remains(project)
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(12, marks=pytest.mark.slow)])
-def test_score(done: Path, tmp_path: Path, times: int) -> None:
+def test_score(tmp_path: Path) -> None:
     project, scored = tmp_path / "small", tmp_path / "small/scored.parquet"
-    shutil.copytree(done, project, symlinks=True)
-    command = ("score", "data/raw/events.parquet", "scored.parquet")
+    projects.copy(projects.finished("parcels"), project)
+    command = ("score", "data/raw/parcels.csv", "scored.parquet")
     whole = None
-    for again in disturb(project, command, times, lambda: scored.unlink(missing_ok=True)):
-        assert again.returncode == 0, again.stderr
+    for again in disturb(project, command, 12, lambda: scored.unlink(missing_ok=True)):
+        assert again.code == 0, again.said
         digest = hashlib.sha256(scored.read_bytes()).hexdigest()
         assert digest == (whole := whole or digest)
         assert not remains(project)
 
 
-@pytest.mark.slow
-def test_deploy(done: Path, tmp_path: Path) -> None:
+def test_deploy(tmp_path: Path) -> None:
     project = tmp_path / "small"
-    shutil.copytree(done, project, symlinks=True)
+    projects.copy(projects.finished("parcels"), project)
 
     def reset() -> None:
-        assert mlops(project, "deploy", "--stop").returncode == 0
+        assert mlops_process(project, "deploy", "--stop").code == 0
         assert not at_work(project)
 
     try:
         for again in disturb(project, ("deploy", "--port", "18437"), 12, reset):
-            assert again.returncode == 0, again.stderr
+            assert again.code == 0, again.said
             until = time.monotonic() + 120  # a worker that is replaced first ends its requests
             while len(at_work(project)) > 2 and time.monotonic() < until:
                 time.sleep(0.1)
@@ -194,27 +194,26 @@ def test_deploy(done: Path, tmp_path: Path) -> None:
     assert not remains(project)
 
 
-@pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_engine")
-def test_package_build(done: Path, tmp_path: Path) -> None:
+def test_package_build(tmp_path: Path) -> None:
     from mlops_cli import _docker
 
-    project = tmp_path / "small"
-    shutil.copytree(done, project, symlinks=True)
+    project = projects.copy(projects.finished("p"), tmp_path / "small")
+    digest = hashlib.sha256((project / "model/manifest.json").read_bytes()).hexdigest()
+    mine = {"label": f"dev.mlops-cli.digest={digest}"}
 
     def left() -> int:
         with _docker.engine("the engine cannot be asked") as client:
-            return len(client.containers.list(all=True))
+            return len(client.containers.list(all=True, filters=mine))
 
     def reset() -> None:
         with _docker.engine("the engine cannot be asked") as client:
-            for image in client.images.list(name="small"):
+            for image in client.images.list(name="p"):
                 client.images.remove(image.id, force=True)
 
-    before = left()
     for again in disturb(project, ("package", "--build"), 6, reset):
-        assert again.returncode == 0, again.stderr
-        assert left() == before
+        assert again.code == 0, again.said
+        assert left() == 0
         assert not remains(project)
     reset()

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
 EXPECTED = re.compile(r"^(.*?)\s+# exit (\d+)$", re.M)
 
 
+@pytest.mark.slow
 def test_every_block_does_what_the_page_says(tmp_path: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.M | re.S)
     script = "set -euo pipefail\n" + "\n".join(blocks)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bad_tables import as_csv, columns
+from command_line import Done, Mlops
 from mlops_cli.stages import stage
-from said import Done, Mlops, check, leftovers
+from said import check, leftovers
 
 Table = list[list[str]]
 TABLE = "data/raw/table.csv"

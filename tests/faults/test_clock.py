@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from said import Done, Mlops, check, mlops_process
+from command_line import Done, Mlops, mlops_process
+from said import check
 
 TABLE = "data/raw/table.csv"
 SetClock = Callable[[str], None]
@@ -74,6 +75,7 @@ def test_files_of_the_future(project: Path, mlops: Mlops) -> None:
     assert mlops(project, "status").said.count("up to date") < 6
 
 
+@pytest.mark.slow
 def test_between_two_runs(project: Path, set_clock: SetClock) -> None:
     made = model(project)
     forget(project)
@@ -91,6 +93,7 @@ def test_between_two_runs(project: Path, set_clock: SetClock) -> None:
     assert mlops_process(project, "drift", "--current", TABLE).code == 0
 
 
+@pytest.mark.slow
 def test_in_the_middle_of_a_run(project: Path, set_clock: SetClock) -> None:
     made = model(project)
     forget(project)
@@ -104,6 +107,6 @@ def test_in_the_middle_of_a_run(project: Path, set_clock: SetClock) -> None:
             said += line
             if line.startswith("featurize: "):
                 set_clock("-1095d")
-    whole(project, Done(run.returncode, said))
+    whole(project, Done(run.returncode, "", said))
     assert model(project) == made
     assert year_of_the_run(project) == str(past.year)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from command_line import Mlops
 from mlops_cli.stages import stage
-from said import Mlops, check, leftovers
+from said import check, leftovers
 
 WHOLE_FILES = {
     "not-yaml": b"project: [",

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from command_line import Mlops, mlops_process
 from mlops_cli.stages import stage, validate
-from said import Mlops, check, mlops_process
+from said import check
 
 BEFORE, READ, EDITED = (f"tune: {{trials: {n}, rounds: 5}}" for n in (2, 3, 4))
 
@@ -59,6 +60,7 @@ def held(project: Path, reader: int, edit: Callable[[], None]) -> Iterator[None]
         overlay.unlink()
 
 
+@pytest.mark.slow
 def test_a_section_that_is_edited_while_its_stage_works(project: Path) -> None:
     config = project / "mlops.yaml"
     replace(config, BEFORE, READ)

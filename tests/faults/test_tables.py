@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bad_tables import REFUSED, TAKEN, Bad, as_csv
+from command_line import Mlops, mlops_process
 from mlops_cli.stages import stage
-from said import Mlops, check, leftovers, mlops_process
+from said import check, leftovers
 
 
 def put(folder: Path, bad: Bad) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+import projects
 from mlops_cli._templates import template_folder
 from mlops_cli.actions.init import init
 from mlops_cli.config.load import load_project
@@ -29,7 +30,7 @@ def made(project: Path, data: Path, target: str, time: str | None = None) -> Pat
 
 def run_stages(root: Path) -> None:
     """The stages that lead to a bundle, in this process: imports are paid once."""
-    write_missing_contracts(load_project(root))
+    write_missing_contracts(load_project(projects.with_database(root)))
     for stage in (validate, featurize, tune, train):
         stage(load_project(root))
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from learning import events
+import projects
 from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
 from mlops_cli.pipeline.unchanged import unchanged_run
@@ -20,16 +17,10 @@ from mlops_cli.pipeline.unchanged import unchanged_run
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("unchanged")
-    pq.write_table(events(300, "binary"), root / "events.parquet")
-    command = ["init", "small", "--data", "events.parquet", "--target", "target", "--time", "at"]
-    mlops = str(Path(sys.executable).parent / "mlops")
-    subprocess.run([mlops, *command], cwd=root, check=True, capture_output=True)
-    config = root / "small/mlops.yaml"
-    config.write_text(config.read_text().replace("tune: {}", "tune: {trials: 1, rounds: 5}"))
-    for _ in range(2):  # the second finds nothing to do, and says so
-        subprocess.run([mlops, "run"], cwd=root / "small", check=True, capture_output=True)
-    return root / "small"
+    """A copy, whose first run finds nothing to do, and says so."""
+    project = projects.copy(projects.finished("parcels"), tmp_path_factory.mktemp("p") / "parcels")
+    run(load_project(project))
+    return project
 
 
 def test_what_dvc_found_unchanged_stays_so(done: Path) -> None:
@@ -44,53 +35,89 @@ def test_what_dvc_found_unchanged_stays_so(done: Path) -> None:
     assert unchanged_run(done, ["a-stage-of-mine"]) is None
 
 
-def _append(name: str) -> Callable[[Path], object]:
-    def change(root: Path) -> None:
-        with (root / name).open("a") as file:
-            file.write("\n")
+Change = Callable[[Path], AbstractContextManager[object]]
+
+
+@contextmanager
+def _times_kept(*paths: Path) -> Iterator[None]:
+    before = {path: path.stat() for path in paths}
+    yield
+    for path, seen in before.items():
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def _written(name: str, text: str | None = None) -> Change:
+    """Another text, or one more line; then as it was."""
+
+    @contextmanager
+    def change(root: Path) -> Iterator[None]:
+        before = (root / name).read_bytes()
+        with _times_kept(root / name):
+            (root / name).write_bytes(before + b"\n" if text is None else text.encode())
+            yield
+            (root / name).write_bytes(before)
 
     return change
 
 
-def _touch(name: str) -> Callable[[Path], object]:
-    return lambda root: os.utime(root / name, ns=(1, 1))
+def _touched(name: str) -> Change:
+    @contextmanager
+    def change(root: Path) -> Iterator[None]:
+        with _times_kept(root / name):
+            os.utime(root / name, ns=(1, 1))
+            yield
+
+    return change
+
+
+def _gone(name: str) -> Change:
+    @contextmanager
+    def change(root: Path) -> Iterator[None]:
+        path = root / name
+        with _times_kept(path.parent):
+            path.rename(root.parent / "gone")
+            yield
+            (root.parent / "gone").rename(path)
+
+    return change
+
+
+def _new(name: str) -> Change:
+    @contextmanager
+    def change(root: Path) -> Iterator[None]:
+        with _times_kept((root / name).parent):
+            (root / name).touch()
+            yield
+            (root / name).unlink()
+
+    return change
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        _append("mlops.yaml"),
-        _append("contracts/events.yaml"),
-        _append("dvc.yaml"),
-        _touch("dvc.lock"),
-        _touch("data/raw/events.parquet"),
-        _append("data/raw/events.parquet.dvc"),
-        _touch("data/features.parquet"),
-        _touch("model/model.ubj"),
-        lambda root: (root / "model/model.ubj").unlink(),
-        lambda root: (root / "model/another").touch(),
-        lambda root: (root / "decision.json").unlink(),
-        lambda root: (root / ".dvcignore").unlink(),
-        lambda root: (root / ".dvc/config.local").touch(),
-        lambda root: (root / ".mlops/unchanged.json").write_text("{"),
-        lambda root: shutil.rmtree(root / "image"),
+        _written("mlops.yaml"),
+        _written("contracts/parcels.yaml"),
+        _written("dvc.yaml"),
+        _touched("dvc.lock"),
+        _touched("data/raw/parcels.csv"),
+        _written("data/raw/parcels.csv.dvc"),
+        _touched("data/features.parquet"),
+        _touched("model/model.ubj"),
+        _gone("model/model.ubj"),
+        _new("model/another"),
+        _gone("decision.json"),
+        _gone(".dvcignore"),
+        _new(".dvc/config.local"),
+        _written(".mlops/unchanged.json", "{"),
+        _gone("image"),
     ],
 )
-def test_every_change_makes_dvc_look(
-    done: Path, tmp_path: Path, change: Callable[[Path], object]
-) -> None:
-    project = tmp_path / "small"
-    subprocess.run(["mv", str(done), str(project)], check=True)  # a copy has other inodes
-    try:
-        saved = tmp_path / "saved"
-        shutil.copytree(project, saved)
-        assert unchanged_run(project, []) is not None
-        change(project)
-        assert unchanged_run(project, []) is None
-    finally:
-        shutil.rmtree(project)
-        subprocess.run(["mv", str(saved), str(done)], check=True)
-        run(load_project(done))
+def test_every_change_makes_dvc_look(done: Path, change: Change) -> None:
+    assert unchanged_run(done, []) is not None
+    with change(done):
+        assert unchanged_run(done, []) is None
+    assert unchanged_run(done, []) is not None
 
 
 def test_a_value_of_the_environment_or_a_stage_of_the_user_is_for_dvc_to_judge(done: Path) -> None:

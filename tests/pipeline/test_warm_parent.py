@@ -6,139 +6,24 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from learning import events
+import projects
+from command_line import Mlops
+from forked import BIN, ended, standing_for, start, wait_for
 from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
 from mlops_cli.pipeline.forkserver import launcher as leader
 from mlops_cli.pipeline.forkserver.protocol import DOOR
-from mlops_cli.stages import STAGES, stage
-
-BIN = Path(sys.executable).parent
-ENDLESS = {"trials": 100_000, "rounds": 10}
+from mlops_cli.stages import STAGES
 
 pytestmark = pytest.mark.skipif(not leader.supported(), reason="this system has no pidfd_open")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("warm")
-    pq.write_table(events(300, "binary"), root / "events.parquet")
-    command = ["init", "small", "--data", "events.parquet", "--target", "target", "--time", "at"]
-    subprocess.run([BIN / "mlops", *command], cwd=root, check=True, capture_output=True)
-    tune(root / "small", {"trials": 2, "rounds": 10})
-    return root / "small"
-
-
-@pytest.fixture
-def project(made: Path, tmp_path: Path) -> Path:
-    return copy(made, tmp_path / "small")
-
-
-@pytest.fixture(scope="module")
-def featurized(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = copy(made, tmp_path_factory.mktemp("featurized") / "small")
-    mlops(project, "run", "featurize")
-    tune(project, ENDLESS)
-    return project
-
-
-@pytest.fixture
-def ready(featurized: Path, tmp_path: Path) -> Path:
-    """A project whose next stage is a search that takes for ever."""
-    return copy(featurized, tmp_path / "small")
-
-
-@pytest.fixture
-def door() -> Iterator[None]:
-    with leader.warm_parent():
-        yield
-
-
-def copy(project: Path, to: Path) -> Path:
-    shutil.copytree(project, to, symlinks=True)
-    return to
-
-
-def tune(project: Path, section: dict[str, int]) -> None:
-    yaml = YAML()
-    config = yaml.load(project / "mlops.yaml")
-    config["tune"] = section
-    yaml.dump(config, project / "mlops.yaml")
-
-
-def mlops(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "mlops"), *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
-
-
-def start(project: Path, name: str, **how: int) -> subprocess.Popen[str]:
-    command = [str(BIN / "mlops"), "stage", name, "--revision", str(stage(name).revision)]
-    with (project.parent / "stderr").open("w") as said:
-        return subprocess.Popen(
-            command, cwd=project, text=True, stderr=said, start_new_session=True, **how
-        )
-
-
-def status(process: int) -> dict[str, str]:
-    with contextlib.suppress(OSError):
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    return {}
-
-
-def command_line(process: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
-
-
-def forked_in(project: Path) -> int | None:
-    """The process that works in the project and was forked by a warm parent."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            above = int(status(int(entry.name)).get("PPid", "0"))
-            if (entry / "cwd").readlink() == project and "--warm" in command_line(above):
-                return int(entry.name)
-    return None
-
-
-def wait_for(condition: object, seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
-
-
-def searching(project: Path) -> int:
-    """The forked child, once its search has begun."""
-    wait_for(lambda: forked_in(project) and any((project / ".mlops/tune").rglob("*")))
-    child = forked_in(project)
-    assert child is not None
-    return child
-
-
-def standing_for(client: subprocess.Popen[str], project: Path) -> int:
-    """The forked child, once its search has begun and its client passes signals on to it."""
-    child = searching(project)
-    last = 1 << (signal.SIGTSTP - 1)  # of the signals that the client takes
-    wait_for(lambda: int(status(client.pid)["SigCgt"], 16) & last)
-    return child
-
-
-def ended(process: int) -> bool:
-    return status(process).get("State", "Z").startswith("Z")
 
 
 def files(project: Path) -> dict[str, bytes]:
@@ -166,19 +51,24 @@ def said_alike(mine: list[str], theirs: list[str]) -> None:
     assert len(set(mine) - either) > len(STAGES)
 
 
-def test_a_run_equals_plain_dvc(project: Path, tmp_path: Path) -> None:
-    plain = copy(project, tmp_path / "other" / "small")
-    ours = mlops(project, "run")
-    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    dvc = subprocess.run(
-        [BIN / "dvc", "repro"], cwd=plain, env=env, capture_output=True, text=True, check=True
-    )
-    assert ours.returncode == 0, ours.stderr
-    mine, theirs = files(project), files(plain)
+def test_a_run_equals_plain_dvc(project: Path) -> None:
+    ours = projects.how_it_ran("parcels")
+    states = {s["name"]: s["state"] for s in ours.result["stages"]}
+    assert states == {stage.name: "ran" for stage in STAGES}
+    dvc = plain_dvc(project, "repro")
+    mine, theirs = files(projects.finished("parcels")), files(project)
     # these name the run of MLflow, which is another one
     assert {k for k in mine if mine[k] != theirs.get(k)} <= {"dvc.lock", "image/provenance.json"}
     assert mine.keys() == theirs.keys()
-    said_alike(said(ours.stderr), said(dvc.stderr))
+    said_alike(said(ours.err), said(dvc.stderr))
+    assert "up to date" in plain_dvc(project, "status").stdout
+
+
+def plain_dvc(project: Path, command: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [BIN / "dvc", command], cwd=project, env=env, capture_output=True, text=True, check=True
+    )
 
 
 def test_the_parent_is_not_started_when_nothing_is_to_be_done(
@@ -201,9 +91,9 @@ def test_the_parent_is_not_started_when_nothing_is_to_be_done(
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        (signal.SIGTERM, -signal.SIGTERM),
-        (signal.SIGHUP, -signal.SIGHUP),
-        (signal.SIGKILL, -signal.SIGKILL),
+        pytest.param(signal.SIGTERM, -signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, -signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_ends_the_stage_as_it_would_end_a_process_of_its_own(
@@ -219,28 +109,6 @@ def test_a_signal_ends_the_stage_as_it_would_end_a_process_of_its_own(
     assert told == (130 if number == signal.SIGINT else None)
 
 
-@pytest.mark.usefixtures("door")
-def test_a_stage_that_is_stopped_stands_still_and_goes_on(ready: Path) -> None:
-    client = start(ready, "tune")
-    child = standing_for(client, ready)
-    client.send_signal(signal.SIGTSTP)
-    wait_for(lambda: status(child)["State"].startswith("T"))
-    wait_for(lambda: status(client.pid)["State"].startswith("T"))
-    client.send_signal(signal.SIGCONT)
-    wait_for(lambda: not status(child)["State"].startswith("T"))
-    client.kill()
-    client.wait()
-
-
-@pytest.mark.usefixtures("door")
-def test_the_child_ends_with_its_parent(ready: Path) -> None:
-    client = start(ready, "tune")
-    child = searching(ready)
-    os.kill(int(status(child)["PPid"]), signal.SIGKILL)
-    assert client.wait(timeout=60) == -signal.SIGKILL
-    wait_for(lambda: ended(child))
-
-
 @pytest.mark.parametrize("command", [["false"], ["/no/such/program"]])
 def test_without_a_parent_every_stage_works_by_itself(
     project: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
@@ -251,37 +119,6 @@ def test_without_a_parent_every_stage_works_by_itself(
         assert start(project, "featurize").wait(timeout=60) == 0
 
 
-@pytest.mark.usefixtures("door")
-def test_a_parent_that_ends_between_two_stages_is_done_without(ready: Path) -> None:
-    client = start(ready, "tune")
-    parent = int(status(searching(ready))["PPid"])
-    os.kill(parent, signal.SIGKILL)
-    assert client.wait(timeout=60) == -signal.SIGKILL
-    assert start(ready, "validate").wait(timeout=60) == 0
-
-
-@pytest.mark.parametrize("group", [False, True])
-def test_a_killed_run_leaves_nothing_running(ready: Path, group: bool) -> None:
-    command = [str(BIN / "mlops"), "run"]
-    ours = subprocess.Popen(
-        command, cwd=ready, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    child = searching(ready)
-    parent = int(status(child)["PPid"])
-    (os.killpg if group else os.kill)(ours.pid, signal.SIGKILL)
-    ours.wait()
-    wait_for(lambda: ended(child) and ended(parent))
-    left = [p for p in Path("/proc").glob("[0-9]*") if "mlops stage" in command_line(int(p.name))]
-    wait_for(lambda: not any(_stands_in(p, ready) for p in left))
-
-
-def _stands_in(process: Path, folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return (process / "cwd").readlink() == folder
-    return False
-
-
 def test_a_stage_whose_run_is_gone_does_not_go_on(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,14 +127,14 @@ def test_a_stage_whose_run_is_gone_does_not_go_on(
 
 
 def test_a_failure_has_the_code_the_words_and_the_modes_of_a_process_of_its_own(
-    project: Path,
+    project: Path, mlops: Mlops
 ) -> None:
-    mlops(project, "run", "featurize")
+    mlops(project, "run", "featurize", code=0)
     yaml = YAML()
-    contract = yaml.load(project / "contracts/events.yaml")
+    contract = yaml.load(project / "contracts/parcels.yaml")
     name = next(n for n, column in contract["columns"].items() if column["type"] == "integer")
     contract["columns"][name] |= {"min": 1_000_000, "max": 2_000_000}
-    yaml.dump(contract, project / "contracts/events.yaml")
+    yaml.dump(contract, project / "contracts/parcels.yaml")
     written = [project / "reports/validate.json", project / "data/rejected.parquet"]
     found = []
     for warm in (False, True):

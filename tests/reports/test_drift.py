@@ -114,7 +114,7 @@ def test_page_without_evidently_keeps_the_verdicts_and_says_what_to_install(tmp_
 import sys; sys.modules["evidently"] = None
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from test_reports_drift import page
+from test_drift import page
 from mlops_cli.reports.drift import write_drift_page
 print(write_drift_page(page(), Path({str(tmp_path / "drift.html")!r})))
 """

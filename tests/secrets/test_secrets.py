@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import planted
+import projects
 from servers import ImageRegistry, MlflowServer, PackageIndex, free_port
 
 HERE = Path(sys.executable).parent
@@ -89,14 +90,7 @@ def machine(tmp_path: Path) -> Machine:
     folders = [tmp_path / name for name in ("work", "home", "tmp")]
     for folder in folders:
         folder.mkdir()
-    machine = Machine(*folders, planted.plant_files(folders[1]))
-    lines = ["sent,depot,weight,km,hours"]
-    for i in range(400):
-        hours = i * 7 % 41 + i * 13 % 97 / 10 + i * 31 % 11
-        sent = f"2024-01-{1 + i % 28:02}T{i % 24:02}:00:00Z"
-        lines.append(f"{sent},{'NSW'[i % 3]},{i * 7 % 41},{i * 13 % 97},{hours}")
-    (machine.folder / "parcels.csv").write_text("\n".join(lines) + "\n")
-    return machine
+    return Machine(*folders, planted.plant_files(folders[1]))
 
 
 def configure(machine: Machine, **sections: object) -> None:
@@ -108,8 +102,7 @@ def configure(machine: Machine, **sections: object) -> None:
 
 def started(machine: Machine) -> None:
     """A project of the machine that names secrets as a configuration may."""
-    asked = ["--data", "parcels.csv", "--target", "late = hours > 25", "--time", "sent"]
-    machine.mlops("init", "parcels", *asked, cwd=machine.folder)
+    projects.copy(projects.started("parcels"), machine.project)
     configure(
         machine,
         tune={"trials": 2, "rounds": 10},
@@ -172,6 +165,9 @@ def watched_loop(machine: Machine) -> None:
 
 @pytest.mark.slow
 def test_a_whole_run_leaves_no_secret_anywhere(machine: Machine) -> None:
+    data = projects.parcels(machine.folder / "parcels.csv")
+    asked = ("--data", data.name, "--target", "late = hours > 40", "--time", "sent")
+    machine.mlops("init", "another", *asked, cwd=machine.folder)
     started(machine)
     with planted.Watcher(machine.folder.parent) as watcher:
         watched_loop(machine)

@@ -93,6 +93,7 @@ def _terminate_under_load(sample: bundles.Sample) -> Load:
     return load
 
 
+@pytest.mark.slow
 def test_twenty_terminations_under_load_lose_no_request(binary: bundles.Sample) -> None:
     with ThreadPoolExecutor(4) as pool:
         loads = list(pool.map(_terminate_under_load, [binary] * ROUNDS))

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import projects
 from mlops_cli.actions.status import DecisionStatus, status
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
@@ -108,7 +109,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for table, name in zip(tables(), ("parcels", "storms"), strict=True):
         pq.write_table(table, root / f"data/raw/{name}.parquet")
         write_contract(root, name)
-    configure(root)
+    configure(projects.with_database(root))
     make(root)
     return root
 
@@ -353,6 +354,7 @@ stage.register(load_project(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["register", "write_decision", "make_champion"])
 def test_a_killed_register_ends_as_if_it_had_not_been(
     trained: Path, with_champion: Path, tmp_path: Path, step: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from mlops_cli.targets.docker.target import DockerTarget
 from target_conformance import TargetConformance, get
 
 pytestmark = pytest.mark.docker
-PROJECT = "conformance-delays"
+PROJECT = f"conformance-delays-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 @pytest.fixture(autouse=True)

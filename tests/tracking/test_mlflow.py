@@ -182,6 +182,7 @@ def _register(root: Path, content: bytes) -> str:
     return f"{version.number} {tracker.fetch(made.digest)}"
 
 
+@pytest.mark.slow
 def test_processes_at_once_make_one_version_of_a_bundle(bundle: Bundles, root: Path) -> None:
     made = bundle(b"one")
     context = multiprocessing.get_context("spawn")
@@ -254,6 +255,7 @@ tracker.register(open_bundle(Path(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step", ["log_artifacts", "create_registered_model", "create_model_version"]
 )
