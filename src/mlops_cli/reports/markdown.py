@@ -40,7 +40,8 @@ def model_report(result: ReportResult) -> str:
 
 def escape(text: str, *, most: int = MOST_TEXT) -> str:
     """Text that Markdown shows as it is, on one line, in at most about `most` characters."""
-    plain = "".join(" " if _steers(character) else character for character in text)
+    cut = text[: most + 1]  # no character becomes less than one
+    plain = "".join(" " if _steers(character) else character for character in cut)
     said: list[str] = []
     length = 0
     for piece in _PIECES.findall(_SIGNS.sub(_entity, plain)):
