@@ -14,9 +14,8 @@ import msgspec
 
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
-from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictor import open_predictor
 
 
 class Client:
@@ -31,19 +30,12 @@ class Client:
         path: str,
         body: bytes = b"",
         headers: list[tuple[bytes, bytes]] | None = None,
-        parts: int = 1,
     ) -> tuple[int, dict[bytes, bytes], bytes]:
-        """Status, headers and body of the answer; the body goes out in so many parts."""
-        size = -(-len(body) // parts) or 1
-        pieces = [body[i : i + size] for i in range(0, len(body), size)] or [b""]
-        incoming = [
-            {"type": "http.request", "body": piece, "more_body": i < len(pieces) - 1}
-            for i, piece in enumerate(pieces)
-        ]
+        """Status, headers and body of the answer."""
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return incoming.pop(0)
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -62,10 +54,9 @@ class Client:
 def client_of(path: Path) -> Client:
     """The application of a bundle, started as the server starts it."""
     bundle = open_bundle(path)
-    model = load_model(bundle)
-    encoder = RowEncoder(bundle.manifest, bundle.trees())
-    replay(bundle, model, encoder)
-    return Client(App(bundle, model, encoder))
+    predictor = open_predictor(bundle)
+    replay(bundle, predictor)
+    return Client(App(bundle, predictor))
 
 
 PROGRAM = ("-m", "mlops_cli.serving")
@@ -93,7 +84,7 @@ def serving(
     os.close(write)
     try:
         with os.fdopen(ready, "rb") as said:
-            line = said.read()
+            line = said.readline()
         if line != b"ready\n":
             process.kill()
             raise AssertionError(

@@ -13,8 +13,7 @@ from learning import events, make
 from mlops_cli.actions.score import score
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
-from mlops_cli.serving.encoder import RowEncoder
-from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 
@@ -24,7 +23,7 @@ ROWS = 20_000  # more than one thread predicts at a time
 def asked(bundle: Path, rows: list[dict[str, object]]) -> list[float]:
     """What the server's application answers to these rows, in one request."""
     found = open_bundle(bundle)
-    app = App(found, load_model(found), RowEncoder(found.manifest, found.trees()))
+    app = App(found, open_predictor(found))
     sent = []
 
     async def receive():

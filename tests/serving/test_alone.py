@@ -86,12 +86,10 @@ import mlops_cli
 from pathlib import Path
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.models import load_model
-from mlops_cli.serving.encoder import RowEncoder
+from mlops_cli.serving.predictor import open_predictor
 import mlops_cli.serving.__main__, mlops_cli.serving.server
 bundle = open_bundle(Path({str(bundle)!r}))
-encoder = RowEncoder(bundle.manifest, bundle.trees())
-print(mlops_cli.__file__, replay(bundle, load_model(bundle), encoder))
+print(mlops_cli.__file__, replay(bundle, open_predictor(bundle)))
 """,
         PYTHONPATH=str(tmp_path),
     )

@@ -15,6 +15,7 @@ from mlops_cli.serving.app import App
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference
 from mlops_cli.serving.models import Matrix, Raw
+from mlops_cli.serving.predictor import Predictor
 from running import Client, client_of
 
 
@@ -142,7 +143,8 @@ def test_a_fault_of_the_server_is_json_and_its_log_names_the_request(
             raise RuntimeError("out of order")
 
     bundle = open_bundle(binary.path)
-    client = Client(App(bundle, Broken(), RowEncoder(bundle.manifest, bundle.trees())))
+    encoder = RowEncoder(bundle.manifest, bundle.trees())
+    client = Client(App(bundle, Predictor(bundle.manifest, Broken(), encoder)))
     ask = client.ask(
         "POST",
         "/v1/predict",

@@ -13,9 +13,8 @@ import pytest
 import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference, replay
-from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictor import open_predictor
 from running import client_of
 
 
@@ -31,8 +30,7 @@ def _with_golden(sample: bundles.Sample, path: Path, change: Callable[[list[Any]
 def test_unchanged_rows_are_all_replayed(binary: bundles.Sample, tmp_path: Path) -> None:
     path = _with_golden(binary, tmp_path / "same", lambda rows: None)
     bundle = open_bundle(path)
-    encoder = RowEncoder(bundle.manifest, bundle.trees())
-    assert replay(bundle, load_model(bundle), encoder) == len(binary.events)
+    assert replay(bundle, open_predictor(bundle)) == len(binary.events)
 
 
 def _lines(sample: bundles.Sample) -> list[bytes]:

@@ -154,11 +154,18 @@ def test_a_value_of_another_type_is_refused_naming_field_and_row(
         (b'{"origin":"JFK","distance":1,"temp":-Infinity}', 400, "JSON"),
         (b'{"origin":"JFK","distance":1,"temp":1e999}', 400, "out of range"),
         (b'{"origin":"JFK","distance":1,"distance":2}', 400, "'distance' stands twice"),
-        (b'{"origin":"JFK","distance":1,"extra":{"a":1,"a":2}}', 400, "'a' stands twice"),
+        (b'{"origin":"JFK","origin":"LGA","distance":1,"carrier":"a:b"}', 400, "'origin' stands"),
+        (b'{"origin":"JFK","distance":1,"a\\u003ab":0,"x":0,"x":1}', 400, "stands twice"),
+        (b'{"origin":"JFK","distance":1,"a:b":0,"x":0,"x":1}', 400, "'x' stands twice"),
+        (b'{"origin":"JFK","\\u006frigin":"LGA","distance":1}', 400, "'origin' stands twice"),
         (b'[{"origin":"JFK","distance":1},{"x":1,"x":1}]', 400, "'x' stands twice"),
-        (b"[" * 100_000, 400, "JSON"),
+        (b"[" * 100_000, 422, "JSON object"),
+        (b'{"x":' * 100_000, 400, "JSON"),
+        (b'{"origin":"JFK","distance":' + b"9" * 5000 + b"}", 400, "out of range"),
+        (b'{"origin":"JFK","distance":1,' + b'"x":1,' * 100_000 + b'"y":1}', 413, "100000 keys"),
         (b"[]", 422, "no events"),
         (b"[" + b"{}," * 100_000 + b"{}]", 413, "more than 100000 events"),
+        (b"[" + b"1," * 1_000_000 + b"{}]", 422, "JSON object"),
         (b"[[]]", 422, "JSON object"),
         (b"null", 422, "an event"),
         (b"3", 422, "an event"),
@@ -177,12 +184,58 @@ def test_a_colon_in_a_text_is_no_second_key(client: Client) -> None:
     assert _predict(client, at) == _predict(client, utc)
 
 
-def test_an_empty_body_in_parts_and_a_large_one(client: Client, binary: bundles.Sample) -> None:
-    body = msgspec.json.encode(binary.events)
-    status, _, content = asyncio.run(client.ask("POST", "/v1/predict", body, parts=7))
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b'"extra":{"a":1,"a":2}',
+        b'"extra":1e999',
+        b'"extra":"a:b","more:yet":[{"x":1}]',
+        b'"":[[{}]]',
+    ],
+)
+def test_what_stands_under_other_keys_changes_nothing(client: Client, extra: bytes) -> None:
+    body = msgspec.json.encode(GOOD)
+    status, answer = _ask(client, body[:-1] + b"," + extra + b"}")
     assert status == 200
-    assert len(msgspec.json.decode(content)["predictions"]) == len(binary.events)
-    large = b" " * (16 * 2**20) + body
-    status, headers, content = asyncio.run(client.ask("POST", "/v1/predict", large, parts=40))
-    assert (status, headers[b"connection"]) == (413, b"close")
-    assert "16 MiB" in msgspec.json.decode(content)["error"]["message"]
+    assert answer["predictions"] == _predict(client, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, 'send {"carrier": ..., "origin": ..., "distance": ..., ...}, or a list'),
+        ({"instances": [GOOD]}, '"instances" is not an input'),
+        ({"dataframe_split": {"columns": ["origin"], "data": [["JFK"]]}}, '"dataframe_split" is'),
+        ({"inputs": GOOD}, '"inputs" is not an input'),
+        ({"distanc": 1}, 'did you mean "distance"?'),
+        ({"Origin": "JFK", "Distance": 1}, '"Origin" is not an input; did you mean "origin"?'),
+        ([GOOD, {"further": 1}], '"further" is not an input'),
+    ],
+)
+def test_an_event_that_names_no_input_is_told_the_form(
+    client: Client, value: Any, says: str
+) -> None:
+    status, answer = _ask(client, msgspec.json.encode(value))
+    assert status == 422
+    assert says in answer["error"]["message"]
+    assert answer["error"]["row"] == (1 if isinstance(value, list) else None)
+
+
+@pytest.mark.parametrize("key", ["Temp", " temp", "TEMP ", "te_mp", "te-mp"])
+def test_a_misspelt_key_is_named_where_its_input_is_absent(client: Client, key: str) -> None:
+    status, answer = _ask(client, msgspec.json.encode({**GOOD, key: 39.0}))
+    assert (status, answer["error"]["field"]) == (422, "temp")
+    assert (
+        f'"{key}" is not an input of the model: did you mean "temp"?'
+        in (answer["error"]["message"])
+    )
+    both = {**GOOD, key: 39.0, "temp": 40.0}
+    assert _predict(client, both) == _predict(client, {**GOOD, "temp": 40.0})
+
+
+def test_a_null_is_no_absent_input(client: Client) -> None:
+    assert _predict(client, {**GOOD, "temp": None}) == _predict(client, GOOD)
+
+
+def test_a_key_like_no_input_is_ignored(client: Client) -> None:
+    assert _predict(client, {**GOOD, "tempo": 1, "day2": "x"}) == _predict(client, GOOD)

@@ -49,7 +49,7 @@ def serve(
         progress.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
 
     progress.update(f"loading {folder}")
-    server.serve(folder, server.Address(*address), on_ready)
+    server.serve(folder, server.Address(*address), server.Heard(on_ready))
     return told[0]
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli.errors import MlopsError
-from mlops_cli.serving.server import Address, Ready, serve
+from mlops_cli.serving.contract import DIGEST, PORT
+from mlops_cli.serving.server import Address, Heard, Ready, serve
+from mlops_cli.serving.settings import from_environment
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.ready_fd is not None:
         os.set_blocking(options.ready_fd, False)
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(format="%(asctime)sZ %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     _end_on_sigterm_while_starting()
     _start_as_in_an_image()
 
@@ -30,9 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
         _write(options.ready_fd, b".")
 
     try:
-        address = Address(options.host, options.port, options.fd)
-        digest = os.environ.get("MLOPS_DIGEST") or None
-        serve(options.bundle, address, on_ready, digest=digest, on_second=on_second)
+        serve(
+            options.bundle,
+            Address(options.host, options.port, options.fd),
+            Heard(on_ready, on_second),
+            digest=os.environ.get(DIGEST) or None,
+            settings=from_environment(os.environ),
+        )
     except MlopsError as e:
         _tell(options.ready_fd, f"failed: {e.message}")
         _log(f"error: {e.message}")
@@ -62,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mlops_cli.serving", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
+    parser.add_argument("--port", type=int, default=PORT, help="0: any free one")
     parser.add_argument("--fd", type=int, help="an inherited listening socket")
     parser.add_argument(
         "--ready-fd", type=int, help='where to write "ready" or "failed: why", then a dot a second'

@@ -10,16 +10,17 @@ import numpy as np
 from mlops_cli.bundle.manifest import GOLDEN, Manifest
 from mlops_cli.bundle.reader import Bundle, GoldenRow, bundle_faults
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.encoder import Row, RowEncoder
-from mlops_cli.serving.models import Matrix, Model
-from mlops_cli.serving.predictions import Prediction, render
+from mlops_cli.serving.encoder import Row
+from mlops_cli.serving.models import Matrix
+from mlops_cli.serving.predictions import THRESHOLD, Prediction
+from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import RequestError
 
 ABSOLUTE = 1e-6
 RELATIVE = 1e-5
 
 
-def replay(bundle: Bundle, model: Model, encoder: RowEncoder) -> int:
+def replay(bundle: Bundle, predictor: Predictor) -> int:
     """Compute every golden row's features and prediction, in one batch and each row alone.
 
     Features must be equal in float32, to 1 ulp (transcendental functions); predictions within
@@ -28,17 +29,18 @@ def replay(bundle: Bundle, model: Model, encoder: RowEncoder) -> int:
     """
     rows = list(bundle.golden())
     with bundle_faults(f"the model does not compute the rows of {bundle.path / GOLDEN}"):
-        _compare(bundle, model, encoder, rows)
+        _compare(bundle, predictor, rows)
     return len(rows)
 
 
-def _compare(bundle: Bundle, model: Model, encoder: RowEncoder, rows: list[GoldenRow]) -> None:
-    matrix = encoder.matrix([_features(bundle, encoder, row, n) for n, row in _numbered(rows)])
+def _compare(bundle: Bundle, predictor: Predictor, rows: list[GoldenRow]) -> None:
+    encoded = [_features(bundle, predictor, row, n) for n, row in _numbered(rows)]
+    matrix = predictor.matrix(encoded)
     wanted = np.array([row.features for row in rows], dtype=np.float32)  # None becomes NaN
     _check_features(bundle, matrix, wanted)
-    batch = render(bundle.manifest, model.predict(matrix))
+    batch = predictor.answers(predictor.raw(encoded))
     for i, row in enumerate(rows):
-        alone = render(bundle.manifest, model.predict(matrix[i : i + 1]))[0]
+        alone = predictor.answers(predictor.raw(encoded[i : i + 1]))[0]
         for found, how in ((batch[i], "in a batch"), (alone, "alone")):
             if field := difference(bundle.manifest, row.prediction, found):
                 raise _differs(bundle, i + 1, f"predicted {how}, {field}")
@@ -70,7 +72,7 @@ def _numbers(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
 def _decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
     """Whether the label would be the same with numbers that differ by the tolerance."""
     if manifest.task == "binary":
-        margin = abs(numbers["probability"] - 0.5)
+        margin = abs(numbers["probability"] - THRESHOLD)
     else:
         first, second, *_ = [*sorted(numbers.values(), reverse=True), -1.0]
         margin = first - second
@@ -81,9 +83,9 @@ def _numbered(rows: list[GoldenRow]) -> Iterator[tuple[int, GoldenRow]]:
     return enumerate(rows, 1)
 
 
-def _features(bundle: Bundle, encoder: RowEncoder, golden: GoldenRow, n: int) -> Row:
+def _features(bundle: Bundle, predictor: Predictor, golden: GoldenRow, n: int) -> Row:
     try:
-        return encoder.row(golden.inputs)
+        return predictor.row(golden.inputs)
     except RequestError as e:
         raise _differs(bundle, n, e.message) from e
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -20,7 +21,10 @@ class Metrics:
     def __init__(self, bundle: Bundle) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "mlops_requests", "Requests to /v1/predict", ["code"], registry=self._registry
+            "mlops_requests",
+            "What was asked, by the status of its answer, but for pages; 499: the client left",
+            ["code"],
+            registry=self._registry,
         )
         self._codes = {200: self._requests.labels("200")}
         self._latency = Histogram(
@@ -32,11 +36,6 @@ class Metrics:
         self._predictions = Counter(
             "mlops_predictions", "Predictions answered", registry=self._registry
         )
-        self._in_flight = Gauge(
-            "mlops_requests_in_flight", "Requests not yet answered", registry=self._registry
-        )
-        self.in_flight = 0
-        self._in_flight.set_function(lambda: self.in_flight)
         Info("mlops_model", "The model that answers", registry=self._registry).info(
             {
                 "model": bundle.manifest.project,
@@ -46,12 +45,24 @@ class Metrics:
             }
         )
 
-    def answered(self, status: int, seconds: float, predictions: int) -> None:
-        """Count one request to /v1/predict with its HTTP status, duration and predictions."""
+    def watch(self, in_flight: Callable[[], int], connections: Callable[[], int]) -> None:
+        """Show what these say at the time of each scrape."""
+        for name, said, value in (
+            ("mlops_requests_in_flight", "Requests read and not yet answered", in_flight),
+            ("mlops_connections", "Open connections", connections),
+        ):
+            Gauge(name, said, registry=self._registry).set_function(value)
+
+    def count(self, status: int) -> None:
+        """Count one request by its HTTP status."""
         counter = self._codes.get(status)
         if counter is None:
             counter = self._codes[status] = self._requests.labels(str(status))
         counter.inc()
+
+    def answered(self, status: int, seconds: float, predictions: int) -> None:
+        """Count one request to /v1/predict with its HTTP status, duration and predictions."""
+        self.count(status)
         self._latency.observe(seconds)
         if predictions:
             self._predictions.inc(predictions)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from mlops_cli.serving.encoder import Row, RowEncoder
-from mlops_cli.serving.models import Model, Raw
+from mlops_cli.serving.encoder import Row
+from mlops_cli.serving.models import Raw
+from mlops_cli.serving.predictor import Predictor
 
 
 class Coalescer:
@@ -15,32 +16,29 @@ class Coalescer:
     single rows do, and every row's number is the same in any company.
     """
 
-    def __init__(self, model: Model, encoder: RowEncoder) -> None:
-        self._model = model
-        self._encoder = encoder
-        self._rows: list[Row] = []
-        self._waiting: list[asyncio.Future[Raw]] = []
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._waiting: list[tuple[Row, asyncio.Future[Raw]]] = []
 
     def predict(self, row: Row) -> asyncio.Future[Raw]:
         """A future of the row's prediction, of shape (1,) or (1, k)."""
         loop = asyncio.get_running_loop()
-        if not self._rows:
+        if not self._waiting:
             loop.call_soon(self._flush)
         future: asyncio.Future[Raw] = loop.create_future()
-        self._rows.append(row)
-        self._waiting.append(future)
+        self._waiting.append((row, future))
         return future
 
     def _flush(self) -> None:
-        rows, self._rows = self._rows, []
-        waiting, self._waiting = self._waiting, []
-        try:
-            raw = self._model.predict(self._encoder.matrix(rows))
-        except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(e)
+        came, self._waiting = self._waiting, []
+        waiting = [(row, f) for row, f in came if not f.done()]  # a client that left cancelled it
+        if not waiting:
             return
-        for i, future in enumerate(waiting):
-            if not future.done():  # a client that left has cancelled it
-                future.set_result(raw[i : i + 1])
+        try:
+            raw = self._predictor.raw([row for row, _ in waiting])
+        except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
+            for _, future in waiting:
+                future.set_exception(e)
+            return
+        for i, (_, future) in enumerate(waiting):
+            future.set_result(raw[i : i + 1])

@@ -1,16 +1,26 @@
-"""The body of a request to a list of events: JSON objects whose keys stand once."""
+"""The body of a request to events: of the JSON, only what the model reads is made a value."""
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, TypedDict
 
 import msgspec
 
 MAX_BODY = 16 * 1024 * 1024  # bytes
-MAX_EVENTS = 100_000  # of one list: `{}` repeated to the body's limit would fill the memory
+MAX_OBJECTS = 100_000  # of a list, nested ones counted: `{}` repeated would fill the memory
+MAX_KEYS = 100_000  # of an event, nested ones counted
+_NAMED = 64 * 1024  # bytes of an event in which the key that stands twice is looked for
+_SHOWN = 3  # inputs that a message names
+_COMPARED = 200  # inputs among which the one that was meant is looked for
 
+Scalar = bool | int | float | str | None
 Event = dict[str, Any]
 
 
@@ -31,59 +41,167 @@ class RequestError(Exception):
         self.row = row
 
 
-_decode = msgspec.json.Decoder().decode
+def error_body(message: str, field: str | None = None, row: int | None = None) -> bytes:
+    """The content of every answer that is an error."""
+    return msgspec.json.encode({"error": {"field": field, "message": message, "row": row}})
 
 
-def decode_events(body: bytes) -> tuple[list[Event], bool]:
-    """The events of a body, and whether they came as a list.
+class _Anything(msgspec.Struct, gc=False):
+    """A JSON object of which nothing is kept."""
 
-    Raises `RequestError`: 400 for what is no JSON (NaN and Infinity are none), a key that stands
-    twice, or a number beyond a float64; 413 for too long a list; 422 for what is neither an event
-    nor a list of them.
+
+_objects = msgspec.json.Decoder(list[_Anything]).decode
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_scalar = msgspec.json.Decoder(Scalar).decode
+_NESTED: dict[int, list[Any] | dict[str, Any]] = {ord("["): [], ord("{"): {}}
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class EventDecoder:
+    """Reads events of a model's inputs; what stands under other keys is skipped, not built."""
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._inputs = dict.fromkeys(inputs)
+        self._by_spelling = {_spelling(name): name for name in reversed(self._inputs)}
+        fields: dict[str, Any] = dict.fromkeys(self._inputs, Scalar)
+        kind = TypedDict("Event", fields, total=False)  # type: ignore[misc]  # names are data here
+        self._read: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+
+    def event(self, body: bytes, row: int | None = None) -> Event:
+        """The inputs that occur in one event, by name.
+
+        Raises `RequestError`: 400 for what is no JSON (NaN and Infinity are none), a key that
+        stands twice, or a number beyond a float64; 413 for too many keys; 422 for what is no
+        event, names no input at all, or misspells one.
+        """
+        try:
+            event: Event = self._read(body)
+        except msgspec.ValidationError:
+            event = self._one_by_one(body, row)
+        except _UNREADABLE as e:
+            raise _unreadable(e, row) from e
+        # Each key brings one colon. More colons than inputs: in texts, of other keys, or of twins.
+        if len(event) < len(self._inputs) or body.count(b":") != len(event):
+            self._check(body, event, row)
+        return event
+
+    def _one_by_one(self, body: bytes, row: int | None) -> Event:
+        """For an event with a value that no input may have: the encoder names it and its field."""
+        event: Event = {}
+        found = _all_members(body, row)
+        for name in (name for name in self._inputs if name in found):
+            raw = bytes(found[name])
+            try:
+                event[name] = _scalar(raw) if raw[0] not in _NESTED else _NESTED[raw[0]]
+            except _UNREADABLE as e:
+                raise _unreadable(e, row, name) from e
+        return event
+
+    def _check(self, body: bytes, event: Event, row: int | None) -> None:
+        members = _all_members(body, row)
+        _check_twins(body, members, row)
+        if not event:
+            raise RequestError(422, self._no_input(members), row=row)
+        others = (key for key in members if key not in self._inputs)
+        for key in others if len(event) < len(self._inputs) else ():
+            name = self._by_spelling.get(_spelling(key))
+            if name is not None and name not in event:
+                said = f"{_quoted(key)} is not an input of the model: did you mean {_quoted(name)}?"
+                raise RequestError(422, said, field=name, row=row)
+
+    def _no_input(self, members: Mapping[str, Any]) -> str:
+        shown = ", ".join(f"{_quoted(name)}: ..." for name in islice(self._inputs, _SHOWN))
+        more = ", ..." if len(self._inputs) > _SHOWN else ""
+        said = f"no input of the model occurs: send {{{shown}{more}}}, or a list of such objects"
+        key = next(iter(members), None)
+        if key is None:
+            return said
+        known = islice(self._by_spelling, _COMPARED)
+        near = get_close_matches(_spelling(key), list(known), n=1, cutoff=0.75)
+        meant = f"; did you mean {_quoted(self._by_spelling[near[0]])}?" if near else ""
+        return f"{said}; {_quoted(key)} is not an input{meant}"
+
+
+def elements(body: bytes) -> list[msgspec.Raw] | None:
+    """The events of a list, as JSON; None where the body is no list.
+
+    Raises `RequestError` (400, 413, 422) before anything is built of a list that is too long, no
+    JSON, empty, or not of objects.
     """
+    if body.lstrip(b" \t\r\n")[:1] != b"[":
+        return None
+    if body.count(b"{") > MAX_OBJECTS:
+        many = f"the list holds more than {MAX_OBJECTS} events or other objects: send fewer"
+        raise RequestError(413, many)
     try:
-        value = _decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
-        raise RequestError(400, f"the body is not JSON that can be read: {e}") from e
-    if type(value) is dict:
-        events, many = [value], False
-    elif type(value) is list:
-        events, many = value, True
-        _check_list(events)
-    else:
-        raise RequestError(422, "the body must be an event (a JSON object) or a list of events")
-    # Each key brings one colon. More colons than keys: they stand in texts, or a key stands twice.
-    if body.count(b":") != sum(map(len, events)):
-        _check_keys(body)
-    return events, many
-
-
-def _check_list(events: Sequence[object]) -> None:
-    if not events:
+        with _no_collector():
+            _objects(body)
+            found = _elements(body)
+    except msgspec.ValidationError as e:
+        at = re.search(r"\$\[(\d+)\]", str(e))
+        row = int(at[1]) if at else None
+        raise RequestError(422, "an event must be a JSON object", row=row) from e
+    except _UNREADABLE as e:
+        raise _unreadable(e, None) from e
+    if not found:
         raise RequestError(422, "the list holds no events")
-    if len(events) > MAX_EVENTS:
-        raise RequestError(413, f"the list holds more than {MAX_EVENTS} events: send fewer")
-    for row, event in enumerate(events):
-        if type(event) is not dict:
-            raise RequestError(422, "an event must be a JSON object", row=row)
+    return found
 
 
-def _check_keys(body: bytes) -> None:
+def _all_members(body: bytes, row: int | None) -> dict[str, msgspec.Raw]:
+    if body.count(b":") > MAX_KEYS:
+        raise RequestError(413, f"an event holds more than {MAX_KEYS} keys: send fewer", row=row)
     try:
-        json.loads(body, object_pairs_hook=_no_twin, parse_int=_skip, parse_float=_skip)
-    except (ValueError, RecursionError) as e:
-        raise RequestError(400, f"the body is not JSON that can be read: {e}") from e
+        return _members(body)
+    except msgspec.ValidationError as e:
+        said = "the body must be an event (a JSON object) or a list of events"
+        raise RequestError(422, said, row=row) from e
+    except _UNREADABLE as e:
+        raise _unreadable(e, row) from e
 
 
-def _no_twin(pairs: list[tuple[str, object]]) -> None:
-    if len({key for key, _ in pairs}) == len(pairs):
+def _check_twins(body: bytes, members: Mapping[str, msgspec.Raw], row: int | None) -> None:
+    """Hold every colon to a key or to the text of a value: one more is of a key that was lost."""
+    colons = body.count(b":") - len(members)
+    if not colons:
         return
+    in_keys = sum(key.count(":") for key in members)
+    colons -= in_keys + sum(bytes(raw).count(b":") for raw in members.values())
+    if colons or (in_keys and b"\\u003a" in body.lower()):
+        key = _twin(body) if len(body) <= _NAMED else None
+        said = "a key" if key is None else f"the key {ascii(key)[:80]}"
+        raise RequestError(400, f"{said} stands twice", field=key, row=row)
+
+
+def _twin(body: bytes) -> str | None:
     seen: set[str] = set()
-    for key, _ in pairs:
+    for key, _ in json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str):
         if key in seen:
-            raise RequestError(400, f"the key {ascii(key)[:80]} stands twice", field=key)
+            return str(key)
         seen.add(key)
-
-
-def _skip(_: str) -> None:
     return None
+
+
+def _unreadable(e: Exception, row: int | None, field: str | None = None) -> RequestError:
+    said = f"the body is not JSON that can be read: {str(e)[:200]}"
+    return RequestError(400, said, field=field, row=row)
+
+
+def _spelling(name: str) -> str:
+    """What is left of a name without case, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", name[:200]).casefold()
+
+
+def _quoted(name: str) -> str:
+    return f'"{ascii(name[:40])[1:-1]}"'
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """A list is built without a walk through all that was built of it, at each generation."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import math
 import signal
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
-from mlops_cli.serving.app import App, error_body
-from mlops_cli.serving.encoder import RowEncoder
+from mlops_cli.serving.admission import Admission
+from mlops_cli.serving.app import App
+from mlops_cli.serving.connection import Connection
+from mlops_cli.serving.contract import FINISH, LEAVE, PORT
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.models import load_model
+from mlops_cli.serving.metrics import Metrics
+from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (
     LAST_OWNER,
     bind,
@@ -31,9 +35,8 @@ from mlops_cli.serving.sockets import (
     waiting,
 )
 
-GRACE = 1.0  # seconds in which clients learn, by `connection: close`, that this server leaves
+GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that this server leaves
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
-IN_FLIGHT = 25.0  # seconds for answers under way; below the 30 after which others kill
 ONE_STOP = 1.0  # seconds within which two signals are one stop, told by two
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
@@ -46,7 +49,7 @@ class Address:
     """Where to listen: `fd`, an inherited listening socket, wins over `host` and `port`."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = PORT
     fd: int | None = None
 
 
@@ -59,21 +62,28 @@ class Ready:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who hears of a server: `ready` when golden rows were reproduced and the socket accepts,
+    `second` every second from then on, as long as the loop goes round."""
+
+    ready: Callable[[Ready], None]
+    second: Callable[[], Awaitable[None]] | None = None
+
+
 def serve(
     path: Path,
     address: Address,
-    on_ready: Callable[[Ready], None],
+    heard: Heard,
     *,
     digest: str | None = None,
-    on_second: Callable[[], Awaitable[None]] | None = None,
+    settings: Settings = Settings(),  # noqa: B008  # frozen
 ) -> None:
     """Serve the bundle in the folder `path` until one of `SIGNALS`.
 
-    A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. `on_ready` is called when
-    golden rows were reproduced and the socket accepts, `on_second` every second from then on, as
-    long as the loop goes round. Raises `BundleError` for a bundle that is
-    changed, has another digest than `digest`, does not fit this environment or does not reproduce
-    its golden rows; `EnvironmentFault` where the port cannot be had.
+    A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. Raises `BundleError` for a
+    bundle that is changed, has another digest than `digest`, does not fit this environment or does
+    not reproduce its golden rows; `EnvironmentFault` where the port cannot be had.
     """
     listener = _listener(address)
     with listener:
@@ -83,34 +93,18 @@ def serve(
                 f"{path} holds {bundle.version}, and {short(digest)} was asked for",
                 hint="the image is of another model than the deployment",
             )
-        model = load_model(bundle, in_child_first=True)
-        encoder = RowEncoder(bundle.manifest, bundle.trees())
-        replay(bundle, model, encoder)
-        app = App(bundle, model, encoder)
+        predictor = open_predictor(bundle, in_child_first=True)
+        replay(bundle, predictor)
+        admission = Admission(settings.limits, Metrics(bundle))
+        admission.raise_file_limit()
+        app = App(bundle, predictor, admission)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
-        server = Server(app, listener, shared=address.fd is not None, on_second=on_second)
-        server.on_started = lambda: on_ready(ready)
+        server = Server(app, admission, listener, heard, shared=address.fd is not None)
+        server.on_started = lambda: heard.ready(ready)
         # What stands now stays: the collector need not walk it at every turn.
         gc.collect()
         gc.freeze()
         server.run()
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's, which answers what is no HTTP in text; here every error is JSON."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Say so and close."""
-        body = error_body(msg)
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        lines = [b"HTTP/1.1 400 Bad Request", *(b"%b: %b" % header for header in headers)]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
-        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -127,14 +121,16 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: App,
+        admission: Admission,
         listener: socket.socket,
+        heard: Heard,
         *,
         shared: bool,
-        on_second: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._connection = functools.partial(Connection, admission=admission)
         config = uvicorn.Config(
             app,
-            http=Protocol,
+            http=self._connection,  # type: ignore[arg-type]  # a class or what makes one alike
             loop="auto",
             ws="none",
             lifespan="off",
@@ -143,12 +139,11 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
-            timeout_keep_alive=75,
-            callback_notify=on_second,
+            callback_notify=heard.second,
             timeout_notify=0,  # of uvicorn's own ticks, one a second
         )
         super().__init__(config)
-        self._answering = app
+        self._admission = admission
         self._listener = listener
         self._shared = shared
         self._told = math.inf  # when a user or the machine said so first
@@ -162,6 +157,18 @@ class Server(uvicorn.Server):
             host, port = self._listener.getsockname()[:2]
             raise cannot_listen(host, port, e) from e
         self.on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's tenth of a second; once a second, look at who keeps others waiting."""
+        if counter % 10 == 0:
+            self._look()
+        return await super().on_tick(counter)
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections():
+            connection.look(now)
+        self._admission.tell(now)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -184,13 +191,13 @@ class Server(uvicorn.Server):
         if not last:
             self._told = min(self._told, now)
         self.should_exit = True
-        self._answering.draining = True
+        self._admission.draining = True
         self._shared = self._shared and not last
         if self._shared:
             self._stop_accepting()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End as the class says; returns when nothing is left or `IN_FLIGHT` seconds went by."""
+        """End as the class says; returns when nothing is left or `FINISH` seconds went by."""
         del sockets
         await self._until(self._may_leave, GRACE)
         self._stop_accepting()
@@ -199,10 +206,10 @@ class Server(uvicorn.Server):
             await asyncio.sleep(HANDSHAKE)
             await self._accept_waiting()
         self._listener.close()
-        self._close(lambda c: _idle(c) and c.cycle is not None)
+        self._close(lambda c: c.idle() and c.has_asked())
         await self._until(self._nobody_left, FIRST_REQUEST)
-        self._close(_idle)
-        await self._until(self._nobody_left, IN_FLIGHT)
+        self._close(Connection.idle)
+        await self._until(self._nobody_left, FINISH)
         for connection in self._connections():
             connection.transport.abort()
 
@@ -216,13 +223,13 @@ class Server(uvicorn.Server):
         for connection in waiting(self._listener):
             await loop.connect_accepted_socket(self._protocol, connection)
 
-    def _protocol(self) -> Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> Connection:
+        return self._connection(self.config, self.server_state, self.lifespan.state)
 
-    def _connections(self) -> list[Protocol]:
-        return [c for c in self.server_state.connections if isinstance(c, Protocol)]
+    def _connections(self) -> list[Connection]:
+        return [c for c in self.server_state.connections if isinstance(c, Connection)]
 
-    def _close(self, which: Callable[[Protocol], bool]) -> None:
+    def _close(self, which: Callable[[Connection], bool]) -> None:
         for connection in self._connections():
             if which(connection):
                 connection.transport.close()
@@ -239,14 +246,6 @@ class Server(uvicorn.Server):
         end = time.monotonic() + seconds
         while not done() and time.monotonic() < end:
             await asyncio.sleep(TICK)
-
-
-def _idle(connection: Protocol) -> bool:
-    """Whether no request is under way, nor has begun to arrive."""
-    cycle = connection.cycle
-    if cycle is None:
-        return connection.scope is None
-    return cycle.response_complete and cycle.scope is connection.scope
 
 
 def _listener(address: Address) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import select
 import signal
 import socket
 import struct
@@ -88,3 +89,16 @@ def waiting(listener: socket.socket) -> Iterator[socket.socket]:
             continue  # the client left while it waited
         connection.setblocking(False)
         yield connection
+
+
+def has_left(descriptor: int) -> bool:
+    """Whether the other side of a socket has closed, though what it sent may not be read yet.
+
+    False where the platform cannot tell.
+    """
+    closed = getattr(select, "POLLRDHUP", 0)
+    if descriptor < 0 or not closed:
+        return False
+    looked_at = select.poll()
+    looked_at.register(descriptor, closed)
+    return bool(looked_at.poll(0))

@@ -33,10 +33,9 @@ from mlops_cli.features.sql import render_feature
 from mlops_cli.monitoring.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.models import load_model
 from mlops_cli.serving.predictions import render
+from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal, quote
@@ -228,7 +227,7 @@ def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
     try:
         write_bundle(folder, model, files, {})
         bundle = open_bundle(folder)
-        return replay(bundle, load_model(bundle), RowEncoder(bundle.manifest, bundle.trees()))
+        return replay(bundle, open_predictor(bundle))
     except BundleError as e:
         raise BundleError(f"no bundle is written: {e.message}", hint=e.hint) from e
     finally:

@@ -1,0 +1,163 @@
+"""Who is let in: requests in flight, connections, and bodies in memory are bounded together."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import resource
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from mlops_cli.serving.metrics import Metrics
+from mlops_cli.serving.requests import MAX_BODY
+from mlops_cli.serving.settings import Limits
+from mlops_cli.serving.sockets import has_left
+
+log = logging.getLogger(__name__)
+
+LARGE = 64 * 1024  # bytes from which on a body counts
+BODIES = 8 * MAX_BODY  # bytes of large bodies that are held at a time
+ROOM = 64  # connections beyond the limit that are heard: they get pages, such as /healthz
+OTHER_FILES = 64  # descriptors for all but connections
+IDLE = 1.0  # seconds after which a connection that asks nothing may be closed for another
+AT_ONCE = (
+    32  # connections closed for others at a time: who waits longest is not looked for each time
+)
+BUSY = 64  # requests in flight from which on it is worth to look whether a client has left
+EVERY = 60.0  # seconds between two lines in the log
+
+
+class Client(Protocol):
+    """A connection, as this room sees it."""
+
+    since: float | None
+    asks: bool
+
+    def resume(self) -> None:
+        """Go on with what was put off."""
+
+    def make_room(self) -> None:
+        """Close, for another connection."""
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 when it is closed."""
+
+
+class Admission:
+    """The bounds of one process. `draining`: every answer says that the connection ends."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits = limits
+        self.metrics = metrics
+        self.draining = False
+        self.in_flight = 0
+        self.bodies = 0
+        self.connections: set[Client] = set()
+        self.most_connections = limits.connections
+        self._refused_now = 0
+        self._put_off: deque[Client] = deque()
+        self._tally: Counter[str] = Counter()
+        self._told = float("-inf")
+        metrics.watch(lambda: self.in_flight, lambda: len(self.connections))
+
+    def raise_file_limit(self) -> None:
+        """Raise the soft limit of open files as far as connections need it, or take fewer."""
+        wanted = self.limits.connections + ROOM + OTHER_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            return
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < wanted:
+            self.most_connections = max(1, soft - ROOM - OTHER_FILES)
+            log.warning(
+                "%d files may be open: at most %d connections, not %d",
+                soft,
+                self.most_connections,
+                self.limits.connections,
+            )
+
+    def opened(self, client: Client) -> bool:
+        """Take a connection, and make room for it where there is none; False: close it at once."""
+        self.connections.add(client)
+        if len(self.connections) <= self.most_connections:
+            return True
+        for other in heapq.nsmallest(AT_ONCE, self._waiting(client), key=_since):
+            self.count(503, "a connection closed for others")
+            other.make_room()
+        if len(self.connections) <= self.most_connections + ROOM:
+            return True
+        self.connections.discard(client)
+        self.count(503, "a connection too many")
+        return False
+
+    def _waiting(self, newest: Client) -> Iterable[Client]:
+        now = asyncio.get_running_loop().time()
+        for client in self.connections:
+            since = None if client is newest else client.since
+            if since is not None and (client.asks or now - since > IDLE):
+                yield client
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more connections than allowed: only pages are answered to who came."""
+        return len(self.connections) > self.most_connections
+
+    def admit(self, client: Client) -> bool:
+        """Whether a whole request may be worked on; it is in flight until `answered`."""
+        if self.in_flight >= self.limits.in_flight:
+            if not self._refused_now:
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            self._refused_now += 1
+            return False
+        self.in_flight += 1
+        return True
+
+    def leaves_early(self, client: Client) -> bool:
+        """Whether the client has hung up; looked at only where requests wait for their turn."""
+        return self.in_flight > BUSY and has_left(client.fileno())
+
+    def answered(self) -> None:
+        """A request that was admitted is answered, or nobody waits for it any more."""
+        self.in_flight -= 1
+        if self._put_off:
+            self._resume()
+
+    def overloaded(self) -> bool:
+        """Whether so much was refused in this turn that nothing more is read."""
+        return self.in_flight + self._refused_now >= 2 * self.limits.in_flight
+
+    def put_off(self, client: Client) -> None:
+        """Let a connection wait until fewer requests are in flight."""
+        self._put_off.append(client)
+
+    def count(self, status: int, what: str) -> None:
+        """Count what was refused, for /metrics and for the line in the log."""
+        self.metrics.count(status)
+        self._tally[what] += 1
+
+    def note(self, what: str) -> None:
+        """Count what is no refusal for the line in the log."""
+        self._tally[what] += 1
+
+    def tell(self, now: float) -> None:
+        """At most once a minute: one line in the log with what was refused since the last."""
+        if self._tally and now - self._told >= EVERY:
+            said = ", ".join(f"{what} ({n})" for what, n in self._tally.most_common())
+            log.warning("refused: %s; %d connections", said, len(self.connections))
+            self._tally.clear()
+            self._told = now
+
+    def _next_turn(self) -> None:
+        self._refused_now = 0
+        self._resume()
+
+    def _resume(self) -> None:
+        while self._put_off and self.in_flight < self.limits.in_flight:
+            self._put_off.popleft().resume()
+
+
+def _since(client: Client) -> float:
+    return client.since or 0.0

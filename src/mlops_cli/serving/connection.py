@@ -1,0 +1,386 @@
+"""One connection: uvicorn's protocol, with bounds on what a client sends and how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from mlops_cli.serving import refusals
+from mlops_cli.serving.admission import BODIES, LARGE, Admission
+from mlops_cli.serving.contract import PREDICT
+from mlops_cli.serving.requests import MAX_BODY
+from mlops_cli.serving.sockets import has_left
+
+READ = 8 * MAX_BODY  # bytes of a body that are read although it is refused
+SLICE = 1024  # bytes between two looks whether requests are piled up on this connection
+KEEP_ALIVE = 75.0  # seconds that a connection may ask nothing
+LINGER = 5.0  # seconds in which what a refused client still sends is thrown away
+_LENGTHS = (b"content-length", b"transfer-encoding")
+
+
+class _Refused(Exception):
+    """Raised in a callback of the parser, to stop it; `fault` says why."""
+
+
+class _Flow(FlowControl):
+    """Flow control that reads no further while requests wait on the connection already."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
+class Connection(HttpToolsProtocol):
+    """Hands a request on when it is whole, one at a time, if `admission` lets it in.
+
+    `since` is the loop's time from which the client is waited for, None while it waits for us;
+    `asks` whether a request of it has begun, or its first is still to come.
+    """
+
+    flow: _Flow
+
+    def __init__(self, *args: Any, admission: Admission, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._admission = admission
+        self.since: float | None = None
+        self.asks = True
+        self._fault: tuple[int, str] | None = None
+        self._begun = 0  # bytes of the message so far, as far as they are counted; 0: none began
+        self._head = 0  # bytes of URL and headers so far
+        self._messages = 0
+        self._in_head = True
+        self._size = 0  # bytes of the body so far
+        self._booked = 0  # those that `admission.bodies` knows of
+        self._unstarted: tuple[RequestResponseCycle, Any] | None = None
+        self._held = bytearray()
+        self._task: asyncio.Task[None] | None = None  # of the request that is worked on
+        self._admitted = False
+        self._declared = 0  # the body's length, as far as the header says it
+        self._awaited: tuple[int, bool] | None = None  # the message and part that `since` is of
+        self._lingers = False
+        self._crowded = False
+        self._unsent, self._unsent_since = 0, 0.0
+
+    # -- from the transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's is
+        """Begin to wait for the first request, if there is room."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        self.since = self._unsent_since = self.loop.time()
+        if not self._admission.opened(self):
+            transport.abort()
+        self._crowded = self._admission.crowded
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the work for a client that has gone."""
+        self._admission.connections.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+            self._admission.metrics.count(499)  # as nginx calls it
+        self._done()
+        self._held.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or keep it while earlier requests wait."""
+        if self._lingers:
+            self._size += len(data)
+            if self._size > READ:
+                self.transport.abort()
+        elif self.flow.held:  # it was on its way when reading was paused
+            self._held += data
+        elif self._in_head and data.startswith(b"POST") and self._admission.overloaded():
+            self._hold(data)
+            self._admission.put_off(self)
+        else:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        for start in range(0, len(data), SLICE):
+            self._parse(data[start : start + SLICE])
+            if self.pipeline:
+                self._hold(data[start + SLICE :])
+            if self.flow.held or self._lingers or self.transport.is_closing():
+                return
+
+    def _parse(self, data: bytes) -> None:
+        message, began = self._messages, self._begun
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as e:
+            self._read_without_upgrade(data[e.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(*(self._fault or refusals.NO_HTTP))
+            return
+        if not self._begun:
+            return
+        if began and self._in_head and message == self._messages:
+            self._begun += len(data)  # a line without end reaches no callback
+            if self._begun > self._admission.limits.header:
+                self._refuse(*refusals.headers(self._admission.limits.header))
+        self._wait_for_the_rest()
+
+    def _wait_for_the_rest(self) -> None:
+        part = self._messages, self._in_head
+        if part != self._awaited and self.since is not None:
+            self._awaited = part
+            self.since, self.asks = self.loop.time(), True
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Answer a request to upgrade as it is, the last, which HTTP allows.
+
+        The parser would go on with another protocol; another one reads the body. Java's client
+        asks for HTTP/2 so, with its first request.
+        """
+        self._admission.note("an upgrade that is not made")
+        self.cycle.keep_alive = False
+        self.parser = httptools.HttpRequestParser(_BodyAlone(self))
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        length = [b": ".join(h) for h in self.headers if h[0] in _LENGTHS]
+        head = [b"POST / HTTP/1.1", b"connection: close", *length, b"", b""]
+        self._parse(b"\r\n".join(head) + rest)
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        self.flow.pause_reading()
+        self.flow.held = True
+        self.since = None
+
+    def resume(self) -> None:
+        """Go on with what was held."""
+        if self.transport.is_closing():
+            return
+        if has_left(self.fileno()):
+            self._admission.metrics.count(499)
+            self.transport.abort()
+            return
+        data = bytes(self._held)
+        self._held.clear()
+        self.flow.held = False
+        if self.cycle is None or self.cycle.response_complete:
+            self.since = self.loop.time()
+        self._feed(data)
+        self.flow.resume_reading()
+
+    # -- from the parser
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._messages += 1
+        self._in_head, self._begun = True, 1
+        self._head = self._size = self._declared = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        self._head += len(url)
+        if self._head > self._admission.limits.header:
+            self._stop(*refusals.url(self._admission.limits.header))
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what follows a chunked body is thrown away."""
+        self._head += len(name) + len(value) + 4
+        if self._head > self._admission.limits.header or len(self.headers) >= refusals.HEADERS:
+            self._stop(*refusals.headers(self._admission.limits.header))
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"content-length":
+            self._declared = _length(value)
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Refuse a body that says it is too long before it comes, or ask for it."""
+        self._in_head = False
+        if self._declared > (MAX_BODY if self.expect_100_continue else READ):
+            self._stop(*refusals.TOO_LONG)
+        asks_first, self.expect_100_continue = self.expect_100_continue, False
+        super().on_headers_complete()
+        if asks_first and not self.pipeline:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body, unless it is too long already."""
+        self._size += len(body)
+        if self._size > MAX_BODY:
+            self.cycle.body.clear()
+            if self._size > READ:
+                self._stop(*refusals.TOO_LONG)
+            return
+        self.cycle.body += body
+        if self._size > LARGE:
+            self._booked += len(body)
+            self._admission.bodies += len(body)
+            if self._admission.bodies > BODIES:
+                self._stop(*refusals.FULL)
+
+    def on_message_complete(self) -> None:
+        """Start on a request that is whole, unless an earlier one is under way."""
+        if self.parser.should_upgrade():
+            return
+        self._in_head, self._begun = True, 0
+        if self._size > MAX_BODY:
+            self._stop(*refusals.TOO_LONG)
+        super().on_message_complete()
+        waits, self._unstarted = self._unstarted, None
+        if waits is not None:
+            self._start_asgi_task(*waits)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """uvicorn's, called for the header; here nothing is started before the body is there."""
+        if cycle.more_body:
+            self._unstarted = cycle, app
+            if self._fault:
+                self._refuse(*self._fault)
+            return
+        self.since, self.asks = None, False
+        cycle.keep_alive &= not self._crowded
+        if cycle.scope["path"] == PREDICT and not self._admit(cycle):
+            return
+        self._task = self.loop.create_task(cycle.run_asgi(app))
+        self._task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._task)
+
+    def _admit(self, cycle: RequestResponseCycle) -> bool:
+        if self._admission.leaves_early(self):
+            self._admission.metrics.count(499)
+            self.transport.abort()
+            return False
+        self._admitted = not self._crowded and self._admission.admit(self)
+        if not self._admitted:
+            self._admission.count(503, "a request too many")
+            cycle.keep_alive &= not self._admission.draining
+            self.transport.write(refusals.answer(*refusals.FULL, keep_alive=cycle.keep_alive))
+            cycle.response_complete = True
+            if not cycle.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
+        return self._admitted
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client sent meanwhile, or wait for it."""
+        self.server_state.total_requests += 1
+        self._task = None
+        self._done()
+        if self.transport.is_closing():
+            return
+        self.since, self.asks = self.loop.time(), bool(self._begun)
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._fault:
+            self._refuse(*self._fault)
+        elif self.flow.held:
+            self.loop.call_soon(self.resume)
+        else:
+            self.flow.resume_reading()
+
+    def _done(self) -> None:
+        """Give back what the request held."""
+        if self._booked:
+            self._admission.bodies -= self._booked
+            self._booked = 0
+        if self._admitted:
+            self._admitted = False
+            self._admission.answered()
+
+    # -- what ends a connection
+
+    def _stop(self, status: int, message: str) -> None:
+        self._fault = status, message
+        raise _Refused
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's, for what is no HTTP."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer and close; after the answers to what was asked before."""
+        self._fault = status, message
+        self._unstarted = None
+        if self._task is not None:
+            self._hold(b"")
+            return
+        self._admission.count(status, refusals.phrase(status))
+        self._lingers, self._size = True, 0
+        self.since, self.asks, self._begun = self.loop.time(), False, 0
+        self._done()
+        self._held.clear()
+        self.headers, self.scope, self.url, self.cycle = [], None, b"", None  # type: ignore[assignment]  # as uvicorn's begin
+        self.transport.write(refusals.answer(status, message, keep_alive=False))
+        self.transport.write_eof()
+        self.flow.held = False
+        self.flow.resume_reading()
+
+    def make_room(self) -> None:
+        """Close for another connection, and say why to a client that asks for something."""
+        self._admission.connections.discard(self)
+        if self._begun:
+            self.transport.write(refusals.answer(*refusals.FULL, keep_alive=False))
+        self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close."""
+        self.transport.close()
+
+    def look(self, now: float) -> None:
+        """End what the client has been waited for too long; called once a second."""
+        limits = self._admission.limits
+        self._look_at_unsent(now)
+        if self.since is None:
+            return
+        waited = now - self.since
+        if self._lingers:
+            if waited > LINGER:
+                self.transport.abort()
+        elif not self.asks:
+            if waited > KEEP_ALIVE:
+                self.transport.close()
+        elif waited > limits.timeout and not self._begun:
+            self.transport.close()
+        elif waited > limits.timeout:
+            self._refuse(*refusals.late("header" if self._in_head else "body", limits.timeout))
+
+    def _look_at_unsent(self, now: float) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self._unsent:
+            self._unsent_since = now
+        elif now - self._unsent_since > self._admission.limits.timeout:
+            self.transport.abort()
+        self._unsent = unsent
+
+    def idle(self) -> bool:
+        """Whether no request is under way, nor has begun to arrive."""
+        return self.since is not None and not self._begun
+
+    def has_asked(self) -> bool:
+        """Whether a request was ever whole."""
+        return self.cycle is not None or self._lingers
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 when it is closed."""
+        return int(self.transport.get_extra_info("socket").fileno())
+
+
+def _length(digits: bytes) -> int:
+    """The number that a `content-length` says, which may begin with thousands of zeros."""
+    digits = digits.lstrip(b"0")
+    return int(digits or b"0") if len(digits) < 20 else READ + 1
+
+
+class _BodyAlone:
+    """What a parser tells that begins with the header of a request which is known already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete

@@ -1,0 +1,18 @@
+"""What who runs the server relies on: its port, user, paths, and the time it takes to leave."""
+
+from __future__ import annotations
+
+PORT = 8000  # where an image's server listens, and any server that is told no other
+USER = 65532  # an image's user: nobody's number, for `runAsNonRoot` can check a number only
+DRAIN = 30  # seconds that a server has to finish what it has; then it may be killed
+LEAVE = 1.0  # seconds of them in which clients learn that it leaves
+FINISH = 25.0  # seconds of them for answers under way
+
+PREDICT = "/v1/predict"
+HEALTH = "/healthz"  # 200 as long as the process answers
+READY = "/readyz"  # 200 with the bundle's digest; 503 while it drains
+METRICS = "/metrics"
+DOCUMENT = "/openapi.json"
+
+DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
+SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with

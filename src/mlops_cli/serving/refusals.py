@@ -1,0 +1,50 @@
+"""What a connection answers by itself, before and beside the application."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from mlops_cli.serving.requests import MAX_BODY, error_body
+
+HEADERS = 100  # of one request
+RETRY_AFTER = b"1"  # seconds
+
+Fault = tuple[int, str]  # a status, and the message that says why
+NO_HTTP: Fault = 400, "this is not HTTP that can be read"
+TOO_LONG: Fault = 413, f"the body is larger than {MAX_BODY // 2**20} MiB: send fewer rows"
+FULL: Fault = 503, "too many requests: ask again after a second"
+
+
+def headers(limit: int) -> Fault:
+    """Too many of them, or larger than `limit` bytes."""
+    return 431, f"the headers are larger than {limit} bytes, or more than {HEADERS}"
+
+
+def url(limit: int) -> Fault:
+    """Longer than `limit` bytes."""
+    return 414, f"the URL is longer than {limit} bytes"
+
+
+def late(part: str, seconds: float) -> Fault:
+    """A part of a request, header or body, that did not come in time."""
+    return 408, f"the request's {part} did not come within {seconds:.0f} s"
+
+
+def phrase(status: int) -> str:
+    """A status as its line says it: `408 Request Timeout`."""
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
+def answer(status: int, message: str, *, keep_alive: bool) -> bytes:
+    """The whole answer."""
+    body = error_body(message)
+    head = [
+        b"HTTP/1.1 " + phrase(status).encode(),
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+    ]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        head.append(b"retry-after: " + RETRY_AFTER)
+    if not keep_alive:
+        head.append(b"connection: close")
+    return b"\r\n".join([*head, b"", body])

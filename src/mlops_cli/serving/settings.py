@@ -1,0 +1,99 @@
+"""The settings of a server, as its environment gives them; the section `serve` of mlops.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from mlops_cli.errors import UsageError
+from mlops_cli.serving.contract import SETTINGS
+
+DURATION = r"^(\d+)\s*(s|m|h)$"
+SIZE = r"^(\d+)\s*(B|KB|KiB|MB|MiB)$"
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+
+
+class Seconds(float):
+    """A duration, written as `30s`, `5m` or `1h`."""
+
+
+class Size(int):
+    """A number of bytes, written as `64KiB` or `1MB`."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What clients may take: beyond it they are refused, and others are answered.
+
+    `in_flight` counts requests whose body is read and whose answer is not written; `timeout` is
+    what a client has for a request's header, and again for its body, and for taking an answer.
+    """
+
+    in_flight: Count = 256
+    timeout: Seconds = Seconds(30)
+    header: Size = Size(64 * 1024)
+    connections: Count = 1000
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings; without any, a server runs by these values."""
+
+    limits: Limits = Limits()
+
+
+def from_environment(variables: Mapping[str, str]) -> Settings:
+    """The settings in variables such as `MLOPS_SERVE_LIMITS__IN_FLIGHT`; `__` leads to a key.
+
+    Raises `UsageError` naming the variable that is no setting, or whose value is none.
+    """
+    tree: dict[str, Any] = {}
+    for name in sorted(n for n in variables if n.startswith(SETTINGS)):
+        *path, key = name.removeprefix(SETTINGS).lower().split("__")
+        section = tree
+        for part in path:
+            section = section.setdefault(part, {})
+        section[key] = variables[name]
+        _convert(tree, name)
+    return _convert(tree, SETTINGS)
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give these settings to a server: those that are not the default."""
+    own, default = dict(_leaves(settings)), dict(_leaves(Settings()))
+    return {name: value for name, value in own.items() if value != default[name]}
+
+
+def _leaves(section: msgspec.Struct, prefix: str = SETTINGS) -> Iterator[tuple[str, str]]:
+    for key, value in msgspec.structs.asdict(section).items():
+        name = f"{prefix}{key.upper()}"
+        if isinstance(value, msgspec.Struct):
+            yield from _leaves(value, f"{name}__")
+        else:
+            unit = {Seconds: "s", Size: "B"}.get(type(value), "")
+            yield name, f"{int(value)}{unit}"
+
+
+def _convert(tree: dict[str, Any], name: str) -> Settings:
+    try:
+        return msgspec.convert(tree, Settings, strict=False, dec_hook=_with_unit)
+    except msgspec.ValidationError as e:
+        raise UsageError(
+            f"{name}: {str(e).partition(' - at')[0]}",
+            hint="docs/server.md lists the settings and how their values are written",
+        ) from e
+
+
+def _with_unit(kind: type, value: object) -> Seconds | Size:
+    pattern, units = (DURATION, _SECONDS) if kind is Seconds else (SIZE, _BYTES)
+    match = re.match(pattern, str(value).strip())
+    number = int(match[1]) * units[match[2]] if match and len(match[1]) < 10 else 0
+    if not number:
+        like = "30s or 5m" if kind is Seconds else "64KiB or 1MB"
+        raise ValueError(f"{str(value)[:40]!r} is not a value such as {like}")
+    return Seconds(number) if kind is Seconds else Size(number)
