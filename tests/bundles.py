@@ -15,6 +15,7 @@ import onnxruntime
 import xgboost
 
 from mlops_cli._files import sha256_of
+from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import (
     MANIFEST,
     Feature,
@@ -23,7 +24,6 @@ from mlops_cli.bundle.manifest import (
     ModelKind,
     Target,
     Task,
-    canonical_json,
 )
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node

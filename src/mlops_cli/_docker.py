@@ -19,6 +19,7 @@ import docker
 import docker.errors
 import requests
 
+from mlops_cli._poll import wait_until
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 
@@ -94,18 +95,21 @@ def wait_until_ready(container: Any, ready: Callable[[], object], progress: Prog
     Raises `EnvironmentFault` with its last words where it ends, starts over or takes too long.
     """
     started = time.monotonic()
-    while (waited := time.monotonic() - started) < _START_LIMIT:
+
+    def look() -> bool:
         if ready():
-            return
+            return True
         container.reload()
         state = container.attrs["State"]
         if not state["Running"] or state.get("Restarting") or container.attrs["RestartCount"]:
             raise EnvironmentFault(f"the container ended: {last_words(container)}")
-        progress.update(f"starting {container.name}", done=waited)
-        time.sleep(_STEP)
-    raise EnvironmentFault(
-        f"the container was not ready within {_START_LIMIT:.0f} s: {last_words(container)}"
-    )
+        progress.update(f"starting {container.name}", done=time.monotonic() - started)
+        return False
+
+    if not wait_until(look, seconds=_START_LIMIT, step=_STEP):
+        raise EnvironmentFault(
+            f"the container was not ready within {_START_LIMIT:.0f} s: {last_words(container)}"
+        )
 
 
 def last_words(container: Any) -> str:

@@ -81,6 +81,15 @@ def lives(process: str) -> bool:
     return True
 
 
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Size, time of change (ns) and inode, by which a change is seen; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns, found.st_ino)
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, in 64 hex digits, read in bounded memory."""
     with path.open("rb") as f:

@@ -15,8 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from mlops_cli._json import canonical_json
 from mlops_cli.actions.drift import drift
-from mlops_cli.bundle.manifest import Feature, Input, Target, canonical_json
+from mlops_cli.bundle.manifest import Feature, Input, Target
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT

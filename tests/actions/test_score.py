@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import xgboost
 
+from mlops_cli._json import canonical_json
 from mlops_cli.actions.score import score
-from mlops_cli.bundle.manifest import Feature, canonical_json
+from mlops_cli.bundle.manifest import Feature
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle

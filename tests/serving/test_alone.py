@@ -15,6 +15,7 @@ import pytest
 import bundles
 import mlops_cli
 from mlops_cli import bundle, expressions, serving
+from mlops_cli.packaging.context import RUNTIME
 
 BLOCKED = (
     "pandas",
@@ -40,9 +41,6 @@ class Blocker:
             raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
 sys.meta_path.insert(0, Blocker())
 """
-# What an image holds of this package.
-MODULES = ("errors.py", "redaction.py", "progress.py", "_adapters.py", "_files.py", "__init__.py")
-KEPT = ("serving", "bundle", "expressions", *MODULES)
 
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +74,7 @@ def test_it_predicts_from_a_folder_that_holds_no_more_than_an_image(
     package = tmp_path / "mlops_cli"
     package.mkdir()
     source = Path(mlops_cli.__file__).parent
-    for name in KEPT:
+    for name in RUNTIME:
         copy = shutil.copytree if (source / name).is_dir() else shutil.copy
         copy(source / name, package / name)
     bundle = samples["multiclass", onnx].path

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from mlops_cli._files import write_text
+from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
@@ -111,8 +110,7 @@ def _judge(project: Project, bundle: Bundle, current: str, found: Sequence[Any])
 def _write(
     project: Project, result: DriftResult, profile: Profile, sample: Any, progress: Progress
 ) -> None:
-    encoded = msgspec.json.format(msgspec.json.encode(asdict(result)), indent=2)
-    write_text(project.root / DRIFT_REPORT, encoded.decode() + "\n")
+    write_text(project.root / DRIFT_REPORT, pretty_json(result))
     page = DriftPage(
         project=project.config.project,
         version=short(result.digest),

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from mlops_cli._git import commit_of, committed, uncommitted
 from mlops_cli.bundle.manifest import class_key
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decision import Decision, read_decision
-from mlops_cli.governance.revision import commit_of, committed, uncommitted
 from mlops_cli.monitoring import window
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.reports.model import (

@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from mlops_cli import _git
 
 HISTORY = "deployments/history.jsonl"
 _REASON_LIMIT = 500
@@ -72,14 +73,8 @@ def deployed_on(root: Path) -> list[str]:
 
 def _user(root: Path) -> str:
     """Who git says it is, since the history lives in git; else the name of the login."""
-    try:
-        found = subprocess.run(
-            ["git", "config", "user.email"], cwd=root, capture_output=True, text=True, check=False
-        )
-        if name := found.stdout.strip():
-            return name
-    except OSError:  # no git here
-        pass
+    if name := _git.setting(root, "user.email"):
+        return name
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a numeric user without a name, as in a container

@@ -102,11 +102,6 @@ def class_key(label: ClassLabel) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def canonical_json(value: object) -> bytes:
-    """Canonical JSON: UTF-8, keys sorted, no white space, one newline at the end."""
-    return msgspec.json.encode(value, order="sorted") + b"\n"
-
-
 def digest_of(manifest_bytes: bytes) -> str:
     """The model's name: the sha256 (64 hex digits) of `manifest.json` as it stands on disk."""
     return hashlib.sha256(manifest_bytes).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mlops_cli._files import replacing_folder, sha256_of
+from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import (
     FORMAT,
     MANIFEST,
@@ -23,7 +24,6 @@ from mlops_cli.bundle.manifest import (
     ModelKind,
     Target,
     Task,
-    canonical_json,
     digest_of,
 )
 

@@ -8,8 +8,9 @@ from typing import Literal
 import msgspec
 
 from mlops_cli._files import write_text
+from mlops_cli._git import committed
+from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import DECISION
-from mlops_cli.governance.revision import committed
 
 Verdict = Literal["passed", "refused", "undecided"]
 
@@ -57,8 +58,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 def write_decision(root: Path, decision: Decision) -> None:
     """Write `decision.json`, whole or not at all, in a form whose changes git shows by the line."""
-    text = msgspec.json.format(msgspec.json.encode(decision), indent=2).decode()
-    write_text(root / DECISION, text + "\n")
+    write_text(root / DECISION, pretty_json(decision))
 
 
 def read_decision(root: Path) -> Decision | None:

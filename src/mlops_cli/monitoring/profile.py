@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import Feature, Input, canonical_json
+from mlops_cli._json import canonical_json
+from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import (
     Bins,
     Categories,

@@ -25,6 +25,7 @@ RUNTIME = (
     "progress.py",
     "_adapters.py",
     "_files.py",
+    "_json.py",
     "bundle",
     "expressions",
     "serving",

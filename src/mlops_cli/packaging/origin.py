@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+from mlops_cli import _git
 
 
 def origin(root: Path) -> dict[str, str]:
@@ -14,21 +15,11 @@ def origin(root: Path) -> dict[str, str]:
     """
     found = {
         "org.opencontainers.image.source": _without_login(
-            _git(root, "config", "remote.origin.url")
+            _git.setting(root, "remote.origin.url") or ""
         ),
-        "org.opencontainers.image.revision": _git(root, "rev-parse", "--verify", "HEAD"),
+        "org.opencontainers.image.revision": _git.head(root),
     }
     return {label: value for label, value in found.items() if value}
-
-
-def _git(root: Path, *command: str) -> str:
-    try:
-        said = subprocess.run(
-            ["git", *command], cwd=root, capture_output=True, text=True, check=False
-        )
-    except OSError:  # no git here
-        return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def _without_login(url: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mlops_cli._files import replacing
+from mlops_cli._json import pretty_json
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.paths import MODEL, REQUEST
 from mlops_cli.config.project import Project
@@ -27,7 +28,7 @@ def refresh_request(project: Project) -> bool:
         return False
     row = next(bundle.golden()).inputs
     with replacing(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(row)) + b"\n")
+        temporary.write_text(pretty_json(row), encoding="utf-8")
     return True
 
 

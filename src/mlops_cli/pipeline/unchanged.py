@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mlops_cli.stages
+from mlops_cli._files import stamp_of
 from mlops_cli.config.paths import CACHE, CONFIG, DVC_LOCK, DVC_YAML
 from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
 
@@ -35,20 +36,20 @@ def look(root: Path, paths: Iterable[str]) -> Sight:
     """How the files at `paths` (of folders: what is in them) and DVC's own look now."""
     sight: Sight = {}
     for path in (CONFIG, *_DVC, *paths):
-        sight |= {str(f.relative_to(root)): _stat(f) for f in _entries(root / path)}
+        sight |= {str(f.relative_to(root)): _stamp(f) for f in _entries(root / path)}
     return sight
 
 
 def record_of(sight: Sight) -> str:
     """What to keep as `RECORD` of a sight that was taken before DVC said: nothing is to be done."""
-    return json.dumps({"release": _stat(Path(_RELEASE)), "files": sight})
+    return json.dumps({"release": _stamp(Path(_RELEASE)), "files": sight})
 
 
 def _as_recorded(root: Path) -> bool:
     try:
         known = json.loads((root / RECORD).read_bytes())
-        return bool(known["release"] == _stat(Path(_RELEASE))) and all(
-            _stat(root / path) == seen for path, seen in known["files"].items()
+        return bool(known["release"] == _stamp(Path(_RELEASE))) and all(
+            _stamp(root / path) == seen for path, seen in known["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -61,9 +62,7 @@ def _entries(path: Path) -> Iterator[Path]:
             yield from (Path(folder, name) for name in (*names, *files))
 
 
-def _stat(path: Path) -> list[int] | None:
-    try:
-        seen = path.stat()
-    except OSError:
-        return None
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ino]
+def _stamp(path: Path) -> list[int] | None:
+    """As JSON has it."""
+    stamp = stamp_of(path)
+    return list(stamp) if stamp else None

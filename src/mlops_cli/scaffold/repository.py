@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mlops_cli import _git
 from mlops_cli.errors import EnvironmentFault, UsageError
 
 _FALLBACK = ("-c", "user.name=mlops", "-c", "user.email=mlops@localhost")
@@ -21,12 +19,12 @@ def path_in_git(directory: Path) -> str | None:
     folder = directory.resolve()
     parent = next(p for p in folder.parents if p.is_dir())
     try:
-        top = Path(_git(parent, "rev-parse", "--show-toplevel").strip()).resolve()
+        top = Path(_git.run(parent, "rev-parse", "--show-toplevel").strip()).resolve()
     except EnvironmentFault:
         return None
     path = folder.relative_to(top).as_posix()
     with suppress(EnvironmentFault):  # which says that it is not ignored
-        _git(top, "check-ignore", "--quiet", "--", path)
+        _git.run(top, "check-ignore", "--quiet", "--", path)
         raise UsageError(
             f"{directory} is ignored by the git repository in {top}",
             hint="choose another folder, take it out of .gitignore, or use --no-git",
@@ -36,55 +34,30 @@ def path_in_git(directory: Path) -> str | None:
 
 def start_git(folder: Path) -> None:
     """Make a repository of the folder, branch main."""
-    _git(folder, "init", "--quiet", "--initial-branch", "main")
+    _git.run(folder, "init", "--quiet", "--initial-branch", "main")
 
 
 def unstage(folder: Path) -> None:
     """Take what DVC staged of a temporary folder out of the index, before the folder moves."""
-    _git(folder, "rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", ".")
+    _git.run(folder, "rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", ".")
 
 
 def first_commit(folder: Path, message: str) -> None:
     """Commit what the folder holds, if it is not; without an identity under one of our own."""
-    _git(folder, "add", "--", ".")
-    if not _git(folder, "status", "--porcelain", "--", "."):
+    _git.run(folder, "add", "--", ".")
+    if not _git.run(folder, "status", "--porcelain", "--", "."):
         return
     who = [] if _has_identity(folder) else _FALLBACK
     # A new project's first commit is not the place for a passphrase prompt.
-    _git(folder, *who, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, "--", ".")
+    _git.run(
+        folder, *who, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, "--", "."
+    )
 
 
 def _has_identity(folder: Path) -> bool:
     try:
-        _git(folder, "var", "GIT_COMMITTER_IDENT")
-        _git(folder, "var", "GIT_AUTHOR_IDENT")
+        _git.run(folder, "var", "GIT_COMMITTER_IDENT")
+        _git.run(folder, "var", "GIT_AUTHOR_IDENT")
     except EnvironmentFault:
         return False
     return True
-
-
-def _git(folder: Path, *command: str) -> str:
-    return run_tool(["git", *command], folder)
-
-
-def run_tool(command: Sequence[str], folder: Path) -> str:
-    """What a program printed; raises `EnvironmentFault` with the end of what it complained of."""
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "DVC_NO_ANALYTICS": "1"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except FileNotFoundError as e:
-        raise EnvironmentFault(
-            f"{command[0]} is not installed", hint=f"install {command[0]}, or use --no-git"
-        ) from e
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-300:]
-        raise EnvironmentFault(f"{' '.join(command[:3])} failed: {said}", hint="mend that first")
-    return done.stdout

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_cli._files import replacing
-from mlops_cli.bundle.manifest import ClassLabel, canonical_json
+from mlops_cli._json import canonical_json
+from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.config.project import Project
 from mlops_cli.features.base import load_schemas

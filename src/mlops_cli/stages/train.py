@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_cli._files import replacing_folder, write_text
+from mlops_cli._json import canonical_json, pretty_json
 from mlops_cli.bundle.manifest import (
     FEATURES,
     GOLDEN,
@@ -19,7 +20,6 @@ from mlops_cli.bundle.manifest import (
     PROFILE,
     REQUIREMENTS,
     Input,
-    canonical_json,
     short,
 )
 from mlops_cli.bundle.reader import open_bundle
@@ -110,7 +110,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, work, fitted, predictions)
-    write_text(project.root / METRICS_FILE, _pretty(metrics))
+    write_text(project.root / METRICS_FILE, pretty_json(metrics))
     return TrainResult(
         digest=digest,
         version=short(digest),
@@ -269,7 +269,3 @@ def _write_plots(
     with replacing_folder(project.root / PLOTS) as folder:
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
-
-
-def _pretty(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode() + "\n"

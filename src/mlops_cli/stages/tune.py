@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from mlops_cli._files import replacing_folder, sha256_of
-from mlops_cli.bundle.manifest import canonical_json
+from mlops_cli._files import replacing_folder, sha256_of, write_text
+from mlops_cli._json import canonical_json, pretty_json
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
@@ -179,8 +177,7 @@ def _identity(project: Project, estimator: Estimator) -> str:
 
 def _write(root: Path, best: Best, trials: str) -> None:
     with replacing_folder(root / TUNE) as folder:
-        pretty = msgspec.json.format(msgspec.json.encode(best, order="sorted"))
-        (folder / BEST.rpartition("/")[2]).write_bytes(pretty + b"\n")
+        write_text(folder / BEST.rpartition("/")[2], pretty_json(best, sort_keys=True))
         (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
 
 

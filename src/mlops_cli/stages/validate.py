@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-import msgspec
-
 from mlops_cli._files import write_text
+from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.model import Contract, read_contract
@@ -93,8 +92,7 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
 
 def report_json(result: ValidateResult) -> str:
     """The content of `reports/validate.json`: the same bytes for the same data and contracts."""
-    encoded = msgspec.json.encode(asdict(result))
-    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+    return pretty_json(result)
 
 
 def _hold(

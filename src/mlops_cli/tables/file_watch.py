@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlops_cli._files import stamp_of
 from mlops_cli.errors import DataError
 
 
@@ -11,27 +12,19 @@ class Sightings:
     """What files looked like when they were first read: size, time of change, and identity."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, tuple[int, int, int]] = {}
+        self._seen: dict[Path, tuple[int, int, int] | None] = {}
 
     def note(self, path: Path) -> None:
         """Remember how the file looks, the first time."""
         if path not in self._seen:
-            self._seen[path] = _look(path)
+            self._seen[path] = stamp_of(path)
 
     def check(self) -> None:
         """Raise `DataError` naming a file that no longer looks as it did; no longer watch it."""
         seen, self._seen = self._seen, {}
         for path, then in seen.items():
-            if _look(path) != then:
+            if stamp_of(path) != then:
                 raise DataError(
                     f"{path.name} changed while it was read",
                     hint="read it again when nobody writes to it, or a copy of it",
                 )
-
-
-def _look(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return (-1, 0, 0)
-    return (found.st_size, found.st_mtime_ns, found.st_ino)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
+from mlops_cli._poll import wait_until
+
 _ANSWER_LIMIT = 5.0  # seconds that /readyz may take
 _PATIENCE = 10.0  # seconds of silence before a server counts as one that does not answer
-_STEP = 0.1  # seconds between two looks
 _REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  any address: how to reach it
 
 _T = TypeVar("_T")
@@ -47,7 +47,4 @@ def soon(look: Callable[[], _T], seconds: float = _PATIENCE) -> _T:
 
     A machine may stand still for the moment of one look: that alone says nothing of a server.
     """
-    end = time.monotonic() + seconds
-    while not (answer := look()) and time.monotonic() < end:
-        time.sleep(_STEP)
-    return answer
+    return wait_until(look, seconds=seconds)

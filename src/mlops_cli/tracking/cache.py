@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_cli._files import replacing
+from mlops_cli._files import replacing, stamp_of
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.paths import CACHE
@@ -40,13 +40,12 @@ def state_of(database: Path) -> str | None:
     try:
         with database.open("rb") as file:
             header = file.read(_HEADER)
-        found = database.stat()
     except OSError:
         return None
     if any(database.with_name(f"{database.name}-{end}").exists() for end in ("wal", "journal")):
         return None
     counter = header[_COUNTER].hex()
-    return f"{database} {found.st_ino} {found.st_size} {found.st_mtime_ns} {counter}"
+    return f"{database} {stamp_of(database)} {counter}"
 
 
 def kept_champion(root: Path, model: str, state: str | None) -> tuple[bool, ModelVersion | None]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from mlops_cli import _locks
 from mlops_cli._files import replacing
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.redaction import redact
@@ -66,25 +65,11 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises `EnvironmentFault` when another one holds it for two minutes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + _LOCK_SECONDS
-    with path.open("a") as file:
-        while not _take(file.fileno()):
-            if time.monotonic() > end:
-                raise EnvironmentFault(
-                    f"another process has held {path} for {_LOCK_SECONDS:.0f} s",
-                    hint="wait for it, or end it",
-                )
-            time.sleep(0.05)
+    otherwise = EnvironmentFault(
+        f"another process has held {path} for {_LOCK_SECONDS:.0f} s", hint="wait for it, or end it"
+    )
+    with _locks.locked(path, otherwise=otherwise, seconds=_LOCK_SECONDS):
         yield
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from mlops_cli import _git
 from mlops_cli._files import sha256_of
-from mlops_cli.bundle.manifest import canonical_json
+from mlops_cli._json import canonical_json
 from mlops_cli.config.model import Config
 from mlops_cli.training.fitted_rows import FittedRows
 
@@ -47,7 +47,7 @@ def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[
         data=hashlib.sha256(digests.encode()).hexdigest(),
         config=hashlib.sha256(canonical_json(said)).hexdigest(),
         code=_code(),
-        commit=_commit(root),
+        commit=_git.head(root),
     )
 
 
@@ -70,13 +70,3 @@ def _code() -> str:
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")
         digest.update(file.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _commit(root: Path) -> str | None:
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() if found.returncode == 0 else None

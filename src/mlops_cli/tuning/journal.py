@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlops_cli._locks import locked
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.tuning.base import Value
 
@@ -68,15 +68,11 @@ def held(folder: Path) -> Iterator[Journal]:
     The kernel lets go of it when the process dies, however it dies. A last line that a killed
     process left unfinished is cut off. Raises `EnvironmentFault` where another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            raise EnvironmentFault(
-                f"another process runs this search: it holds {folder / 'lock'}",
-                hint="wait for it, or end it",
-            ) from e
+    lock = folder / "lock"
+    taken = EnvironmentFault(
+        f"another process runs this search: it holds {lock}", hint="wait for it, or end it"
+    )
+    with locked(lock, otherwise=taken):
         yield Journal(folder / "journal.jsonl")
 
 

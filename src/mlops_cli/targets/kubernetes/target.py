@@ -32,7 +32,7 @@ from mlops_cli.targets.kubernetes.plan import changes
 from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
-from mlops_cli.targets.readiness import ready_digest
+from mlops_cli.targets.readiness import ready_digest, soon
 
 NAME = "kubernetes"
 _REACHED = 10.0  # seconds for kube-proxy to open a node's port
@@ -164,12 +164,8 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
 def _answers(url: str, digest: str) -> bool:
     """Whether the digest is answered there within the time that a node's port takes to open."""
     where = urlsplit(url)
-    until = time.monotonic() + _REACHED
-    while time.monotonic() < until:
-        if ready_digest(where.hostname or "", where.port or 80) == digest:
-            return True
-        time.sleep(0.1)
-    return False
+    host, port = where.hostname or "", where.port or 80
+    return soon(lambda: ready_digest(host, port) == digest, _REACHED)
 
 
 def _digest(seen: Look) -> str:

@@ -6,19 +6,20 @@ file that could name a stranger, and a copied or moved project never reaches ano
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from mlops_cli._files import replacing
+from mlops_cli._locks import locked, take
+from mlops_cli._poll import wait_until
 from mlops_cli.errors import EnvironmentFault
 
 _LOCK = "supervisor.lock"
@@ -65,11 +66,9 @@ class Channel:
     def hold(self) -> int | None:
         """Take the supervisor's lock for the life of the descriptor; None if another has it."""
         lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        for _ in range(50):  # a `status` looking whether it is held holds it for a moment
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return lock
-            time.sleep(0.01)
+        # A `status` looking whether it is held holds it for a moment.
+        if wait_until(partial(take, lock), seconds=0.5, step=0.01):
+            return lock
         os.close(lock)
         return None
 
@@ -86,10 +85,7 @@ class Channel:
     def alive(self) -> bool:
         """Whether a supervisor lives."""
         with suppress(FileNotFoundError), (self.folder / _LOCK).open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+            return not take(lock.fileno(), shared=True)
         return False
 
     def signal(self, number: signal.Signals) -> None:
@@ -101,14 +97,10 @@ class Channel:
     @contextmanager
     def command(self) -> Iterator[None]:
         """One command at a time; raises `EnvironmentFault` while another has its turn."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / _COMMAND_LOCK).open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as e:
-                raise EnvironmentFault(
-                    "another deploy of this project is going on", hint="wait until it has ended"
-                ) from e
+        taken = EnvironmentFault(
+            "another deploy of this project is going on", hint="wait until it has ended"
+        )
+        with locked(self.folder / _COMMAND_LOCK, otherwise=taken):
             yield
 
     def ask(self, wanted: Wanted) -> None:

@@ -130,15 +130,19 @@ class LocalTarget:
 
     def _outcome(self, wanted: Wanted, progress: Progress) -> State:
         started = time.monotonic()
-        self._wake()
-        while (waited := time.monotonic() - started) < START_LIMIT + 10:
+
+        def look() -> State | None:
             state = self._channel.hear()
             if state is not None and state.request == wanted.request:
                 return state
             if not self._channel.alive():
                 self._wake()
-            progress.update(f"starting {wanted.digest[:12]}", done=waited)
-            time.sleep(_STEP)
+            progress.update(f"starting {wanted.digest[:12]}", done=time.monotonic() - started)
+            return None
+
+        self._wake()
+        if state := soon(look, START_LIMIT + 10):
+            return state
         raise EnvironmentFault(
             "the supervisor of the local deployment does not answer",
             hint=f"mlops deploy --stop, then again; see {self._channel.folder / LOG}",
@@ -171,12 +175,7 @@ class LocalTarget:
         return found if found and found.healthy and found.digest == wanted.digest else None
 
     def _gone_within(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self._channel.alive():
-            if time.monotonic() > end:
-                return False
-            time.sleep(_STEP)
-        return True
+        return soon(lambda: not self._channel.alive(), seconds)
 
 
 def open_target(project: Project, *, port: int | None = None) -> LocalTarget:

@@ -1,0 +1,82 @@
+"""What git knows of a project: commits, files as committed, settings; nobody else calls it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_cli.errors import EnvironmentFault, UsageError
+
+_LIMIT = 30.0  # seconds
+
+
+def head(root: Path) -> str | None:
+    """The commit that is checked out, in 40 hex digits; None without one."""
+    return _text(_asked(root, "rev-parse", "--verify", "--quiet", "HEAD"))
+
+
+def setting(root: Path, name: str) -> str | None:
+    """A value of git's configuration, such as `user.email`, as it counts in `root`."""
+    return _text(_asked(root, "config", name))
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """The commit, in 40 hex digits, that `revision` names in the project's repository.
+
+    Raises `UsageError` where git knows no such commit.
+    """
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if found := _text(_asked(root, *asked)):
+        return found
+    raise UsageError(
+        f"git knows no revision {revision!r} in {root}",
+        hint="fetch it first, such as: git fetch origin main",
+    )
+
+
+def committed(root: Path, revision: str, path: str) -> bytes | None:
+    """The file `path`, relative to the folder `root`, as committed; None where it is not there."""
+    return _asked(root, "show", "--end-of-options", f"{revision}:./{path}")
+
+
+def uncommitted(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    """Those of `paths`, relative to `root`, that are not as HEAD has them; without git none."""
+    return tuple(path for path in paths if _asked(root, "status", "--porcelain", "--", path))
+
+
+def run(folder: Path, *command: str) -> str:
+    """What git printed; raises `EnvironmentFault` with the end of what it complained of."""
+    try:
+        done = subprocess.run(
+            ["git", *command],
+            cwd=folder,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except FileNotFoundError as e:
+        raise EnvironmentFault("git is not installed", hint="install git, or use --no-git") from e
+    if done.returncode:
+        complaint = (done.stderr or done.stdout).strip()[-300:]
+        failed = f"git {' '.join(command[:2])} failed: {complaint}"
+        raise EnvironmentFault(failed, hint="fix that first")
+    return done.stdout
+
+
+def _text(printed: bytes | None) -> str | None:
+    return (printed or b"").decode(errors="replace").strip() or None
+
+
+def _asked(root: Path, *command: str) -> bytes | None:
+    """What git printed; None where it failed, or there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", *command], cwd=root, capture_output=True, timeout=_LIMIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
