@@ -1,4 +1,4 @@
-"""Write docs/reference.md anew from the code: `python docs/make_reference.py`."""
+"""Write docs/reference.md and the commands of README.md: `python docs/make_reference.py`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 import typer.main
 
 from mlops_cli import errors
+from mlops_cli.actions import groups
 from mlops_cli.cli.app import app
 from mlops_cli.config.schema import config_schema
 from mlops_cli.stages import STAGES
 
 TARGET = Path(__file__).resolve().parent / "reference.md"
+FRONT = TARGET.parent.parent / "README.md"
+BEGIN, END = "<!-- commands: made by docs/make_reference.py -->\n", "<!-- /commands -->"
 
 
 def reference() -> str:
@@ -26,16 +29,32 @@ def reference() -> str:
 
 def _commands() -> Iterator[str]:
     yield "## Commands\n"
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
-        yield f"### mlops {name}\n\n{(command.help or '').strip()}\n"
-        yield "| option | what it does |\n|---|---|"
-        for parameter in command.params:
-            names = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts])
-            if parameter.param_type_name == "argument":
-                names = f"`{parameter.metavar or parameter.name.upper()}`"
-            yield f"| {names} | {getattr(parameter, 'help', None) or ''} |"
-        yield ""
+    pages = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for _, commands in groups():
+        for command in commands:
+            yield f"### mlops {command.name}\n\n{command.summary}\n"
+            yield "```sh\n" + "\n".join(command.examples) + "\n```\n"
+            yield f"From Python: `mlops_cli.{command.function}`.\n"
+            yield "| option | what it does |\n|---|---|"
+            yield from map(_option, pages[command.name].params)
+            yield ""
+
+
+def _option(parameter: Any) -> str:
+    names = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts])
+    if parameter.param_type_name == "argument":
+        names = f"`{parameter.metavar or parameter.name.upper()}`"
+    return f"| {names} | {getattr(parameter, 'help', None) or ''} |"
+
+
+def front() -> str:
+    """README.md with its table of commands."""
+    before, _, rest = FRONT.read_text(encoding="utf-8").partition(BEGIN)
+    rows = ["| command | what it does |", "|---|---|"]
+    for group, commands in groups():
+        rows.append(f"| **{group}** | |")
+        rows += [f"| `{f'mlops {c.name} {c.usage}'.strip()}` | {c.summary} |" for c in commands]
+    return f"{before}{BEGIN}" + "\n".join(rows) + f"\n{END}{rest.partition(END)[2]}"
 
 
 def _stages() -> Iterator[str]:
@@ -105,3 +124,4 @@ def _list(names: Any) -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(reference(), encoding="utf-8")
+    FRONT.write_text(front(), encoding="utf-8")

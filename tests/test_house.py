@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import mentions
+import mlops_cli
+from mlops_cli.actions import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "mlops_cli"
 TESTS = ROOT / "tests"
@@ -33,10 +37,11 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
     "serving/models.py",  # a model's runtime; the versions that a manifest names
     "training/sklearn.py",  # the user's own class
-    "__init__.py",  # a command or a stage, when it is asked for
-    "pipeline/stage.py",
-    "pipeline/forkserver/server.py",
-    "actions/doctor.py",
+    "stages/__init__.py",  # a stage or a command, when it is asked for
+    "actions/__init__.py",
+    "cli/app.py",
+    "__init__.py",
+    "actions/doctor.py",  # the libraries of others, each by itself
 }
 DATA_TYPES = {"numpy", "pandas", "pyarrow", "scipy"}
 LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "prometheus-client", "pydantic",
@@ -163,3 +168,62 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
     declared -= {"xgboost-cpu"}  # the same module as xgboost
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known
+
+
+def test_a_command_is_parse_load_call_render() -> None:
+    long = {p.name: n for p in SRC.glob("cli/commands/*.py") if (n := lines(p)) > 60}
+    assert long == {}
+
+
+def test_every_file_of_a_command_is_in_the_table() -> None:
+    files = {path.stem for path in SRC.glob("cli/commands/[!_]*.py")}
+    assert files - {command.name for command in COMMANDS} == set()
+
+
+def lines(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def test_every_command_has_a_python_name() -> None:
+    rows = {command.function: command.module for command in COMMANDS}
+    extra = {"Project", "load_project", "feature_values"}
+    assert set(mlops_cli.__all__) == set(rows) | extra
+    for name, module in rows.items():
+        assert getattr(mlops_cli, name).__module__ == module
+    tree = ast.parse((SRC / "__init__.py").read_text(encoding="utf-8"))
+    told = {  # what a type checker, or an editor, knows of the package
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlops_cli.")
+        for alias in node.names
+    }
+    assert told == rows | {name: told.get(name) for name in extra}
+
+
+def test_help_loads_no_command() -> None:
+    code = (
+        "import sys\nfrom mlops_cli.cli.app import app\n"
+        "app(['--help'], prog_name='mlops', standalone_mode=False)\n"
+        "sys.stderr.write(' '.join(m for m in sys.modules if 'cli.commands' in m or "
+        "m.startswith('mlops_cli.actions.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert {c.name for c in COMMANDS if f"\n  {c.name} " not in done.stdout} == set()
+
+
+def test_every_command_line_in_a_hint_or_a_page_is_one_that_works() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
+    found = [(str(p.relative_to(ROOT)), t) for p in pages for t in mentions.typed(p)]
+    found += [(str(p.relative_to(ROOT)), t) for p in SRC.rglob("*.py") for t in mentions.strings(p)]
+    templates = [p for p in ROOT.glob("templates/**/*") if p.suffix in (".j2", ".yaml")]
+    found += [(p.name, p.read_text(encoding="utf-8")) for p in templates]
+    assert [(where, what) for where, text in found for what in mentions.wrong(text)] == []
+    assert sum("mlops " in text for _, text in found) > 100
+
+
+@pytest.mark.parametrize(
+    "text", ["mlops doctor --dep", "try `mlops doctr`", "mlops run && mlops deploy --targt docker"]
+)
+def test_a_command_line_that_does_not_work_is_seen(text: str) -> None:
+    assert len(list(mentions.wrong(text))) == 1

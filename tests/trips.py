@@ -10,7 +10,6 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mlops_cli.actions.init import InitResult, init
-from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 
 ROWS = 1200
 
@@ -49,7 +48,7 @@ def trips(
 
 def made(folder: Path, data: Path, **options: object) -> InitResult:
     target = str(options.pop("target", LATE))
-    return init(folder, data=data, target=target, finish=write_dvc_yaml, **options)  # type: ignore[arg-type]  # options of init
+    return init(folder, data=data, target=target, **options)  # type: ignore[arg-type]  # options of init
 
 
 def git(folder: Path, *command: str) -> str:

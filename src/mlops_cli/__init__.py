@@ -1,4 +1,4 @@
-"""From Python: every verb of the command line is a function of a project.
+"""From Python: every command is a function, most of them of a project.
 
 `mlops_cli.train(project)` does a stage's work in this process; `mlops_cli.run(project, "train")`
 goes through DVC and does only what changed. Names are resolved when they are used, so that
@@ -7,13 +7,18 @@ importing this package costs nothing, also in an image that holds only `serving/
 
 from __future__ import annotations
 
-import importlib
-
 TYPE_CHECKING = False  # type checkers know the name; the module typing would cost 10 ms
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.config import configuration
+    from mlops_cli.actions.demo import demo
+    from mlops_cli.actions.deploy import deploy
+    from mlops_cli.actions.doctor import doctor
     from mlops_cli.actions.drift import drift
+    from mlops_cli.actions.init import init
+    from mlops_cli.actions.logs import logs
+    from mlops_cli.actions.report import report
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
     from mlops_cli.actions.serve import serve
@@ -30,12 +35,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Project",
+    "configuration",
+    "demo",
+    "deploy",
+    "doctor",
     "drift",
     "feature_values",
     "featurize",
+    "init",
     "load_project",
+    "logs",
     "package",
     "register",
+    "report",
     "run",
     "score",
     "serve",
@@ -50,12 +62,15 @@ _ELSEWHERE = {
     "Project": "mlops_cli.config.project",
     "load_project": "mlops_cli.config.load",
 }
-_ACTIONS = ("drift", "run", "score", "serve", "status")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    import importlib  # noqa: PLC0415  importing this package costs nothing
+
+    module = _ELSEWHERE.get(name)
+    if module is None and not name.startswith("_"):
+        commands = importlib.import_module("mlops_cli.actions").COMMANDS
+        module = next((c.module for c in commands if c.function == name), None)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = "actions" if name in _ACTIONS else "stages"
-    module = importlib.import_module(_ELSEWHERE.get(name, f"mlops_cli.{room}.{name}"))
-    return getattr(module, name)
+    return getattr(importlib.import_module(module), name)

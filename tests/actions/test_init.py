@@ -127,14 +127,17 @@ def test_what_is_asked_wrongly_leaves_nothing_behind(
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
-def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failure_half_way_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, _ = trips(tmp_path)
 
     def stumble(_: object) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("mlops_cli.actions.init.write_dvc_yaml", stumble)
     with pytest.raises(KeyboardInterrupt):
-        init(tmp_path / "p", data=data, target=LATE, finish=stumble)
+        init(tmp_path / "p", data=data, target=LATE)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "trips.parquet"]
 
 

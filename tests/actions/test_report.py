@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, UsageError
-from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision
 from mlops_cli.pipeline.registry import forget_foreign_decision
 from mlops_cli.reports.model import ReportResult
@@ -60,7 +58,7 @@ def git(folder: Path, *command: str) -> str:
 
 
 def reported(project: Project, **options: Any) -> ReportResult:
-    return report(project, decide=partial(decide, project), **options)
+    return report(project, **options)
 
 
 def another_model(project: Project) -> Project:
@@ -71,12 +69,14 @@ def another_model(project: Project) -> Project:
     return other
 
 
-def never() -> Decision:
-    raise AssertionError("the gates are not asked again")
+def test_of_the_champion_the_decision_is_told_by_which_it_became_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: Project) -> Decision:
+        raise AssertionError("the gates are not asked again")
 
-
-def test_of_the_champion_the_decision_is_told_by_which_it_became_it(project: Project) -> None:
-    result = report(project, decide=never, against="main")
+    monkeypatch.setattr("mlops_cli.actions.report.decide", never)
+    result = report(project, against="main")
     assert (result.verdict, result.recorded, result.reason) == ("passed", True, None)
     assert result.champion == result.version
     assert [g.why for g in result.gates] == ["no champion yet"]
@@ -173,25 +173,25 @@ def test_a_revision_may_be_unknown_an_option_or_without_metrics(
 ) -> None:
     for name in ("nope", "--all", "main:metrics.json"):
         with pytest.raises(UsageError, match="git knows no revision"):
-            report(project, decide=never, against=name)
+            report(project, against=name)
     git(project.root, "rm", "--quiet", "--cached", "metrics.json")
     git(project.root, "commit", "--quiet", "-m", "without")
-    bare = report(project, decide=never, against="HEAD")
+    bare = report(project, against="HEAD")
     assert {m.value_before for m in bare.metrics} == {None}
     (project.root / ".git").rename(tmp_path / "elsewhere")
-    assert report(project, decide=never).uncommitted == ()
+    assert report(project).uncommitted == ()
     with pytest.raises(UsageError, match="git knows no revision"):
-        report(project, decide=never, against="HEAD")
+        report(project, against="HEAD")
 
 
 def test_without_a_model_there_is_nothing_to_report(project: Project) -> None:
     shutil.rmtree(project.root / "model")
     with pytest.raises(UsageError, match="nothing is trained: there is no model/") as caught:
-        report(project, decide=never)
+        report(project)
     assert caught.value.hint == "mlops run"
     (project.root / "model").mkdir()
     with pytest.raises(BundleError):
-        report(project, decide=never)
+        report(project)
 
 
 def test_only_a_decision_of_another_registry_is_forgotten(

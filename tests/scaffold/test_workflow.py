@@ -17,7 +17,6 @@ from ruamel.yaml import YAML
 
 from github import EXPRESSION, Runner, install_gh, program
 from mlops_cli.actions.init import init
-from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +36,7 @@ def new_project(folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     data = folder.parent / "orders.parquet"
     pq.write_table(pa.table(table), data)
-    init(folder, data=data, target="late", finish=write_dvc_yaml)
+    init(folder, data=data, target="late")
     return folder
 
 

@@ -1,1 +1,174 @@
-"""What a person asks for outside the pipeline: one plain function a file."""
+"""What a person asks for: the table of the commands; one plain function a file for those that are
+no stage of the pipeline.
+
+The table is strings only, so that importing it costs nothing: the command line and its help, the
+Python names of `mlops_cli`, the table in README and the reference are made from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_cli.stages import STAGES, Stage
+
+PROJECT = "A project"
+PIPELINE = "The pipeline, through DVC: only what changed, and what that needs"
+PRODUCTION = "The champion in use"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: `mlops NAME` in a terminal, `mlops_cli.FUNCTION` from Python.
+
+    `module` holds the function. `usage` is how it is typed, `examples` are whole lines.
+    """
+
+    name: str
+    group: str
+    summary: str
+    module: str
+    function: str
+    usage: str = ""
+    examples: tuple[str, ...] = ()
+
+
+def _action(
+    name: str, group: str, summary: str, *, function: str = "", usage: str = "", examples: str = ""
+) -> Command:
+    return Command(
+        name=name,
+        group=group,
+        summary=summary,
+        module=f"mlops_cli.actions.{name}",
+        function=function or name,
+        usage=usage,
+        examples=tuple(line for line in examples.splitlines() if line),
+    )
+
+
+_OF_STAGES = {  # what a stage's command has beside the options of every stage
+    "validate": "mlops validate --now",
+    "register": "mlops register --first",
+    "package": "mlops package --build",
+}
+
+
+def _stage(stage: Stage) -> Command:
+    summary = stage.summary[:1].upper() + stage.summary[1:]
+    return Command(
+        name=stage.name,
+        group=PIPELINE,
+        summary=f"{summary}.",
+        module=stage.module,
+        function=stage.name,
+        examples=(_OF_STAGES.get(stage.name, f"mlops {stage.name}"),),
+    )
+
+
+COMMANDS: tuple[Command, ...] = (
+    _action(
+        "init",
+        PROJECT,
+        "Make a new project straight from a data file; say what was guessed, and why.",
+        usage="DIR --data FILE --target COLUMN",
+        examples="""
+mlops init churn --data customers.csv --target churned
+mlops init delays --data flights.parquet --target "late = arr_delay > 15" --time time_hour
+""",
+    ),
+    _action(
+        "status",
+        PROJECT,
+        "Stages, metrics, champion, what is deployed, drift, and what is missing.",
+        examples="mlops status --json",
+    ),
+    _action(
+        "config",
+        PROJECT,
+        "Show the configuration and where each value comes from; or its JSON Schema.",
+        function="configuration",  # `mlops_cli.config` is a package
+        examples="mlops config --schema > mlops.schema.json",
+    ),
+    _action(
+        "doctor",
+        PROJECT,
+        "Check this machine by doing a small project's work; and the project, where there is one.",
+        examples="mlops doctor --deep",
+    ),
+    _action(
+        "demo",
+        PROJECT,
+        "Run the whole loop on real flights and weather: at most 90 seconds, no network.",
+        usage="[DIR]",
+        examples="mlops demo",
+    ),
+    _action(
+        "run",
+        PIPELINE,
+        "Run the pipeline through DVC: only what changed.",
+        usage="[STAGE...]",
+        examples="""
+mlops run
+mlops run train
+""",
+    ),
+    *map(_stage, STAGES),
+    _action(
+        "report",
+        PIPELINE,
+        "Gates, metrics and drift of the trained model, as Markdown; exit 4 where a gate refuses.",
+        examples="mlops report --against origin/main",
+    ),
+    _action(
+        "deploy",
+        PRODUCTION,
+        "Deploy the champion; it counts when it is healthy. Never retrains.",
+        examples="""
+mlops deploy
+mlops deploy --target docker --plan
+mlops deploy --stop
+""",
+    ),
+    _action(
+        "logs",
+        PRODUCTION,
+        "The last lines of the deployed service; --follow for those to come.",
+        examples="mlops logs --follow",
+    ),
+    _action(
+        "serve",
+        PRODUCTION,
+        "Serve the champion (or a bundle) in the foreground, until Ctrl-C.",
+        examples="mlops serve --bundle model --port 9000",
+    ),
+    _action(
+        "score",
+        PRODUCTION,
+        "Predict every row of a file, in chunks; the predictions stand beside the input's columns.",
+        usage="IN OUT",
+        examples="mlops score december.parquet scored.parquet",
+    ),
+    _action(
+        "drift",
+        PRODUCTION,
+        "Compare a table with the deployed model's profile; exit 5 where it drifted.",
+        usage="--current FILE",
+        examples="mlops drift --current december.parquet",
+    ),
+)
+
+
+def load_command(name: str) -> Callable[..., Any]:
+    """The function of the command of that name; its module is imported."""
+    found = next(c for c in COMMANDS if c.name == name)
+    work: Callable[..., Any] = getattr(importlib.import_module(found.module), found.function)
+    return work
+
+
+def groups() -> Iterator[tuple[str, list[Command]]]:
+    """The groups in order, each with its commands."""
+    for group in dict.fromkeys(c.group for c in COMMANDS):
+        yield group, [c for c in COMMANDS if c.group == group]

@@ -4,61 +4,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 from packaging.requirements import Requirement
 
-from mlops_cli._files import write_text
-from mlops_cli.actions.drift import drift
-from mlops_cli.config.load import load_project
-from mlops_cli.config.paths import CONFIG, MODEL
+from mlops_cli.actions.exercise import Check, attempt, exercises
 from mlops_cli.config.project import Project
-from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import MlopsError
-from mlops_cli.pipeline.dvc import stale_stages
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.redaction import redact
-from mlops_cli.stages import STAGES, Stage
 from mlops_cli.tracking import open_tracker
-
-# What each step of the small project's work exercises, so that a failure has an address.
-_EXERCISES = {
-    "validate": "duckdb, pyarrow",
-    "featurize": "sqlglot, duckdb",
-    "tune": "optuna, xgboost, mlflow",
-    "train": "xgboost, scikit-learn, numpy",
-    "register": "mlflow, sqlalchemy",
-    "package": "jinja2",
-}
-_CONFIG = """
-project: doctor
-task: binary
-data: {table: data/raw/doctor.csv, target: y}
-features: {columns: [a, b], row: {c: "a * 2"}}
-tune: {trials: 2, rounds: 5}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at; `hint` mends it where it is not well."""
-
-    name: str
-    healthy: bool
-    found: str
-    hint: str | None = None
-
 
 _XGBOOST = ("xgboost", "xgboost-cpu")  # one module from two packages
 _TWICE = (
@@ -76,24 +37,32 @@ class DoctorResult:
     checks: tuple[Check, ...]
 
 
-def doctor(project: Project | None = None, *, progress: Progress = QUIET) -> DoctorResult:
-    """Check the installed packages, git, DVC and the libraries by use; then `project`, if any."""
+def doctor(
+    project: Project | None = None, *, deep: bool = False, progress: Progress = QUIET
+) -> DoctorResult:
+    """Check the installed packages, git, DVC and the libraries by use; then `project`, if any.
+
+    `deep` imports every library by itself, and does the small project's work with a second
+    estimator, a contract as pandera has it, and a server that answers.
+    """
     checks: list[Check] = []
-    for check in _checks(project):
+    for check in _checks(project, deep=deep):
         progress.say(f"{'ok ' if check.healthy else 'NOT'} {check.name}: {check.found}")
         checks.append(check)
     return DoctorResult(all(check.healthy for check in checks), tuple(checks))
 
 
-def _checks(project: Project | None) -> Iterator[Check]:
+def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
     yield _python()
     yield _packages()
     yield _git()
-    yield from _exercises()
+    if deep:
+        yield from _libraries()
+    yield from exercises(deep=deep)
     if project is not None:
-        yield _attempt("tables", lambda: _tables(project))
-        yield _attempt("dvc.yaml", lambda: _dvc_yaml(project))
-        yield _attempt("registry", lambda: _registry(project))
+        yield attempt("tables", lambda: _tables(project))
+        yield attempt("dvc.yaml", lambda: _dvc_yaml(project))
+        yield attempt("registry", lambda: _registry(project))
 
 
 def _python() -> Check:
@@ -130,51 +99,33 @@ def _installed(name: str) -> str | None:
         return None
 
 
+def _libraries() -> Iterator[Check]:
+    """A check for each package that ours asks for, in its order."""
+    modules: dict[str, list[str]] = {}
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules.setdefault(package.lower(), []).append(module)
+    for text in requires("mlops-cli") or ():
+        requirement = Requirement(text)
+        if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
+            found = modules.get(requirement.name, [requirement.name.removesuffix("-cpu")])
+            same = [m for m in found if m == requirement.name.replace("-", "_")]
+            yield attempt(requirement.name, partial(_imported, same or found))
+
+
+def _imported(modules: list[str]) -> str:
+    names = [m for m in modules if m.isidentifier() and not m.startswith("_")]
+    for name in names:
+        importlib.import_module(name)
+    return f"{', '.join(names)} can be imported"
+
+
 def _git() -> Check:
     git = shutil.which("git")
     if git is None:
         return Check("git", False, "not on PATH", "install git, or use `mlops init --no-git`")
     done = subprocess.run([git, "--version"], capture_output=True, text=True, check=False)
     return Check("git", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
-
-
-def _exercises() -> Iterator[Check]:
-    with tempfile.TemporaryDirectory(prefix="mlops-doctor-") as folder, _embedded_registry():
-        project = _small_project(Path(folder))
-        for stage in STAGES:
-            check = _attempt(stage.name, partial(_works, project, stage))
-            yield check
-            if not check.healthy:
-                return
-        yield _attempt("drift", lambda: _drift(project))
-        yield _attempt("dvc", lambda: _dvc(project))
-
-
-def _small_project(root: Path) -> Project:
-    write_text(root / CONFIG, _CONFIG)
-    rows = [f"{i % 17},{i * 7 % 13},{int(i % 17 > 8)}" for i in range(300)]
-    write_text(root / "data/raw/doctor.csv", "\n".join(["a,b,y", *rows]) + "\n")
-    project = load_project(root)
-    write_missing_contracts(project)
-    write_dvc_yaml(project)
-    return project
-
-
-def _works(project: Project, stage: Stage) -> str:
-    getattr(importlib.import_module(stage.module), stage.name)(project)
-    return f"{_EXERCISES[stage.name]} work"
-
-
-def _drift(project: Project) -> str:
-    drift(project, current=project.root / "data/raw/doctor.csv", bundle=project.root / MODEL)
-    return "evidently works"
-
-
-def _dvc(project: Project) -> str:
-    dvc = [sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"]
-    subprocess.run(dvc, cwd=project.root, capture_output=True, check=True)
-    stale_stages(project.root)
-    return f"dvc {version('dvc')} reads a pipeline"
 
 
 def _tables(project: Project) -> str:
@@ -196,24 +147,3 @@ def _registry(project: Project) -> str:
     tracker = open_tracker(project)
     champion = tracker.champion()
     return f"{tracker.address} answers, champion {champion.version if champion else 'none yet'}"
-
-
-def _attempt(name: str, work: Callable[[], str]) -> Check:
-    try:
-        return Check(name, True, work())
-    except MlopsError as e:
-        return Check(name, False, e.message, e.hint)
-    except Exception as e:  # noqa: BLE001  whatever a library raises, it does not work here
-        found = redact(f"{type(e).__name__}: {' '.join(str(e).split())[:200]}")
-        return Check(name, False, found, "reinstall in a new environment: pip install mlops-cli")
-
-
-@contextmanager
-def _embedded_registry() -> Iterator[None]:
-    # The small project must never reach a registry that the user's environment names.
-    uri = os.environ.pop("MLFLOW_TRACKING_URI", None)
-    try:
-        yield
-    finally:
-        if uri is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = uri

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlops_cli.config.load import load_project
-from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
+from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
 from mlops_cli.scaffold.dvc import add_data, start_dvc
@@ -47,7 +45,6 @@ def init(
     time: str | None = None,
     git: bool = True,
     reference: bool = False,
-    finish: Callable[[Project], Any] | None = None,
     progress: Progress = QUIET,
 ) -> InitResult:
     """Make a project in `directory`, which does not exist or is empty, named after its last part.
@@ -56,7 +53,7 @@ def init(
 
     `data` is a CSV or Parquet file, `target` a column of it or `name = expression`, `time` the
     column that says when an event happened. The file is copied and put under DVC; with
-    `reference` it stays where it is. `finish` is called with the project before the first commit.
+    `reference` it stays where it is.
 
     Raises `UsageError` for what was asked wrongly, `DataError` for a file that cannot be read or
     leaves nothing to learn. Nothing is left behind then.
@@ -85,8 +82,7 @@ def init(
             files += write_examples(engine, root, study.target.sql)
             engine.check_steady()  # before DVC puts a link in the copy's place
             _keep(root, plan, git=git)
-            if finish:
-                finish(load_project(root))
+            write_dvc_yaml(load_project(root))
             if git and plan.folder is None:
                 first_commit(root, _MESSAGE.format(name=name))
     if git and plan.folder is not None:

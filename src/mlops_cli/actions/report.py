@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
+from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.monitoring import window
 from mlops_cli.monitoring.drift import alpha_of, find_drift
@@ -34,12 +35,10 @@ _ENDS = ("_low", "_high")
 _Values = Mapping[str, float | None]
 
 
-def report(
-    project: Project, *, decide: Callable[[], Decision], against: str | None = None
-) -> ReportResult:
+def report(project: Project, *, against: str | None = None) -> ReportResult:
     """What is to be said of `model/`; nothing is changed, neither here nor in the registry.
 
-    `decide` asks the gates; of the champion itself they are not asked again. `against` is a git
+    The gates are asked, but not again of the champion itself. `against` is a git
     revision whose `metrics.json` stands beside this one's. Where the registry does not answer, or
     has lost its champion, the verdict is that of `decision.json` if it is about this model, else
     `undecided`. Raises `UsageError` for a revision that git does not know and where no
@@ -50,7 +49,7 @@ def report(
     bundle = _trained(root)
     before = _holdout(committed(root, commit, METRICS_FILE)) if commit else {}
     tracker = open_tracker(project)
-    asked = _ask(project, tracker, bundle, decide)
+    asked = _ask(project, tracker, bundle)
     decision = asked.decision
     return ReportResult(
         project=project.config.project,
@@ -87,9 +86,7 @@ class _Asked:
     reason: str | None = None
 
 
-def _ask(
-    project: Project, tracker: Tracker, bundle: Bundle, decide: Callable[[], Decision]
-) -> _Asked:
+def _ask(project: Project, tracker: Tracker, bundle: Bundle) -> _Asked:
     made = read_decision(project.root)
     if made is not None and made.digest != bundle.digest:
         made = None
@@ -97,7 +94,7 @@ def _ask(
     try:
         champion = tracker.champion()
         if champion is None or champion.digest != bundle.digest or made is None:
-            return _Asked(champion, decide())
+            return _Asked(champion, decide(project))
     except EnvironmentFault as e:
         return _Asked(champion, made, recorded=made is not None, reason=e.message)
     return _Asked(champion, made, recorded=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,12 +19,11 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
+from mlops_cli.pipeline.state import stage_states
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import Tracker
-
-_NO_STAGES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +116,8 @@ class StatusResult:
     missing: tuple[Missing, ...]
 
 
-def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> StatusResult:
-    """Where the project stands; `stages` are the states that the pipeline knows, in order.
+def status(project: Project) -> StatusResult:
+    """Where the project stands.
 
     Raises `EnvironmentFault` where the registry does not answer: "no champion" must never mean "no
     answer". A deploy target that does not answer is in `unreachable`, with its reason.
@@ -129,7 +127,7 @@ def status(project: Project, *, stages: Mapping[str, str] = _NO_STAGES) -> Statu
     champion = _champion(tracker, project.config.metric)
     return StatusResult(
         project=project.config.project,
-        stages=tuple(StageStatus(name, state) for name, state in stages.items()),
+        stages=tuple(StageStatus(name, state) for name, state in stage_states(project).items()),
         metrics=_read_json(project.root / METRICS_FILE),
         decision=_decision(project.root),
         champion=champion,

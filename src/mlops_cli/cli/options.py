@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mlops_cli.targets import TARGETS
+
 ProjectOption = Annotated[
     Path | None,
     typer.Option("--project", metavar="DIR", help="The project's folder; default: found upwards."),
@@ -25,4 +27,18 @@ BundleOption = Annotated[
 FirstOption = Annotated[
     bool,
     typer.Option("--first", help="Register without a champion to compare with, once."),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", metavar="|".join(TARGETS), help="Default: deploy.target."),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Default: that of what runs, else deploy.port.",
+    ),
 ]

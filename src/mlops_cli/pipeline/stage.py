@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
@@ -18,7 +17,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
-from mlops_cli.stages import STAGES, stage
+from mlops_cli.stages import STAGES, load_stage, stage
 
 
 def run_stage(project: Project, name: str, revision: int, *, progress: Progress) -> Outcome:
@@ -65,8 +64,7 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
             f"dvc.yaml asks for revision {revision} of {name!r}, this release has {entry.revision}",
             hint="run `mlops run`, which brings dvc.yaml up to date",
         )
-    work: Callable[..., object] = getattr(importlib.import_module(entry.module), name)
-    return work
+    return load_stage(name)
 
 
 def _contracts(project: Project, name: str) -> dict[str, bytes | None]:

@@ -6,6 +6,8 @@ docs and the tests are made from it.
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_cli.config.paths import (
@@ -116,3 +118,9 @@ STAGES: tuple[Stage, ...] = (
 def stage(name: str) -> Stage:
     """The stage of that name."""
     return next(s for s in STAGES if s.name == name)
+
+
+def load_stage(name: str) -> Callable[..., object]:
+    """The function of the stage of that name; its module, with all that it needs, is imported."""
+    work: Callable[..., object] = getattr(importlib.import_module(stage(name).module), name)
+    return work

@@ -20,16 +20,18 @@ def config_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show the configuration and where each value comes from; or its JSON Schema."""
+    from mlops_cli.actions.config import configuration
     from mlops_cli.config.load import load_project
     from mlops_cli.config.schema import config_schema
-    from mlops_cli.config.values import resolved
 
     if schema:
         execute("config", config_schema, _print_schema, as_json=as_json)
     else:
-        execute(
-            "config", lambda: resolved(load_project(project, env=env)), _render, as_json=as_json
-        )
+
+        def work() -> ConfigResult:
+            return configuration(load_project(project, env=env))
+
+        execute("config", work, _render, as_json=as_json)
 
 
 def _print_schema(schema: dict[str, Any]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_cli.cli.execute import execute, relative
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.execute import execute
+from mlops_cli.cli.options import EnvOption, JsonOption, PortOption, ProjectOption, TargetOption
+from mlops_cli.cli.rendering import render_deploy
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import UsageError
 
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
 
 
 def deploy_command(
-    target: Annotated[str | None, typer.Option("--target", help="Default: deploy.target.")] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", min=1, max=65535, help="Default: that of what runs, else deploy.port."
-        ),
-    ] = None,
+    target: TargetOption = None,
+    port: PortOption = None,
     only_plan: Annotated[
         bool, typer.Option("--plan", help="Say what would change, and change nothing.")
     ] = False,
@@ -41,7 +37,7 @@ def deploy_command(
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy the champion; it counts when it is healthy. Never retrains."""
+    """Deploy, plan, render or stop."""
 
     def work() -> Result:
         from mlops_cli.actions.deploy import deploy, plan, render
@@ -54,34 +50,7 @@ def deploy_command(
             return plan(loaded, target=target, port=port, expect=expect)
         if render_to is not None:
             return render(loaded, render_to, target=target, port=port, expect=expect)
-        return deploy(
-            loaded,
-            target=target,
-            port=port,
-            stop=stop,
-            expect=expect,
-            progress=TerminalProgress(),
-        )
+        told = TerminalProgress()
+        return deploy(loaded, target=target, port=port, stop=stop, expect=expect, progress=told)
 
-    execute("deploy", work, _render, as_json=as_json)
-
-
-def _render(result: Result) -> None:
-    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
-
-    match result:
-        case PlanResult(changes=()):
-            typer.echo(f"{result.version} runs on {result.target} already: nothing to change")
-        case PlanResult():
-            for change in result.changes:
-                typer.echo(f"{change.action} {change.kind} {change.name}")
-                for line in change.detail.splitlines():
-                    typer.echo(f"  {line}")
-        case RenderResult():
-            for file in result.files:
-                typer.echo(relative(file))
-        case DeployResult(url=None):
-            typer.echo(f"nothing of this project runs on {result.target} any more")
-        case DeployResult():
-            typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
-            typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")
+    execute("deploy", work, render_deploy, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def doctor_command(
-    project: ProjectOption = None, env: EnvOption = None, as_json: JsonOption = False
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Import and exercise every library, a server included.")
+    ] = False,
+    project: ProjectOption = None,
+    env: EnvOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check this machine by doing a small project's work; and the project, where there is one."""
 
@@ -34,7 +39,7 @@ def doctor_command(
             loaded: Project | None = None
         else:
             loaded = load_project(project, env=env)
-        return doctor(loaded, progress=TerminalProgress())
+        return doctor(loaded, deep=deep, progress=TerminalProgress())
 
     execute("doctor", work, _render, as_json=as_json, exit_code=_exit_code)
 

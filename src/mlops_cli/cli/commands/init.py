@@ -32,7 +32,6 @@ def init_command(
 
     def work() -> InitResult:
         from mlops_cli.actions.init import init
-        from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 
         return init(
             directory,
@@ -41,7 +40,6 @@ def init_command(
             time=time,
             git=git,
             reference=reference,
-            finish=write_dvc_yaml,
             progress=TerminalProgress(),
         )
 

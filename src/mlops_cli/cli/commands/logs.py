@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption, TargetOption
 
 if TYPE_CHECKING:
     from mlops_cli.actions.logs import LogsResult
 
 
 def logs_command(
-    target: Annotated[str | None, typer.Option("--target", help="Default: deploy.target.")] = None,
+    target: TargetOption = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,10 +28,8 @@ def report_command(
     def work() -> ReportResult:
         from mlops_cli.actions.report import report
         from mlops_cli.config.load import load_project
-        from mlops_cli.governance.decide import decide
 
-        loaded = load_project(project, env=env)
-        return report(loaded, decide=partial(decide, loaded), against=against)
+        return report(load_project(project, env=env), against=against)
 
     execute("report", work, _render, as_json=as_json, exit_code=_exit_code)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_cli.cli.commands.run import Asked, render_run, run_stages
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.pipeline import Asked, run_stages
+from mlops_cli.cli.rendering import render_run
 from mlops_cli.cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:

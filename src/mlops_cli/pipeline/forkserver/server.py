@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
-import importlib
 import os
 import select
 import signal
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
-from mlops_cli.stages import STAGES, Stage
+from mlops_cli.stages import STAGES, Stage, load_stage
 
 # Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
 _PORTS = ("mlops_cli.tables", "mlops_cli.training", "mlops_cli.tuning", "mlops_cli.tracking",
@@ -113,7 +112,7 @@ def _preload(named: Sequence[str]) -> Iterator[bool]:
 def _imports(stages: Iterable[Stage]) -> Iterator[bool]:
     """Import the stages' modules, and the adapters that these will load by name, step by step."""
     for entry in stages:
-        _load(importlib.import_module, entry.module)
+        _load(load_stage, entry.name)
         yield True
         for port in _PORTS:
             if port in sys.modules:

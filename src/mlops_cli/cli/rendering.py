@@ -1,0 +1,93 @@
+"""How larger results look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from mlops_cli.cli.execute import relative
+
+if TYPE_CHECKING:
+    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+    from mlops_cli.actions.status import DecisionStatus, StatusResult
+    from mlops_cli.pipeline.result import RunResult
+
+
+def render_run(result: RunResult) -> None:
+    """Each stage, its state, and how long it took."""
+    width = max(len(stage.name) for stage in result.stages)
+    for stage in result.stages:
+        took = f"{stage.seconds:6.1f} s" if stage.seconds is not None else ""
+        typer.echo(f"{stage.name:<{width}}  {stage.state:<9} {took}".rstrip())
+    typer.echo(f"{'':<{width}}  in {result.seconds:.1f} s")
+
+
+def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:
+    """What runs now, what would change, or the files that say so."""
+    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+
+    match result:
+        case PlanResult(changes=()):
+            typer.echo(f"{result.version} runs on {result.target} already: nothing to change")
+        case PlanResult():
+            for change in result.changes:
+                typer.echo(f"{change.action} {change.kind} {change.name}")
+                for line in change.detail.splitlines():
+                    typer.echo(f"  {line}")
+        case RenderResult():
+            for file in result.files:
+                typer.echo(relative(file))
+        case DeployResult(url=None):
+            typer.echo(f"nothing of this project runs on {result.target} any more")
+        case DeployResult():
+            typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
+            typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")
+
+
+def render_status(result: StatusResult) -> None:
+    """A line for each thing, its name first."""
+    rows = list(_rows(result))
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
+    yield "project", result.project
+    for stage in result.stages:
+        yield stage.name, stage.state
+    for part, metrics in (result.metrics or {}).items():
+        yield part, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    if result.decision:
+        yield "model", _model(result, result.decision)
+    yield "champion", _champion(result)
+    for d in result.deployments:
+        health = "healthy" if d.healthy else "NOT HEALTHY"
+        yield d.target, f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
+    for target in result.unreachable:
+        yield target.name, f"DOES NOT ANSWER: {target.why}"
+    if not (result.deployments or result.unreachable):
+        yield "deployed", "nothing"
+    if drift := result.drift:
+        verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "quiet"
+        yield "drift", f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
+    for missing in result.missing:
+        yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"
+
+
+def _model(result: StatusResult, decision: DecisionStatus) -> str:
+    if not decision.passed:
+        return f"{decision.version}, REFUSED by its gates: {'; '.join(decision.why)}"
+    if result.champion and result.champion.digest != decision.digest:
+        return f"{decision.version}, passed its gates, and another is the champion since"
+    return f"{decision.version}, passed its gates"
+
+
+def _champion(result: StatusResult) -> str:
+    if not (champion := result.champion):
+        lost = any(missing.name == "champion" for missing in result.missing)
+        return "LOST: see what is missing" if lost else "none yet"
+    value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric else ""
+    return f"{champion.version}{value} (version {champion.number} in {champion.registry})"
