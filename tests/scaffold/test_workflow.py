@@ -54,10 +54,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in a folder, whose name YAML would misread, of another repository."""
+    """A project in a folder, whose name YAML and GitHub would misread, of another repository."""
     outer = tmp_path_factory.mktemp("outer")
     git(outer, "init", "--quiet")
-    return new_project(outer / "on: off" / "orders")
+    return new_project(outer / "on: ${{ github.token }}" / "orders")
 
 
 def read(project: Path) -> dict[str, Any]:
@@ -141,7 +141,8 @@ def test_every_action_is_pinned_to_a_commit(project: Path) -> None:
 def test_inside_another_repository_the_steps_stand_in_the_project(inside: Path) -> None:
     jobs = read(inside)["jobs"]
     there = {n: j.get("defaults", {}).get("run", {}) for n, j in jobs.items()}
-    where = {"working-directory": "on: off/orders"}
+    # GitHub writes what an expression gives and does not look at it again.
+    where = {"working-directory": "on: ${{ '${{' }} github.token }}/orders"}
     assert there == {"pipeline": where, "comment": {}, "deploy": where}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_cli._files import write_text
-from mlops_cli._templates import render
+from mlops_cli._templates import as_yaml, render
 from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.write import write_contract
@@ -62,7 +62,17 @@ def write_json(path: Path, value: Any) -> None:
 def scalar(text: str) -> str:
     """Text as a YAML scalar, quoted where it must be."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else as_yaml(text)
+
+
+def github_scalar(text: str) -> str:
+    """The same in a workflow, where `${{` would begin an expression: it is written as one."""
+    return scalar(text.replace("${{", "${{ '${{' }}"))
+
+
+def comment(text: str) -> str:
+    """Text that stays in its comment: what ends a line, or is none, becomes a space."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _values(plan: Plan, contract: str) -> dict[str, object]:
@@ -72,6 +82,8 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
     python = sys.version_info
     return {
         "yaml": scalar,
+        "github": github_scalar,
+        "comment": comment,
         "project": plan.name,
         "task": study.task,
         "task_why": why["task"].why,

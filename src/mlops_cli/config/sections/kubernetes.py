@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from mlops_cli.config.sections.base import Duration, ImageRegistry, Port, Section
+from mlops_cli.config.sections.quantity import Cpu, Memory, amount
 
-_QUANTITY = r"^([1-9]\d*|\d+\.\d+)(m|k|M|G|Ki|Mi|Gi)?$"
-
-
-def _text(value: Any) -> Any:
-    """YAML reads `cpu: 1` as a number."""
-    return str(value) if type(value) in (int, float) else value
-
-
-Quantity = Annotated[
-    str, BeforeValidator(_text), Field(pattern=_QUANTITY, examples=["250m", "1", "512Mi"])
-]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
@@ -63,8 +53,8 @@ class ServiceConfig(Section):
 class Amounts(Section):
     """CPU in cores (`250m` is a quarter) and memory in bytes (`512Mi`)."""
 
-    cpu: Quantity
-    memory: Quantity
+    cpu: Cpu
+    memory: Memory
 
 
 class ResourcesConfig(Section):
@@ -72,6 +62,14 @@ class ResourcesConfig(Section):
 
     requests: Amounts = Amounts(cpu="250m", memory="256Mi")
     limits: Amounts = Amounts(cpu="1", memory="1Gi")
+
+    @model_validator(mode="after")
+    def _are_in_order(self) -> ResourcesConfig:
+        for what in ("cpu", "memory"):
+            asked, most = getattr(self.requests, what), getattr(self.limits, what)
+            if amount(asked) > amount(most):
+                raise ValueError(f"requests.{what} ({asked}) is above limits.{what} ({most})")
+        return self
 
 
 class KubernetesConfig(Section):
