@@ -184,7 +184,7 @@ def test_a_number_of_cores_may_be_a_number() -> None:
     resources = {"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": 0.5, "memory": "1Gi"}}
     found = deployment(resources=resources)["spec"]["template"]["spec"]["containers"][0]
     assert found["resources"]["limits"]["cpu"] == "1"
-    assert found["resources"]["requests"]["cpu"] == "0.5"
+    assert found["resources"]["requests"]["cpu"] == "500m"
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on the PATH")

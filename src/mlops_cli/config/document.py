@@ -9,9 +9,20 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from mlops_cli.errors import UsageError
+from mlops_cli.secret_forms import refuse_secrets
 
 _DEEPEST = 50
 _MOST = 1_000_000  # values, where each alias (`*name`) counts as all that it stands for
+
+
+def read_project_yaml(path: Path) -> Any:
+    """The content of a file that a person writes and git keeps, as `read_yaml` reads it.
+
+    Raises `UsageError` also for a literal that is a secret by its form, in comments, too.
+    """
+    content = read_yaml(path)
+    refuse_secrets(path.read_text(encoding="utf-8"), path.name)
+    return content
 
 
 def read_yaml(path: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from mlops_cli.config.document import read_yaml
+from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.metrics import check_metrics
 from mlops_cli.config.model import UNTRACKED, Config
 from mlops_cli.config.paths import CONFIG
@@ -31,7 +31,7 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
     Raises `UsageError` with file and key for anything that the configuration may not say.
     """
     root = find_project(start)
-    raw = read_yaml(root / CONFIG)
+    raw = read_project_yaml(root / CONFIG)
     sources = dict.fromkeys(_keys(raw), CONFIG)
     if env := env or os.environ.get(ENV_VARIABLE):
         overlay = _read_overlay(root / f"mlops.{env}.yaml")
@@ -71,7 +71,7 @@ def check_config(raw: Any, *, file: str, filled: Mapping[str, str] | None = None
 
 
 def _read_overlay(path: Path) -> dict[str, Any]:
-    overlay = read_yaml(path)
+    overlay = read_project_yaml(path)
     if not isinstance(overlay, dict):
         raise UsageError(f"{path.name} is not a mapping of sections", hint="see `mlops config`")
     for section in overlay:

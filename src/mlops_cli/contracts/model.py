@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from mlops_cli.config.document import read_yaml
+from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.sections.base import Duration
@@ -152,7 +152,7 @@ def load_contract(path: Path) -> Contract:
 
     Raises `UsageError` naming file and key, and the nearest known key for an unknown one.
     """
-    raw = read_yaml(path)
+    raw = read_project_yaml(path)
     where = f"{path.parent.name}/{path.name}"
     if not isinstance(raw, dict):
         raise UsageError(f"{where} holds no mapping", hint="it starts with `columns:`")

@@ -12,7 +12,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mlops_cli._files import write_text
 from mlops_cli.contracts.model import Contract
+from mlops_cli.secret_forms import refuse_secrets
 
+_IN_DATA = "leave that column out of the table: its values stand in the contract, which git keeps"
 HEAD = """\
 What the columns of {table} must be, held by `mlops validate`. Inferred once; from now on
 it is yours to edit: min, max, categories, pattern, unique; rules across columns:
@@ -43,8 +45,13 @@ def contract_yaml(contract: Contract, *, table: str, notes: Mapping[str, str] | 
 
 
 def write_contract(path: Path, contract: Contract, *, table: str) -> None:
-    """Write the contract of `table` (its name in comments), whole or not at all."""
-    write_text(path, contract_yaml(contract, table=table))
+    """Write the contract of `table` (its name in comments), whole or not at all.
+
+    Raises `UsageError` where a category is a secret by its form: the contract goes to git.
+    """
+    text = contract_yaml(contract, table=table)
+    refuse_secrets(text, f"the contract of {table}", hint=_IN_DATA)
+    write_text(path, text)
 
 
 def _flow(value: Any) -> Any:

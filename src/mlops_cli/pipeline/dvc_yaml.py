@@ -15,6 +15,7 @@ from mlops_cli.config.document import read_yaml
 from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
+from mlops_cli.secret_forms import refuse_secrets
 from mlops_cli.stages import STAGES, Stage
 from mlops_cli.training.charts import CHARTS, Chart, template
 
@@ -149,10 +150,12 @@ def _read(project: Project) -> Any:
     if not path.is_file():
         return CommentedMap()
     try:
-        document = _yaml().load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = _yaml().load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as e:  # `%YAML 3.0` is a KeyError
         said = " ".join(str(e).split())[:200].encode("utf-8", "backslashreplace").decode("utf-8")
         raise UsageError(f"{DVC_YAML}: {said}", hint="mend the YAML, or delete the file") from e
+    refuse_secrets(text, DVC_YAML)
     if document is None:
         return CommentedMap()
     if not isinstance(document, dict):

@@ -17,6 +17,7 @@ from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.write import write_contract
 from mlops_cli.scaffold.study import Study
+from mlops_cli.secret_forms import refuse_secrets
 from mlops_cli.stages import STAGES
 
 # Plain YAML scalars that some reader (YAML 1.1 among them) takes for something else.
@@ -49,7 +50,9 @@ def write_files(root: Path, plan: Plan) -> list[str]:
         ("workflow.yml", ".github/workflows/mlops.yml"),
         ("test_project.py", "tests/test_project.py"),
     ):
-        write_text(root / path, render(f"project/{template}.j2", **values))
+        text = render(f"project/{template}.j2", **values)
+        refuse_secrets(text, path)
+        write_text(root / path, text)
         written.append(path)
     return written
 
