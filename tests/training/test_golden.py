@@ -75,3 +75,15 @@ def test_lines_are_json_that_a_request_could_be():
     assert first.inputs["at"] == "2024-01-01T12:30:00.000005"
     assert first.features == (float(np.float32(0.1)), None)
     assert len(lines) == raw.num_rows
+
+
+def test_a_wide_table_has_all_this_in_few_rows():
+    rng = np.random.default_rng(1)
+    inputs = [Input(f"c{i}", "float", True, None, "event") for i in range(400)]
+    rows = pa.table({i.name: [None, *rng.normal(size=999)] for i in inputs})
+    raw = golden_inputs(rows, inputs, ())
+    assert raw.num_rows < 700
+    for name in rows.column_names:
+        said, known = raw[name].to_pylist(), rows[name].to_pylist()[1:]
+        assert {None, min(known), max(known)} <= set(said)
+        assert 0 < said.count(None) < raw.num_rows

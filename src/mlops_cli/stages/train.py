@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -38,7 +39,7 @@ from mlops_cli.serving.predictions import render
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import literal, quote
+from mlops_cli.tables.base import Engine, in_groups, literal, quote
 from mlops_cli.tables.matrix import encode
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
@@ -60,6 +61,7 @@ _ONE_LABEL = (
     "judged by how right they are (train.metric: log_loss)"
 )
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
+_GROUP = 200  # features of one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +210,25 @@ def _golden(
 ) -> bytes:
     """Golden rows, their features by the data engine, their predictions by training's library."""
     raw = golden.golden_inputs(rows, model.inputs, model.features)
-    cells = ", ".join(f"{render_feature(t.tree)} as {quote(t.name)}" for t in trees)
     with replacing_folder(project.cache / "golden") as folder:
         file = folder / "inputs.parquet"
         golden.write(raw, file)
         with open_engine(temporary=folder) as engine:
-            made = engine.arrow(
-                f"select {cells} from read_parquet({literal(str(file))}, file_row_number = true) "
-                "order by file_row_number"
-            )
+            made = _features(engine, file, trees)
     matrix = encode(made, model.features)
     said = render(model, fitted.predict(matrix))
     return golden.golden_lines(raw, matrix, said)
+
+
+def _features(engine: Engine, file: Path, trees: Sequence[FeatureTree]) -> pa.Table:
+    """The features of the rows in a Parquet file of inputs, by the engine."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for group in in_groups(trees, _GROUP):
+        cells = ", ".join(f"{render_feature(t.tree)} as {quote(t.name)}" for t in group)
+        source = f"read_parquet({literal(str(file))}, file_row_number = true)"
+        made = engine.arrow(f"select {cells} from {source} order by file_row_number")
+        columns |= zip(made.column_names, made.columns, strict=True)
+    return pa.table(columns)
 
 
 def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:

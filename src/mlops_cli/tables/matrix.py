@@ -38,7 +38,7 @@ def frozen_categories(
 
 
 def _column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
-    if name not in table.schema.names:
+    if table.schema.get_field_index(name) < 0:  # a list of names is made anew for each look
         raise DataError(f"the table has no column {name!r}", hint="run `mlops run` again")
     column = table.column(name)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -19,6 +19,7 @@ from mlops_cli.bundle.reader import GoldenRow
 from mlops_cli.expressions.tree import ValueType
 
 ROWS = 200  # evenly spaced over the fitted rows, beside those chosen for what they hold
+EACH = 100  # inputs of which each has rows of its own; a wider table would cost their square
 UNSEEN = "a value that was never seen"
 _ARROW: dict[ValueType, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -38,16 +39,18 @@ def golden_inputs(
     Rows evenly spaced (all where there are few); for every category of every feature a row that
     has it; for every input its smallest and largest value and a null that occurs. Then rows that
     are made of the middle one: a null in each input that may be null and in all of them, an unseen
-    text in each, numbers beyond float32. What JSON cannot say (NaN, infinities) is null.
+    text in each, numbers beyond float32. What JSON cannot say (NaN, infinities) is null. Beyond
+    `EACH` inputs several share a made row: one of their smallest values, one of their largest.
     """
     chosen = {*_evenly(table.num_rows), *_of_categories(table, features)}
-    for i in inputs:
+    for i in inputs[:EACH]:
         chosen |= {*_extremes(table[i.name], i.type)}
     rows = table.select([i.name for i in inputs]).take(pa.array(sorted(chosen), pa.int64()))
     schema = pa.schema([(i.name, _ARROW[i.type]) for i in inputs])
     real = pa.table([_sayable(c) for c in rows.cast(schema).columns], schema=schema)
     middle = real.slice(real.num_rows // 2, 1).to_pylist()[0]
-    made = pa.Table.from_pylist(list(_made(middle, inputs)), schema=schema)
+    rest = list(_made(middle, inputs)) + list(_shared_extremes(middle, table, inputs[EACH:]))
+    made = pa.Table.from_pylist(rest, schema=schema)
     return pa.concat_tables([real, made])
 
 
@@ -101,15 +104,31 @@ def _sayable(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _made(row: dict[str, Any], inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
     nullable = [i.name for i in inputs if i.nullable]
-    yield from (row | {name: None} for name in nullable)
+    yield from (row | dict.fromkeys(group) for group in _shared(nullable))
     if len(nullable) > 1:
         yield row | dict.fromkeys(nullable)
     texts = [i.name for i in inputs if i.type == "text"]
-    yield from (row | {name: UNSEEN} for name in texts)
+    yield from (row | dict.fromkeys(group, UNSEEN) for group in _shared(texts))
     floats = [i.name for i in inputs if i.type == "float"]
     if floats:
         yield row | dict.fromkeys(floats, 1e300)
         yield row | dict.fromkeys(floats, -1e300)
+
+
+def _shared(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The names one by one; of more than `EACH`, in as many groups."""
+    return (names[start::EACH] for start in range(min(EACH, len(names))))
+
+
+def _shared_extremes(
+    row: dict[str, Any], table: pa.Table, inputs: Sequence[Input]
+) -> Iterator[dict[str, Any]]:
+    """Rows that hold the null, the smallest and the largest value of many inputs at once."""
+    found = [(i.name, _sayable(table[i.name]), [*_extremes(table[i.name], i.type)]) for i in inputs]
+    for k in range(3):
+        values = {name: column[at[k]].as_py() for name, column, at in found if k < len(at)}
+        if values:
+            yield row | values
 
 
 def _json(value: bool | int | float | str | date | None) -> bool | int | float | str | None:
