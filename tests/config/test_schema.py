@@ -76,8 +76,9 @@ def test_the_defaults_of_the_reference_are_yaml_that_loads(tmp_path):
         *sections, name = key.split(".")
         others = {k: v for k, v in BASE.items() if k != sections[0]}
         lines = [f"{k}: {json.dumps(v)}" for k, v in others.items()]
-        lines += [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
-        lines += ["  table: t.csv", "  target: y"] if sections == ["data"] else []
+        for depth, section in enumerate(sections):
+            lines += [f"{'  ' * depth}{section}:"]
+            lines += ["  table: t.csv", "  target: y"] if section == "data" else []
         lines += [f"{'  ' * len(sections)}{name}: {default}"]
         file.write_text("\n".join(lines))
         assert load_project(tmp_path).config == plain, key

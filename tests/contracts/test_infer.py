@@ -82,10 +82,12 @@ def test_categories_and_keys_need_evidence(sales: Path) -> None:
     assert not columns["kind"].unique
 
 
-def test_a_csv_whose_dates_are_not_iso_stays_text(tmp_path: Path) -> None:
+def test_a_csv_whose_dates_are_not_iso_has_their_format(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("d,n\n" + "".join(f"{i % 12 + 1:02}/25/2013,{i}\n" for i in range(40)))
-    assert inferred(path).types == {"d": "text", "n": "integer"}
+    contract = inferred(path)
+    assert contract.types == {"d": "date", "n": "integer"}
+    assert contract.columns["d"].format == "%m/%d/%Y"
 
 
 def test_a_named_time_has_to_be_one(sales: Path) -> None:

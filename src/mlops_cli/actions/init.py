@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.moments import check_format
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scaffold.data import bring_data
@@ -43,6 +45,7 @@ def init(
     data: Path,
     target: str,
     time: str | None = None,
+    formats: Mapping[str, str] | None = None,
     git: bool = True,
     reference: bool = False,
     progress: Progress = QUIET,
@@ -52,8 +55,9 @@ def init(
     An init that was killed there may be repeated, as long as nothing was changed since.
 
     `data` is a CSV or Parquet file, `target` a column of it or `name = expression`, `time` the
-    column that says when an event happened. The file is copied and put under DVC; with
-    `reference` it stays where it is.
+    column that says when an event happened; `formats` say how dates are written (strptime's codes,
+    `epoch_s`, `epoch_ms`) by column, where the file does not show it. The file is copied and put
+    under DVC; with `reference` it stays where it is.
 
     Raises `UsageError` for what was asked wrongly, `DataError` for a file that cannot be read or
     leaves nothing to learn. Nothing is left behind then.
@@ -64,9 +68,11 @@ def init(
         raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
     if not data.is_file():
         raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
+    for name, written in (formats or {}).items():
+        _check_format(name, written)
     progress.update(f"reading {data.name}")
     with open_engine() as engine:
-        study = study_file(engine, data, target=target, time=time)
+        study = study_file(engine, data, target=target, time=time, formats=formats)
         plan = Plan(
             name=name,
             table=f"data/raw/{data.name}",
@@ -88,6 +94,13 @@ def init(
     if git and plan.folder is not None:
         first_commit(directory, _MESSAGE.format(name=name))
     return _result(directory, plan, files)
+
+
+def _check_format(name: str, written: str) -> None:
+    try:
+        check_format(written)
+    except ValueError as e:
+        raise UsageError(f"the format of {name!r}: {e}", hint="--date-format 'NAME=FORMAT'") from e
 
 
 def _keep(root: Path, plan: Plan, *, git: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +13,27 @@ from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.scoring.predictions import check_destination, predict_file
+from mlops_cli.scoring.census import Census, ColumnCensus
+from mlops_cli.scoring.joined import explained
+from mlops_cli.scoring.predictions import Scoring, check_destination, predict_file
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracker
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """What was written, and by which model."""
+    """What was written, and by which model.
+
+    `columns` counts values that are missing or that training never saw, the unusual columns
+    first; `names` are the prediction's columns with the names that they got in `output`.
+    """
 
     rows: int
     output: str
     version: str
     digest: str
+    columns: tuple[ColumnCensus, ...]
+    names: Mapping[str, str]
 
 
 def score(
@@ -33,6 +42,7 @@ def score(
     destination: Path,
     *,
     bundle: Path | None = None,
+    strict: bool = False,
     progress: Progress = QUIET,
 ) -> ScoreResult:
     """Write `source`'s columns and each row's prediction to `destination`, row order kept.
@@ -40,7 +50,8 @@ def score(
     By the model in the folder `bundle`, else the champion. Both files are CSV or Parquet by their
     endings; joined columns that `source` lacks are made from the project's tables. Raises
     `DataError`, and writes nothing, for a value that the server would refuse, naming column, row
-    and value; `UsageError` where there is no model, or a name is taken.
+    and value, and with `strict` for a column of which surely more is missing, or was never seen,
+    than in training; `UsageError` where there is no model.
     """
     check_destination(destination)
     if destination.resolve() == source.resolve():
@@ -50,14 +61,17 @@ def score(
     with open_engine(temporary=project.temporary) as engine:
         progress.update(f"checking {source.name}")
         check_values(engine, source, model.manifest.inputs)
-        rows = predict_file(
-            engine,
-            model,
-            (source, destination),
+        census = Census(model.manifest, model.profile(), strict=strict)
+        job = Scoring(
+            source,
+            destination,
             lambda: raw_table_sql(engine, project, schemas, model, source),
-            progress,
+            census,
         )
-    return ScoreResult(rows, str(destination), model.version, model.digest)
+        names = predict_file(engine, model, job, progress)
+        columns = explained(engine, project, schemas, census.columns())
+    output = str(destination)
+    return ScoreResult(census.rows, output, model.version, model.digest, columns, names)
 
 
 def _champion(project: Project) -> Path:

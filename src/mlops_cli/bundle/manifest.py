@@ -41,14 +41,20 @@ MODULES: dict[ModelKind, tuple[Module, ...]] = {
 }
 
 
-class Input(msgspec.Struct, frozen=True):
-    """One raw value that a request brings; `source` says who knows it."""
+class Input(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One raw value that a request brings; `source` says who knows it.
+
+    `missing` are texts that stand for a missing value; `format` is how dates and moments are
+    written, where they are not ISO 8601 (see `expressions.moments`).
+    """
 
     name: Name
     type: ValueType
     nullable: bool
     categories: tuple[str, ...] | None
     source: Source
+    missing: tuple[str, ...] = ()
+    format: str | None = None
 
 
 class Feature(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from mlops_cli.expressions.tree import FeatureTree
 
 TIME = "__time__"
 TARGET = "__target__"
+ID = "__id__"  # what the names of the columns of `data.id` begin with
 
 
 class FeaturePlan(msgspec.Struct, frozen=True):

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
+from mlops_cli.expressions.moments import ISO, reader
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.tables.base import MISSING
+from mlops_cli.tables.base import MISSING, ColumnForm
 
 _INT64 = 2.0**63
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
-def cast_series(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Series]:
-    """The series as `kind`, of the same index, and which of its values cannot be cast.
+def cast_series(series: pd.Series, form: ColumnForm) -> tuple[pd.Series, pd.Series]:
+    """The series in the form's type, of the same index, and which of its values cannot be cast.
 
     Whole numbers are Int64, numbers float64, truths boolean, texts object, moments naive UTC.
-    A NaN is missing, not uncastable, and so is a text of `tables.base.MISSING`. A duration is a
-    float, its seconds, and nothing else.
+    A NaN is missing, not uncastable, and so is a text that stands for a missing value. A duration
+    is a float, its seconds, and nothing else.
     """
-    series = _settled(series)
+    kind, series = form.type, _settled(series)
     if pd.api.types.is_timedelta64_dtype(series.dtype):
         return _from_durations(series, kind)
-    if kind != "text" and _is_text(series):
-        series = series.astype("object").mask(series.isin(MISSING).astype(bool), None)
-    typed = _CASTS[kind](series)
+    words = (*form.missing, *(MISSING if kind != "text" else ()))
+    if words and _is_text(series):
+        series = series.astype("object").mask(series.isin(words).astype(bool), None)
+    typed = _CASTS[kind](series if form.format is None else _by_format(series, form.format))
     uncastable = series.notna() & typed.isna()
     return typed, uncastable & ~_says_nan(series) if kind == "float" else uncastable
+
+
+def _by_format(series: pd.Series, written: str) -> pd.Series:
+    """Values of the format as moments; what is none of them is left to be read as ISO 8601."""
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return series
+    read = reader(written)
+    plain = series.astype("object").where(series.notna(), None)
+    return plain.map(lambda v: None if v is None else (read(_python(v)) or _iso(v)))
+
+
+def _python(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _iso(value: object) -> object:
+    """What is not of the format is ISO 8601 or no moment, whatever pandas makes of it."""
+    return value if isinstance(value, str) and re.match(ISO, value) else "?"
 
 
 def _from_durations(series: pd.Series, kind: ValueType) -> tuple[pd.Series, pd.Series]:

@@ -4,6 +4,8 @@ A contract is to catch what is broken (a column gone, a unit changed, a sentinel
 not what is new: that is drift's part. So the rules are
 
 - type: as the file has it; text that is ISO 8601 throughout becomes a timestamp or a date;
+- missing, format: words for a missing value in a column of text, and how dates are written that
+  are not ISO 8601, where the values say so (see `forms`);
 - nullable: where a null or NaN was found, or an infinity, which a model takes as missing and a
   request can only say as null;
 - min and max: ten times as far from zero as the farthest value, rounded outward to one digit.
@@ -19,7 +21,7 @@ not what is new: that is drift's part. So the rules are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_cli.contracts.model import ColumnContract, Contract
@@ -34,15 +36,20 @@ _INT64 = 2**63 - 1
 
 
 def infer_contract(
-    engine: Engine, path: Path, *, times: Sequence[str] = ()
+    engine: Engine,
+    path: Path,
+    *,
+    times: Sequence[str] = (),
+    formats: Mapping[str, str] | None = None,
 ) -> tuple[Contract, TableStatistics]:
     """A contract that the file keeps, and the figures that it was inferred from.
 
-    Columns named in `times` become timestamps. Raises `DataError` as `read_statistics` does.
+    Columns named in `times` become timestamps; `formats` are those of dates, by column.
+    Raises `DataError` as `read_statistics` does.
     """
-    table = read_statistics(engine, path, times=times)
+    table = read_statistics(engine, path, times=times, formats=formats)
     categories = _categories(engine, path, table)
-    keys = _keys(engine, path, table)
+    keys = _keys(table)
     columns = {
         name: ColumnContract(
             type=column.type,
@@ -51,6 +58,8 @@ def infer_contract(
             max=_high(column),
             categories=categories.get(name),
             unique=name in keys,
+            missing=table.forms[name].missing,
+            format=table.forms[name].format,
         )
         for name, column in table.columns.items()
     }
@@ -97,7 +106,7 @@ def _categories(engine: Engine, path: Path, table: TableStatistics) -> dict[str,
     ]
     if not few:
         return {}
-    relation = engine.typed(path, dict.fromkeys(few, "text"))
+    relation = engine.typed(path, {name: table.forms[name] for name in few})
     lists = ", ".join(f"histogram({quote(name)})" for name in few)
     counted = zip(few, engine.rows(f"select {lists} from {relation}")[0], strict=True)
     return {
@@ -107,15 +116,11 @@ def _categories(engine: Engine, path: Path, table: TableStatistics) -> dict[str,
     }
 
 
-def _keys(engine: Engine, path: Path, table: TableStatistics) -> set[str]:
-    likely = [
+def _keys(table: TableStatistics) -> set[str]:
+    if table.rows < ROWS_OF_A_KEY:
+        return set()
+    return {
         name
         for name, c in table.columns.items()
-        if c.type in ("text", "integer") and not c.nulls and c.distinct >= 0.9 * table.rows
-    ]
-    if table.rows < ROWS_OF_A_KEY or not likely:
-        return set()
-    relation = engine.typed(path, {name: table.types[name] for name in likely})
-    cells = ", ".join(f"count(distinct {quote(name)})" for name in likely)
-    exact = engine.rows(f"select {cells} from {relation}")[0]
-    return {name for name, n in zip(likely, exact, strict=True) if n == table.rows}
+        if c.type in ("text", "integer") and c.distinct == table.rows
+    }

@@ -29,8 +29,10 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.sections.base import Duration
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.moments import check_format, has_clock
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import to_timestamp
+from mlops_cli.tables.base import ColumnForm
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
@@ -67,6 +69,19 @@ class ColumnContract(_Part):
         None, description="a regular expression (RE2) that the whole text matches"
     )
     unique: StrictBool = Field(False, description="whether no value may occur twice")
+    missing: tuple[StrictStr, ...] = Field(
+        (), description="texts that stand for a missing value, such as NA in a column of text"
+    )
+    format: StrictStr | None = Field(
+        None,
+        description="of dates and timestamps that are not ISO 8601: strptime's codes, such as "
+        "%m/%d/%Y, or epoch_s, epoch_ms",
+    )
+
+    @property
+    def form(self) -> ColumnForm:
+        """How a file may write the values."""
+        return ColumnForm(self.type, self.missing, self.format)
 
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> ColumnContract:
@@ -76,6 +91,7 @@ class ColumnContract(_Part):
             raise ValueError(f"a {self.type} column has no categories")
         if self.type != "text" and self.pattern is not None:
             raise ValueError(f"a {self.type} column has no pattern")
+        _check_moments(self.type, self.format)
         wanted = int if self.type == "integer" else str
         for value in self.categories or ():
             if not isinstance(value, wanted):
@@ -125,8 +141,13 @@ class Contract(_Part):
 
     @property
     def types(self) -> dict[str, ValueType]:
-        """Column name to value type, in the contract's order: what `Engine.typed` takes."""
+        """Column name to value type, in the contract's order."""
         return {name: column.type for name, column in self.columns.items()}
+
+    @property
+    def forms(self) -> dict[str, ColumnForm]:
+        """Column name to type and form, in the contract's order: what `Engine.typed` takes."""
+        return {name: column.form for name, column in self.columns.items()}
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Contract:
@@ -195,6 +216,16 @@ def _check_bound(value: object, kind: str, key: str) -> None:
             raise ValueError(f"{key} is not ISO 8601 text such as 2013-01-31T00:00:00")
     elif isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{key} is not a finite number")
+
+
+def _check_moments(kind: ValueType, form: str | None) -> None:
+    if form is None:
+        return
+    if kind not in ("date", "timestamp"):
+        raise ValueError(f"a {kind} column has no format")
+    check_format(form)
+    if kind == "date" and has_clock(form):
+        raise ValueError(f"the format {form!r} tells the time of day: the type is timestamp")
 
 
 def _is_moment(text: str) -> bool:

@@ -45,7 +45,7 @@ def to_pandera(contract: Contract) -> pa.DataFrameSchema:
 
 
 def _column_checks(column: ColumnContract) -> list[pa.Check]:
-    judges: list[tuple[str, Judge]] = [("type", lambda s: ~cast_series(s, column.type)[1])]
+    judges: list[tuple[str, Judge]] = [("type", lambda s: ~cast_series(s, column.form)[1])]
     if not column.nullable:
         judges.append(("null", partial(_has_value, column)))
     if column.min is not None or column.max is not None:
@@ -62,7 +62,7 @@ def _column_checks(column: ColumnContract) -> list[pa.Check]:
 
 
 def _has_value(column: ColumnContract, series: pd.Series) -> pd.Series:
-    typed, uncastable = cast_series(series, column.type)
+    typed, uncastable = cast_series(series, column.form)
     return typed.notna() | uncastable
 
 
@@ -70,7 +70,7 @@ def _on_values(column: ColumnContract, judge: Judge) -> Judge:
     """A judge of what is there: missing and uncastable values are other rules' matter."""
 
     def judged(series: pd.Series) -> pd.Series:
-        typed, _ = cast_series(series, column.type)
+        typed, _ = cast_series(series, column.form)
         verdict = pd.Series(True, index=series.index)
         present = typed.notna()
         if present.any():
@@ -94,7 +94,7 @@ def _bound(bound: float | str) -> float | pd.Timestamp:
 
 
 def _first_of_key(contract: Contract, key: Sequence[str], frame: pd.DataFrame) -> pd.Series:
-    typed = pd.DataFrame({n: cast_series(frame[n], contract.columns[n].type)[0] for n in key})
+    typed = pd.DataFrame({n: cast_series(frame[n], contract.columns[n].form)[0] for n in key})
     return ~typed.duplicated(keep="first") | typed.isna().any(axis=1)
 
 
@@ -104,7 +104,7 @@ def _obeys(contract: Contract, rule: Rule, frame: pd.DataFrame) -> pd.Series:
         path = Path(folder) / "frame.parquet"
         known = {n: c for n, c in contract.columns.items() if n in frame.columns}
         frame[list(known)].reset_index(drop=True).to_parquet(path, index=False)
-        relation = engine.typed(path, {n: c.type for n, c in known.items()})
+        relation = engine.typed(path, {n: c.form for n, c in known.items()})
         verdicts = engine.rows(
             f"select coalesce(try({rule.expr}), true) from {relation} order by {ROW}"
         )

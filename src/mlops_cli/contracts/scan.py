@@ -86,7 +86,7 @@ def scan(
     value is found. Raises `UsageError` for a rule that DuckDB does not take as a condition of one
     row, and `DataError` for a file that cannot be read.
     """
-    relation = engine.typed_with_source(path, contract.types)
+    relation = engine.typed_with_source(path, contract.forms)
     for rule in contract.rules:
         _check_rule(engine, relation, rule)
     checks = conditions(contract)
@@ -144,7 +144,7 @@ def rejected_sql(selects: Sequence[str]) -> str:
 
 def missing_time_sql(engine: Engine, path: Path, contract: Contract, time: str, table: str) -> str:
     """SQL of the rows without a time, which no split or join can place, as rejected rows."""
-    relation = engine.typed_with_source(path, {time: contract.types[time]})
+    relation = engine.typed_with_source(path, {time: contract.forms[time]})
     condition = Condition(time, "time", "", f"{quote(time)} is null", "null::varchar")
     return f"({_rows_of(relation, [condition], table)})"
 
@@ -171,10 +171,10 @@ def _of_columns(
 ) -> str:
     """The relation of the columns that the checks look at; a rule may look at any."""
     names = {c.column for c in checks}
-    types = contract.types
-    if names <= types.keys():
-        types = {n: t for n, t in types.items() if n in names or n in also}
-    return engine.typed_with_source(path, types)
+    forms = contract.forms
+    if names <= forms.keys():
+        forms = {n: f for n, f in forms.items() if n in names or n in also}
+    return engine.typed_with_source(path, forms)
 
 
 def _aggregate(

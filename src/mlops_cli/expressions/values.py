@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 
+from mlops_cli.expressions.moments import reader
+from mlops_cli.expressions.text import text_to_boolean
 from mlops_cli.expressions.tree import ValueType
 
 Value = bool | int | float | str | date | datetime
@@ -25,10 +27,15 @@ class Refused(ValueError):
 
 
 def to_boolean(value: object) -> bool:
-    """True or false; nothing else is one."""
+    """True or false, also as tables write them: yes, no, t, f, y, n in any case, 1 and 0."""
     if type(value) is bool:
         return value
-    raise _refused("true or false", value)
+    said = text_to_boolean(value) if type(value) is str else None
+    if type(value) is int and value in (0, 1):
+        said = value == 1
+    if said is None:
+        raise _refused("true or false", value)
+    return said
 
 
 def to_integer(value: object) -> int:
@@ -83,6 +90,46 @@ def to_timestamp(value: object) -> datetime:
         except (ValueError, OverflowError) as e:
             raise _refused("an ISO 8601 timestamp", value) from e
     raise _refused("an ISO 8601 timestamp", value)
+
+
+Converter = Callable[[object], Value | None]
+
+
+def converter(
+    kind: ValueType, missing: Collection[str] = (), form: str | None = None
+) -> tuple[type | None, Converter]:
+    """The type that needs no further look, and what makes a value of any other.
+
+    A text among `missing` becomes None; `form` is a format of dates or moments, beside ISO 8601.
+    Raises `Refused` when it is called with what is no such value.
+    """
+    exact, convert = CONVERTERS[kind]
+    if form is not None:
+        convert = _by_format(kind, form)
+    if not missing:
+        return exact, convert
+    words = frozenset(missing)
+    plain = convert
+
+    def unless_missing(value: object) -> Value | None:
+        return None if type(value) is str and value in words else plain(value)
+
+    return None if exact is str else exact, unless_missing
+
+
+def _by_format(kind: ValueType, form: str) -> Callable[[object], Value]:
+    read, (_, iso) = reader(form), CONVERTERS[kind]
+
+    def convert(value: object) -> Value:
+        found = read(value)
+        if found is None:
+            try:
+                return iso(value)
+            except Refused as e:
+                raise _refused(f"a {kind} as {form}, or ISO 8601", value) from e
+        return found.date() if kind == "date" else found
+
+    return convert
 
 
 # The type that needs no further look, and the converter for all others.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import Feature, Input, Target
@@ -11,14 +11,19 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.contracts.model import read_contract
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
+from mlops_cli.tables.base import ColumnForm
 
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """What a table's contract says of its columns: their types, and which may be null."""
+    """What a table's contract says of its columns: types, which may be null, how they are written.
+
+    `forms` may lack columns of the usual form.
+    """
 
     types: Mapping[str, ValueType]
     nullable: Mapping[str, bool] = field(default_factory=dict)
+    forms: Mapping[str, ColumnForm] = field(default_factory=dict)
 
 
 Schemas = Mapping[str, TableSchema]
@@ -31,7 +36,8 @@ class Layout:
 
     `trees` holds every feature in order (a plain or joined column is a tree of one node), `rows`
     the names of those that are row expressions; `event` the types of the events table, with the
-    time column as a timestamp; `target_tree` what `data.target` means.
+    time column as a timestamp, and `forms` how they are written; `target_tree` what `data.target`
+    means.
     """
 
     inputs: tuple[Input, ...]
@@ -41,15 +47,25 @@ class Layout:
     target: Target
     target_tree: Node
     event: Mapping[str, ValueType]
+    forms: Mapping[str, ColumnForm]
 
 
 @dataclass(frozen=True, slots=True)
 class JoinSource:
-    """A joined table on disk: its file, the types of its columns, and how it is joined."""
+    """A joined table on disk: its file, its columns' types and forms, and how it is joined."""
 
     path: Path
     types: Mapping[str, ValueType]
     config: JoinConfig
+    forms: Mapping[str, ColumnForm] = field(default_factory=dict)
+
+
+def in_form(
+    types: Mapping[str, ValueType], forms: Mapping[str, ColumnForm]
+) -> dict[str, ColumnForm]:
+    """The columns named in `types`, of these types, each in its form."""
+    usual = ColumnForm("text")
+    return {name: replace(forms.get(name, usual), type=kind) for name, kind in types.items()}
 
 
 def load_schemas(project: Project) -> dict[str, TableSchema]:
@@ -61,5 +77,5 @@ def load_schemas(project: Project) -> dict[str, TableSchema]:
     for table in project.tables:
         contract = read_contract(project, table)
         nullable = {name: column.nullable for name, column in contract.columns.items()}
-        schemas[table] = TableSchema(contract.types, nullable)
+        schemas[table] = TableSchema(contract.types, nullable, contract.forms)
     return schemas

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.plan import TARGET, TIME
+from mlops_cli.bundle.plan import ID, TARGET, TIME
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
-from mlops_cli.features.base import JoinSource
+from mlops_cli.features.base import JoinSource, in_form
 from mlops_cli.features.sql import render, render_feature
 from mlops_cli.tables.base import ROW, Engine, is_nan, literal, quote
 
@@ -26,7 +26,8 @@ class Events:
     """What to make of a raw table.
 
     `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
-    to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted.
+    to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted,
+    `ids` the columns of `data.id`.
     """
 
     columns: Mapping[str, ValueType]
@@ -35,6 +36,7 @@ class Events:
     inputs: Sequence[str]
     rows: Sequence[FeatureTree]
     target: Node | None = None
+    ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     """A query over `relation`, a typed relation of the raw table's `events.columns`.
 
     Its columns: `__row__`, `__time__` (where there is a time), `__target__` (where it is wanted),
-    the inputs by their names, the row features by theirs. No row is lost and none is made; no
-    order is promised. Raises `DataError` where a join without `asof` meets a key twice.
+    `__id__NAME` for each of the `ids`, the inputs by their names, the row features by theirs. No
+    row is lost and none is made; no order is promised. Raises `DataError` where a join without
+    `asof` meets a key twice.
     """
     moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
     sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"
@@ -65,6 +68,7 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     cells = [ROW]
     cells += [TIME] if events.time is not None else []
     cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
+    cells += [f"{quote(name)} as {quote(ID + name)}" for name in events.ids]
     cells += [quote(name) for name in events.inputs]
     cells += [f"{render_feature(t.tree)} as {quote(t.name)}" for t in events.rows]
     return f"select {', '.join(cells)} from {sql}"
@@ -97,7 +101,9 @@ def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:
     config = source.config
     names = [*config.on, *config.columns, *([config.asof] if config.asof else [])]
     types = {name: source.types[name] for name in names}
-    typed = rejected.without(engine, config.table, engine.typed(source.path, types))
+    typed = rejected.without(
+        engine, config.table, engine.typed(source.path, in_form(types, source.forms))
+    )
     relation = _without_nan(typed, types)
     if config.asof is None:
         return relation

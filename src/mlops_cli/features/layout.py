@@ -11,7 +11,7 @@ from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
-from mlops_cli.features.base import Layout, Schemas, TableSchema
+from mlops_cli.features.base import Layout, Schemas, TableSchema, in_form
 from mlops_cli.features.expressions import columns_of, parse, unknown_column
 from mlops_cli.features.typing import operation
 
@@ -38,16 +38,19 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
     target, target_tree = _target(config, event)
     known = {**event, **joined}
     _check_names(config, event, joined)
+    _check_ids(config, event)
     trees = _trees(config, known)
     _check_leaks(config, trees)
+    _check_no_id(config, trees)
     return Layout(
-        inputs=_inputs(trees, known, set(joined), _may_be_missing(config, schemas)),
+        inputs=_inputs(trees, _columns(config, schemas, known, joined)),
         features=tuple(Feature(t.name, _kind(t.tree.type)) for t in trees),
         trees=trees,
         rows=frozenset(config.features.row),
         target=target,
         target_tree=target_tree,
         event=event,
+        forms=in_form(event, schemas[config.data.table].forms),
     )
 
 
@@ -177,6 +180,24 @@ def _check_names(
         raise UsageError(f"{CONFIG}: features.columns names `{twice}` twice", hint="name it once")
 
 
+def _check_ids(config: Config, event: Mapping[str, ValueType]) -> None:
+    for key, names in (("subject", config.data.id.subject), ("event", config.data.id.event)):
+        for name in names:
+            if name not in event:
+                raise _at(f"data.id.{key}", unknown_column(name, event))
+
+
+def _check_no_id(config: Config, trees: Iterable[FeatureTree]) -> None:
+    for tree in trees:
+        for name in columns_of(tree.tree):
+            if name in config.data.id.columns and name != config.data.time:
+                raise UsageError(
+                    f"{CONFIG}: the feature `{tree.name}` reads `{name}`, which data.id names: an "
+                    "identity is no feature",
+                    hint=f"take `{name}` out of the features, or out of data.id",
+                )
+
+
 def _trees(config: Config, known: Mapping[str, ValueType]) -> tuple[FeatureTree, ...]:
     features = config.features
     trees: dict[str, Node] = {}
@@ -234,24 +255,35 @@ def _check_leaks(config: Config, trees: Iterable[FeatureTree]) -> None:
             )
 
 
-def _inputs(
-    trees: Iterable[FeatureTree],
-    known: Mapping[str, ValueType],
-    joined: set[str],
-    nullable: Mapping[str, bool],
-) -> tuple[Input, ...]:
+def _inputs(trees: Iterable[FeatureTree], columns: Mapping[str, Input]) -> tuple[Input, ...]:
     names = dict.fromkeys(name for tree in trees for name in columns_of(tree.tree))
-    ordered = [*(n for n in names if n not in joined), *(n for n in names if n in joined)]
-    return tuple(
-        Input(
+    read = [columns[name] for name in names]
+    return tuple(sorted(read, key=lambda i: i.source == "join"))
+
+
+def _columns(
+    config: Config,
+    schemas: Schemas,
+    known: Mapping[str, ValueType],
+    joined: Mapping[str, ValueType],
+) -> dict[str, Input]:
+    """Every column that a feature could read, as the input that it would be."""
+    nullable = _may_be_missing(config, schemas)
+    forms = dict(schemas[config.data.table].forms)
+    for join in config.features.join:
+        forms |= {n: f for n, f in schemas[join.table].forms.items() if n in join.columns}
+    return {
+        name: Input(
             name=name,
-            type=known[name],
+            type=kind,
             nullable=name in joined or nullable.get(name, True),
             categories=None,
             source="join" if name in joined else "event",
+            missing=forms[name].missing if name in forms else (),
+            format=forms[name].format if name in forms else None,
         )
-        for name in ordered
-    )
+        for name, kind in known.items()
+    }
 
 
 def _may_be_missing(config: Config, schemas: Schemas) -> Mapping[str, bool]:

@@ -61,6 +61,15 @@ def exact_combination(table: pa.Table, target: str, columns: Sequence[str]) -> d
     return _exact_weights(matrix, kept)
 
 
+def rises(column: pa.ChunkedArray) -> bool:
+    """Whether every number is greater than the one before it; nulls are not looked at."""
+    if not _is_number(column.type):
+        return False
+    values = _numbers(column)
+    present = values[np.isfinite(values)]
+    return len(present) > 1 and bool((np.diff(present) > 0).all())
+
+
 def _exact_weights(matrix: Floats, names: Sequence[str]) -> dict[str, float]:
     if len(matrix) < 10 * (len(names) + 1):
         return {}

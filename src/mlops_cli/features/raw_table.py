@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, ValueType
-from mlops_cli.features.base import JoinSource, Schemas
+from mlops_cli.features.base import JoinSource, Schemas, in_form
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.layout import event_types, join_types
 from mlops_cli.features.table import rejected_rows
-from mlops_cli.tables.base import ROW, SOURCE, Engine, in_groups, is_nan, quote
+from mlops_cli.tables.base import ROW, SOURCE, ColumnForm, Engine, in_groups, is_nan, quote
 
 _SHOWN = 80
 _GROUP = 64  # columns of one scan
@@ -34,6 +35,7 @@ def raw_table_sql(
     joins = _needed_joins(project, schemas, bundle, path, present)
     own = {i.name: i.type for i in bundle.manifest.inputs if i.name in present}
     columns = {**_join_columns(project, schemas, joins), **own}
+    forms = {**in_form(columns, schemas[project.config.data.table].forms), **_forms(bundle, own)}
     if lacking := [name for name in columns if name not in present]:
         raise _lacks(path, lacking[0], "the join of `features.join` needs it")
     asof = any(join.config.asof is not None for join in joins)
@@ -44,7 +46,20 @@ def raw_table_sql(
         inputs=tuple(i.name for i in bundle.manifest.inputs),
         rows=tuple(t for t in bundle.trees().features if not _is_plain(t)),
     )
-    return events_sql(engine, events, engine.typed(path, columns), rejected_rows(project))
+    return events_sql(engine, events, engine.typed(path, forms), rejected_rows(project))
+
+
+def input_form(i: Input) -> ColumnForm:
+    """How a file may write the values of an input."""
+    return ColumnForm(i.type, i.missing, i.format)
+
+
+def _forms(bundle: Bundle, names: Container[str]) -> dict[str, ColumnForm]:
+    return {i.name: input_form(i) for i in bundle.manifest.inputs if i.name in names}
+
+
+def _source(schemas: Schemas, path: Path, join: JoinConfig) -> JoinSource:
+    return JoinSource(path, join_types(schemas, join), join, schemas[join.table].forms)
 
 
 def raw_names(engine: Engine, path: Path) -> list[str]:
@@ -66,14 +81,14 @@ def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
     if not bad:
         return
     row, n = min(bad)
-    relation = engine.typed_with_source(path, {held[n].name: held[n].type})
+    relation = engine.typed_with_source(path, {held[n].name: input_form(held[n])})
     source = quote(SOURCE + held[n].name)
     (value,) = engine.rows(f"select {source} from {relation} where {ROW} = {int(row)}")[0]
     raise _bad_value(path, held[n], int(row), value)
 
 
 def _first_bad_rows(engine: Engine, path: Path, inputs: Sequence[Input]) -> Sequence[int | None]:
-    relation = engine.typed_with_source(path, {i.name: i.type for i in inputs})
+    relation = engine.typed_with_source(path, {i.name: input_form(i) for i in inputs})
     firsts = ", ".join(f"min(case when {_is_bad(i)} then {ROW} end)" for i in inputs)
     (found,) = engine.rows(f"select {firsts} from {relation}")
     return found
@@ -110,7 +125,7 @@ def _needed_joins(
             made.update(columns)
             narrow = join.model_copy(update={"columns": columns})
             path = project.root / join.table
-            sources.append(JoinSource(path, join_types(schemas, join), narrow))
+            sources.append(_source(schemas, path, narrow))
     for i in lacking:
         if i.name not in made:
             why = "no join of mlops.yaml makes it" if i.source == "join" else "the model needs it"

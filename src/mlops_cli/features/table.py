@@ -41,7 +41,7 @@ def write_features(
     rejected = rejected_rows(project)
     events = _events(project, layout, schemas)
     table = project.root / config.data.table
-    kept = rejected.without(engine, config.data.table, engine.typed(table, events.columns))
+    kept = rejected.without(engine, config.data.table, _typed(engine, table, layout, events))
     _check_whole(engine, layout, kept)
     present = _has_target(layout.target_tree)
     order = f"{TIME}, {ROW}" if events.time is not None else ROW
@@ -72,9 +72,15 @@ def rejected_rows(project: Project) -> Rejected:
 def join_sources(project: Project, schemas: Schemas) -> tuple[JoinSource, ...]:
     """The joined tables of `mlops.yaml`."""
     return tuple(
-        JoinSource(project.root / join.table, join_types(schemas, join), join)
+        JoinSource(
+            project.root / join.table, join_types(schemas, join), join, schemas[join.table].forms
+        )
         for join in project.config.features.join
     )
+
+
+def _typed(engine: Engine, table: Path, layout: Layout, events: Events) -> str:
+    return engine.typed(table, {name: layout.forms[name] for name in events.columns})
 
 
 def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
@@ -87,6 +93,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
             *columns_of(layout.target_tree),
             *(name for join in joins for name in join.config.on),
             *([time] if time is not None else []),
+            *config.data.id.columns,
         ]
     )
     return Events(
@@ -96,6 +103,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
         inputs=tuple(i.name for i in layout.inputs),
         rows=tuple(t for t in layout.trees if t.name in layout.rows),
         target=layout.target_tree,
+        ids=config.data.id.columns,
     )
 
 

@@ -35,7 +35,7 @@ def advice(
 def _rare_classes(
     engine: Engine, path: Path, table: TableStatistics, target: Target
 ) -> Iterator[str]:
-    relation = engine.typed(path, table.types)
+    relation = engine.typed(path, table.forms)
     rare = engine.rows(
         f"select {target.sql}::varchar, count(*) from {relation} where {target.sql} is not null "
         f"group by 1 having count(*) < {RARE} order by 2, 1"
@@ -57,7 +57,7 @@ def _numbers_as_text(
         for n, c in table.columns.items()
         if c.type == "text" and (n == target.name or n not in target.inputs)
     }
-    relation = engine.typed(path, dict.fromkeys(texts, "text"))
+    relation = engine.typed(path, {name: table.forms[name] for name in texts})
     for name, example in number_like(engine, relation, texts):
         yield (
             f"{name} is text, though its values look like numbers, such as {example!r}: write "

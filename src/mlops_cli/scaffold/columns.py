@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlops_cli.contracts.statistics import ColumnStatistics, TableStatistics
-from mlops_cli.features.leakage import exact_combination, predictive_power
+from mlops_cli.features.leakage import exact_combination, predictive_power, rises
 from mlops_cli.scaffold.target import Target, Task
 from mlops_cli.tables.base import ROW, Engine, is_nan, quote
 
@@ -17,8 +17,10 @@ SAMPLE = 50_000  # rows that the search for leaks looks at
 LEAK, SUSPECT = 0.99, 0.90
 CHANCE = 0.01  # below it, nulls that stand only where the target's do are no accident
 UNIQUE = 0.95  # of the values differ: a name of a row
+TWICE = 10  # values that chance would repeat: where hardly any is, each was given out once
 TOO_MANY, TOO_RARE = 1000, 5  # categories, and rows of each
 _TARGET = "__target__"
+_CHANCE: Mapping[Task, float] = {"regression": 0.02, "binary": 0.55, "multiclass": 0.55}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,17 @@ class Choice:
 
 
 def choose_columns(
-    engine: Engine, path: Path, table: TableStatistics, target: Target, task: Task
+    engine: Engine,
+    path: Path,
+    table: TableStatistics,
+    target: Target,
+    task: Task,
+    subjects: Mapping[str, str],
 ) -> Choice:
-    """Choose the features of a table by what its columns hold, never by their names."""
+    """Choose the features of a table by what its columns hold, never by their names.
+
+    `subjects` are columns that name whom a row is about, with the reason that says so.
+    """
     sample = _sample(engine, path, table, target)
     known_with = _null_only_with_target(engine, path, table, target)
     power = predictive_power(sample, _TARGET, task)
@@ -51,9 +61,10 @@ def choose_columns(
     for name, column in table.columns.items():
         reason = (
             known_with.get(name)
+            or subjects.get(name)
             or _too_good(power.get(name, 0.0), task)
             or sums.get(name)
-            or _tells_nothing(column, table.rows, power.get(name, 0.0), task)
+            or _tells_nothing(column, table.rows, rises(sample[name]), power.get(name, 0.0), task)
         )
         if reason and name not in left:
             left[name] = reason
@@ -77,7 +88,7 @@ def _sample(engine: Engine, path: Path, table: TableStatistics, target: Target) 
     chosen = f"({ROW} * 2654435761) % 4294967296 < {int(share * 4294967296)}"
     columns = ", ".join(quote(name) for name in table.columns)
     return engine.arrow(
-        f"select {columns}, {target.sql} as {_TARGET} from {engine.typed(path, table.types)} "
+        f"select {columns}, {target.sql} as {_TARGET} from {engine.typed(path, table.forms)} "
         f"where {target.sql} is not null and {chosen} order by {ROW}"
     )
 
@@ -96,7 +107,7 @@ def _null_only_with_target(
         f"count(*) filter (where {_missing(table.columns[n])} and {target.sql} is not null)"
         for n in gaps
     )
-    alone = engine.rows(f"select {cells} from {engine.typed(path, table.types)}")[0]
+    alone = engine.rows(f"select {cells} from {engine.typed(path, table.forms)}")[0]
     return {
         name: f"null in {table.columns[name].nulls} rows, and only where the target is: it is "
         "known no earlier"
@@ -130,7 +141,9 @@ def _score(power: float, task: Task) -> str:
     return f"R² {power:.3f}" if task == "regression" else f"AUC {power:.3f}"
 
 
-def _tells_nothing(column: ColumnStatistics, rows: int, power: float, task: Task) -> str | None:
+def _tells_nothing(
+    column: ColumnStatistics, rows: int, rises: bool, power: float, task: Task
+) -> str | None:
     present = rows - column.nulls
     if column.name.startswith("__"):
         return "names that begin with __ are used by the pipeline"
@@ -140,14 +153,14 @@ def _tells_nothing(column: ColumnStatistics, rows: int, power: float, task: Task
         return "it has one value only"
     if column.type in ("date", "timestamp"):
         return "a moment is no number: take parts of it under `row`, such as dayofweek(...)"
-    if _is_identifier(column, present, power, task):
+    if _is_identifier(column, present, rises or power < _CHANCE[task]):
         return f"nearly every one of its {present} values differs: it names a row"
     if column.type != "text":
         return None
     if column.distinct > TOO_MANY:
-        return f"about {column.distinct} different texts, too many to learn from"
+        return f"{column.distinct} different texts, too many to learn from"
     if column.distinct > present / TOO_RARE:
-        return f"about {column.distinct} different texts in {present} rows: each is too rare"
+        return f"{column.distinct} different texts in {present} rows: each is too rare"
     return None
 
 
@@ -159,15 +172,21 @@ def _is_constant(column: ColumnStatistics) -> bool:
     return column.distinct == 1 or (one_number and not infinite)
 
 
-def _is_identifier(column: ColumnStatistics, present: int, power: float, task: Task) -> bool:
-    if column.type not in ("text", "integer") or column.distinct < UNIQUE * present:
+def _is_identifier(column: ColumnStatistics, present: int, meaningless: bool) -> bool:
+    """Whether the column names rows; `meaningless` says that its numbers are no amounts."""
+    if column.distinct < UNIQUE * present:
         return False
-    if column.type == "text" or column.low is None or column.high is None:
+    if column.type == "text":
         return True
-    # Numbers that count the rows are names. Others may be amounts, unless they tell nothing.
-    counts_rows = column.high - column.low < 2 * present
-    chance = 0.02 if task == "regression" else 0.55
-    return counts_rows or power < chance
+    if not column.whole:
+        return False
+    if column.low is None or column.high is None:
+        return column.type == "integer"
+    width = column.high - column.low + 1
+    repeated = present - column.distinct
+    by_chance = present**2 / (2 * width)
+    given_out_once = by_chance >= TWICE and repeated < by_chance / 2
+    return given_out_once or width <= 2 * present or meaningless
 
 
 def _missing(column: ColumnStatistics) -> str:

@@ -14,7 +14,7 @@ from mlops_cli.config.paths import REQUEST
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree
-from mlops_cli.expressions.values import CONVERTERS, Refused
+from mlops_cli.expressions.values import Refused, converter
 from mlops_cli.features.base import Layout, load_schemas
 from mlops_cli.features.layout import check_features
 from mlops_cli.scaffold.files import write_json
@@ -61,7 +61,7 @@ def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, C
     # A list, since a sum of thousands of terms is deeper than an expression may be.
     gaps = f"list_sum([{', '.join(f'({quote(name)} is null)::int' for name in names)}])"
     found = engine.rows(
-        f"select {cells} from {engine.typed(path, layout.event)} "
+        f"select {cells} from {engine.typed(path, layout.forms)} "
         f"where {target_sql} is not null order by {gaps}, {ROW} limit {ROWS}"
     )
     return [{n: _cell(v) for n, v in zip(names, row, strict=True)} for row in found]
@@ -71,7 +71,7 @@ def _typed(row: Mapping[str, Any], inputs: Sequence[Input], number: int) -> dict
     typed: dict[str, Any] = {}
     for i in inputs:
         value = row.get(i.name)
-        exact, convert = CONVERTERS[i.type]
+        exact, convert = converter(i.type, i.missing, i.format)
         try:
             typed[i.name] = value if value is None or type(value) is exact else convert(value)
         except Refused as e:

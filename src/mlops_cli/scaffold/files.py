@@ -97,6 +97,9 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "expression": study.target.expression,
         "time": study.time,
         "time_why": _time_why(time.value, time.why, study) if time else None,
+        "subject": study.subject,
+        "event": study.event,
+        "id": _id(study),
         "contract": contract,
         "features": study.choice.features,
         "left_out": study.choice.left_out,
@@ -113,6 +116,12 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
 
 def _time_why(value: str, why: str, study: Study) -> str:
     return why if study.time else f"{value}: {why}"
+
+
+def _id(study: Study) -> str:
+    named = {"subject": (study.subject,) if study.subject else (), "event": study.event}
+    listed = (f"{key}: [{', '.join(map(scalar, v))}]" for key, v in named.items() if v)
+    return "{" + ", ".join(listed) + "}"
 
 
 def _by_column(warnings: Sequence[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ def _unique(
 ) -> tuple[tuple[str, ...], ...]:
     if not keys:
         return ()
-    types = {name: table.types[name] for key in keys for name in key}
+    types = {name: table.forms[name] for key in keys for name in key}
     near = ", ".join(f"approx_count_distinct(({_list(key)}))" for key in keys)
     counts = engine.rows(f"select {near} from {engine.typed(path, types)}")[0]
     likely = [k for k, n in zip(keys, counts, strict=True) if n >= NEARLY * table.rows]
@@ -43,7 +43,7 @@ def _unique(
 
 
 def _is_unique(engine: Engine, path: Path, table: TableStatistics, key: tuple[str, ...]) -> bool:
-    relation = engine.typed(path, {name: table.types[name] for name in key})
+    relation = engine.typed(path, {name: table.forms[name] for name in key})
     repeated = f"select 1 from {relation} group by {_list(key)} having count(*) > 1 limit 1"
     return not engine.rows(repeated)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_cli.contracts.infer import infer_contract
@@ -15,8 +15,11 @@ from mlops_cli.scaffold.advice import advice
 from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.positive import Positive, positive_of
-from mlops_cli.scaffold.target import Target, Task, guess_task, read_target
-from mlops_cli.tables.base import DURATION, Engine, quote
+from mlops_cli.scaffold.subjects import Subject, find_subjects
+from mlops_cli.scaffold.target import Target, Task, TaskGuess, guess_task, read_target
+from mlops_cli.scaffold.times import TimeGuess, guess_time, moved_target, split_warning
+from mlops_cli.scoring.names import free_names
+from mlops_cli.tables.base import DURATION, Engine
 
 _NAMED = 60  # features that a terminal still shows well; the result lists all
 
@@ -32,7 +35,10 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A file's contract, target, task, positive class (of two), time, features and keys."""
+    """A file's contract, target, task, positive class (of two), time, features and keys.
+
+    `subject` names whom a row is about where several rows have one, `event` the row itself.
+    """
 
     contract: Contract
     target: Target
@@ -41,43 +47,49 @@ class Study:
     time: str | None
     choice: Choice
     keys: tuple[tuple[str, ...], ...]
+    subject: str | None
+    event: tuple[str, ...]
     guesses: tuple[Guess, ...]
     warnings: tuple[str, ...]
 
 
-def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> Study:
+def study_file(
+    engine: Engine,
+    path: Path,
+    *,
+    target: str,
+    time: str | None,
+    formats: Mapping[str, str] | None = None,
+) -> Study:
     """Study a CSV or Parquet file of which `target` (a column, or `name = expression`) is learned.
 
-    Raises `UsageError` for a target, time or expression that the file has no columns for,
-    `DataError` for a file that cannot be read or leaves nothing to learn.
+    `formats` say how dates are written, by column. Raises `UsageError` for a target, time, format
+    or expression that the file has no columns for, `DataError` for a file that cannot be read or
+    leaves nothing to learn.
     """
-    contract, table = infer_contract(engine, path, times=[time] if time else [])
-    if time is not None:
-        _check_time(path, table, time)
+    times = [time] if time else []
+    contract, table = infer_contract(engine, path, times=times, formats=formats)
+    for name in (*times, *(formats or {})):
+        _check_time(path, table, name)
     read = read_target(engine, path, table, target)
     task = guess_task(read)
     if task.task != "regression" and not _is_duration(engine, path, read):
         contract = _with_classes(contract, read)
-    choice = choose_columns(engine, path, table, read, task.task)
+    subjects = find_subjects(engine, path, table, read)
+    about = {s.name: f"it names whom a row is about: {s.count} in {s.rows} rows" for s in subjects}
+    choice = choose_columns(engine, path, table, read, task.task, about)
     if not choice.features:
         raise DataError(
             f"{path.name} has no column to learn {read.name!r} from: "
             + "; ".join(f"{c.name}: {c.reason}" for c in choice.left_out)[:600],
             hint="bring columns that are known before the target is",
         )
-    order = Guess("time", time, "you said so") if time else _guess_time(engine, path, table, read)
-    chosen = order.value if order and order.what == "time" else None
+    subject = subjects[0].name if subjects else None
+    order = _time(engine, path, table, read, time, subject)
+    chosen = order.name if order else None
     keys = candidate_keys(engine, path, table, chosen)
     positive = _positive(engine, path, table, read, task.task)
-    guesses = [
-        Guess("task", task.task, task.why),
-        *([Guess("positive", positive.label, positive.why)] if positive else []),
-        *([order] if order else []),
-        *(Guess("key", ", ".join(key), "no two rows have the same") for key in keys),
-        Guess("features", _named(choice.features), "what is left of the columns"),
-        *(Guess("left out", c.name, c.reason) for c in choice.left_out),
-    ]
-    return Study(
+    study = Study(
         contract=contract,
         target=read,
         task=task.task,
@@ -85,13 +97,88 @@ def study_file(engine: Engine, path: Path, *, target: str, time: str | None) -> 
         time=chosen,
         choice=choice,
         keys=keys,
-        guesses=tuple(guesses),
+        subject=subject,
+        event=_event(keys, choice),
+        guesses=(),
         warnings=(
             *choice.warnings,
+            *(remark.text for remark in table.remarks if remark.doubt),
+            *(_about_subject(subjects[0]) if subjects else ()),
             *_about_time(table, chosen),
+            *_about_split(engine, path, table, read, chosen),
+            *_about_names(table, read, task.task),
             *advice(engine, path, table, read, task=task.task),
         ),
     )
+    return replace(study, guesses=tuple(_guesses(study, table, task, order)))
+
+
+def _guesses(
+    study: Study, table: TableStatistics, task: TaskGuess, order: TimeGuess | None
+) -> Iterator[Guess]:
+    yield Guess("task", task.task, task.why)
+    if study.positive:
+        yield Guess("positive", study.positive.label, study.positive.why)
+    if order:
+        yield Guess("time" if order.name else "no time", order.name or _names(order), order.why)
+    for key in study.keys:
+        yield Guess("key", ", ".join(key), "no two rows have the same")
+    if study.subject:
+        yield Guess("subject", study.subject, "whom a row is about: several rows have the same")
+    for remark in table.remarks:
+        if not remark.doubt:
+            yield Guess("read", remark.column, remark.text)
+    yield Guess("features", _named(study.choice.features), "what is left of the columns")
+    for column in study.choice.left_out:
+        yield Guess("left out", column.name, column.reason)
+
+
+def _names(order: TimeGuess) -> str:
+    return ", ".join(order.others)
+
+
+def _time(
+    engine: Engine,
+    path: Path,
+    table: TableStatistics,
+    target: Target,
+    time: str | None,
+    subject: str | None,
+) -> TimeGuess | None:
+    if time:
+        return TimeGuess(time, "you said so")
+    return guess_time(engine, path, table, target, subject)
+
+
+def _event(keys: Sequence[tuple[str, ...]], choice: Choice) -> tuple[str, ...]:
+    """The shortest key that takes nothing from the features: what names a row itself."""
+    free = (key for key in keys if not set(key) & set(choice.features))
+    return next(free, ())
+
+
+def _about_subject(subject: Subject) -> Iterator[str]:
+    yield (
+        f"{subject.rows} rows are about {subject.count} values of {subject.name}, some of them in "
+        "training and in the hold-out alike: metrics tell how well these are known, not how well "
+        f"new ones are predicted. Hold out whole groups by {subject.name}: keep some of them in a "
+        "file of their own, and score that"
+    )
+
+
+def _about_split(
+    engine: Engine, path: Path, table: TableStatistics, target: Target, time: str | None
+) -> Iterator[str]:
+    if time and (moved := moved_target(engine, path, table, target, time)):
+        yield split_warning(target, time, moved)
+
+
+def _about_names(table: TableStatistics, target: Target, task: Task) -> Iterator[str]:
+    usual = {"binary": ("probability", "label"), "multiclass": ("label",), "regression": ("value",)}
+    for name, given in free_names(usual[task], table.columns).items():
+        if name != given:
+            yield (
+                f"the table has a column {name}: `mlops score` calls the prediction's own {given}"
+            )
 
 
 def _positive(
@@ -99,42 +186,12 @@ def _positive(
 ) -> Positive | None:
     if task != "binary":
         return None
-    return positive_of(engine, engine.typed(path, table.types), target, table.types)
+    return positive_of(engine, engine.typed(path, table.forms), target, table.types)
 
 
 def _named(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _guess_time(engine: Engine, path: Path, table: TableStatistics, target: Target) -> Guess | None:
-    """The one column of moments without nulls that the target is not made of."""
-    moments = [
-        name
-        for kind in ("timestamp", "date")
-        for name, c in table.columns.items()
-        if c.type == kind and not c.nulls and c.distinct > 1 and name not in target.inputs
-    ]
-    stamps = [name for name in moments if table.types[name] == "timestamp"]
-    for few, why in ((stamps, "timestamps"), (moments, "dates")):
-        if len(few) == 1:
-            return Guess("time", few[0], f"the only column of {why} without gaps")
-    in_order = [name for name in moments if _is_in_order(engine, path, table, name)]
-    if len(in_order) == 1:
-        return Guess("time", in_order[0], "the rows are in its order")
-    if moments:
-        return Guess("no time", ", ".join(moments), "any of these could be it: say --time COLUMN")
-    return None
-
-
-def _is_in_order(engine: Engine, path: Path, table: TableStatistics, name: str) -> bool:
-    moment = quote(name)
-    relation = engine.typed(path, {name: table.types[name]})
-    back = engine.rows(
-        f"select count(*) from (select {moment} < lag({moment}) over (order by __row__) as back "
-        f"from {relation}) where back"
-    )
-    return not back[0][0]
 
 
 def _is_duration(engine: Engine, path: Path, target: Target) -> bool:
@@ -152,6 +209,7 @@ def _with_classes(contract: Contract, target: Target) -> Contract:
 
 
 def _check_time(path: Path, table: TableStatistics, time: str) -> None:
+    """Of a column that the command line names as a time, or by its format."""
     if time not in table.columns:
         near = difflib.get_close_matches(time, table.columns, n=1, cutoff=0)
         raise UsageError(

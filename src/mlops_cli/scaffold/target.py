@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,8 @@ FEWEST = 8  # of these a fifth, rounded, is the two rows that each part needs
 class Target:
     """The target: `sql` over a typed relation, and `inputs`, the columns that it is made of.
 
-    `distinct` counts its values without null; `whole` says that every number is a whole one.
+    `distinct` counts its values without null; `whole` says that every number is a whole one;
+    `ends` are its least and its greatest value.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Target:
     nulls: int
     distinct: int
     whole: bool
+    ends: tuple[object, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,23 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
         sql, kind = quote(name), table.types[name]
     else:
         sql, kind, inputs = _read_expression(table, name, expression)
-    relation = engine.typed(path, table.types)
+    relation = engine.typed(path, table.forms)
     whole = "bool_and(t = trunc(t))" if kind in ("integer", "float") else "false"
-    nulls, distinct, is_whole = engine.rows(
-        f"select count(*) filter (where t is null), count(distinct t), {whole} "
+    nulls, distinct, is_whole, *ends = engine.rows(
+        f"select count(*) filter (where t is null), count(distinct t), {whole}, min(t), max(t) "
         f"from (select {sql} as t from {relation})"
     )[0]
     target = Target(
-        name, sql, expression, kind, inputs, table.rows, nulls, distinct, bool(is_whole)
+        name,
+        sql,
+        expression,
+        kind,
+        inputs,
+        table.rows,
+        nulls,
+        distinct,
+        bool(is_whole),
+        (ends[0], ends[1]),
     )
     _check_values(path, target)
     if kind == "text" and distinct > MOST_CLASSES:
@@ -81,7 +93,8 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
 def guess_task(target: Target) -> TaskGuess:
     """Binary for two values, multiclass for text and a few whole numbers, else regression.
 
-    Raises `UsageError` for a date, and for text with more values than classes make sense.
+    Raises `UsageError` for a date, for text with more values than classes make sense, and for two
+    values that are numbers with a fraction: no class has such a name.
     """
     n = target.distinct
     if target.type in ("date", "timestamp"):
@@ -89,6 +102,8 @@ def guess_task(target: Target) -> TaskGuess:
             f"the target {target.name!r} is a {target.type}, which no model here predicts",
             hint="predict a number, such as --target \"days = date_diff('day', start, finish)\"",
         )
+    if n == 2 and target.type == "float" and (target.expression or not target.whole):
+        raise _no_classes(target)
     if n == 2:
         return TaskGuess("binary", "it has two values")
     if target.type == "text":
@@ -98,9 +113,21 @@ def guess_task(target: Target) -> TaskGuess:
                 hint='group them: --target "name = case when ... then ... end"',
             )
         return TaskGuess("multiclass", f"it is text with {n} values")
-    if target.whole and n <= FEW and target.rows >= 5 * n:
+    by_hand = target.type == "float" and target.expression  # what is whole by chance is a number
+    if target.whole and not by_hand and n <= FEW and target.rows >= 5 * n:
         return TaskGuess("multiclass", f"it has {n} whole numbers as values")
     return TaskGuess("regression", f"it is a number with {n} values")
+
+
+def _no_classes(target: Target) -> UsageError:
+    low, high = target.ends
+    name = target.name if re.fullmatch(r"[A-Za-z_]\w*", target.name) else "y"
+    source = target.expression or (target.name if name == target.name else quote(target.name))
+    return UsageError(
+        f"the target {target.name!r} has two values, {low} and {high}: two classes, and a class "
+        "is a whole number, a text, true or false",
+        hint=f"--target '{name}_is_high = {source} > {low}'",
+    )
 
 
 def _check_column(path: Path, table: TableStatistics, name: str) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import Input
+from mlops_cli.contracts.forms import read_forms
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.tables.base import DURATION, MISSING, Engine, literal, quote
+from mlops_cli.features.raw_table import input_form
+from mlops_cli.tables.base import DURATION, MISSING, ColumnForm, Engine, literal, quote
 
 _SPELLED = re.compile(rf"TIME(_NS)?$|{DURATION}")
 # Digits that a number of 64 bits gives back: no leading zeros (a code), no more than 15 digits.
@@ -16,17 +18,23 @@ _WHOLE = r"-?(0|[1-9]\d{0,17})"
 _NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,3})?|[+-]?([iI]nf(inity)?)"
 
 
-def own_types(engine: Engine, source: Path, inputs: Sequence[Input]) -> dict[str, ValueType]:
-    """A type for each column of the CSV file `source`.
+def own_forms(engine: Engine, source: Path, inputs: Sequence[Input]) -> dict[str, ColumnForm]:
+    """A type and form for each column of the CSV file `source`.
 
     The model's inputs have theirs. Another column is what it looks like throughout, but text where
     a number would lose something: the zeros of 00123, or the last digits of a long identifier.
     """
-    looks: dict[str, ValueType] = {c.name: c.type or "text" for c in engine.columns(source)}
-    known = {i.name: i.type for i in inputs if i.name in looks}
-    numbers = [n for n, t in looks.items() if t in ("integer", "float") and n not in known]
-    text: ValueType = "text"
-    return looks | dict.fromkeys(_lossy(engine, source, looks, numbers), text) | known
+    columns = engine.columns(source)
+    looks = read_forms(engine, source, columns, times=(), formats={}).of
+    looks = {n: ColumnForm("text" if f.missing or f.format else f.type) for n, f in looks.items()}
+    known = {i.name: _unchanged(input_form(i)) for i in inputs if i.name in looks}
+    numbers = [n for n, f in looks.items() if f.type in ("integer", "float") and n not in known]
+    return looks | dict.fromkeys(_lossy(engine, source, looks, numbers), ColumnForm("text")) | known
+
+
+def _unchanged(form: ColumnForm) -> ColumnForm:
+    """A text stays as it is, also where it stands for a missing value."""
+    return ColumnForm("text") if form.type == "text" else form
 
 
 def spelled_types(engine: Engine, source: Path) -> dict[str, ValueType]:
@@ -38,14 +46,14 @@ def spelled_types(engine: Engine, source: Path) -> dict[str, ValueType]:
 
 
 def _lossy(
-    engine: Engine, source: Path, looks: dict[str, ValueType], numbers: Sequence[str]
+    engine: Engine, source: Path, looks: dict[str, ColumnForm], numbers: Sequence[str]
 ) -> list[str]:
     if not numbers:
         return []
     words = ", ".join(map(literal, MISSING))
     cells = ", ".join(
         f"bool_and({quote(n)} in ({words}) or regexp_full_match({quote(n)}, "
-        f"{literal(_WHOLE if looks[n] == 'integer' else _NUMBER)}))"
+        f"{literal(_WHOLE if looks[n].type == 'integer' else _NUMBER)}))"
         for n in numbers
     )
     kept = engine.rows(f"select {cells} from {engine.raw(source)}")[0]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_cli._files import replacing
-from mlops_cli.bundle.manifest import Feature, Manifest
+from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
-from mlops_cli.expressions.tree import ValueType
 from mlops_cli.features.raw_table import raw_names
 from mlops_cli.progress import Progress
+from mlops_cli.scoring.census import Census
 from mlops_cli.scoring.csv_writer import CsvWriter
-from mlops_cli.scoring.passthrough_types import own_types, spelled_types
+from mlops_cli.scoring.names import free_names
+from mlops_cli.scoring.passthrough_types import own_forms, spelled_types
 from mlops_cli.serving.models import load_model
 from mlops_cli.serving.predictions import prediction_columns
-from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.base import ROW, Engine, Forms, quote
 from mlops_cli.tables.matrix import encode
 
 CHUNK = 262_144  # rows: a join in time is made anew for each
@@ -48,25 +50,34 @@ def check_destination(destination: Path) -> None:
         )
 
 
-def predict_file(
-    engine: Engine,
-    bundle: Bundle,
-    files: tuple[Path, Path],
-    features: Callable[[], str],
-    progress: Progress,
-) -> int:
-    """Predict every row of the first of `files` and write its columns and the predictions to the
-    second, whole or not at all, in the rows' order and in bounded memory; the number of rows.
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What to score, and where to.
 
-    `features` makes a query that gives inputs and row features by `__row__`. Raises `UsageError`
-    where the table has a column of a prediction's name.
+    `features` makes a query that gives inputs and row features by `__row__`; `census` counts them.
     """
-    source, destination = files
+
+    source: Path
+    destination: Path
+    features: Callable[[], str]
+    census: Census
+
+
+def predict_file(
+    engine: Engine, bundle: Bundle, scoring: Scoring, progress: Progress
+) -> dict[str, str]:
+    """Predict every row of the source and write its columns and the predictions to the
+    destination, whole or not at all, in the rows' order and in bounded memory.
+
+    Returns the prediction's columns with the names that they got: `predicted_NAME` where the
+    table has a column of that name. Raises what the census raises when it is asked.
+    """
+    source, destination, census = scoring.source, scoring.destination, scoring.census
     model = load_model(bundle, cores(), in_child_first=True)
     manifest = bundle.manifest
     names = raw_names(engine, source)
-    _check_names(source, names, manifest)
-    types = _types_to_write(engine, files, manifest)
+    given = free_names(_prediction_names(manifest), names)
+    forms = _forms_to_write(engine, (source, destination), manifest)
     rows, sql = 0, ""
     written: Future[None] | None = None
     with (
@@ -75,11 +86,15 @@ def predict_file(
         ThreadPoolExecutor(1) as aside,  # a chunk is written while the next one is predicted
     ):
         for chunk in engine.chunks(source, rows=CHUNK):
-            sql = sql or _matrix_sql(manifest.features, features())
-            raw = model.predict(encode(engine.arrow(sql), manifest.features))
-            typed = engine.arrow(_typed_sql(engine, source, types)) if types else chunk
-            own = [(typed if n in types else chunk).column(n) for n in names]
-            table = _output(own, names, prediction_columns(manifest, raw))
+            sql = sql or _matrix_sql(manifest, scoring.features())
+            made = engine.arrow(sql)
+            matrix = encode(made, manifest.features)
+            census.add(made, matrix)
+            raw = model.predict(matrix)
+            typed = engine.arrow(_typed_sql(engine, source, forms)) if forms else chunk
+            own = [(typed if n in forms else chunk).column(n) for n in names]
+            predicted = prediction_columns(manifest, raw)
+            table = _output(own, names, {given[n]: v for n, v in predicted.items()})
             if written:
                 written.result()
             written = aside.submit(write, table)
@@ -88,44 +103,40 @@ def predict_file(
         if written:
             written.result()
         engine.check_steady()
-    return rows
+        census.columns()  # a strict one lets nothing be written
+    return given
 
 
-def _types_to_write(
-    engine: Engine, files: tuple[Path, Path], manifest: Manifest
-) -> dict[str, ValueType]:
+def _forms_to_write(engine: Engine, files: tuple[Path, Path], manifest: Manifest) -> Forms:
     """The columns that do not go from the first of `files` to the second as they stand."""
     source, _ = files
     from_parquet, to_parquet = (path.name.lower().endswith(_PARQUET) for path in files)
     if from_parquet == to_parquet:
         return {}
     if to_parquet:  # text goes to a file that has types
-        return own_types(engine, source, manifest.inputs)
+        return own_forms(engine, source, manifest.inputs)
     return spelled_types(engine, source)
 
 
-def _typed_sql(engine: Engine, source: Path, types: Mapping[str, ValueType]) -> str:
-    columns = ", ".join(quote(name) for name in types)
-    return f"select {columns} from {engine.typed(source, types)} order by {ROW}"
+def _typed_sql(engine: Engine, source: Path, forms: Forms) -> str:
+    columns = ", ".join(quote(name) for name in forms)
+    return f"select {columns} from {engine.typed(source, forms)} order by {ROW}"
 
 
-def _matrix_sql(features: Sequence[Feature], made: str) -> str:
-    return f"select {', '.join(quote(f.name) for f in features)} from ({made}) order by {ROW}"
+def _matrix_sql(manifest: Manifest, made: str) -> str:
+    features = (feature.name for feature in manifest.features)
+    names = dict.fromkeys((*features, *(i.name for i in manifest.inputs)))
+    return f"select {', '.join(map(quote, names))} from ({made}) order by {ROW}"
 
 
 def _output(own: Sequence[Any], names: Sequence[str], made: dict[str, Any]) -> pa.Table:
     return pa.table([*own, *(pa.array(v) for v in made.values())], names=[*names, *made])
 
 
-def _check_names(source: Path, names: Sequence[str], manifest: Manifest) -> None:
+def _prediction_names(manifest: Manifest) -> list[str]:
     classes = len(manifest.classes or ())
     shape = (0, classes) if manifest.task == "multiclass" else (0,)
-    for name in prediction_columns(manifest, np.empty(shape)):
-        if name in names:
-            raise UsageError(
-                f"{source.name} has a column `{name}`, which is what the prediction is called",
-                hint=f"rename the table's column `{name}`",
-            )
+    return list(prediction_columns(manifest, np.empty(shape)))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTrees, Node
-from mlops_cli.expressions.values import CONVERTERS, Refused, Value
+from mlops_cli.expressions.values import Converter, Refused, Value, converter
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import RequestError
 
@@ -43,14 +43,13 @@ class RowEncoder:
         get = event.get
         for name, nullable, exact, convert in self._inputs:
             value: Any = get(name)
-            if value is None:
-                if not nullable:
-                    raise RequestError(422, f"{name} must not be null", field=name, row=row)
-            elif type(value) is not exact:
+            if value is not None and type(value) is not exact:
                 try:
                     value = convert(value)
                 except Refused as e:
                     raise RequestError(422, f"{name}: {e}", field=name, row=row) from e
+            if value is None and not nullable:
+                raise RequestError(422, f"{name} must not be null", field=name, row=row)
             values[name] = value
         return values
 
@@ -71,9 +70,8 @@ class RowEncoder:
         return self.matrix([self.row(event, i) for i, event in enumerate(events, start)])
 
 
-def _input(i: Input) -> tuple[str, bool, type | None, Callable[[object], Value]]:
-    exact, convert = CONVERTERS[i.type]
-    return i.name, i.nullable, exact, convert
+def _input(i: Input) -> tuple[str, bool, type | None, Converter]:
+    return i.name, i.nullable, *converter(i.type, i.missing, i.format)
 
 
 def _feature(feature: Feature, tree: Node) -> Encode:

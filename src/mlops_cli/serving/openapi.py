@@ -79,9 +79,16 @@ def prediction_schema(manifest: Manifest) -> Schema:
 
 def _input(i: Input) -> Schema:
     schema = dict(_TYPES[i.type])
+    if i.format is not None:
+        schema = {"type": ["string", "number"]}
     if i.nullable:
-        schema["type"] = [schema["type"], "null"]
+        types = schema["type"]
+        schema["type"] = [*(types if isinstance(types, list) else [types]), "null"]
     said = [_SOURCES[i.source]]
+    if i.format is not None:
+        said.append(f"a {i.type} as {i.format}, or ISO 8601")
+    if i.missing:
+        said.append(f"null is also written {', '.join(i.missing)}")
     if i.categories is not None:
         named = ", ".join(i.categories[:NAMED_CATEGORIES])
         more = len(i.categories) - NAMED_CATEGORIES

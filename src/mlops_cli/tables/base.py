@@ -37,6 +37,29 @@ class Column:
     native: str
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnForm:
+    """A column's type, and how the file may write its values.
+
+    `missing` are texts that stand for a missing value, beside those in `MISSING` that do so where
+    no text is wanted; `format` is that of dates and moments which are not ISO 8601, see
+    `expressions.moments`.
+    """
+
+    type: ValueType
+    missing: tuple[str, ...] = ()
+    format: str | None = None
+
+
+Forms = Mapping[str, ValueType | ColumnForm]
+"""The columns to read by name; a bare type is of the usual form."""
+
+
+def form_of(form: ValueType | ColumnForm) -> ColumnForm:
+    """A bare type as a form."""
+    return form if isinstance(form, ColumnForm) else ColumnForm(form)
+
+
 class Engine(Protocol):
     """What the stages need of an engine; a context manager that frees it."""
 
@@ -63,19 +86,19 @@ class Engine(Protocol):
         typed relation.
         """
 
-    def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
-        """A relation of the file's columns named in `types`, cast to them, with `__row__`.
+    def typed(self, path: Path, forms: Forms) -> str:
+        """A relation of the file's columns named in `forms`, cast to their types, with `__row__`.
 
         A value that cannot be cast becomes null (`contracts` finds it and says where). Durations
         are seconds. Raises `DataError` naming a column that the file lacks, or one of durations
         that is to be anything but a float.
         """
 
-    def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
+    def typed_with_source(self, path: Path, forms: Forms) -> str:
         """As `typed`, and beside each column its value in the file, as `__source__NAME`.
 
-        The source is null for a NaN, and for a text in `MISSING` where no text is wanted: null
-        beside a source is a value that cannot be cast.
+        The source is null for a NaN, and for a text that stands for a missing value: null beside
+        a source is a value that cannot be cast.
         """
 
     def rows(

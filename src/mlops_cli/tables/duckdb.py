@@ -22,12 +22,14 @@ from mlops_cli.tables.base import (
     ROW,
     SOURCE,
     Column,
-    is_nan,
+    Forms,
+    form_of,
     literal,
     quote,
 )
+from mlops_cli.tables.casts import cast_sql, source_sql
 from mlops_cli.tables.csv_form import CsvForm, read_form
-from mlops_cli.tables.durations import duration_units, seconds, with_units
+from mlops_cli.tables.durations import duration_units, with_units
 from mlops_cli.tables.faults import reading_fault
 from mlops_cli.tables.file_watch import Sightings
 
@@ -40,14 +42,6 @@ _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(VARCHAR|ENUM.*|UUID|TIME(_NS)?)$", "text"),
     (DURATION, "float"),  # which DuckDB takes for whole numbers
 )
-_SQL_TYPES: dict[ValueType, str] = {
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "text": "VARCHAR",
-}
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 _CHUNK = "__chunk__"
@@ -113,17 +107,18 @@ class DuckDB:
             return f"(select *, row_number() over () - 1 as {ROW} from {reader})"
         return f"(select * rename (file_row_number as {ROW}) from {_read_parquet(path)})"
 
-    def typed(self, path: Path, types: Mapping[str, ValueType]) -> str:
+    def typed(self, path: Path, forms: Forms) -> str:
         """See `Engine.typed`."""
-        native = self._native(path, types)
-        cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
+        native = self._native(path, forms)
+        cells = [f"{cast_sql(n, native[n], form_of(f))} as {quote(n)}" for n, f in forms.items()]
         return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
 
-    def typed_with_source(self, path: Path, types: Mapping[str, ValueType]) -> str:
+    def typed_with_source(self, path: Path, forms: Forms) -> str:
         """See `Engine.typed_with_source`."""
-        native = self._native(path, types)
-        cells = [f"{_cast(n, native[n], types[n])} as {quote(n)}" for n in types]
-        cells += [f"{_source(n, native[n], types[n])} as {quote(SOURCE + n)}" for n in types]
+        native = self._native(path, forms)
+        read = [(n, native[n], form_of(f)) for n, f in forms.items()]
+        cells = [f"{cast_sql(*column)} as {quote(column[0])}" for column in read]
+        cells += [f"{source_sql(*column)} as {quote(SOURCE + column[0])}" for column in read]
         return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
 
     def rows(
@@ -187,21 +182,21 @@ class DuckDB:
                 raise KeyboardInterrupt from e
             raise
 
-    def _native(self, path: Path, types: Mapping[str, ValueType]) -> dict[str, str]:
+    def _native(self, path: Path, forms: Forms) -> dict[str, str]:
         if path not in self._natives:
             described = {n: t for n, t, *_ in self._described(path)}
             self._natives[path] = described | self._durations(path, described)
         native = self._natives[path]
-        if missing := [name for name in types if name not in native]:
+        if missing := [name for name in forms if name not in native]:
             raise DataError(
                 f"{path} has no column {missing[0]!r}",
                 hint=f"it has {', '.join(list(native)[:20])}",
             )
         for name in _units(native):
-            if types.get(name, "float") != "float":
+            if (wanted := form_of(forms.get(name, "float")).type) != "float":
                 raise DataError(
                     f"{path.name}: {name!r} holds durations, which are read as seconds: it is "
-                    f"float, and not {types[name]}",
+                    f"float, and not {wanted}",
                     hint=f"in its contract write `type: float` for {name!r} (min and max in "
                     "seconds), then `mlops run`: a model fitted on whole numbers cannot be used",
                 )
@@ -304,44 +299,6 @@ def _type_of(native: str) -> ValueType | None:
     return next((t for pattern, t in _TYPES if re.match(pattern, native)), None)
 
 
-def _cast(name: str, native: str, to: ValueType) -> str:
-    column, target = quote(name), _SQL_TYPES[to]
-    if native.startswith(DURATION):
-        return _in_seconds(column, native)
-    if native == target:
-        return column
-    zoned = native.endswith("ZONE") or native.startswith("TIMESTAMPTZ")
-    if to == "timestamp" and (zoned or not native.startswith("TIMESTAMP")):
-        # A plain cast of text to TIMESTAMP drops the offset; this one heeds it.
-        return f"(try_cast({column} as timestamptz) at time zone 'UTC')"
-    if to == "integer" and native not in ("DOUBLE", "FLOAT"):
-        return f"try_cast({column} as {target})" if native != "VARCHAR" else _whole(column)
-    if to == "integer":
-        return f"case when {column} = trunc({column}) then try_cast({column} as bigint) end"
-    return f"try_cast({column} as {target})"
-
-
 def _units(native: Mapping[str, str]) -> dict[str, str]:
     """The unit of each duration among native types."""
     return {n: t.removeprefix(DURATION) for n, t in native.items() if t.startswith(DURATION)}
-
-
-def _in_seconds(column: str, native: str) -> str:
-    return str(seconds(column, native.removeprefix(DURATION)))
-
-
-def _source(name: str, native: str, to: ValueType) -> str:
-    column = quote(name)
-    if native.startswith(DURATION):
-        return _in_seconds(column, native)
-    if native == "VARCHAR" and to != "text":
-        return f"case when {column} not in ({', '.join(map(literal, MISSING))}) then {column} end"
-    if native in ("DOUBLE", "FLOAT"):
-        return f"case when {is_nan(column)} then null else {column} end"
-    return column
-
-
-def _whole(column: str) -> str:
-    # DuckDB rounds '5.7' to 6; text that is not a whole number is no integer.
-    as_double = f"try_cast({column} as double)"
-    return f"case when {as_double} = trunc({as_double}) then try_cast({column} as bigint) end"

@@ -10,6 +10,7 @@ import typer
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import JsonOption
 from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from mlops_cli.actions.init import InitResult
@@ -21,6 +22,14 @@ def init_command(
     target: Annotated[str, typer.Option("--target", help="A column, or 'name = expression'.")],
     time: Annotated[
         str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")
+    ] = None,
+    date_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--date-format",
+            metavar="COLUMN=FORMAT",
+            help="How dates are written: %d/%m/%Y, epoch_s, epoch_ms.",
+        ),
     ] = None,
     git: Annotated[bool, typer.Option("--git/--no-git", help="Keep it in git.")] = True,
     reference: Annotated[
@@ -38,12 +47,23 @@ def init_command(
             data=data,
             target=target,
             time=time,
+            formats=_formats(date_format or []),
             git=git,
             reference=reference,
             progress=TerminalProgress(),
         )
 
     execute("init", work, _render, as_json=as_json)
+
+
+def _formats(options: list[str]) -> dict[str, str]:
+    pairs = [option.partition("=") for option in options]
+    if wrong := next((name for name, sign, form in pairs if not (sign and form)), None):
+        raise UsageError(
+            f"--date-format {wrong!r} has no format",
+            hint="such as --date-format 'paid_at=%d/%m/%Y'",
+        )
+    return {name: form for name, _, form in pairs}
 
 
 def _render(result: InitResult) -> None:

@@ -19,6 +19,12 @@ def score_command(
     source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet.")],
     destination: Annotated[Path, typer.Argument(metavar="OUT", help="CSV or Parquet.")],
     bundle: BundleOption = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Exit 3, nothing written, where rows are not like training's."
+        ),
+    ] = False,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
@@ -30,10 +36,26 @@ def score_command(
         from mlops_cli.config.load import load_project
 
         loaded = load_project(project, env=env)
-        return score(loaded, source, destination, bundle=bundle, progress=TerminalProgress())
+        return score(
+            loaded,
+            source,
+            destination,
+            bundle=bundle,
+            strict=strict,
+            progress=TerminalProgress(),
+        )
 
     execute("score", work, _render, as_json=as_json)
 
 
 def _render(result: ScoreResult) -> None:
+    from mlops_cli.scoring.census import describe
+
     typer.echo(f"{result.rows:,} rows by {result.version} to {result.output}")
+    for name, given in result.names.items():
+        if given != name:
+            typer.echo(f"the table has a column {name}: the prediction's is {given}")
+    for column in result.columns:
+        if column.unseen or column.unusual:
+            mark = "warning: " if column.unusual else ""
+            typer.echo(f"{mark}{describe(column, result.rows)}")

@@ -11,12 +11,25 @@ from mlops_cli.config.sections.base import ProjectPath, Section
 _TARGET = re.compile(r'^\s*(?:"([^"]+)"|([^\W\d]\w*))\s*=(?!=)\s*(\S.*?)\s*$', re.S)
 
 
+class IdConfig(Section):
+    """The columns that name whom a row is about, and the row itself; they are never features."""
+
+    subject: tuple[str, ...] = Field((), description="whom a row is about, such as a customer")
+    event: tuple[str, ...] = Field((), description="the row itself, such as an order's number")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.subject, *self.event)))
+
+
 class DataConfig(Section):
     """The table that events come from, and what is predicted of them."""
 
     table: ProjectPath
     target: str = Field(min_length=1, description="a column, or `name = expression`")
     time: str | None = Field(None, description="the column that says when an event happened")
+    id: IdConfig = Field(IdConfig(), description="the columns that name a subject and an event")
 
     @property
     def target_name(self) -> str:

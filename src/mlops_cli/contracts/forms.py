@@ -1,0 +1,242 @@
+"""How a file writes its columns: words for a missing value, dates that are not ISO 8601."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlops_cli.expressions.moments import has_clock, reader
+from mlops_cli.expressions.tree import ValueType
+from mlops_cli.tables.base import (
+    MISSING,
+    SOURCE,
+    Column,
+    ColumnForm,
+    Engine,
+    in_groups,
+    literal,
+    quote,
+)
+
+WORDS = (*MISSING, "<NA>", "#NA", "-", "--", ".", "none", "NONE")
+"""What may stand for a missing value in a column of text."""
+_BESIDE_NUMBERS = ("missing", "unknown", "n.a.", "na", "nil", "none", "null", "nan", "-", "--", ".")
+_HEAD = 1000  # rows that tell what a text looks like
+_GROUP = 32  # columns of one scan
+_DAYS = (
+    *("%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y%m%d"),
+    *("%b %d %Y", "%b %d, %Y", "%B %d %Y", "%B %d, %Y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y"),
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y", "%Y.%m.%d"),
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+FORMATS = tuple(day + clock for clock in _CLOCKS for day in _DAYS)
+_ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII | re.S)
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TRUTHS = ("true", "false")
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about how a column is written that its user should know; `doubt`: no decision."""
+
+    column: str
+    text: str
+    doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Each column's form, and what is to be said of it; a form that does not hold is taken back."""
+
+    of: dict[str, ColumnForm]
+    remarks: tuple[Remark, ...] = field(default=())
+
+
+def read_forms(
+    engine: Engine,
+    path: Path,
+    columns: Sequence[Column],
+    *,
+    times: Sequence[str],
+    formats: Mapping[str, str],
+) -> Forms:
+    """Guess the form of every column of a plain type from its values.
+
+    `formats` are given by the user, `times` name columns that have to be moments.
+    """
+    found = {c.name: ColumnForm(c.type) for c in columns if c.type}
+    given = {n: moment_form(f, is_time=n in times) for n, f in formats.items() if n in found}
+    remarks: list[Remark] = []
+    written = _texts(engine, path)
+    texts = [c for c in columns if c.name in found and c.name in written]
+    seen = {n: v for g in in_groups(texts, _GROUP) for n, v in _seen(engine, path, g).items()}
+    typed = {w for c in texts if c.type != "text" for w in seen[c.name].words}
+    for column in texts:
+        name = column.name
+        if fitting := () if name in given else _formats(column, seen[name]):
+            if len(fitting) > 1:
+                fitting = _holding(engine, path, name, fitting) or fitting[:1]
+            found[name], said = _of_format(name, fitting, seen[name].head[0], name in times)
+        else:
+            found[name], said = _form(column, seen[name], typed)
+        remarks += [said] if said and name not in given else []
+    return Forms(found | given, tuple(remarks))
+
+
+def _texts(engine: Engine, path: Path) -> set[str]:
+    """The columns that stand as text in the file: of CSV all."""
+    described = engine.rows(f"describe select * from {engine.raw(path)}")
+    return {row[0] for row in described if row[1] == "VARCHAR"}
+
+
+def _formats(column: Column, seen: _Seen) -> list[str]:
+    kind = column.type or "text"
+    if kind == "text" or (kind in ("date", "timestamp") and not _is_written_so(kind, seen.head)):
+        return formats_of(seen.head)
+    return []
+
+
+def _holding(engine: Engine, path: Path, name: str, fitting: Sequence[str]) -> list[str]:
+    """Of formats that the head is of those that the whole column is of."""
+    kept = []
+    for written in fitting:
+        form = ColumnForm("timestamp", format=written)
+        relation = engine.typed_with_source(path, {name: form})
+        wrong = f"{quote(name)} is null and {quote(SOURCE + name)} is not null"
+        if not engine.rows(f"select 1 from {relation} where {wrong} limit 1"):
+            kept.append(written)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Values of the head, words for missing values of the whole column, without null."""
+
+    head: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def _seen(engine: Engine, path: Path, columns: Sequence[Column]) -> dict[str, _Seen]:
+    listed = ", ".join(map(literal, WORDS))
+    texts = [f"cast({quote(c.name)} as varchar)" for c in columns]
+    words = ", ".join(
+        f"list_sort(list(distinct case when {t} in ({listed}) then {t} end))" for t in texts
+    )
+    heads = ", ".join(f"list_sort(list(distinct {t}))" for t in texts)
+    (rare,) = engine.rows(f"select {words} from {engine.raw(path)}")
+    (head,) = engine.rows(f"select {heads} from (select * from {engine.raw(path)} limit {_HEAD})")
+    return {
+        c.name: _Seen(
+            tuple(v for v in values or () if v is not None and v not in WORDS),
+            tuple(w for w in found or () if w is not None),
+        )
+        for c, values, found in zip(columns, head, rare, strict=True)
+    }
+
+
+def _form(column: Column, seen: _Seen, typed: set[str]) -> tuple[ColumnForm, Remark | None]:
+    kind, name = column.type or "text", column.name
+    if kind in ("date", "timestamp", "boolean") and not _is_written_so(kind, seen.head):
+        kind = "text"  # the engine reads more than ISO 8601, and yes and no for true and false
+    if kind != "text":
+        return ColumnForm(kind), None
+    if seen.head and all(_ISO_MOMENT.fullmatch(v) for v in seen.head):
+        return ColumnForm("timestamp"), None
+    if seen.head and all(_ISO_DATE.fullmatch(v) for v in seen.head):
+        return ColumnForm("date"), None
+    return _of_text(name, seen, typed)
+
+
+def _is_written_so(kind: ValueType, head: Sequence[str]) -> bool:
+    if kind == "boolean":
+        return all(v.lower() in _TRUTHS for v in head)
+    return all(_ISO_DATE.match(v) for v in head)
+
+
+def formats_of(values: Sequence[str]) -> list[str]:
+    """The formats that all the texts are of."""
+    if not values or not any(c.isdigit() for c in values[0]):
+        return []
+    fitting = [f for f in FORMATS if reader(f)(values[0])]
+    return [f for f in fitting if all(map(reader(f), values))]
+
+
+def _of_format(
+    name: str, fitting: Sequence[str], example: str, is_time: bool
+) -> tuple[ColumnForm, Remark | None]:
+    first = fitting[0]
+    kind = _type_of(first, is_time)
+    if len(fitting) == 1:
+        return ColumnForm(kind, format=first), Remark(name, f"a {kind} as {first}: {example!r}")
+    choices = " or ".join(fitting[:2])
+    doubt = (
+        f"{name} holds dates such as {example!r}, which may be {choices}: it stays text until you "
+        f"say which, --date-format '{name}={first}'"
+    )
+    return ColumnForm("text"), Remark(name, doubt, doubt=True)
+
+
+def moment_form(written: str, *, is_time: bool) -> ColumnForm:
+    """The form of dates of a format, or of moments where it tells the time or `is_time`."""
+    return ColumnForm(_type_of(written, is_time), format=written)
+
+
+def _type_of(written: str, is_time: bool) -> ValueType:
+    return "timestamp" if is_time or has_clock(written) else "date"
+
+
+def _of_text(name: str, seen: _Seen, typed: set[str]) -> tuple[ColumnForm, Remark | None]:
+    numbers = [v for v in seen.head if _is_number(v)]
+    strange = [v for v in seen.head if v not in numbers]
+    odd = strange + [w for w in seen.words if w not in MISSING]
+    if len(numbers) >= len(odd) and odd and all(v.lower() in _BESIDE_NUMBERS for v in odd):
+        number = Remark(name, f"a number, missing where it is {', '.join(odd)}")
+        return ColumnForm("float", missing=tuple(odd)), number
+    missing = tuple(w for w in seen.words if not _is_a_value(w, seen.head, typed))
+    kept = [w for w in seen.words if w not in missing]
+    said_missing = [w for w in missing if w]
+    if kept:
+        text = (
+            f"{name}: {', '.join(kept)} is taken as a value, since others look like it; where it "
+            f"means missing, write `missing: [{', '.join(kept)}]` beside it in the contract"
+        )
+        return ColumnForm("text", missing=missing), Remark(name, text, doubt=True)
+    said = Remark(name, f"missing where it is {', '.join(said_missing)}") if said_missing else None
+    return ColumnForm("text", missing=missing), said
+
+
+def _is_number(text: str) -> bool:
+    return bool(_NUMBER.fullmatch(text)) and any(c.isdigit() for c in text)
+
+
+def _is_a_value(word: str, others: Sequence[str], typed: set[str]) -> bool:
+    """Whether a word that often means missing is one of a column's values, by what they are like.
+
+    NA among codes of two letters is Namibia; None among names such as Bronze is one of them,
+    unless the file's numbers are missing by the same word.
+    """
+    if word == "NA":
+        return _most(others, r"[A-Z]{2}")
+    if word.lower() == "none" and word not in typed:
+        style = {"None": r"[A-Z][a-z]+( .*)?", "none": "[a-z]+( .*)?", "NONE": "[A-Z]+"}[word]
+        return _most(others, style)
+    if word and not any(c.isalnum() for c in word):
+        return any(not any(c.isalnum() for c in other) for other in others)
+    return False
+
+
+def _most(texts: Sequence[str], form: str) -> bool:
+    return 2 * sum(bool(re.fullmatch(form, t)) for t in texts) > len(texts)
+
+
+def form_of_whole_numbers(low: float, high: float) -> Iterator[tuple[str, bool]]:
+    """The formats that whole numbers between `low` and `high` may be; whether nothing else is."""
+    if low >= 19_000_101 and high <= 21_001_231:
+        yield "%Y%m%d", True
+    if low >= 946_684_800_000 and high <= 2_050_000_000_000:
+        yield "epoch_ms", True
+    if low >= 946_684_800 and high <= 2_050_000_000:
+        yield "epoch_s", False
