@@ -96,6 +96,17 @@ def init(
     return _result(directory, plan, files)
 
 
+def parse_format(option: str) -> tuple[str, str]:
+    """The column and its format from `COLUMN=FORMAT`; raises `UsageError` where one is missing."""
+    name, _, written = option.partition("=")
+    if not name or not written:
+        raise UsageError(
+            f"--date-format {option!r} has no format",
+            hint="such as --date-format 'paid_at=%d/%m/%Y'",
+        )
+    return name, written
+
+
 def _check_format(name: str, written: str) -> None:
     try:
         check_format(written)

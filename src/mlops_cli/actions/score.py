@@ -13,7 +13,7 @@ from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.scoring.census import Census, ColumnCensus
+from mlops_cli.scoring.census import Census, ColumnCensus, describe
 from mlops_cli.scoring.joined import explained
 from mlops_cli.scoring.predictions import Scoring, check_destination, predict_file
 from mlops_cli.tables import open_engine
@@ -34,6 +34,20 @@ class ScoreResult:
     digest: str
     columns: tuple[ColumnCensus, ...]
     names: Mapping[str, str]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of it, in sentences."""
+        renamed = [
+            f"the table has a column {name}: the prediction's is {given}"
+            for name, given in self.names.items()
+            if given != name
+        ]
+        return renamed + [
+            ("warning: " if c.unusual else "") + describe(c, self.rows)
+            for c in self.columns
+            if c.unseen or c.unusual
+        ]
 
 
 def score(

@@ -10,7 +10,6 @@ import typer
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import JsonOption
 from mlops_cli.cli.terminal import TerminalProgress
-from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from mlops_cli.actions.init import InitResult
@@ -25,11 +24,7 @@ def init_command(
     ] = None,
     date_format: Annotated[
         list[str] | None,
-        typer.Option(
-            "--date-format",
-            metavar="COLUMN=FORMAT",
-            help="How dates are written: %d/%m/%Y, epoch_s, epoch_ms.",
-        ),
+        typer.Option(metavar="COLUMN=FORMAT", help="How dates are written: %d/%m/%Y, epoch_ms."),
     ] = None,
     git: Annotated[bool, typer.Option("--git/--no-git", help="Keep it in git.")] = True,
     reference: Annotated[
@@ -40,30 +35,20 @@ def init_command(
     """Make a new project straight from a data file; say what was guessed, and why."""
 
     def work() -> InitResult:
-        from mlops_cli.actions.init import init
+        from mlops_cli.actions.init import init, parse_format
 
         return init(
             directory,
             data=data,
             target=target,
             time=time,
-            formats=_formats(date_format or []),
+            formats=dict(parse_format(option) for option in date_format or ()),
             git=git,
             reference=reference,
             progress=TerminalProgress(),
         )
 
     execute("init", work, _render, as_json=as_json)
-
-
-def _formats(options: list[str]) -> dict[str, str]:
-    pairs = [option.partition("=") for option in options]
-    if wrong := next((name for name, sign, form in pairs if not (sign and form)), None):
-        raise UsageError(
-            f"--date-format {wrong!r} has no format",
-            hint="such as --date-format 'paid_at=%d/%m/%Y'",
-        )
-    return {name: form for name, _, form in pairs}
 
 
 def _render(result: InitResult) -> None:

@@ -49,13 +49,6 @@ def score_command(
 
 
 def _render(result: ScoreResult) -> None:
-    from mlops_cli.scoring.census import describe
-
     typer.echo(f"{result.rows:,} rows by {result.version} to {result.output}")
-    for name, given in result.names.items():
-        if given != name:
-            typer.echo(f"the table has a column {name}: the prediction's is {given}")
-    for column in result.columns:
-        if column.unseen or column.unusual:
-            mark = "warning: " if column.unusual else ""
-            typer.echo(f"{mark}{describe(column, result.rows)}")
+    for remark in result.remarks:
+        typer.echo(remark)
