@@ -37,6 +37,15 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def extras(session: nox.Session) -> None:
+    """Every extra of pyproject.toml, beside the core at the versions of the lock."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]")
+    session.run("pytest", "tests/test_extras.py", *session.posargs)
+    logging.getLogger("nox").setLevel(logging.ERROR)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """How fast it is: `nox -s bench -- LINE...`; see benchmarks/README.md."""
     _install(session, LOCK, "requirements-bench.lock")
