@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
 from mlops_cli.config.project import Project
 from mlops_cli.tracking import open_tracker
@@ -15,3 +16,12 @@ def open_at(root: Path, project: str = "demo", **tracking: str) -> Tracker:
     data = {"table": "data.csv", "target": "late"}
     raw = {"project": project, "task": "binary", "data": data, "tracking": tracking}
     return open_tracker(Project(root, check_config(raw, file="mlops.yaml")))
+
+
+def crown_model(root: Path) -> str:
+    """Make the bundle `model-6f6e65` the champion; here, where a new process finds it."""
+    made = open_bundle(root / "model-6f6e65")
+    tracker = open_at(root)
+    version = tracker.register(made)
+    tracker.set_alias("champion", version, expected=tracker.alias("champion"))
+    return f"{version.number} {tracker.fetch(made.digest)}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli.actions.audit import AuditResult
 from mlops_cli.actions.build import BuildResult
 from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
 from mlops_cli.actions.doctor import DoctorResult
@@ -40,18 +41,23 @@ RESULTS = (
     ("report", ReportResult),
     ("score", ScoreResult),
     ("status", StatusResult),
+    ("audit", AuditResult),
     ("doctor", DoctorResult),
     ("config", ConfigResult),
 )
 
 
 class Error(msgspec.Struct):
-    """What is printed instead of a result; `code` is the exit code."""
+    """What is printed instead of a result; `code` is the exit code.
+
+    `faults` is there for the kind `tampered`.
+    """
 
     code: int
     kind: str
     message: str
     hint: str
+    faults: list[str] = []
 
 
 def output_schema() -> dict[str, Any]:

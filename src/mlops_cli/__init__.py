@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # type checkers know the name; the module typing would co
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.audit import audit_log
     from mlops_cli.actions.config import configuration
     from mlops_cli.actions.demo import demo
     from mlops_cli.actions.deploy import deploy
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Project",
+    "audit_log",
     "configuration",
     "demo",
     "deploy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 from collections.abc import Sequence
@@ -20,6 +21,24 @@ def head(root: Path) -> str | None:
 def setting(root: Path, name: str) -> str | None:
     """A value of git's configuration, such as `user.email`, as it counts in `root`."""
     return _text(_asked(root, "config", name))
+
+
+def author(root: Path) -> str:
+    """Who acts: git's identity as `NAME <EMAIL>`, else the name of the login."""
+    if identity := _text(_asked(root, "var", "GIT_AUTHOR_IDENT")):
+        return identity.rsplit(" ", 2)[0]
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a numeric user without a name, as in a container
+        return str(os.getuid())
+
+
+def added_lines(root: Path, path: str) -> tuple[bytes, ...]:
+    """Every line that a commit up to HEAD ever added to the file `path`, relative to `root`."""
+    how = ("-m", "--full-history", "--no-renames", "--unified=0", "--no-color", "--no-ext-diff")
+    diffs = _asked(root, "log", "-p", "--format=", "--text", *how, "HEAD", "--", path) or b""
+    added = (line[1:] for line in diffs.split(b"\n") if line.startswith(b"+"))
+    return tuple(dict.fromkeys(line for line in added if not line.startswith(b"++ ")))
 
 
 def commit_of(root: Path, revision: str) -> str:

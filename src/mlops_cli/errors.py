@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mlops_cli.redaction import redact
+
+_COMPARE = (
+    "`git log -p governance/audit.jsonl` shows who changed it; what the registry alone has, "
+    "`mlops audit --pull` takes in"
+)
 
 
 class MlopsError(Exception):
@@ -21,6 +28,11 @@ class MlopsError(Exception):
         self.message = redact(message)
         self.hint = redact(hint) if hint else hint
         super().__init__(self.message)
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What `--json` tells beside code, kind, message and hint."""
+        return {}
 
 
 class UsageError(MlopsError):
@@ -76,6 +88,21 @@ class BundleError(EnvironmentFault):
     """A bundle is not what its manifest says, or does not fit this environment."""
 
     kind = "bundle"
+
+
+class TamperedError(EnvironmentFault):
+    """The audit log does not verify; `faults` names each entry that is not what was written."""
+
+    kind = "tampered"
+
+    def __init__(self, message: str, *, faults: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint or _COMPARE)
+        self.faults = tuple(map(redact, faults))
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """See `MlopsError.details`."""
+        return {"faults": list(self.faults)}
 
 
 def error_of_exit_code(code: int, message: str, hint: str | None = None) -> MlopsError:

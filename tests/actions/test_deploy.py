@@ -8,21 +8,23 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 
 import bundles
 import projects
+from mlops_cli.actions.audit import audit_log
 from mlops_cli.actions.deploy import deploy, plan, render
 from mlops_cli.actions.logs import logs
 from mlops_cli.actions.status import status
-from mlops_cli.audit.history import HISTORY, Event, deployed_on, record
+from mlops_cli.audit.entry import Draft
+from mlops_cli.audit.graph import deployed_on
+from mlops_cli.audit.log import append, known_entries
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
+from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.targets.base import Deployment
@@ -48,12 +50,16 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def crown(project: Project, name: str, rows: int) -> str:
     bundles.write(project.root / name, n=rows)
     tracker = open_tracker(project)
-    tracker.make_champion(tracker.register(open_bundle(project.root / name)))
+    tracker.set_alias(
+        "champion",
+        tracker.register(open_bundle(project.root / name)),
+        expected=tracker.alias("champion"),
+    )
     return open_bundle(project.root / name).digest
 
 
 def history(project: Project) -> list[dict]:
-    file = project.root / HISTORY
+    file = project.root / AUDIT_LOG
     return [json.loads(x) for x in file.read_text().splitlines()] if file.exists() else []
 
 
@@ -125,7 +131,7 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
     assert f":{port}" in plan(project).changes[0].detail
 
     lines = history(project)
-    found = [(x["action"], x["outcome"], x["digest"]) for x in lines]
+    found = [(x["action"], x["outcome"], x["subject"]["digest"]) for x in lines]
     assert found == [
         ("deploy", "done", digest),
         ("deploy", "failed", digest),
@@ -134,7 +140,11 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
         ("stop", "done", newer),
     ]
     assert "in use" in lines[1]["reason"]
-    assert all(x["target"] == "local" and x["by"] and x["host"] for x in lines)
+    assert all(x["subject"]["target"] == "local" and x["actor"] for x in lines)
+    assert lines[0]["subject"]["url"] == result.url
+    verified = audit_log(project, verify=True)
+    assert (verified.verified, [a.where for a in verified.anchors]) == (True, ["the registry"])
+    assert [entry.id for entry in verified.entries] == [x["id"] for x in lines]
 
 
 def test_an_interrupt_is_recorded_as_one_although_the_new_version_may_answer(
@@ -151,24 +161,14 @@ def test_an_interrupt_is_recorded_as_one_although_the_new_version_may_answer(
         with pytest.raises(KeyboardInterrupt):
             deploy(project)
     (line,) = history(project)
-    assert (line["action"], line["outcome"], line["digest"]) == ("deploy", "interrupted", digest)
+    assert (line["action"], line["outcome"], line["subject"]["digest"]) == (
+        "deploy",
+        "interrupted",
+        digest,
+    )
     assert line["reason"] == "interrupted before its outcome was known"
-    assert deployed_on(project.root) == ["local"]
+    assert deployed_on(known_entries(project.root)) == ["local"]
     assert answers(f"http://127.0.0.1:{project.config.deploy.port}") == digest
-
-
-def test_the_history_only_grows(tmp_path: Path) -> None:
-    def clock() -> datetime:
-        return datetime(2024, 2, 29, 12, tzinfo=UTC)
-
-    record(tmp_path, Event("deploy", "local", "failed", reason="x" * 10_000), clock=clock)
-    first = (tmp_path / HISTORY).read_bytes()
-    record(tmp_path, Event("stop", "local", "done"), clock=clock)
-    both = (tmp_path / HISTORY).read_bytes()
-    assert both.startswith(first)
-    lines = [msgspec.json.decode(x) for x in both.splitlines()]
-    assert [x["time"] for x in lines] == ["2024-02-29T12:00:00Z"] * 2
-    assert len(lines[0]["reason"]) == 500
 
 
 def test_a_plan_and_a_rendering_are_of_the_champion_and_leave_no_trace(
@@ -208,7 +208,8 @@ def test_status_tells_of_a_target_that_does_not_answer_and_of_those_that_do(
     assert status(project).unreachable == (), "nothing was ever deployed to docker: nobody asks"
     digest = crown(project, "model", 240)
     deploy(project)
-    record(project.root, Event("deploy", "docker", "done", digest=digest))
+    subject = {"target": "docker", "digest": digest}
+    append(project.root, Draft("deploy", "done", subject), copies=None)
     found = status(project)
     assert [(d.target, d.healthy) for d in found.deployments] == [("local", True)]
     (silent,) = found.unreachable

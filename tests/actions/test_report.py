@@ -111,7 +111,7 @@ def test_where_another_has_become_the_champion_the_gates_are_asked_again(project
     another_model(project)
     tracker = open_tracker(project)
     other = tracker.register(open_bundle(project.root / "model"))
-    tracker.make_champion(other)
+    tracker.set_alias("champion", other, expected=tracker.alias("champion"))
     for name in ("model", "data"):
         shutil.rmtree(project.root / name)
         (kept / name).rename(project.root / name)

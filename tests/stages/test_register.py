@@ -134,7 +134,7 @@ def decision(root: Path) -> dict[str, Any]:
 
 
 def champion(root: Path) -> str:
-    found = open_tracker(load_project(root)).champion()
+    found = open_tracker(load_project(root)).alias("champion")
     assert found is not None
     return found.digest
 
@@ -355,7 +355,7 @@ stage.register(load_project(Path(sys.argv[1])))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["register", "write_decision", "make_champion"])
+@pytest.mark.parametrize("step", ["register", "write_decision", "set_alias"])
 def test_a_killed_register_ends_as_if_it_had_not_been(
     trained: Path, with_champion: Path, tmp_path: Path, step: str
 ) -> None:

@@ -36,7 +36,7 @@ class Clone:
         return open_tracker(self.project)
 
     def champion(self) -> str:
-        return str(self.tracker().champion().digest)
+        return str(self.tracker().alias("champion").digest)
 
     def versions(self) -> list[str]:
         return [version.digest for version in self.tracker().versions()]
@@ -108,7 +108,11 @@ def test_a_champion_that_never_stays_ends_it(
     def restless(*, asked: bool) -> GateResult:
         tracker = better.tracker()
         now = better.champion()
-        tracker.make_champion(next(v for v in tracker.versions() if v.digest != now))
+        tracker.set_alias(
+            "champion",
+            next(v for v in tracker.versions() if v.digest != now),
+            expected=tracker.alias("champion"),
+        )
         return no_champion_yet(asked=asked)
 
     monkeypatch.setattr(gate, "no_champion_yet", restless)

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
-from mlops_cli.tracking.base import RunRecord, Tracker, TrialRecord
-from trackers import open_at
+from mlops_cli.tracking.base import AliasMoved, RunRecord, Tracker, TrialRecord
+from trackers import crown_model, open_at
 
 Bundles = Callable[[bytes], Bundle]
 
@@ -28,7 +28,7 @@ def client(root: Path) -> MlflowClient:
 
 
 def test_reading_an_unused_registry_creates_nothing(unused: Tracker, root: Path) -> None:
-    assert unused.champion() is None
+    assert unused.alias("champion") is None
     assert unused.versions() == []
     with pytest.raises(UsageError, match="knows no version"):
         unused.fetch("ab" * 32)
@@ -52,14 +52,32 @@ def test_a_version_is_registered_once_and_comes_back_whole(
     assert fetched.path == root / ".mlops/bundles" / made.version
 
 
-def test_the_champion_is_an_alias_that_moves(tracker: Tracker, bundle: Bundles) -> None:
+def test_an_alias_moves_from_the_version_that_was_expected(
+    tracker: Tracker, bundle: Bundles
+) -> None:
     one, two = (tracker.register(bundle(c)) for c in (b"one", b"two"))
-    assert tracker.champion() is None
-    tracker.make_champion(one)
-    assert tracker.champion() == one
-    tracker.make_champion(two)
-    assert tracker.champion() == two
+    assert tracker.alias("champion") is None
+    tracker.set_alias("champion", one, expected=None)
+    assert tracker.alias("champion") == one
+    assert tracker.alias("candidate") is None
+    for expected in (None, two):
+        with pytest.raises(AliasMoved, match=f"is {one.version} now"):
+            tracker.set_alias("champion", two, expected=expected)
+        assert tracker.alias("champion") == one
+    tracker.set_alias("champion", two, expected=one)
+    tracker.set_alias("candidate", one, expected=None)
+    assert (tracker.alias("champion"), tracker.alias("candidate")) == (two, one)
     assert tracker.versions() == [one, two]
+
+
+def test_the_audit_logs_lines_are_kept_with_the_model(tracker: Tracker, bundle: Bundles) -> None:
+    tracker.keep_audit_line("a" * 64, "lost")  # there is no model yet, hence no place
+    assert tracker.audit_lines() is None
+    tracker.register(bundle(b"one"))
+    assert tracker.audit_lines() == {}
+    line = '{"id":"' + "a" * 64 + '","reason":"Zoë\'s 100 % of it"}' + " " * 4000
+    tracker.keep_audit_line("a" * 64, line)
+    assert tracker.audit_lines() == {"a" * 64: line}
 
 
 def test_a_version_belongs_to_the_run_that_made_it(
@@ -130,7 +148,7 @@ def test_a_champion_of_another_hand_is_told(tracker: Tracker, bundle: Bundles, r
     found.set_registered_model_alias("demo", "champion", "2")
     assert [v.number for v in tracker.versions()] == ["1"]
     with pytest.raises(EnvironmentFault, match="version 2 of demo"):
-        tracker.champion()
+        tracker.alias("champion")
 
 
 CLIENT = """
@@ -147,11 +165,11 @@ def test_a_moved_project_keeps_its_versions(
     tracker: Tracker, bundle: Bundles, root: Path, tmp_path: Path
 ) -> None:
     version = tracker.register(bundle(b"one"))
-    tracker.make_champion(version)
+    tracker.set_alias("champion", version, expected=tracker.alias("champion"))
     moved = tmp_path / "a new place"
     root.rename(moved)
     ours = open_at(moved)
-    assert ours.champion() == version
+    assert ours.alias("champion") == version
     assert open_bundle(ours.fetch(version.digest)).digest == version.digest
     theirs = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CLIENT],
@@ -168,18 +186,10 @@ def test_a_moved_project_keeps_its_versions(
 def test_nothing_of_this_machine_stands_in_the_database(
     unused: Tracker, bundle: Bundles, root: Path
 ) -> None:
-    unused.make_champion(unused.register(bundle(b"one")))
+    unused.set_alias("champion", unused.register(bundle(b"one")), expected=unused.alias("champion"))
     with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as database:
         text = "\n".join(database.iterdump())
     assert str(root) not in text
-
-
-def _register(root: Path, content: bytes) -> str:
-    made = open_bundle(root / "model-6f6e65")
-    tracker = open_at(root)
-    version = tracker.register(made)
-    tracker.make_champion(version)
-    return f"{version.number} {tracker.fetch(made.digest)}"
 
 
 @pytest.mark.slow
@@ -187,7 +197,7 @@ def test_processes_at_once_make_one_version_of_a_bundle(bundle: Bundles, root: P
     made = bundle(b"one")
     context = multiprocessing.get_context("spawn")
     with context.Pool(4) as pool:  # the database does not exist yet, either
-        said = pool.starmap(_register, [(root, b"one")] * 4)
+        said = pool.map(crown_model, [root] * 4)
     assert set(said) == {f"1 {root / '.mlops/bundles' / made.version}"}
     tracker = open_at(root)
     assert [v.digest for v in tracker.versions()] == [made.digest]
@@ -246,7 +256,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.tracking import open_tracker
 tracker = open_tracker(load_project(sys.argv[1]))
-tracker.champion()
+tracker.alias("champion")
 from mlflow import MlflowClient
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -275,13 +285,13 @@ def test_what_another_hand_changes_is_seen_at_once(
     tracker: Tracker, bundle: Bundles, root: Path
 ) -> None:
     one, two = (tracker.register(bundle(c)) for c in (b"one", b"two"))
-    tracker.make_champion(one)
-    assert open_at(root).champion() == one
+    tracker.set_alias("champion", one, expected=tracker.alias("champion"))
+    assert open_at(root).alias("champion") == one
     theirs = client(root)
     theirs.set_registered_model_alias("demo", "champion", two.number)
-    assert open_at(root).champion() == two
+    assert open_at(root).alias("champion") == two
     theirs.delete_registered_model_alias("demo", "champion")
-    assert open_at(root).champion() is None
+    assert open_at(root).alias("champion") is None
 
 
 KNOWN = """
@@ -290,7 +300,7 @@ from pathlib import Path
 from mlops_cli.config.load import load_project
 from mlops_cli.tracking import open_tracker
 tracker = open_tracker(load_project(sys.argv[1]))
-print(tracker.fetch(tracker.champion().digest), "mlflow" in sys.modules)
+print(tracker.fetch(tracker.alias("champion").digest), "mlflow" in sys.modules)
 """
 
 
@@ -298,7 +308,7 @@ def test_a_champion_that_is_known_needs_no_mlflow(
     tracker: Tracker, bundle: Bundles, root: Path
 ) -> None:
     version = tracker.register(bundle(b"one"))
-    tracker.make_champion(version)
+    tracker.set_alias("champion", version, expected=tracker.alias("champion"))
     folder = tracker.fetch(version.digest)
     done = subprocess.run(
         [sys.executable, "-c", KNOWN, str(root)], capture_output=True, text=True, check=True

@@ -42,17 +42,17 @@ def test_a_server_keeps_the_bundle_and_any_clone_gets_it(
 ) -> None:
     config = {"uri": server, "experiment": "on a server"}
     here = open_at(root, "clones", **config)
-    assert here.champion() is None
+    assert here.alias("champion") is None
     assert here.versions() == []
     made = bundle(b"one")
     run_id = here.log_run(RunRecord("train", {"a": 1}, {"roc_auc": 0.5}))
     version = here.register(made, run_id=run_id, metrics={"roc_auc": 0.5})
     assert here.register(made) == version
-    here.make_champion(version)
+    here.set_alias("champion", version, expected=here.alias("champion"))
     clone = tmp_path / "clone"
     clone.mkdir()
     there = open_at(clone, "clones", **config)
-    assert there.champion() == version
+    assert there.alias("champion") == version
     assert open_bundle(there.fetch(version.digest)).digest == made.digest
     assert not (root / "mlartifacts").exists()
     assert not (root / "mlflow.db").exists()
@@ -109,6 +109,6 @@ def test_a_server_that_does_not_work_is_named_without_its_password(
 def test_a_database_whose_driver_is_missing_is_told(root: Path) -> None:
     tracker = open_at(root, uri="mssql://u:secret@127.0.0.1/x")
     with pytest.raises(EnvironmentFault, match="needs the package") as said:
-        tracker.champion()
+        tracker.alias("champion")
     assert "secret" not in said.value.message
     assert (said.value.hint or "").startswith("pip install ")

@@ -158,6 +158,16 @@ mlops deploy --stop
         usage="--current FILE",
         examples="mlops drift --current december.parquet",
     ),
+    _action(
+        "audit",
+        PRODUCTION,
+        "What happened to the models, by whom and why; --verify: is the record whole.",
+        function="audit_log",  # `mlops_cli.audit` is a package
+        examples="""
+mlops audit
+mlops audit --verify
+""",
+    ),
 )
 
 

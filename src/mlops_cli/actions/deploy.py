@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from mlops_cli.audit import history
+from mlops_cli.audit.entry import Draft
+from mlops_cli.audit.log import append
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
-from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.champion import champion_of
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
@@ -67,7 +67,7 @@ def deploy(
     `target` defaults to the configuration's, `port` to the running deployment's and then to the
     configuration's. `expect` is the version, or the start of
     the digest, that the champion must have. The attempt is recorded in
-    `deployments/history.jsonl`, whatever comes of it. Raises `UsageError` where there is no
+    the audit log, whatever comes of it. Raises `UsageError` where there is no
     champion or another one, `EnvironmentFault` with the target's reason where the target fails;
     what answered before answers still.
     """
@@ -78,16 +78,17 @@ def deploy(
     if port is None:
         place = _where_it_runs(project, place, name)
     progress.say(f"deploying {release.version} to {name}")
-    attempt = partial(history.Event, "deploy", name, digest=release.digest)
-    event = attempt("interrupted", reason="interrupted before its outcome was known")
+    subject = {"target": name, "digest": release.digest}
     try:
         found = place.deploy(whole(release), progress=progress)
-        event = attempt("done", url=found.url)
     except MlopsError as e:
-        event = attempt("failed", reason=e.message)
+        _record(project, Draft("deploy", "failed", subject, e.message))
         raise
-    finally:
-        history.record(project.root, event)
+    except BaseException:
+        reason = "interrupted before its outcome was known"
+        append(project.root, Draft("deploy", "interrupted", subject, reason), copies=None)
+        raise
+    _record(project, Draft("deploy", "done", subject | {"url": found.url}))
     return DeployResult(name, found.url, found.digest, release.version)
 
 
@@ -141,12 +142,7 @@ def _where_it_runs(project: Project, place: Target, name: str) -> Target:
 
 def _champion(project: Project, expect: str | None) -> Release:
     tracker = open_tracker(project)
-    champion = tracker.champion()
-    if champion is None:
-        raise lost_champion(project.root, tracker.address) or UsageError(
-            f"{project.config.project} has no champion in {tracker.address}: nothing to deploy",
-            hint="mlops run",
-        )
+    champion = champion_of(project, tracker)
     # A part of a version would approve of others, too.
     if expect not in (None, champion.version, champion.digest):
         raise UsageError(
@@ -158,11 +154,14 @@ def _champion(project: Project, expect: str | None) -> Release:
     return Release(bundle, image_of(bundle, base=base, root=project.root))
 
 
+def _record(project: Project, draft: Draft) -> None:
+    append(project.root, draft, copies=open_tracker(project))
+
+
 def _stop(project: Project, place: Target, name: str) -> DeployResult:
     running = place.status()
     stopped = place.stop()
     if stopped:
-        digest, url = (running.digest, running.url) if running else (None, None)
-        event = history.Event("stop", name, "done", digest=digest, url=url)
-        history.record(project.root, event)
+        was = {"digest": running.digest, "url": running.url} if running else {}
+        _record(project, Draft("stop", "done", {"target": name} | was))
     return DeployResult(name, stopped=stopped)

@@ -20,6 +20,7 @@ from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import CHAMPION
 
 _XGBOOST = ("xgboost", "xgboost-cpu")  # one module from two packages
 _TWICE = (
@@ -145,5 +146,5 @@ def _dvc_yaml(project: Project) -> str:
 
 def _registry(project: Project) -> str:
     tracker = open_tracker(project)
-    champion = tracker.champion()
+    champion = tracker.alias(CHAMPION)
     return f"{tracker.address} answers, champion {champion.version if champion else 'none yet'}"

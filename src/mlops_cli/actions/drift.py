@@ -14,10 +14,9 @@ from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT
 from mlops_cli.config.project import Project
-from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import raw_table_sql
-from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.champion import champion_of
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.monitoring.sample import Sample, reconstruct
@@ -80,16 +79,11 @@ def drift(
 
 def _deployed(project: Project) -> Path:
     """The folder of the bundle that the target runs, or of the champion's."""
-    config = project.config
     tracker = open_tracker(project)
-    if deployment := open_target(config.deploy.target, project).status():
+    if deployment := open_target(project.config.deploy.target, project).status():
         return tracker.fetch(deployment.digest)
-    if champion := tracker.champion():
-        return tracker.fetch(champion.digest)
-    raise lost_champion(project.root, tracker.address) or UsageError(
-        f"nothing of {config.project} is deployed, and {tracker.address} has no champion",
-        hint="make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ...",
-    )
+    hint = "make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ..."
+    return tracker.fetch(champion_of(project, tracker, hint=hint).digest)
 
 
 def _judge(project: Project, bundle: Bundle, current: str, found: Sequence[Any]) -> DriftResult:

@@ -28,7 +28,7 @@ from mlops_cli.reports.model import (
     Verdict,
 )
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import ModelVersion, Tracker
+from mlops_cli.tracking.base import CHAMPION, ModelVersion, Tracker
 from mlops_cli.training.data import read_fitted
 
 _ENDS = ("_low", "_high")
@@ -92,7 +92,7 @@ def _ask(project: Project, tracker: Tracker, bundle: Bundle) -> _Asked:
         made = None
     champion = None
     try:
-        champion = tracker.champion()
+        champion = tracker.alias(CHAMPION)
         if champion is None or champion.digest != bundle.digest or made is None:
             return _Asked(champion, decide(project))
     except EnvironmentFault as e:

@@ -11,7 +11,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
-from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.champion import champion_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scoring.census import Census, ColumnCensus, describe
 from mlops_cli.scoring.joined import explained
@@ -90,10 +90,5 @@ def score(
 
 def _champion(project: Project) -> Path:
     tracker = open_tracker(project)
-    champion = tracker.champion()
-    if champion is None:
-        raise lost_champion(project.root, tracker.address) or UsageError(
-            f"{tracker.address} has no champion of {project.config.project}",
-            hint="make one with `mlops run`, or name a bundle: mlops score --bundle model ...",
-        )
-    return tracker.fetch(champion.digest)
+    hint = "make one with `mlops run`, or name a bundle: mlops score --bundle model ..."
+    return tracker.fetch(champion_of(project, tracker, hint=hint).digest)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_cli.config.paths import MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.champion import find_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import server
 from mlops_cli.tracking import open_tracker
@@ -59,11 +59,8 @@ def _bundle_of(project: Project | None) -> Path:
             "there is no project here, and no bundle is named", hint="mlops serve --bundle DIR"
         )
     tracker = open_tracker(project)
-    champion = tracker.champion()
-    if champion is not None:
+    if champion := find_champion(project, tracker):
         return tracker.fetch(champion.digest)
-    if lost := lost_champion(project.root, tracker.address):
-        raise lost
     workspace = project.root / MODEL
     if not workspace.is_dir():
         raise UsageError(

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.audit.history import deployed_on
+from mlops_cli.audit.graph import deployed_on
+from mlops_cli.audit.log import known_entries
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import DRIFT_REPORT, METRICS_FILE
 from mlops_cli.config.project import Project
@@ -23,7 +24,7 @@ from mlops_cli.pipeline.state import stage_states
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import Tracker
+from mlops_cli.tracking.base import CHAMPION, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _decision(root: Path) -> DecisionStatus | None:
 
 
 def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
-    found = tracker.champion()
+    found = tracker.alias(CHAMPION)
     if found is None:
         return None
     # The metric that was the main one when it was registered; the configuration may have changed.
@@ -172,7 +173,7 @@ def _targets(
     project: Project,
 ) -> tuple[tuple[DeploymentStatus, ...], tuple[UnreachableTarget, ...]]:
     """Ask the target of the configuration, and those where something was deployed and not ended."""
-    asked = dict.fromkeys([project.config.deploy.target, *deployed_on(project.root)])
+    asked = dict.fromkeys([project.config.deploy.target, *deployed_on(known_entries(project.root))])
     found: list[DeploymentStatus] = []
     unreachable: list[UnreachableTarget] = []
     for name in asked:

@@ -84,6 +84,7 @@ def _tell(command: str, e: MlopsError, *, as_json: bool) -> None:
             "kind": e.kind,
             "message": e.message,
             "hint": e.hint or "",
+            **e.details,
         }
         _print_json({"command": command, "error": error})
     print_error(e)

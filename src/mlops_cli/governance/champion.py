@@ -1,12 +1,38 @@
-"""A champion that the last decision names and the registry in force does not know."""
+"""Who is the champion, or why there is none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.errors import EnvironmentFault
+from mlops_cli.config.project import Project
+from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.decision import decided_champion
+from mlops_cli.tracking.base import CHAMPION, ModelVersion, Tracker
+
+
+def champion_of(
+    project: Project, tracker: Tracker, *, hint: str = "make one with `mlops run`"
+) -> ModelVersion:
+    """The champion.
+
+    Raises `UsageError`, with `hint`, where there never was one, and `EnvironmentFault` where the
+    registry has lost it.
+    """
+    if champion := find_champion(project, tracker):
+        return champion
+    raise UsageError(f"{project.config.project} has no champion in {tracker.address}", hint=hint)
+
+
+def find_champion(project: Project, tracker: Tracker) -> ModelVersion | None:
+    """The champion; None where there never was one.
+
+    Raises `EnvironmentFault` where there was one, and the registry in force does not know it.
+    """
+    champion = tracker.alias(CHAMPION)
+    if champion is None and (lost := lost_champion(project.root, tracker.address)):
+        raise lost
+    return champion
 
 
 def lost_champion(root: Path, address: str) -> EnvironmentFault | None:
@@ -23,9 +49,3 @@ def lost_champion(root: Path, address: str) -> EnvironmentFault | None:
         hint="set MLFLOW_TRACKING_URI to the registry that knows it, bring its files back, or "
         "start anew with `mlops register --first`",
     )
-
-
-def check_champion_is_known(root: Path, address: str) -> None:
-    """Raise `EnvironmentFault` where the registry has no champion although there was one."""
-    if lost := lost_champion(root, address):
-        raise lost

@@ -7,7 +7,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.register import ChampionGate
 from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.candidate import read_candidate
-from mlops_cli.governance.champion import check_champion_is_known
+from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decision import Decision, GateResult, Named
 from mlops_cli.governance.gates import open_gate
 from mlops_cli.governance.gates.base import Case
@@ -21,9 +21,7 @@ def decide(project: Project) -> Decision:
     """
     tracker = open_tracker(project)
     candidate = read_candidate(project.root)
-    before = tracker.champion()
-    if before is None:
-        check_champion_is_known(project.root, tracker.address)
+    before = find_champion(project, tracker)
     return judge(Case(project, candidate.bundle, candidate.metrics, tracker, before))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
-from mlops_cli.governance.champion import check_champion_is_known
+from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import CHAMPION
 
 
 def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
@@ -21,9 +22,7 @@ def forget_foreign_decision(project: Project, *, first: bool = False) -> bool:
     if decision is None:
         return False
     tracker = open_tracker(project)
-    champion = tracker.champion()
-    if champion is None and not first:
-        check_champion_is_known(project.root, tracker.address)
+    champion = tracker.alias(CHAMPION) if first else find_champion(project, tracker)
     if champion is not None and champion.digest == decision.digest:
         return False
     if any(version.digest == decision.digest for version in tracker.versions()):

@@ -47,6 +47,7 @@ def write_files(root: Path, plan: Plan) -> list[str]:
         ("mlops.yaml", "mlops.yaml"),
         ("README.md", "README.md"),
         ("gitignore", ".gitignore"),
+        ("gitattributes", ".gitattributes"),
         ("workflow.yml", ".github/workflows/mlops.yml"),
         ("test_project.py", "tests/test_project.py"),
     ):

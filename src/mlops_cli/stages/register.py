@@ -9,14 +9,14 @@ from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
-from mlops_cli.governance.champion import check_champion_is_known
+from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decide import judge, refusal
 from mlops_cli.governance.decision import Decision, GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import FIRST
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import ModelVersion, Tracker
+from mlops_cli.tracking.base import CHAMPION, AliasMoved, ModelVersion, Tracker
 
 _TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
 
@@ -54,9 +54,7 @@ def register(
     tracker = open_tracker(project)
     candidate = read_candidate(project.root)
     for _ in range(_TURNS):
-        before = tracker.champion()
-        if before is None and not first:
-            check_champion_is_known(project.root, tracker.address)
+        before = tracker.alias(CHAMPION) if first else find_champion(project, tracker)
         case = Case(project, candidate.bundle, candidate.metrics, tracker, before, first)
         decision = judge(case)
         if not _still_champion(before, tracker):
@@ -66,10 +64,12 @@ def register(
             raise refusal(decision)
         version = _register(project, candidate, tracker)
         write_decision(project.root, decision)
-        if _still_champion(before, tracker):
-            tracker.make_champion(version)
-            progress.say(f"{version.version} is the champion")
-            return _registered(version, before, decision)
+        try:
+            tracker.set_alias(CHAMPION, version, expected=before)
+        except AliasMoved:
+            continue
+        progress.say(f"{version.version} is the champion")
+        return _registered(version, before, decision)
     raise EnvironmentFault(
         f"another model became the champion at {tracker.address} {_TURNS} times while this one was "
         "compared with the one before",
@@ -78,7 +78,7 @@ def register(
 
 
 def _still_champion(before: ModelVersion | None, tracker: Tracker) -> bool:
-    now = tracker.champion()
+    now = tracker.alias(CHAMPION)
     return (now and now.digest) == (before and before.digest)
 
 

@@ -9,7 +9,9 @@ from typing import Literal, Protocol
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import EnvironmentFault
 
+CHAMPION = "champion"  # the alias of the version that stands for the project
 Value = bool | int | float | str | None
 TrialState = Literal["complete", "pruned", "failed"]
 
@@ -54,6 +56,10 @@ class ModelVersion:
         return short(self.digest)
 
 
+class AliasMoved(EnvironmentFault):
+    """An alias names another version than expected: somebody moved it meanwhile."""
+
+
 class Tracker(Protocol):
     """Runs, and versions of the project's one model.
 
@@ -89,11 +95,22 @@ class Tracker(Protocol):
     def versions(self) -> list[ModelVersion]:
         """All versions, the oldest first."""
 
-    def champion(self) -> ModelVersion | None:
-        """The version that stands for the project now."""
+    def alias(self, name: str) -> ModelVersion | None:
+        """The version that the alias names, such as `CHAMPION`; None where it names none."""
 
-    def make_champion(self, version: ModelVersion) -> None:
-        """Move the alias `champion` to `version`."""
+    def set_alias(self, name: str, version: ModelVersion, *, expected: ModelVersion | None) -> None:
+        """Move the alias to `version`, as long as it names that one or `expected` (None: nobody).
+
+        Raises `AliasMoved`, with nothing changed, where it names another one. Where a registry has
+        no compare-and-set, as MLflow has none, it looks before and after: of two that move it
+        within the same milliseconds the last one wins, and neither may be told.
+        """
+
+    def audit_lines(self) -> Mapping[str, str] | None:
+        """The lines of the audit log that are kept here, by id; None without any version."""
+
+    def keep_audit_line(self, entry: str, line: str) -> None:
+        """Keep a line of the audit log, whole; without any version there is no place for it."""
 
     def fetch(self, digest: str) -> Path:
         """The verified bundle of a version, as a folder under `.mlops/bundles/`.

@@ -19,7 +19,7 @@ _HEADER = 100
 
 class _Kept(msgspec.Struct, frozen=True):
     state: str
-    champion: ModelVersion | None
+    version: ModelVersion | None
 
 
 def bundle_folder(root: Path, digest: str) -> Path:
@@ -48,23 +48,24 @@ def state_of(database: Path) -> str | None:
     return f"{database} {stamp_of(database)} {counter}"
 
 
-def kept_champion(root: Path, model: str, state: str | None) -> tuple[bool, ModelVersion | None]:
-    """Whether the champion at that state of the database is known, and who it is."""
+def kept_alias(file: Path, state: str | None) -> tuple[bool, ModelVersion | None]:
+    """Whether it is known whom an alias names at that state of the database, and whom."""
     try:
-        kept = msgspec.json.decode(_file(root, model).read_bytes(), type=_Kept)
+        kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):
         return False, None
-    return (True, kept.champion) if state is not None and kept.state == state else (False, None)
+    return (True, kept.version) if state is not None and kept.state == state else (False, None)
 
 
-def keep_champion(root: Path, model: str, state: str, champion: ModelVersion | None) -> None:
-    """Keep who the champion was at that state; a folder that cannot be written is no fault."""
+def keep_alias(file: Path, state: str, version: ModelVersion | None) -> None:
+    """Keep whom an alias names at that state; a folder that cannot be written is no fault."""
     try:
-        with replacing(_file(root, model)) as temporary:
-            temporary.write_bytes(msgspec.json.encode(_Kept(state, champion)))
+        with replacing(file) as temporary:
+            temporary.write_bytes(msgspec.json.encode(_Kept(state, version)))
     except OSError:
         return
 
 
-def _file(root: Path, model: str) -> Path:
-    return root / CACHE / "champion" / f"{model}.json"
+def alias_file(root: Path, model: str, alias: str) -> Path:
+    """Where it is kept whom the alias of a model names."""
+    return root / CACHE / "aliases" / f"{model}.{alias}.json"

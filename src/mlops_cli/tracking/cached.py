@@ -13,7 +13,14 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import ModelVersion, RunRecord, Tracker, TrialRecord
-from mlops_cli.tracking.cache import bundle_folder, holds, keep_champion, kept_champion, state_of
+from mlops_cli.tracking.cache import (
+    alias_file,
+    bundle_folder,
+    holds,
+    keep_alias,
+    kept_alias,
+    state_of,
+)
 
 
 class FrontTracker:
@@ -57,24 +64,34 @@ class FrontTracker:
         """See `Tracker.versions`."""
         return [] if self._never_used else self._tracker.versions()
 
-    def champion(self) -> ModelVersion | None:
-        """See `Tracker.champion`; a SQLite file that has not changed is not read again."""
+    def alias(self, name: str) -> ModelVersion | None:
+        """See `Tracker.alias`; a SQLite file that has not changed is not read again."""
         if self._never_used:
             return None
         # The state is taken before the question: a change in between is a miss next time.
         state = state_of(self._database) if self._database is not None else None
-        known, champion = kept_champion(self._root, self._model, state)
+        file = alias_file(self._root, self._model, name)
+        known, version = kept_alias(file, state)
         if known:
-            return champion
-        champion = self._tracker.champion()
+            return version
+        version = self._tracker.alias(name)
         if state is not None:
-            keep_champion(self._root, self._model, state, champion)
-        return champion
+            keep_alias(file, state, version)
+        return version
 
-    def make_champion(self, version: ModelVersion) -> None:
-        """See `Tracker.make_champion`."""
-        self._tracker.make_champion(version)
-        self.champion()  # so that the next command knows it without asking
+    def set_alias(self, name: str, version: ModelVersion, *, expected: ModelVersion | None) -> None:
+        """See `Tracker.set_alias`."""
+        self._tracker.set_alias(name, version, expected=expected)
+        self.alias(name)  # so that the next command knows it without asking
+
+    def audit_lines(self) -> Mapping[str, str] | None:
+        """See `Tracker.audit_lines`."""
+        return None if self._never_used else self._tracker.audit_lines()
+
+    def keep_audit_line(self, entry: str, line: str) -> None:
+        """See `Tracker.keep_audit_line`."""
+        if not self._never_used:
+            self._tracker.keep_audit_line(entry, line)
 
     def fetch(self, digest: str) -> Path:
         """See `Tracker.fetch`."""

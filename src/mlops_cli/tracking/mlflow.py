@@ -13,6 +13,7 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # read when MLflow i
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as Registered
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlops_cli._files import replacing_folder
@@ -21,12 +22,12 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import sqlite_file
-from mlops_cli.tracking.base import ModelVersion, RunRecord, TrialRecord
+from mlops_cli.tracking.base import AliasMoved, ModelVersion, RunRecord, TrialRecord
 from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.runs import log_run, log_trials
 from mlops_cli.tracking.store import artifact_location, faults, locked, open_client
 
-CHAMPION = "champion"
+AUDIT = "mlops.audit."
 DIGEST = "digest"
 METRIC = "metric."
 BUNDLE = "bundle"
@@ -104,24 +105,51 @@ class MlflowTracker:
             found = self._search(f"name = {_quoted(self._model)}")
         return [_version(v) for v in found if DIGEST in v.tags]
 
-    def champion(self) -> ModelVersion | None:
-        """See `Tracker.champion`."""
+    def alias(self, name: str) -> ModelVersion | None:
+        """See `Tracker.alias`."""
         if self._never_used:
             return None
         with faults(self._uri):
-            found = self._with_alias()
+            found = self._with_alias(name)
         if found is not None and DIGEST not in found.tags:
             raise EnvironmentFault(
-                f"version {found.version} of {self._model} at {self.address} is the champion, "
+                f"version {found.version} of {self._model} at {self.address} is the {name}, "
                 "but was not registered by mlops: it has no digest",
-                hint=f"move the alias `{CHAMPION}` to a version of ours, or remove it",
+                hint=f"move the alias `{name}` to a version of ours, or remove it",
             )
         return _version(found) if found else None
 
-    def make_champion(self, version: ModelVersion) -> None:
-        """See `Tracker.make_champion`."""
+    def set_alias(self, name: str, version: ModelVersion, *, expected: ModelVersion | None) -> None:
+        """See `Tracker.set_alias`."""
+        with locked(self._root / ".mlops/register.lock"):
+            if (now := self.alias(name)) and now.digest == version.digest:
+                return
+            self._check_alias(name, expected)
+            with faults(self._uri):
+                self._client.set_registered_model_alias(self._model, name, version.number)
+            self._check_alias(name, version)
+
+    def _check_alias(self, name: str, expected: ModelVersion | None) -> None:
+        found = self.alias(name)
+        if (found and found.digest) != (expected and expected.digest):
+            now, before = (v.version if v else "none" for v in (found, expected))
+            raise AliasMoved(
+                f"the {name} at {self.address} is {now} now, and not {before}",
+                hint="`mlops status` shows it; run the command again",
+            )
+
+    def audit_lines(self) -> Mapping[str, str] | None:
+        """See `Tracker.audit_lines`."""
+        if self._never_used or (model := self._registered()) is None:
+            return None
+        return {k.removeprefix(AUDIT): v for k, v in model.tags.items() if k.startswith(AUDIT)}
+
+    def keep_audit_line(self, entry: str, line: str) -> None:
+        """See `Tracker.keep_audit_line`."""
+        if self._never_used or self._registered() is None:
+            return
         with faults(self._uri):
-            self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
+            self._client.set_registered_model_tag(self._model, f"{AUDIT}{entry}", line)
 
     def fetch(self, digest: str) -> Path:
         """See `Tracker.fetch`."""
@@ -198,14 +226,19 @@ class MlflowTracker:
             token = page.token or ""
         return sorted(found, key=lambda v: int(v.version))
 
-    def _with_alias(self) -> Registered | None:
+    def _registered(self) -> RegisteredModel | None:
+        """The registered model, with its aliases and tags; None where there is none yet."""
         try:
-            aliases = self._client.get_registered_model(self._model).aliases
-        except MlflowException as e:
-            if e.error_code != "RESOURCE_DOES_NOT_EXIST":
+            with faults(self._uri):
+                return self._client.get_registered_model(self._model)
+        except EnvironmentFault as e:
+            if getattr(e.__cause__, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
-        number = aliases.get(CHAMPION)
+
+    def _with_alias(self, name: str) -> Registered | None:
+        model = self._registered()
+        number = model.aliases.get(name) if model else None
         return self._client.get_model_version(self._model, number) if number else None
 
 

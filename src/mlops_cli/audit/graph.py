@@ -1,0 +1,61 @@
+"""The entries as a graph, as git's own history is one: heads, order, and what they add up to."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Mapping
+
+from mlops_cli.audit.entry import Action, Entry
+
+CHAMPION_ACTIONS: Collection[Action] = ("register", "promote", "rollback", "rollout")
+
+
+def heads(entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """The ids that no entry names as a parent, sorted."""
+    named = {parent for entry in entries.values() for parent in entry.parents}
+    return tuple(sorted(entries.keys() - named))
+
+
+def in_order(entries: Mapping[str, Entry]) -> list[Entry]:
+    """Parents before children; of those that know nothing of one another, by time."""
+    waiting = {i: {p for p in e.parents if p in entries} for i, e in entries.items()}
+    children: dict[str, list[str]] = {}
+    for i, parents in waiting.items():
+        for parent in parents:
+            children.setdefault(parent, []).append(i)
+    ready = [(e.time, i) for i, e in entries.items() if not waiting[i]]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        _, i = heapq.heappop(ready)
+        ordered.append(entries[i])
+        for child in children.get(i, ()):
+            waiting[child].discard(i)
+            if not waiting[child]:
+                heapq.heappush(ready, (entries[child].time, child))
+    return ordered
+
+
+def deployed_on(entries: Mapping[str, Entry]) -> list[str]:
+    """The targets where, by the log, something may be deployed; sorted."""
+    there: set[str] = set()
+    for entry in in_order(entries):
+        target = entry.subject.get("target")
+        if target and entry.action == "deploy" and entry.outcome != "failed":
+            there.add(target)
+        elif target and entry.action == "stop" and entry.outcome == "done":
+            there.discard(target)
+    return sorted(there)
+
+
+def champion(entries: Mapping[str, Entry]) -> str | None:
+    """The digest of the last champion that the log knows of."""
+    made = [e for e in in_order(entries) if e.action in CHAMPION_ACTIONS and e.outcome == "done"]
+    return made[-1].subject.get("digest") if made else None
+
+
+def champions(entries: Mapping[str, Entry]) -> set[str]:
+    """The digests of all that are, or were, the champion."""
+    made = [e.subject for e in entries.values()
+            if e.action in CHAMPION_ACTIONS and e.outcome == "done"]  # fmt: skip
+    return {s[key] for s in made for key in ("digest", "before") if key in s}
