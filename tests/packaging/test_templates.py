@@ -22,6 +22,7 @@ VALUES = {
     "digest": "0" * 64,
     "user": 65532,
     "port": 8000,
+    "ready": "/readyz",
 }
 
 

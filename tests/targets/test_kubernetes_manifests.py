@@ -17,9 +17,7 @@ from pydantic import ValidationError
 
 from mlops_cli._templates import as_yaml, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
-from mlops_cli.packaging import context
-from mlops_cli.serving import server
-from mlops_cli.targets.kubernetes import manifests as written
+from mlops_cli.serving import contract, server
 from mlops_cli.targets.kubernetes.manifests import Spec, manifests, objects, write_manifests
 from mlops_cli.targets.kubernetes.naming import object_name, pod_selector
 
@@ -109,7 +107,7 @@ def test_the_pod_is_all_that_restricted_asks() -> None:
     pod = deployment()["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] == context.USER
+    assert pod["securityContext"]["runAsUser"] == contract.USER == 65532
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"] == {
@@ -117,14 +115,14 @@ def test_the_pod_is_all_that_restricted_asks() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["ports"][0]["containerPort"] == written.PORT == context.PORT
+    assert container["ports"][0]["containerPort"] == contract.PORT == 8000
     assert {m["mountPath"] for m in container["volumeMounts"]} == {"/tmp"}
 
 
 def test_a_pod_has_the_time_to_finish_what_it_was_asked() -> None:
     pod = deployment()["spec"]["template"]["spec"]
     before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    after = server.GRACE + server.FIRST_REQUEST + server.HANDSHAKE + server.IN_FLIGHT
+    after = server.GRACE + server.FIRST_REQUEST + server.HANDSHAKE + server.FINISH
     assert pod["terminationGracePeriodSeconds"] > before + after
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mlops_cli._templates import template_folder
 from mlops_cli.errors import DriftError, UsageError, error_of_exit_code
+from mlops_cli.serving.contract import PREDICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class _Demo:
         self.on_line(f"\n$ curl localhost:{port}/v1/predict -d @examples/request.json")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         request = (self.project / "examples/request.json").read_bytes()
-        connection.request("POST", "/v1/predict", request)
+        connection.request("POST", PREDICT, request)
         self.on_line(connection.getresponse().read().decode())
         connection.close()
 

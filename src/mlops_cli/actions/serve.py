@@ -11,10 +11,11 @@ from mlops_cli.errors import UsageError
 from mlops_cli.governance.champion import find_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import server
+from mlops_cli.serving.contract import PORT
+from mlops_cli.serving.settings import Settings
 from mlops_cli.tracking import open_tracker
 
 HOST = "127.0.0.1"
-PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def serve(
         progress.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
 
     progress.update(f"loading {folder}")
-    server.serve(folder, server.Address(*address), server.Heard(on_ready))
+    settings = project.config.serve.settings() if project is not None else Settings()
+    server.serve(folder, server.Address(*address), server.Heard(on_ready), settings=settings)
     return told[0]
 
 

@@ -14,6 +14,7 @@ from mlops_cli.config.sections.drift import DriftConfig
 from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.config.sections.package import PackageConfig
 from mlops_cli.config.sections.register import RegisterConfig
+from mlops_cli.config.sections.serve import ServeConfig
 from mlops_cli.config.sections.split import SplitConfig
 from mlops_cli.config.sections.tracking import TrackingConfig
 from mlops_cli.config.sections.train import TrainConfig
@@ -35,6 +36,7 @@ class Config(Section):
     register_: RegisterConfig = Field(RegisterConfig(), alias="register")
     package: PackageConfig = PackageConfig()
     deploy: DeployConfig = DeployConfig()
+    serve: ServeConfig = ServeConfig()
     drift: DriftConfig = DriftConfig()
     tracking: TrackingConfig = TrackingConfig()
 
@@ -74,4 +76,4 @@ def contract_of(table: str) -> str:
 
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
-UNTRACKED = ("tracking", "deploy", "drift")
+UNTRACKED = ("tracking", "deploy", "serve", "drift")

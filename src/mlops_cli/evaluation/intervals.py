@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from scipy.stats import rankdata
 
 from mlops_cli.bundle.manifest import Task
+from mlops_cli.serving.predictions import class_indices
 
 LEVEL = 0.95
 FEW = 5  # rows of a class whose scatter is no measure yet
@@ -49,7 +50,7 @@ class _Estimate:
 def interval(task: Task, metric: str, target: Array, predictions: Array) -> Interval:
     """The interval of `metric` (a name of `evaluation.metrics`) on rows as in `training.base`."""
     if metric == "accuracy":
-        return _wilson(task, target, predictions)
+        return _wilson(target, predictions)
     how, scale = _METHODS[task, metric]
     estimate = how(target, predictions)
     if scale == "logit":
@@ -99,10 +100,9 @@ def _on_log_scale(e: _Estimate, method: str) -> Interval:
     return Interval(e.value / factor, e.value * factor, method)
 
 
-def _wilson(task: Task, y: Array, p: Array) -> Interval:
+def _wilson(y: Array, p: Array) -> Interval:
     """Wilson's interval of a share (Wilson 1927)."""
-    labels = p.argmax(axis=1) if task == "multiclass" else (p >= 0.5)
-    n, share, z = len(y), float(np.mean(labels == y)), float(stdtrit(1e12, 1 - _TAIL))
+    n, share, z = len(y), float(np.mean(class_indices(p) == y)), float(stdtrit(1e12, 1 - _TAIL))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return Interval(max(0.0, centre - half), min(1.0, centre + half), "Wilson")
@@ -187,7 +187,7 @@ def _f1_of(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, Ar
 
 
 def _f1(y: Array, p: Array) -> _Estimate:
-    value, influence = _f1_of(p >= 0.5, y == 1)
+    value, influence = _f1_of(class_indices(p) == 1, y == 1)
     return _Estimate(value, influence, len(y))
 
 

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.errors import DataError
+from mlops_cli.serving.predictions import class_indices
 
 Array = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ class Metric:
 
 
 def _labels(p: Array) -> Array:
-    return (p >= 0.5).astype(np.float64)  # the rule by which a prediction gets its label
+    return class_indices(p).astype(np.float64)
 
 
 def _log_loss(y: Array, p: Array) -> float:

@@ -13,9 +13,8 @@ from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.packaging.layers import TIME
+from mlops_cli.serving import contract
 
-PORT = 8000
-USER = 65532  # nobody's number: a numeric user is what `runAsNonRoot` can check
 ROOT = "opt/mlops"  # in the image, and below each folder of the context
 MODEL = f"model/{ROOT}/model"  # where the bundle stands in the context
 RUNTIME = (
@@ -63,8 +62,9 @@ def _dockerfile(bundle: Bundle, base: str) -> str:
         project=bundle.manifest.project,
         version=bundle.version,
         digest=bundle.digest,
-        user=USER,
-        port=PORT,
+        user=contract.USER,
+        port=contract.PORT,
+        ready=contract.READY,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from mlops_cli.bundle.manifest import GOLDEN
 from mlops_cli.bundle.reader import Bundle, GoldenRow
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.serving.contract import PREDICT, READY
 from mlops_cli.serving.golden import difference
 
 _BATCH = 100  # rows of one request
@@ -27,7 +28,7 @@ def is_ready(host: str, port: int) -> bool:
     """Whether a server there says that it is ready."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", READY)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -66,7 +67,7 @@ def _post(host: str, port: int, events: list[Any]) -> _Answer:
     connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
     try:
         body = msgspec.json.encode(events)
-        connection.request("POST", "/v1/predict", body, {"content-type": "application/json"})
+        connection.request("POST", PREDICT, body, {"content-type": "application/json"})
         response = connection.getresponse()
         said = response.read()
         if response.status != http.HTTPStatus.OK:

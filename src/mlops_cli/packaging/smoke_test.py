@@ -10,9 +10,9 @@ from mlops_cli import _docker
 from mlops_cli._files import lives
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.packaging.context import PORT
 from mlops_cli.packaging.replay import is_ready, replay_over_http
 from mlops_cli.progress import Progress
+from mlops_cli.serving.contract import PORT
 
 TRIAL = "dev.mlops-cli.trial-of"  # the label that says which process a container is on trial for
 

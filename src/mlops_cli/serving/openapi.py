@@ -8,6 +8,7 @@ from typing import Any
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.serving.contract import HEALTH, METRICS, PREDICT, READY
 
 Schema = dict[str, Any]
 NAMED_CATEGORIES = 50  # of more, only the first are named
@@ -38,10 +39,10 @@ def openapi(bundle: Bundle) -> Schema:
             "version": bundle.version,
         },
         "paths": {
-            "/v1/predict": {"post": _predict(manifest, example)},
-            "/healthz": {"get": _page("The process answers", "200")},
-            "/readyz": {"get": _page("Which model answers; 503 while it drains", "200", "503")},
-            "/metrics": {"get": _page("Prometheus metrics", "200", media="text/plain")},
+            PREDICT: {"post": _predict(manifest, example)},
+            HEALTH: {"get": _page("The process answers", "200")},
+            READY: {"get": _page("Which model answers; 503 while it drains", "200", "503")},
+            METRICS: {"get": _page("Prometheus metrics", "200", media="text/plain")},
         },
         "components": {
             "schemas": {

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from mlops_cli.bundle.manifest import ClassLabel, Manifest, Task, class_key
 from mlops_cli.serving.models import Raw
 
 Prediction = dict[str, Any]
-THRESHOLD = 0.5
+THRESHOLD = 0.5  # the probability from which on a row is of the positive class
 
 
 class Answering(Protocol):
@@ -23,6 +24,14 @@ class Answering(Protocol):
     @property
     def classes(self) -> tuple[ClassLabel, ...] | None:
         """In the order of the model's numbers; None of a regression."""
+
+
+def class_indices(raw: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """The class that each row's label is: of probabilities of shape (n,) or (n, k), shape (n,)."""
+    best: npt.NDArray[np.intp] = (
+        (raw >= THRESHOLD).astype(np.intp) if raw.ndim == 1 else raw.argmax(axis=1)
+    )
+    return best
 
 
 def render(model: Answering, raw: Raw) -> list[Prediction]:
@@ -41,7 +50,7 @@ def render(model: Answering, raw: Raw) -> list[Prediction]:
             for p in raw.tolist()
         ]
     keys = [class_key(label) for label in classes]
-    best = raw.argmax(axis=1).tolist()
+    best = class_indices(raw).tolist()
     return [
         {"label": classes[i], "probabilities": dict(zip(keys, row, strict=True))}
         for i, row in zip(best, raw.tolist(), strict=True)
@@ -58,10 +67,10 @@ def prediction_columns(manifest: Manifest, raw: Raw) -> dict[str, Raw | list[Cla
         return {"value": raw}
     classes = _classes(manifest)
     if manifest.task == "binary":
-        labels = [classes[i] for i in (raw >= THRESHOLD).astype(np.intp).tolist()]
+        labels = [classes[i] for i in class_indices(raw).tolist()]
         return {"probability": raw, "label": labels}
     columns: dict[str, Raw | list[ClassLabel]] = {
-        "label": [classes[i] for i in raw.argmax(axis=1).tolist()]
+        "label": [classes[i] for i in class_indices(raw).tolist()]
     }
     columns.update(
         {f"probability_{class_key(label)}": raw[:, i] for i, label in enumerate(classes)}

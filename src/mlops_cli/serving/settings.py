@@ -89,11 +89,20 @@ def _convert(tree: dict[str, Any], name: str) -> Settings:
         ) from e
 
 
+def size(text: str) -> Size:
+    """A number of bytes as it is written; raises `ValueError` for what is none, or not above 0."""
+    return Size(_number(text, SIZE, _BYTES, "64KiB or 1MB"))
+
+
 def _with_unit(kind: type, value: object) -> Seconds | Size:
-    pattern, units = (DURATION, _SECONDS) if kind is Seconds else (SIZE, _BYTES)
-    match = re.match(pattern, str(value).strip())
+    if kind is Size:
+        return size(str(value))
+    return Seconds(_number(str(value), DURATION, _SECONDS, "30s or 5m"))
+
+
+def _number(text: str, pattern: str, units: Mapping[str, int], like: str) -> int:
+    match = re.match(pattern, text.strip())
     number = int(match[1]) * units[match[2]] if match and len(match[1]) < 10 else 0
     if not number:
-        like = "30s or 5m" if kind is Seconds else "64KiB or 1MB"
-        raise ValueError(f"{str(value)[:40]!r} is not a value such as {like}")
-    return Seconds(number) if kind is Seconds else Size(number)
+        raise ValueError(f"{text[:40]!r} is not a value such as {like}")
+    return number

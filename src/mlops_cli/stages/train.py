@@ -35,7 +35,7 @@ from mlops_cli.monitoring.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.golden import replay
-from mlops_cli.serving.predictions import render
+from mlops_cli.serving.predictions import class_indices, render
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
@@ -156,7 +156,7 @@ def _read(project: Project) -> _Work:
 
 def _all_alike(predictions: NDArray[np.float64]) -> bool:
     """Whether all rows get one label by their probabilities, shape (n,) or (n, classes)."""
-    labels = predictions >= 0.5 if predictions.ndim == 1 else predictions.argmax(axis=1)
+    labels = class_indices(predictions)
     return bool((labels == labels[0]).all())
 
 

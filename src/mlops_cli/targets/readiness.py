@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from mlops_cli._poll import wait_until
+from mlops_cli.serving.contract import READY
 
 _ANSWER_LIMIT = 5.0  # seconds that /readyz may take
 _PATIENCE = 10.0  # seconds of silence before a server counts as one that does not answer
@@ -32,7 +33,7 @@ def ready_digest(host: str, port: int) -> str | None:
     host = _REACHED_BY.get(host, host)
     connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", READY)
         response = connection.getresponse()
         answer = msgspec.json.decode(response.read(), type=_Answer)
     except (OSError, http.client.HTTPException, msgspec.DecodeError):

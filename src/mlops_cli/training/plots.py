@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from mlops_cli.bundle.manifest import ClassLabel, Task
+from mlops_cli.serving.predictions import class_indices
 
 Array = NDArray[np.float64]
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
@@ -37,7 +38,7 @@ def plots(
     elif task == "binary":
         tables = _of_curves(target, predictions)
         tables["calibration.csv"] = _calibration(target == 1, predictions)
-        labels = (predictions >= 0.5).astype(np.int64)
+        labels = class_indices(predictions)
         tables["confusion.csv"] = _confusion(target, labels, classes or ())
     else:
         best = predictions.argmax(axis=1)

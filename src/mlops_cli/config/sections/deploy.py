@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mlops_cli.config.sections.base import ImageRegistry, Port, Section
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.serving.contract import PORT
 
 
 class DockerConfig(Section):
@@ -23,7 +24,7 @@ class DeployConfig(Section):
 
     target: Literal["local", "docker", "kubernetes"] = "local"
     host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$")
-    port: Port = 8000
+    port: Port = PORT
     registry: ImageRegistry | None = Field(
         None, description="where `package --push` pushes to, such as registry.example.com/team"
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import msgspec
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
 from mlops_cli.config.sections.deploy import DockerConfig
+from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release
 
-PORT = "8000/tcp"  # where the image listens
-DRAIN = 30  # seconds that a server has to finish what it has
+PORT = f"{contract.PORT}/tcp"  # where the image listens
 PROJECT = "dev.mlops-cli.project"
 DIGEST = "dev.mlops-cli.digest"
 MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we run has it
@@ -33,6 +34,7 @@ class Spec:
     host: str
     port: int
     docker: DockerConfig
+    serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
 
     @property
     def name(self) -> str:
@@ -46,6 +48,7 @@ class Spec:
             "memory": self.docker.memory,
             "cpus": self.docker.cpus,
             "restart": self.docker.restart,
+            **self.serve,
         }
         return msgspec.json.encode(values).decode()
 
@@ -53,6 +56,7 @@ class Spec:
         """Options of the SDK's `containers.create` but name and ports; the engine has `cpus`."""
         return {
             "detach": True,
+            "environment": dict(self.serve),
             "restart_policy": {"Name": self.docker.restart},
             "read_only": True,
             "tmpfs": {_TMPFS[0]: _TMPFS[1]},
@@ -84,11 +88,12 @@ class Spec:
             image=release.image.name,
             published=f"{host}:{self.port}:{PORT.partition('/')[0]}",
             restart=self.docker.restart,
+            environment=self.serve,
             memory=self.docker.memory,
             cpus=self.docker.cpus,
             tmpfs=":".join(_TMPFS),
             pids=_PIDS,
-            drain=DRAIN,
+            drain=contract.DRAIN,
             log_size=_LOG["max-size"],
             log_files=_LOG["max-file"],
         )

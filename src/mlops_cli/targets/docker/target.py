@@ -12,8 +12,9 @@ from mlops_cli import _docker
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
+from mlops_cli.serving.contract import DRAIN
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
-from mlops_cli.targets.docker.container import DIGEST, DRAIN, MANAGED, PORT, PROJECT, SETTINGS, Spec
+from mlops_cli.targets.docker.container import DIGEST, MANAGED, PORT, PROJECT, SETTINGS, Spec
 from mlops_cli.targets.local.control import Channel
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 
@@ -216,7 +217,13 @@ class DockerTarget:
 def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
     """The docker target of a project; `port` wins over the configuration's."""
     deploy = project.config.deploy
-    spec = Spec(project.config.project, deploy.host, port or deploy.port, deploy.docker)
+    spec = Spec(
+        project.config.project,
+        deploy.host,
+        port or deploy.port,
+        deploy.docker,
+        project.config.serve.environment(),
+    )
     return DockerTarget(spec, folder=project.cache / NAME)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from mlops_cli._files import write_text
 from mlops_cli._templates import render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.serving import contract
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,
@@ -19,10 +21,7 @@ from mlops_cli.targets.kubernetes.naming import (
     pod_selector,
     version_labels,
 )
-from mlops_cli.targets.local.worker import DRAIN_LIMIT
 
-PORT = 8000  # where the image's server listens
-USER = 65532  # the image's user: `runAsNonRoot` can check a number only
 LEAVE = 5  # seconds that a pod which was told to go answers on; kube-proxy hears of it in 1 or 2
 Object = dict[str, Any]
 Key = tuple[str, str]  # kind and name
@@ -45,6 +44,7 @@ class Spec:
     digest: str
     image: str
     config: KubernetesConfig
+    serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
 
     @property
     def name(self) -> str:
@@ -100,6 +100,7 @@ def _values(spec: Spec) -> dict[str, Any]:
         "annotations": {PROJECT_NAME: spec.project},
         "version_annotations": {PROJECT_NAME: spec.project, DIGEST: spec.digest},
         "digest": spec.digest,
+        "settings": dict(spec.serve),
         "image": spec.image,
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",
@@ -113,8 +114,10 @@ def _values(spec: Spec) -> dict[str, Any]:
         },
         "resources": config["resources"],
         "timeout": round(spec.config.timeout.total_seconds()),
-        "user": USER,
-        "port": PORT,
+        "user": contract.USER,
+        "port": contract.PORT,
+        "health": contract.HEALTH,
+        "ready": contract.READY,
         "leave": LEAVE,
-        "drain": round(DRAIN_LIMIT),
+        "drain": contract.DRAIN,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,9 +42,12 @@ _STOP_LIMIT = 120.0
 class KubernetesTarget:
     """The target `kubernetes`: one project's model in one namespace of one cluster."""
 
-    def __init__(self, project: str, config: KubernetesConfig) -> None:
+    def __init__(
+        self, project: str, config: KubernetesConfig, serve: Mapping[str, str] | None = None
+    ) -> None:
         self._project = project
         self._config = config
+        self._serve = dict(serve or {})
         self._name = object_name(project)
         self._kubectl = Kubectl(config.context, config.namespace)
 
@@ -128,7 +131,7 @@ class KubernetesTarget:
 
     def _spec(self, release: Release) -> Spec:
         name = image_name(self._config, release.image)
-        return Spec(self._project, release.digest, name, self._config)
+        return Spec(self._project, release.digest, name, self._config, self._serve)
 
     def _live(self, wanted: dict[Key, Object]) -> dict[Key, Object]:
         live = ours(self._kubectl, self._name)
@@ -158,7 +161,7 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         where = "node_port" if config.service.type == "NodePort" else "port"
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
-    return KubernetesTarget(project.config.project, config)
+    return KubernetesTarget(project.config.project, config, project.config.serve.environment())
 
 
 def _answers(url: str, digest: str) -> bool:

@@ -33,7 +33,8 @@ T = TypeVar("T")
 class Wanted(msgspec.Struct, frozen=True):
     """What a command asks of the supervisor: serve this bundle there.
 
-    `bundle` is relative to the channel's folder, so that a project may be renamed.
+    `bundle` is relative to the channel's folder, so that a project may be renamed; `settings` are
+    the variables that give the server its own.
     """
 
     request: str
@@ -41,6 +42,7 @@ class Wanted(msgspec.Struct, frozen=True):
     digest: str
     host: str
     port: int
+    settings: dict[str, str] = {}
 
 
 class State(msgspec.Struct, frozen=True):

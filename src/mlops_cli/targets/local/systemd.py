@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.targets.local.worker import DRAIN_LIMIT
+from mlops_cli.serving.contract import DRAIN
 
 
-def write_unit(bundle: Bundle, folder: Path, *, host: str, port: int) -> Path:
+def write_unit(
+    bundle: Bundle, folder: Path, *, address: tuple[str, int], settings: Mapping[str, str]
+) -> Path:
     """Write `<project>.service` to `folder`; it serves the bundle where the bundle stands."""
+    host, port = address
     file = folder / f"{bundle.manifest.project}.service"
     serve = ["-m", "mlops_cli.serving", "--bundle", str(bundle.path.resolve())]
     command = [sys.executable, *serve, "--host", host, "--port", str(port)]
@@ -21,7 +25,8 @@ def write_unit(bundle: Bundle, folder: Path, *, host: str, port: int) -> Path:
         file=file.name,
         version=bundle.version,
         command=" ".join(_quoted(part) for part in command),
-        drain=round(DRAIN_LIMIT),
+        settings=[_quoted(f"{name}={value}") for name, value in settings.items()],
+        drain=DRAIN,
     )
     write_text(file, text)
     return file

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
+from mlops_cli.serving.contract import DRAIN
 from mlops_cli.targets.base import Change, Deployment, Routes, only
 from mlops_cli.targets.local.control import Channel, State, Wanted
 from mlops_cli.targets.local.log import LOG
 from mlops_cli.targets.local.systemd import write_unit
-from mlops_cli.targets.local.worker import DRAIN_LIMIT, START_LIMIT
+from mlops_cli.targets.local.worker import START_LIMIT
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 from mlops_cli.targets.tail import tail
 
@@ -33,10 +34,13 @@ _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTU
 class LocalTarget:
     """The target `local`; its channel and log are in `.mlops/local/`."""
 
-    def __init__(self, folder: Path, *, host: str, port: int) -> None:
+    def __init__(
+        self, folder: Path, *, host: str, port: int, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._channel = Channel(folder)
         self._host = host
         self._port = port
+        self._settings = dict(settings or {})
 
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
@@ -66,16 +70,19 @@ class LocalTarget:
         url = url_of(self._host, self._port)
         if found is None:
             return [Change("create", "process", name, f"answers at {url}")]
-        if (found.digest, found.url, found.healthy) == (release.digest, url, True):
+        answers, same = found.healthy, self._settings == self._settings_now()
+        if (found.digest, found.url) == (release.digest, url) and answers and same:
             return []
-        state = "" if found.healthy else ", which does not answer"
+        state = "" if answers else ", which does not answer"
+        state += "" if same else ", with other settings"
         detail = f"at {url}, in place of {found.digest[:12]} at {found.url}{state}"
         return [Change("update", "process", name, detail)]
 
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A systemd unit; see `Target.render`."""
         release = only(routes)
-        return [write_unit(release.bundle, folder, host=self._host, port=self._port)]
+        address = self._host, self._port
+        return [write_unit(release.bundle, folder, address=address, settings=self._settings)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
         """The log of supervisor and servers; see `Target.logs`."""
@@ -109,7 +116,7 @@ class LocalTarget:
             if not self._channel.alive():
                 return False
             self._channel.signal(signal.SIGTERM)
-            if not self._gone_within(DRAIN_LIMIT + 5):
+            if not self._gone_within(DRAIN + 5):
                 self._channel.signal(signal.SIGKILL)  # its servers go with it
                 self._gone_within(5)
             if self._channel.alive():
@@ -126,7 +133,12 @@ class LocalTarget:
             digest=bundle.digest,
             host=self._host,
             port=self._port,
+            settings=self._settings,
         )
+
+    def _settings_now(self) -> dict[str, str]:
+        state = self._channel.hear()
+        return state.serving.settings if state is not None and state.serving is not None else {}
 
     def _outcome(self, wanted: Wanted, progress: Progress) -> State:
         started = time.monotonic()
@@ -162,7 +174,7 @@ class LocalTarget:
 
     def _confirmed(self, wanted: Wanted) -> Deployment:
         """Healthy before it counts: the new version itself has answered."""
-        if found := soon(lambda: self._serving(wanted), DRAIN_LIMIT):
+        if found := soon(lambda: self._serving(wanted), DRAIN):
             return found
         raise EnvironmentFault(
             f"{wanted.digest[:12]} was started and does not answer at "
@@ -182,7 +194,8 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     """The local target of a project; `port` wins over the configuration's."""
     deploy = project.config.deploy
     folder = project.cache / "local"
-    return LocalTarget(folder, host=deploy.host, port=port or deploy.port)
+    settings = project.config.serve.environment()
+    return LocalTarget(folder, host=deploy.host, port=port or deploy.port, settings=settings)
 
 
 def _in_project(file: Path) -> Path:

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_cli.serving.contract import DRAIN
 from mlops_cli.serving.sockets import LAST_OWNER
 from mlops_cli.targets.local.control import Wanted
 
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
-DRAIN_LIMIT = 30.0  # seconds that a worker has to finish what it has
 SILENCE_LIMIT = 20.0  # seconds without a sign of life after which a worker is given up
 _REASON_LIMIT = 2000
 _PR_SET_PDEATHSIG = 1
@@ -83,7 +83,7 @@ class Worker:
         if self.ended_at is None:
             self.ended_at = time.monotonic()
             self.process.send_signal(LAST_OWNER if self.last else signal.SIGTERM)
-        elif time.monotonic() - self.ended_at > DRAIN_LIMIT:
+        elif time.monotonic() - self.ended_at > DRAIN:
             self.process.kill()
 
     def kill(self) -> None:
@@ -116,6 +116,7 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
     try:
         process = subprocess.Popen(
             _command(wanted, listener.fileno(), writing),
+            env={**os.environ, **wanted.settings},
             pass_fds=(listener.fileno(), writing),
             stdin=subprocess.DEVNULL,
             preexec_fn=_in_child(),  # safe: the supervisor has one thread

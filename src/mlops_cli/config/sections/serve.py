@@ -1,0 +1,56 @@
+"""The section `serve`: the settings of a server, which are its environment where it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from mlops_cli.config.sections.base import Duration, Section
+from mlops_cli.serving.settings import SIZE, Limits, Seconds, Settings, size, to_environment
+
+_DEFAULT = Limits()
+
+
+class LimitsConfig(Section):
+    """What clients may take; beyond it they are refused."""
+
+    in_flight: int = Field(
+        _DEFAULT.in_flight, ge=1, description="requests read and not yet answered; beyond it 503"
+    )
+    timeout: Duration = Field(
+        timedelta(seconds=_DEFAULT.timeout),
+        description="what a client has for a header, for a body, and for taking its answer",
+    )
+    header: str = Field("64KiB", pattern=SIZE, description="of a URL, and of all headers together")
+    connections: int = Field(_DEFAULT.connections, ge=1, description="open ones")
+
+    @field_validator("timeout", "header")
+    @classmethod
+    def _is_more_than_nothing(cls, value: Any) -> Any:
+        if not (value if isinstance(value, timedelta) else size(value)):
+            raise ValueError("must be more than 0")
+        return value
+
+
+class ServeConfig(Section):
+    """How the server behaves, on every target."""
+
+    limits: LimitsConfig = LimitsConfig()
+
+    def settings(self) -> Settings:
+        """The same as the server reads them."""
+        limits = self.limits
+        return Settings(
+            Limits(
+                in_flight=limits.in_flight,
+                timeout=Seconds(limits.timeout.total_seconds()),
+                header=size(limits.header),
+                connections=limits.connections,
+            )
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give them to a server; none for what is the default."""
+        return to_environment(self.settings())
