@@ -4,46 +4,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
-from mlops_cli.actions.audit import AuditResult
+from mlops_cli.actions import COMMANDS, Command, load_command
 from mlops_cli.actions.build import BuildResult
-from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
-from mlops_cli.actions.doctor import DoctorResult
-from mlops_cli.actions.drift import DriftResult
-from mlops_cli.actions.init import InitResult
-from mlops_cli.actions.logs import LogsResult
-from mlops_cli.actions.score import ScoreResult
-from mlops_cli.actions.status import StatusResult
+from mlops_cli.actions.deploy import PlanResult, RenderResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import SCHEMA, config_schema
-from mlops_cli.config.values import ConfigResult
 from mlops_cli.contracts.model import contract_schema
 from mlops_cli.pipeline.result import RunResult
-from mlops_cli.reports.model import ReportResult
 from mlops_cli.stages import STAGES
 from mlops_cli.stages.validate import ValidateResult
 
 HERE = Path(__file__).resolve().parent
+
+
+def _result(command: Command) -> type:
+    """What the command's function returns; a stage in a terminal is a run."""
+    if command.name in {stage.name for stage in STAGES}:
+        return RunResult
+    found: type = get_type_hints(load_command(command.name))["return"]
+    return found
+
+
 RESULTS = (
-    ("init", InitResult),
-    ("run", RunResult),
-    *((stage.name, RunResult) for stage in STAGES),
+    *((c.name, _result(c)) for c in COMMANDS if c.name != "serve"),  # which prints no result
     ("validate", ValidateResult),  # with --now
     ("package", BuildResult),  # with --build or --push
-    ("deploy", DeployResult),
     ("deploy", PlanResult),  # with --plan
     ("deploy", RenderResult),  # with --render
-    ("logs", LogsResult),
-    ("drift", DriftResult),
-    ("report", ReportResult),
-    ("score", ScoreResult),
-    ("status", StatusResult),
-    ("audit", AuditResult),
-    ("doctor", DoctorResult),
-    ("config", ConfigResult),
 )
 
 

@@ -11,14 +11,30 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.reports import drift as drift_page
-from mlops_cli.reports.base import DriftPage, Verdict
+from mlops_cli.reports.base import DriftPage
 
 HOSTILE = "<script>alert('x')</script>"
 
 
-def verdict(name: str, *, drifted: bool = False) -> Verdict:
-    return Verdict(name, drifted, "ks", 0.31, 0.05, 0.31, 0.4, 0.9, 0.0, 0.02)
+def verdict(name: str, *, drifted: bool = False) -> ColumnDrift:
+    return ColumnDrift(
+        name=name,
+        drifted=drifted,
+        statistic="ks",
+        value=0.31,
+        threshold=0.05,
+        p_value=0.001,
+        effect=0.31,
+        importance=0.4,
+        psi=0.9,
+        psi_threshold=0.2,
+        wasserstein=2.0,
+        missing_now=0.02,
+        missing_then=0.0,
+        unseen=None,
+    )
 
 
 def page(**change: object) -> DriftPage:

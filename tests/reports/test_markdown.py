@@ -10,14 +10,34 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from mlops_cli.governance.decision import GateResult
+from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.reports.markdown import code, escape, model_report
 from mlops_cli.reports.model import (
-    ColumnMoved,
-    GateSaid,
     MetricChange,
     ReportResult,
     TrainingDrift,
 )
+
+
+def moved(name: str, value: float, threshold: float) -> ColumnDrift:
+    return ColumnDrift(
+        name=name,
+        drifted=True,
+        statistic="ks",
+        value=value,
+        threshold=threshold,
+        p_value=0.0,
+        effect=value,
+        importance=0.5,
+        psi=None,
+        psi_threshold=None,
+        wasserstein=None,
+        missing_now=0.0,
+        missing_then=0.0,
+        unseen=None,
+    )
+
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 WHOLE = ReportResult(
@@ -28,7 +48,7 @@ WHOLE = ReportResult(
     verdict="refused",
     reason=None,
     recorded=False,
-    gates=(GateSaid("champion: not_worse", "refused", "worse, by more than chance explains"),),
+    gates=(GateResult("champion: not_worse", "refused", "worse, by more than chance explains"),),
     metric="roc_auc",
     metrics=(
         MetricChange("roc_auc", 0.8, 0.75, 0.85, 0.79, 0.74, 0.84, 0.01),
@@ -36,7 +56,7 @@ WHOLE = ReportResult(
     ),
     against="origin/main",
     commit="c0ffee" * 6 + "c0ff",
-    drift=TrainingDrift(3, (ColumnMoved("dep_time", "ks", 0.2, 0.1),), ("gone",), 900, 800),
+    drift=TrainingDrift(3, (moved("dep_time", 0.2, 0.1),), ("gone",), 900, 800),
     uncommitted=("dvc.lock",),
     positive="legit",
 )
@@ -116,10 +136,14 @@ def test_no_name_becomes_markup(text: str) -> None:
 @example("\\")
 @example("a_b_c __d__")
 def test_any_text_is_shown_as_it_is_or_as_a_blank(text: str) -> None:
-    drift = replace(WHOLE.drift or TrainingDrift(), columns=(ColumnMoved(text, "ks", 1.0, 0.5),))
+    drift = replace(WHOLE.drift or TrainingDrift(), columns=(moved(text, 1.0, 0.5),))
     made = model_report(
         replace(
-            WHOLE, project="p", drift=drift, gates=(GateSaid(text, "passed", text),), positive=text
+            WHOLE,
+            project="p",
+            drift=drift,
+            gates=(GateResult(text, "passed", text),),
+            positive=text,
         )
     )
     kinds = {t.type for t in GITHUB.parse(made)}
@@ -136,12 +160,12 @@ def test_any_text_is_shown_as_it_is_or_as_a_blank(text: str) -> None:
 
 def test_a_comment_has_room_for_the_worst() -> None:
     worst = "@" * 5000
-    many = tuple(ColumnMoved(f"{worst}{i}", "ks", 1.0, 0.5) for i in range(2000))
+    many = tuple(moved(f"{worst}{i}", 1.0, 0.5) for i in range(2000))
     text = model_report(
         replace(
             WHOLE,
             reason=worst,
-            gates=(GateSaid(worst, "refused", worst),) * 200,
+            gates=(GateResult(worst, "refused", worst),) * 200,
             metrics=tuple(replace(m, name=worst) for m in WHOLE.metrics) * 100,
             drift=TrainingDrift(2000, many, (worst,) * 99, 1, 1),
         )

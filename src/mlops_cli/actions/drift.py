@@ -22,7 +22,7 @@ from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.monitoring.sample import Sample, reconstruct
 from mlops_cli.monitoring.window import compare, without_time
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.reports.base import DriftPage, Verdict
+from mlops_cli.reports.base import DriftPage
 from mlops_cli.reports.drift import write_drift_page
 from mlops_cli.tables import open_engine
 from mlops_cli.targets import open_target
@@ -111,25 +111,10 @@ def _write(
         source=Path(result.current).name,
         reference_rows=profile.rows,
         current_rows=result.rows,
-        verdicts=tuple(_verdict(c) for c in result.columns),
+        verdicts=result.columns,
         reference=reconstruct(profile, DRAWN),
         current=sample,
     )
     fault = write_drift_page(page, project.root / DRIFT_PAGE)
     if fault:
         progress.say(f"{DRIFT_PAGE} has no pictures: {fault}")
-
-
-def _verdict(column: ColumnDrift) -> Verdict:
-    return Verdict(
-        name=column.name,
-        drifted=column.drifted,
-        statistic=column.statistic,
-        value=column.value,
-        threshold=column.threshold,
-        effect=column.effect,
-        importance=column.importance,
-        psi=column.psi,
-        missing_then=column.missing_then,
-        missing_now=column.missing_now,
-    )

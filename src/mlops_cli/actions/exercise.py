@@ -119,7 +119,9 @@ def _dvc(project: Project) -> str:
     from mlops_cli.pipeline.dvc import stale_stages
 
     dvc = [sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"]
-    subprocess.run(dvc, cwd=project.root, capture_output=True, check=True)
+    done = subprocess.run(dvc, cwd=project.root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EnvironmentFault(f"`dvc init` ended with {done.returncode}: {done.stderr[-300:]}")
     stale_stages(project.root)
     return "reads the pipeline"
 

@@ -16,16 +16,13 @@ from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decide import decide
-from mlops_cli.governance.decision import Decision, read_decision
+from mlops_cli.governance.decision import Decision, Verdict, read_decision
 from mlops_cli.monitoring import window
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.reports.model import (
-    ColumnMoved,
-    GateSaid,
     MetricChange,
     ReportResult,
     TrainingDrift,
-    Verdict,
 )
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION, ModelVersion, Tracker
@@ -59,7 +56,7 @@ def report(project: Project, *, against: str | None = None) -> ReportResult:
         verdict=_verdict(decision),
         reason=asked.reason,
         recorded=asked.recorded,
-        gates=tuple(GateSaid(g.gate, g.verdict, g.why) for g in decision.gates) if decision else (),
+        gates=decision.gates if decision else (),
         metric=project.config.metric,
         metrics=tuple(_changes(_holdout(_read(root / METRICS_FILE)), before)),
         against=against,
@@ -176,9 +173,7 @@ def _compare(project: Project, champion: Bundle, table: pa.Table) -> TrainingDri
     names = {c.name for c in shared.columns}
     return TrainingDrift(
         compared=len(found),
-        columns=tuple(
-            ColumnMoved(c.name, c.statistic, c.value, c.threshold) for c in found if c.drifted
-        ),
+        columns=tuple(c for c in found if c.drifted),
         absent=tuple(c.name for c in profile.columns if c.name not in names),
         rows=table.num_rows,
         rows_before=profile.rows,

@@ -5,32 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mlops_cli.monitoring.base import ColumnDrift
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Our finding on one column; it drifted where `value` reaches `threshold`.
-
-    `effect` and the missing shares are from 0 to 1.
-    """
-
-    name: str
-    drifted: bool
-    statistic: str
-    value: float
-    threshold: float
-    effect: float
-    importance: float
-    psi: float | None
-    missing_then: float
-    missing_now: float
-
-
-@dataclass(frozen=True, slots=True)
 class DriftPage:
-    """The content of the page: whose model, which rows, our verdicts in order, rows to draw.
+    """The content of the page: whose model, which rows, what was found in order, rows to draw.
 
     `reference` and `current` hold doubles and texts, a column for each verdict, missing as null;
     `reference_rows` and `current_rows` are how many rows the verdicts stand on.
@@ -41,7 +24,7 @@ class DriftPage:
     source: str
     reference_rows: int
     current_rows: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ColumnDrift, ...]
     reference: pa.Table
     current: pa.Table
 

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.reports.base import DriftPage, Verdict
+from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.reports.base import DriftPage
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # read by Evidently's telemetry when it is imported
 
@@ -41,7 +42,7 @@ def draw(page: DriftPage, most: int) -> str:
         ) from e
 
 
-def _document(page: DriftPage, shown: Sequence[Verdict]) -> str:
+def _document(page: DriftPage, shown: Sequence[ColumnDrift]) -> str:
     _register(shown)
     names = [v.name for v in shown]
     preset = DataDriftPreset(
@@ -55,7 +56,7 @@ def _document(page: DriftPage, shown: Sequence[Verdict]) -> str:
     return html
 
 
-def _register(verdicts: Sequence[Verdict]) -> None:
+def _register(verdicts: Sequence[ColumnDrift]) -> None:
     """Make our verdicts a test of Evidently's, which it looks up by the column's name."""
     known = {v.name: v for v in verdicts}
 

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.reports.model import GateSaid, MetricChange, ReportResult, TrainingDrift
+from mlops_cli.governance.decision import GateResult
+from mlops_cli.reports.model import MetricChange, ReportResult, TrainingDrift
 
 MOST_ROWS = 40  # of a table: a comment holds 65,536 characters, and people read fewer
 MOST_TEXT = 600
@@ -90,7 +91,7 @@ def _gates(result: ReportResult) -> Iterator[str]:
         yield from _table(("gate", "verdict", "why"), [_gate(g) for g in result.gates])
 
 
-def _gate(said: GateSaid) -> tuple[str, ...]:
+def _gate(said: GateResult) -> tuple[str, ...]:
     verdict = said.verdict if said.verdict == "passed" else f"**{said.verdict}**"
     return _name(said.gate), verdict, escape(said.why)
 

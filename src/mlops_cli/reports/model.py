@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Verdict = Literal["passed", "refused", "undecided"]
+from mlops_cli.governance.decision import GateResult, Verdict
+from mlops_cli.monitoring.base import ColumnDrift
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +27,6 @@ class MetricChange:
 
 
 @dataclass(frozen=True, slots=True)
-class GateSaid:
-    """What one gate said, and why."""
-
-    gate: str
-    verdict: Verdict
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnMoved:
-    """A column that drifted: `value` of `statistic` reaches `threshold`."""
-
-    name: str
-    statistic: str
-    value: float
-    threshold: float
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingDrift:
     """The rows that this model was fitted on, against the champion's.
 
@@ -55,7 +36,7 @@ class TrainingDrift:
     """
 
     compared: int = 0
-    columns: tuple[ColumnMoved, ...] = ()
+    columns: tuple[ColumnDrift, ...] = ()
     absent: tuple[str, ...] = ()
     rows: int = 0
     rows_before: int = 0
@@ -80,7 +61,7 @@ class ReportResult:
     verdict: Verdict
     reason: str | None
     recorded: bool
-    gates: tuple[GateSaid, ...]
+    gates: tuple[GateResult, ...]
     metric: str
     metrics: tuple[MetricChange, ...]
     against: str | None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_cli.bundle.manifest import Task
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.scaffold.number_like import number_like
-from mlops_cli.scaffold.target import Target, Task
+from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import Engine, quote
 
 FEW_ROWS = 100

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mlops_cli.bundle.manifest import Task
 from mlops_cli.contracts.statistics import ColumnStatistics, TableStatistics
 from mlops_cli.features.leakage import exact_combination, predictive_power, rises
-from mlops_cli.scaffold.target import Target, Task
+from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import ROW, Engine, is_nan, quote
 
 SAMPLE = 50_000  # rows that the search for leaks looks at

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_cli.bundle.manifest import Task
 from mlops_cli.contracts.infer import infer_contract
 from mlops_cli.contracts.model import Contract
 from mlops_cli.contracts.statistics import TableStatistics
@@ -16,7 +17,7 @@ from mlops_cli.scaffold.columns import Choice, choose_columns
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.positive import Positive, positive_of
 from mlops_cli.scaffold.subjects import Subject, find_subjects
-from mlops_cli.scaffold.target import Target, Task, TaskGuess, guess_task, read_target
+from mlops_cli.scaffold.target import Target, TaskGuess, guess_task, read_target
 from mlops_cli.scaffold.times import TimeGuess, guess_time, moved_target, split_warning
 from mlops_cli.scoring.names import free_names
 from mlops_cli.tables.base import DURATION, Engine

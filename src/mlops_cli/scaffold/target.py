@@ -6,8 +6,8 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
@@ -17,7 +17,6 @@ from mlops_cli.features.sql import render
 from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.tables.base import Engine, quote
 
-Task = Literal["binary", "multiclass", "regression"]
 FEW = 20  # as many whole numbers are still classes
 MOST_CLASSES = 200
 FEWEST = 8  # of these a fifth, rounded, is the two rows that each part needs

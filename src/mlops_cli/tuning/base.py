@@ -12,6 +12,7 @@ import msgspec
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.sections.tune import SearchRange
 from mlops_cli.progress import Progress
+from mlops_cli.tracking.base import TrialState
 
 BEST = f"{TUNE}/best.json"
 TRIALS = f"{TUNE}/trials.csv"
@@ -21,7 +22,7 @@ Params = Mapping[str, Value]
 Check = Callable[[], None]
 """Called now and then while a fit goes on; raises where the search was given up."""
 Space = Mapping[str, SearchRange]
-State = Literal["complete", "pruned", "failed"]
+State = TrialState
 
 
 @dataclass(frozen=True, slots=True)
