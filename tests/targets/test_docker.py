@@ -24,7 +24,7 @@ from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec
 from mlops_cli.targets.docker.target import DockerTarget
-from target_conformance import TargetConformance, get
+from mlops_cli.testing.target import TargetConformance, get
 
 pytestmark = pytest.mark.docker
 PROJECT = f"conformance-delays-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"

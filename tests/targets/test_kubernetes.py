@@ -19,7 +19,7 @@ from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
-from target_conformance import TargetConformance, get
+from mlops_cli.testing.target import TargetConformance, get
 
 pytestmark = pytest.mark.kubernetes
 PROJECT = "conformance-delays"

@@ -26,8 +26,8 @@ from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
 from mlops_cli.targets.local.supervisor import backoff
 from mlops_cli.targets.local.target import LocalTarget
+from mlops_cli.testing.target import TargetConformance, get
 from servers import ask
-from target_conformance import TargetConformance, get
 
 
 class TestLocalTarget(TargetConformance):

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.worker import listen, start_worker
-from target_conformance import get
+from mlops_cli.testing.target import get
 
 
 def test_the_end_of_a_login_does_not_end_a_worker_before_its_supervisor_does(made: Path) -> None:

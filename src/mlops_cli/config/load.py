@@ -172,7 +172,7 @@ def _is_union_tag(part: object) -> bool:
     return isinstance(part, str) and (part in _UNION_TAGS or part.startswith("function-"))
 
 
-_UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate"}
+_UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate", "OtherGate"}
 
 
 def _known_keys(path: list[str]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_cli._adapters import load_adapter
-from mlops_cli.errors import UsageError
+from mlops_cli._adapters import load_named
 
 if TYPE_CHECKING:  # the supervisor passes through here, and wants no configuration in memory
     from mlops_cli.config.project import Project
@@ -23,9 +22,5 @@ def open_target(name: str, project: Project, *, port: int | None = None) -> Targ
 
     Nothing is started or asked yet. Raises `UsageError` for a name that is not known.
     """
-    if name not in TARGETS:
-        raise UsageError(
-            f"there is no deploy target {name!r}", hint=f"known targets: {', '.join(TARGETS)}"
-        )
-    target: Target = load_adapter(TARGETS[name]).open_target(project, port=port)
+    target: Target = load_named("target", name, TARGETS).open_target(project, port=port)
     return target

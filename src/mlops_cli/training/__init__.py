@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
-from mlops_cli._adapters import load_adapter
+from mlops_cli._adapters import load_adapter, load_named
 
 if TYPE_CHECKING:
     from mlops_cli.training.base import Estimator, Problem
@@ -19,13 +19,15 @@ ESTIMATORS = {
 def open_estimator(name: str, problem: Problem) -> Estimator:
     """The estimator that the configuration names: `xgboost`, or `sklearn:module.Class`.
 
-    Raises `UsageError` for a class that does not exist, or is no estimator for the task.
+    Another package's is `NAME` or `NAME:REST`, where it is given `REST`. Raises `UsageError` for a
+    name or a class that does not exist, or is no estimator for the task.
     """
     # Threads that wait must sleep, not spin: on two busy cores a fit took 24 s instead of 2. It is
     # read when OpenMP is loaded, so it is set before the first import; a user's own choice wins.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     library, _, path = name.partition(":")
-    return cast("Estimator", load_adapter(ESTIMATORS[library]).open_estimator(path, problem))
+    module = load_named("estimator", library, ESTIMATORS)
+    return cast("Estimator", module.open_estimator(path, problem))
 
 
 def preload() -> None:

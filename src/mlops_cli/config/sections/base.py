@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,6 +18,8 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+
+from mlops_cli._adapters import Kind, is_named
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^(\d+)\s*(s|m|h|d|w)$"
@@ -74,6 +79,21 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ImageRegistry = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*$")
 ]
+
+
+def _somebodys(kind: Kind, ours: Sequence[str], name: str) -> str:
+    if name.partition(":")[0] not in ours and not is_named(kind, name.partition(":")[0]):
+        near = difflib.get_close_matches(name, ours, n=1)
+        meant = f": did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"{name!r} is none of {', '.join(ours)}, and no installed package brings it{meant}"
+        )
+    return name
+
+
+def one_of(kind: Kind, *ours: str) -> AfterValidator:
+    """A name of ours, or one that another package brings by an entry point."""
+    return AfterValidator(partial(_somebodys, kind, ours))
 
 
 class Section(BaseModel):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlops_cli.config.sections.base import ImageRegistry, Port, Section
+from mlops_cli.config.sections.base import ImageRegistry, Port, Section, one_of
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.serving.contract import PORT
 
@@ -22,7 +22,11 @@ class DockerConfig(Section):
 class DeployConfig(Section):
     """Where the champion answers."""
 
-    target: Literal["local", "docker", "kubernetes"] = "local"
+    target: Annotated[str, one_of("target", "local", "docker", "kubernetes")] = Field(
+        "local",
+        pattern=r"^[a-z][\w-]*$",
+        description="local, docker, kubernetes, or the name of one that another package brings",
+    )
     host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$")
     port: Port = PORT
     registry: ImageRegistry | None = Field(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from mlops_cli.config.sections.base import Section
+from mlops_cli.config.sections.base import Section, one_of
 
 
 class MetricGate(Section):
@@ -29,7 +29,17 @@ class ChampionGate(Section):
     champion: Literal["not_worse"]
 
 
+class OtherGate(Section):
+    """A gate that another package brings, with what it is to know."""
+
+    gate: Annotated[str, one_of("gate")] = Field(pattern=r"^[a-z][\w-]*$")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+AnyGate = MetricGate | ChampionGate | OtherGate
+
+
 class RegisterConfig(Section):
     """What a model must pass to become the champion."""
 
-    gates: tuple[MetricGate | ChampionGate, ...] = (ChampionGate(champion="not_worse"),)
+    gates: tuple[AnyGate, ...] = (ChampionGate(champion="not_worse"),)

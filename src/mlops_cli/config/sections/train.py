@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated
 
-from mlops_cli.config.sections.base import Section
+from pydantic import AfterValidator, Field
+
+from mlops_cli.config.sections.base import Section, one_of
+
+_FORMS = {"xgboost": r"xgboost", "sklearn": r"sklearn:[A-Za-z_][\w.]*\.[A-Za-z_]\w*"}
+
+
+def _in_its_form(estimator: str) -> str:
+    form = _FORMS.get(estimator.partition(":")[0])
+    if form and not re.fullmatch(form, estimator):
+        raise ValueError("write xgboost, or sklearn:module.Class (sklearn:linear_model.Ridge)")
+    return estimator
 
 
 class TrainConfig(Section):
     """The estimator and how it is judged."""
 
-    estimator: str = Field(
+    estimator: Annotated[
+        str, one_of("estimator", "xgboost", "sklearn"), AfterValidator(_in_its_form)
+    ] = Field(
         "xgboost",
-        pattern=r"^(xgboost|sklearn:[A-Za-z_][\w.]*\.[A-Za-z_]\w*)$",
-        description="xgboost, or sklearn:module.Class such as sklearn:linear_model.Ridge",
+        pattern=r"^[a-z][\w-]*(:[\w.-]+)?$",
+        description="xgboost, or sklearn:module.Class such as sklearn:linear_model.Ridge, or the "
+        "name of one that another package brings",
     )
     metric: str | None = Field(None, description="default: roc_auc, log_loss or rmse by task")
     seed: int = Field(0, ge=0, lt=2**31)

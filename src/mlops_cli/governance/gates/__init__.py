@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never, cast
 
-from mlops_cli._adapters import load_adapter
-from mlops_cli.config.sections.register import ChampionGate, MetricGate
+from mlops_cli._adapters import load_adapter, load_named
+from mlops_cli.config.sections.register import AnyGate, ChampionGate, MetricGate, OtherGate
 
 if TYPE_CHECKING:
     from mlops_cli.governance.gates.base import Gate
@@ -16,16 +16,18 @@ GATES = {
 }
 
 
-def open_gate(asked: MetricGate | ChampionGate) -> Gate:
+def open_gate(asked: AnyGate) -> Gate:
     """The gate of one entry of `register.gates`."""
     match asked:
         case MetricGate():
             kind = "metric"
         case ChampionGate():
             kind = "champion"
+        case OtherGate():
+            kind = asked.gate
         case _:
             assert_never(asked)
-    return cast("Gate", load_adapter(GATES[kind]).open_gate(asked))
+    return cast("Gate", load_named("gate", kind, GATES).open_gate(asked))
 
 
 def preload() -> None:

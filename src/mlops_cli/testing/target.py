@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +15,7 @@ from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, Route, Target, whole
 
 
-def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict]:
+def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict[str, Any]]:
     """One GET on a connection of its own."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
     try:
