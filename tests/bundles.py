@@ -14,53 +14,21 @@ import numpy as np
 import onnxruntime
 import xgboost
 
+from delays import CARRIERS, FEATURES, INPUTS, ORIGINS, TREES
 from mlops_cli._files import sha256_of
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import (
     MANIFEST,
-    Feature,
-    Input,
     Manifest,
     ModelKind,
     Target,
     Task,
 )
 from mlops_cli.bundle.writer import Model, write_bundle
-from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
 from mlops_cli.packaging.requirements import serving_requirements
 
-CARRIERS = ("9E", "AA", "Zürich:Air")
-ORIGINS = ("EWR", "JFK", "LGA")
 Event = dict[str, Any]
 Predict = Callable[[np.ndarray], np.ndarray]
-
-INPUTS = (
-    Input("carrier", "text", True, CARRIERS, "event"),
-    Input("origin", "text", False, ORIGINS, "event"),
-    Input("distance", "integer", False, None, "event"),
-    Input("temp", "float", True, None, "join"),
-    Input("wet", "boolean", True, None, "join"),
-    Input("day", "date", True, None, "event"),
-    Input("at", "timestamp", True, None, "event"),
-)
-FEATURES = (
-    Feature("carrier", "category", CARRIERS),
-    Feature("origin", "category", ORIGINS),
-    Feature("distance", "numeric"),
-    Feature("temp", "numeric"),
-    Feature("wet", "numeric"),
-    Feature("weekday", "numeric"),
-    Feature("hour", "numeric"),
-)
-TREES = FeatureTrees(
-    (
-        *(FeatureTree(i.name, Node("column", i.type, value=i.name)) for i in INPUTS[:5]),
-        FeatureTree(
-            "weekday", Node("dayofweek", "integer", (Node("column", "date", value="day"),))
-        ),
-        FeatureTree("hour", Node("hour", "integer", (Node("column", "timestamp", value="at"),))),
-    )
-)
 
 
 @dataclass(frozen=True)

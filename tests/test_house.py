@@ -104,8 +104,6 @@ def test_files_and_functions_stay_small(folder: Path) -> None:
     files, functions = lines_of(folder)
     assert [name for name, lines in files.items() if lines > 400] == []
     assert [name for name, lines in functions.items() if lines > 60] == []
-    if folder == TESTS:
-        return
     for counts, most in ((files, 250), (functions, 30)):
         long = sorted(name for name, lines in counts.items() if lines > most)
         assert len(long) <= len(counts) / 10, f"more than a tenth has over {most} lines: {long}"

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,17 +23,7 @@ from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate
 from trips import LATE, LEAKS, ROWS, columns, git, made, trips
 
-
-@pytest.fixture(autouse=True)
-def _no_git_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that git and DVC know nothing of."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_git_identity")
 
 
 def test_the_configuration_has_every_section_and_no_default(tmp_path: Path) -> None:
@@ -186,21 +175,6 @@ def test_names_that_yaml_sql_and_csv_stumble_over(tmp_path: Path) -> None:
     result = made(tmp_path / "p", tmp_path / "odd.csv", target="y")
     assert set(result.features) == set(names) - {"y"}
     assert load_project(tmp_path / "p").config.features.columns == result.features
-
-
-def keys_of(folder: Path, rows: Iterable[tuple[object, ...]]) -> list[str]:
-    with (folder / "seen.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("at", "who", "unit", "x", "y"), *rows])
-    result = made(folder / "keyed", folder / "seen.csv", target="y", time="at")
-    return [str(g.value) for g in result.guesses if g.what == "key"]
-
-
-@pytest.mark.parametrize(("each", "keys"), [(1, ["at"]), (10, ["who, at"])])
-def test_a_key_is_no_longer_than_it_must_be(each: int, keys: list[str], tmp_path: Path) -> None:
-    day = "2024-01-01T{:02}:{:02}:00Z"
-    at = [day.format(i // each // 60, i // each % 60) for i in range(600)]
-    rows = [(at[i], f"w{i % 10}", "mm", i % 9 / 10, i * 7 % 13 > 6) for i in range(600)]
-    assert keys_of(tmp_path, rows) == keys
 
 
 def test_the_only_time_is_found_without_being_named(tmp_path: Path) -> None:

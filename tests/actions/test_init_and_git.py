@@ -16,17 +16,7 @@ from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.scaffold import place
 from trips import git, made, trips
 
-
-@pytest.fixture(autouse=True)
-def _no_git_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that git and DVC know nothing of."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_git_identity")
 
 
 def test_in_the_current_folder_nothing_is_written_above_its_parent(

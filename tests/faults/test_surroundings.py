@@ -17,19 +17,10 @@ from pathlib import Path
 import pytest
 
 import bad_tables
-from bad_tables import as_csv, columns
 from command_line import Done, Mlops, mlops_process
 from said import ROWS, check, leftovers
-from servers import free_port
 
 TABLE = "data/raw/table.csv"
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    path = tmp_path / "table.csv"
-    path.write_text(as_csv(columns()))
-    return path
 
 
 @contextmanager
@@ -139,11 +130,6 @@ def test_a_locked_database(project: Path, mlops: Mlops) -> None:
     assert mlops(project, "status").code == 0
 
 
-@pytest.fixture
-def nobody_there() -> int:
-    return free_port()
-
-
 @pytest.mark.parametrize(
     ("name", "port", "command"),
     [
@@ -209,54 +195,6 @@ def test_another_dvc_command_works(project: Path, mlops: Mlops) -> None:
         check(mlops(project, "run"), "dvc-locked-run")
         other.communicate()
     assert mlops(project, "status").code == 0
-
-
-@pytest.fixture
-def without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-
-
-@pytest.mark.usefixtures("without_git")
-def test_no_git(tmp_path: Path, table: Path, mlops: Mlops) -> None:
-    asked = ("--data", table, "--target", "y")
-    check(mlops(tmp_path, "init", "p", *asked), "no-git")
-    assert not (tmp_path / "p").exists()
-    check(mlops(tmp_path, "init", "p", *asked, "--no-git"), "no-git-wanted")
-    assert mlops(tmp_path / "p", "status").code == 0
-
-
-def test_git_without_identity(
-    tmp_path: Path, table: Path, mlops: Mlops, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    check(mlops(tmp_path, "init", "p", "--data", table, "--target", "y"), "no-identity")
-    log = subprocess.run(
-        ["git", "log", "--format=%an"], cwd=tmp_path / "p", capture_output=True, text=True
-    )
-    assert log.stdout.split() == ["mlops"]
-
-
-def test_a_path_with_spaces_and_unicode(tmp_path: Path, table: Path, mlops: Mlops) -> None:
-    folder = tmp_path / "grö ße 日本/b's"
-    folder.mkdir(parents=True)
-    data = table.rename(folder / "my täble 'x'.csv")
-    check(mlops(folder, "init", "p", "--data", data.name, "--target", "y"), "path-with-spaces")
-    done = mlops(folder / "p", "run", "featurize")
-    assert done.code == 0, done.said
-
-
-def _dvc(project: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "dvc", "--quiet", *arguments]
-    subprocess.run(command, cwd=project, check=True, capture_output=True)
-
-
-def test_a_dvc_remote_that_is_away(project: Path, mlops: Mlops, nobody_there: int) -> None:
-    _dvc(project, "remote", "add", "--default", "away", f"http://127.0.0.1:{nobody_there}/x")
-    (project / "reports/validate.json").unlink()
-    check(mlops(project, "run", "validate"), "remote-away")
-    (project / TABLE).unlink()
-    check(mlops(project, "run"), "remote-away-data-gone")
 
 
 def test_every_row_of_the_table_has_its_test() -> None:

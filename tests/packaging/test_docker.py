@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import bundles
+from engine import docker, image, inspected
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.dependencies import dependencies_layer
-from mlops_cli.packaging.image import BundleImage, image_of
+from mlops_cli.packaging.image import image_of
 from mlops_cli.packaging.replay import replay_over_http
 from mlops_cli.packaging.smoke_test import TRIAL
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import QUIET
-from servers import ImageRegistry
 
-pytestmark = pytest.mark.docker
-PASSWORD = "only-for-these-tests"
-BCRYPT = (
-    "$2b$05$WTGhk103upZSb2gDztXhHe1WrwWxroEQWMUNfP.epAAWiqTzuh6Ui"  # what htpasswd -B makes of it
-)
-
-
-@pytest.fixture(autouse=True)
-def _engine(docker_engine: str) -> None:
-    """Skipped where no engine is."""
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("imaged") / "model"
-    bundles.write(folder, n=230)
-    return open_bundle(folder)
-
-
-def docker(*command: str) -> str:
-    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout
-
-
-def inspected(name: str) -> dict:
-    return json.loads(docker("image", "inspect", name))[0]
-
-
-def image(bundle: Bundle) -> BundleImage:
-    return image_of(bundle, base="python:{python}-slim", root=bundle.path)
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 
 
 def spoiled(bundle: Bundle, folder: Path) -> Bundle:
@@ -221,42 +190,3 @@ def test_a_base_that_cannot_be_had_is_named(bundle: Bundle) -> None:
     with pytest.raises(EnvironmentFault, match=r"base image 127\.0\.0\.1:9/absent:1") as refused:
         absent.build(progress=QUIET)
     assert "package.base" in (refused.value.hint or "")
-
-
-def test_a_registry_that_does_not_answer_is_named(bundle: Bundle) -> None:
-    with pytest.raises(EnvironmentFault, match=r"127\.0\.0\.1:9/team/delays.*cannot be pushed"):
-        image(bundle).push("127.0.0.1:9/team", progress=QUIET)
-    assert "127.0.0.1:9/team" not in docker("image", "ls")
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    if shutil.which("docker-registry") is None:
-        pytest.skip("no docker-registry is installed")
-    server = ImageRegistry(tmp_path, f"me:{BCRYPT}")
-    try:
-        yield server.wait().name
-    finally:
-        server.stop()
-
-
-def test_what_is_pushed_with_a_login_is_the_same_image_elsewhere(
-    bundle: Bundle, registry: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    name = image(bundle).build(progress=QUIET)
-    with pytest.raises(EnvironmentFault, match=r"cannot be pushed: .*auth") as refused:
-        image(bundle).push(f"{registry}/team", progress=QUIET)
-    assert refused.value.hint == f"docker login {registry}"
-    assert f"{registry}/team" not in docker("image", "ls")
-    login = {"auth": base64.b64encode(f"me:{PASSWORD}".encode()).decode()}
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {registry: login}}))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    pushed = image(bundle).push(f"{registry}/team", progress=QUIET)
-    try:
-        assert pushed.startswith(f"{registry}/team/delays:{bundle.version}")
-        built = inspected(name)["Id"]
-        docker("image", "rm", pushed)
-        docker("pull", "--quiet", pushed)
-        assert inspected(pushed)["Id"] == built
-    finally:
-        docker("image", "rm", "--force", pushed)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import docker
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import image_of
@@ -66,10 +67,6 @@ def target(project: Path, free_port: int) -> Iterator[DockerTarget]:
     docker.stop()
     yield docker
     docker.stop()
-
-
-def docker(*command: str) -> str:
-    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout
 
 
 def containers() -> list[str]:
