@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +75,35 @@ def test_the_published_schemas_are_up_to_date() -> None:
     for name, make in module.SCHEMAS.items():
         text = (module.HERE / name).read_text(encoding="utf-8")
         assert text == module.as_text(make()), f"python docs/schemas/make.py ({name})"
+
+
+@pytest.mark.parametrize(
+    ("shell", "asked"),
+    [
+        ("bash", {"COMP_WORDS": "mlops de", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "mlops de"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "mlops de", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+def test_shells_complete_commands(shell: str, asked: dict[str, str]) -> None:
+    env = {**os.environ, "_MLOPS_COMPLETE": f"complete_{shell}", **asked}
+    mlops = Path(sys.executable).parent / "mlops"
+    done = subprocess.run([mlops], env=env, capture_output=True, text=True)
+    assert set(re.findall(r"\b(demo|deploy|drift|doctor)\b", done.stdout)) == {"demo", "deploy"}
+
+
+def test_help_is_as_wide_as_the_terminal_and_ends_with_examples() -> None:
+    pages = {}
+    for columns in ("80", "120"):
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops_cli", "init", "-h"],
+            env={**os.environ, "COLUMNS": columns},
+            capture_output=True,
+            text=True,
+        )
+        pages[columns] = done.stdout
+        # Examples stand as they are typed, however long they are.
+        page = done.stdout.partition("Examples:")[0]
+        assert max(len(line) for line in page.splitlines()) <= int(columns)
+    assert len(pages["120"].splitlines()) < len(pages["80"].splitlines())
+    assert "\n  mlops init churn --data customers.csv --target churned\n" in pages["80"]
