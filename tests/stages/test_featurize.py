@@ -17,6 +17,7 @@ from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.stages.featurize import featurize
+from mlops_cli.tables import open_engine
 
 CONTRACT = {
     "at": "timestamp",
@@ -198,3 +199,12 @@ def test_a_nan_is_missing_where_the_file_s_statistics_know_of_none(tmp_path: Pat
         want = (made["n"], made["n"], False, False, made["n"] > 2) if there else None
         got = tuple(made[name] for name in ("x", "y", "none", "odd", "big"))
         assert got == (want or (None, -1.0, True, None, None))
+
+
+def test_the_engine_can_spill_in_a_project_that_has_no_folder_for_it(tmp_path: Path) -> None:
+    with open_engine(temporary=tmp_path / ".mlops/tmp") as engine:
+        ((folder, most),) = engine.rows(
+            "select current_setting('temp_directory'), current_setting('memory_limit')"
+        )
+    assert Path(folder).parent.is_dir()
+    assert most == "953.6 MiB"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from mlops_cli.bundle.manifest import Target
@@ -44,7 +44,7 @@ def events(settings: Config, numbers: Any, target: Any = TARGET) -> Events:
         target=target[numbers],
         moments=moments,
     )
-    return Events(pa.table({}), PLAN, target[numbers], numbers, moments, parts)
+    return Events(Path(), PLAN, target[numbers], numbers, moments, parts)
 
 
 def fitted(settings: Config, n: int) -> tuple[FittedRows, set[int]]:

@@ -27,11 +27,6 @@ def take_rows(batches: Iterable[pa.RecordBatch], rows: Rows) -> pa.Table:
     return table.take(pc.index_in(wanted, value_set=table[ROW].combine_chunks()))
 
 
-def row_numbers(table: pa.Table, positions: Rows) -> Rows:
-    """The source row numbers at the given positions of a table."""
-    return np.asarray(table[ROW].take(pa.array(positions)).to_numpy(), dtype=np.int64)
-
-
 def scores_of(
     value: Callable[[Array, Array], float],
     target: Array,

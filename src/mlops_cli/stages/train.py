@@ -47,7 +47,6 @@ from mlops_cli.training import golden, open_estimator
 from mlops_cli.training.base import Estimator, Fitted, Problem
 from mlops_cli.training.data import (
     Events,
-    part_of,
     problem_of,
     read_events,
 )
@@ -134,7 +133,6 @@ class _Work:
     best: Best
     problem: Problem
     estimator: Estimator
-    matrix: NDArray[np.float32]
 
 
 def _read(project: Project) -> _Work:
@@ -150,7 +148,6 @@ def _read(project: Project) -> _Work:
         best=best,
         problem=problem,
         estimator=open_estimator(project.config.train.estimator, problem),
-        matrix=events.matrix(problem.features),
     )
 
 
@@ -161,12 +158,12 @@ def _all_alike(predictions: NDArray[np.float64]) -> bool:
 
 
 def _fit(work: _Work) -> Fitted:
-    part = part_of(work.matrix, work.events.target, work.events.split.fitted)
+    part = work.events.part(work.problem.features, work.events.split.fitted)
     return work.estimator.fit(part, work.best.params, work.best.rounds)
 
 
 def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:
-    part = part_of(work.matrix, work.events.target, work.events.split.holdout)
+    part = work.events.part(work.problem.features, work.events.split.holdout)
     predictions = fitted.predict(part.matrix)
     return evaluate(work.problem.question, part.target, predictions), predictions
 

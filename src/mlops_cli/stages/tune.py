@@ -8,8 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli._json import canonical_json, pretty_json
+from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
@@ -22,7 +26,7 @@ from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
-from mlops_cli.training.data import part_of, problem_of, read_events
+from mlops_cli.training.data import problem_of, read_events
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
     BEST,
@@ -76,10 +80,9 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     work = _read(project)
     progress.update("checking that the model can be served")
     work.estimator.check(work.train, ends(space))
-    objective = _objective(work)
-    found = open_searcher().search(
-        _plan(project, work, space), objective, project.cache / JOURNALS, progress=progress
-    )
+    plan, objective = _plan(project, work, space), _objective(work)
+    del work  # a training part that is binned has no second copy in memory
+    found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     _write(project.root, best, trials_csv(found))
     _log(project, best, found)
@@ -103,12 +106,11 @@ def _read(project: Project) -> _Work:
     )
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
         check_part(problem.question, events.target[rows], name)
-    matrix = events.matrix(problem.features)
     return _Work(
         problem=problem,
         estimator=open_estimator(project.config.train.estimator, problem),
-        train=part_of(matrix, events.target, parts.train),
-        validation=part_of(matrix, events.target, parts.validation),
+        train=events.part(problem.features, parts.train),
+        validation=events.part(problem.features, parts.validation),
     )
 
 
@@ -116,25 +118,26 @@ def _read(project: Project) -> _Work:
 class _Fit:
     """`tuning.Fit` by the estimator's `TrialFit`."""
 
-    work: _Work
+    task: Task
+    target: NDArray[np.float64]
     fit: TrialFit
 
     def advance(self, rounds: int, check: Check) -> Outcome:
         """See `tuning.base.Fit.advance`."""
         tried = self.fit.advance(rounds, check)
-        problem, target = self.work.problem, self.work.validation.target
         return Outcome(
             score=tried.score,
             rounds=tried.rounds,
             ran=tried.ran,
             ended=tried.ended,
-            metrics=lambda: metrics_of(problem.task, target, tried.predict()),
+            metrics=lambda: metrics_of(self.task, self.target, tried.predict()),
         )
 
 
 def _objective(work: _Work) -> Objective:
     trials = work.estimator.trials(work.train, work.validation)
-    return lambda params: _Fit(work, trials.start(params))
+    task, target = work.problem.task, work.validation.target
+    return lambda params: _Fit(task, target, trials.start(params))
 
 
 def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:

@@ -45,6 +45,7 @@ _TYPES: tuple[tuple[str, ValueType], ...] = (
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 _CHUNK = "__chunk__"
+_MEMORY = "1GB"  # what needs more, such as the sort of a large table, spills to the disk
 _A_DURATION = b"\x12"  # Arrow's number of the type: it stands in every schema that names one
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
@@ -56,7 +57,9 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
         "autoload_known_extensions": False,
     }
     if temporary is not None:
+        temporary.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder alone
         settings["temp_directory"] = str(temporary)
+        settings["memory_limit"] = _MEMORY
     connection = duckdb.connect(":memory:", config=settings)
     # Globally: `batches` reads by a cursor, which is a session of its own.
     connection.execute("set global TimeZone = 'UTC'")

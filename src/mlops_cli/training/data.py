@@ -23,16 +23,19 @@ from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Rows, Split, split
 from mlops_cli.training.base import Part, Problem
 
+_BATCH = 131_072  # rows that are encoded at once
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The rows of `data/features.parquet`: the table, the target as numbers, and the split.
+    """The rows of `data/features.parquet`: the target as numbers, the split, and where the rest is.
 
-    Of shape (n,): `target`, the class's index in `plan.classes`, or the value; `numbers`, the
-    source rows' numbers; `moments`, the rows' times in microseconds, None without a time.
+    Columns are read when they are asked for: all of a large table never stand in memory. Of shape
+    (n,): `target`, the class's index in `plan.classes`, or the value; `numbers`, the source rows'
+    numbers; `moments`, the rows' times in microseconds, None without a time.
     """
 
-    table: pa.Table
+    file: Path
     plan: FeaturePlan
     target: NDArray[np.float64]
     numbers: Rows
@@ -49,17 +52,23 @@ class Events:
         )
 
     def rows(self, rows: Rows, names: Sequence[str] | None = None) -> pa.Table:
-        """The table's rows at ascending positions (`names`: only these columns).
-
-        A run of rows is a view: nothing is copied.
-        """
-        table = self.table if names is None else self.table.select(names)
+        """The table's rows at ascending positions (`names`: only these columns)."""
+        table = _read_table(self.file, names)
         run = _run(rows)
         return table.take(rows) if run is None else table.slice(run.start, len(rows))
 
-    def matrix(self, features: tuple[Feature, ...]) -> NDArray[np.float32]:
-        """All rows as the model's matrix, float32 of shape (n, f)."""
-        return encode(self.table, features)
+    def part(self, features: tuple[Feature, ...], rows: Rows) -> Part:
+        """The rows at ascending positions as the model's matrix, and their target."""
+        matrix = np.empty((len(rows), len(features)), dtype=np.float32)
+        start = 0
+        with pq.ParquetFile(self.file, pre_buffer=False) as file:  # or all of it stays
+            for batch in file.iter_batches(_BATCH, columns=[f.name for f in features]):
+                first, last = np.searchsorted(rows, [start, start + batch.num_rows])
+                if first < last:
+                    matrix[first:last] = encode(batch, features)[rows[first:last] - start]
+                start += batch.num_rows
+        pa.default_memory_pool().release_unused()  # it keeps what the batches took
+        return Part(matrix, self.target[rows])
 
 
 def read_events(root: Path, config: Config) -> Events:
@@ -69,10 +78,9 @@ def read_events(root: Path, config: Config) -> Events:
     class without a row in the training part, or too few rows for three parts.
     """
     plan = _read_plan(root / FEATURES_PLAN)
-    try:
-        table = pq.read_table(root / FEATURES_TABLE)
-    except (OSError, pa.ArrowException) as e:
-        raise DataError(f"{FEATURES_TABLE}: {str(e)[:300]}", hint="mlops featurize") from e
+    file = root / FEATURES_TABLE
+    # A file without a time has no column of that name, and none is read.
+    table = _read_table(file, [ROW, TARGET, TIME])
     target = _target(table[TARGET], plan)
     numbers = np.asarray(table[ROW].to_numpy(), dtype=np.int64)
     moments = _moments(table)
@@ -86,7 +94,7 @@ def read_events(root: Path, config: Config) -> Events:
         moments=moments,
     )
     _check_training_part(target[parts.train], plan)
-    return Events(table, plan, target, numbers, moments, parts)
+    return Events(file, plan, target, numbers, moments, parts)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:
@@ -95,7 +103,7 @@ def read_fitted(root: Path, config: Config) -> pa.Table:
     Raises what `read_events` raises.
     """
     events = read_events(root, config)
-    return events.table.take(np.sort(np.concatenate([events.split.train, events.split.validation])))
+    return events.rows(np.sort(np.concatenate([events.split.train, events.split.validation])))
 
 
 def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:
@@ -110,12 +118,12 @@ def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) ->
     )
 
 
-def part_of(matrix: NDArray[np.float32], target: NDArray[np.float64], rows: Rows) -> Part:
-    """The rows at the positions `rows` (ascending) as a part; a run of rows is not copied."""
-    run = _run(rows)
-    if run is None:
-        return Part(np.ascontiguousarray(matrix[rows]), target[rows])
-    return Part(matrix[run], target[run])
+def _read_table(file: Path, names: Sequence[str] | None) -> pa.Table:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            return parquet.read(columns=None if names is None else list(names))
+    except (OSError, pa.ArrowException) as e:
+        raise DataError(f"{FEATURES_TABLE}: {str(e)[:300]}", hint="mlops featurize") from e
 
 
 def _run(rows: Rows) -> slice | None:

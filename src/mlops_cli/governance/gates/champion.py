@@ -14,7 +14,7 @@ from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.config.sections.register import ChampionGate
 from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, UsageError
-from mlops_cli.evaluation.holdout import row_numbers, scores_of, take_rows
+from mlops_cli.evaluation.holdout import scores_of, take_rows
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.evaluation.paired import Comparison, Rows, compare
 from mlops_cli.features.base import load_schemas
@@ -114,7 +114,7 @@ def _against(case: Case, champion: ModelVersion) -> GateResult:
         theirs = _predict(incumbent, _champion_table(project, events, rows, incumbent, champion))
     except (BundleError, DataError, UsageError) as e:
         return cannot_compare(champion.digest, e.message)
-    ours = _predict(candidate, events.table.take(rows))
+    ours = _predict(candidate, events.rows(rows))
     return verdict_of(
         _compare(project, events, rows, (ours, theirs)),
         metric=project.config.metric,
@@ -157,14 +157,14 @@ def _champion_table(
     features = _features_of(version) or project.config.features
     same = features == project.config.features
     if same and champion.trees().features == events.plan.trees:
-        return events.table.take(rows)
+        return events.rows(rows)
     config = project.config.model_copy(update={"features": features})
     then = replace(project, config=config)
     with open_engine(temporary=project.temporary) as engine:
         table = project.root / config.data.table
         schemas = load_schemas(then)
         sql = raw_table_sql(engine, then, schemas, champion, table)
-        return take_rows(engine.batches(sql), row_numbers(events.table, rows))
+        return take_rows(engine.batches(sql), events.numbers[rows])
 
 
 def _features_of(version: ModelVersion) -> FeaturesConfig | None:
