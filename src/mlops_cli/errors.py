@@ -13,10 +13,10 @@ _COMPARE = (
 
 
 class MlopsError(Exception):
-    """Base of every error that a user can mend.
+    """Base of every error that a user can fix.
 
     `message` says what is wrong, with which name, in which file; `hint` says the command or the
-    edit that mends it. What comes from a third-party library is wrapped where that library is
+    edit that fixes it. What comes from a third-party library is wrapped where that library is
     called, raised `from` the original, and cut to a bounded size. Secrets are taken out of both
     texts here, since they go to terminals, files and other machines.
     """

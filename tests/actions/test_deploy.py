@@ -189,7 +189,7 @@ def test_a_plan_and_a_rendering_are_of_the_champion_and_leave_no_trace(
 
 
 def test_logs_are_given_line_by_line_and_at_the_end(project: Project) -> None:
-    with pytest.raises(EnvironmentFault, match="nothing of this project runs"):
+    with pytest.raises(EnvironmentFault, match="not deployed"):
         logs(project)
     crown(project, "model", 240)
     deploy(project)

@@ -146,7 +146,7 @@ def test_what_the_table_lacks_is_named(fitted, tmp_path):
         scored(fitted, source, "out.csv")
     with pytest.raises(UsageError, match="unknown ending"):
         scored(fitted, source, "out.xlsx")
-    with pytest.raises(UsageError, match="is no file of this machine"):
+    with pytest.raises(UsageError, match="is not a local file"):
         score(load_project(fitted), source, Path("s3://bucket/out.csv"), bundle=fitted / "model")
     with pytest.raises(UsageError, match="is the input itself"):
         score(load_project(fitted), source, source, bundle=fitted / "model")

@@ -163,7 +163,12 @@ def test_a_float_of_whole_numbers_is_a_class(tmp_path):
         ("kind", "binary", ROWS, "has 3 classes: 'a', 'b', 'c'"),
         ("late = delay > 15", "binary", [], "leaves no row"),
         ("late = delay > 15", "binary", [(START, "A", 1.0, 1, None, "a")], "1 have no target"),
-        ("x", "multiclass", [(START, "A", 1.5, 1, None, "a")], "holds 1.5, which is no class"),
+        (
+            "x",
+            "multiclass",
+            [(START, "A", 1.5, 1, None, "a")],
+            "holds 1.5, which is not a class label",
+        ),
     ],
 )
 def test_a_target_that_cannot_be_learnt_is_refused(tmp_path, target, task, rows, said):

@@ -87,7 +87,7 @@ def test_a_killed_supervisor_leaves_no_orphan(
     until(lambda: not processes(project))
     assert target.status() is None
     assert target.stop() is False
-    with pytest.raises(EnvironmentFault, match="nothing of this project runs") as nothing:
+    with pytest.raises(EnvironmentFault, match="not deployed") as nothing:
         target.logs()
     assert nothing.value.hint == "mlops deploy; what ran last wrote .mlops/local/server.log"
     assert target.deploy(whole(first), progress=QUIET).url == url

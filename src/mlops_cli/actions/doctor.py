@@ -76,8 +76,8 @@ def _packages() -> Check:
     if all(_installed(name) for name in _XGBOOST):
         return Check("packages", False, _TWICE, _ONCE)
     if wrong:
-        mend = f"pip install '{wrong[0].split(' is ')[0]}'"
-        return Check("packages", False, "; ".join(wrong), mend)
+        fix = f"pip install '{wrong[0].split(' is ')[0]}'"
+        return Check("packages", False, "; ".join(wrong), fix)
     return Check("packages", True, f"mlops-cli {version('mlops-cli')} has what it asks for")
 
 

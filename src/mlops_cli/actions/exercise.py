@@ -42,7 +42,7 @@ _PATIENCE = 30.0  # seconds in which a server is to be ready
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `hint` mends it where it is not well."""
+    """One thing that was looked at; `hint` fixes it where it fails."""
 
     name: str
     healthy: bool

@@ -80,7 +80,7 @@ def _git(root: Path, entries: Mapping[str, Entry]) -> list[Anchor]:
     for line in lines:
         try:
             ids[parse(line).id] = line
-        except ValueError:  # marks of a merge, or a fault that was mended since
+        except ValueError:  # marks of a merge, or a fault that was fixed since
             continue
     return _anchors("git", ((i, _state(i, line, entries)) for i, line in ids.items()), entries)
 

@@ -37,7 +37,7 @@ def bug(e: BaseException) -> MlopsError:
 
 
 def print_error(e: MlopsError) -> None:
-    """One message, and how to mend it, on standard error."""
+    """One message, and how to fix it, on standard error."""
     sys.stderr.write(f"error: {e.message}\n")
     if e.hint:
         sys.stderr.write(f"hint: {e.hint}\n")

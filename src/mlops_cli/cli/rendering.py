@@ -40,7 +40,7 @@ def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:
             for file in result.files:
                 typer.echo(relative(file))
         case DeployResult(url=None):
-            typer.echo(f"nothing of this project runs on {result.target} any more")
+            typer.echo(f"no longer deployed on {result.target}")
         case DeployResult():
             typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
             typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")
@@ -71,7 +71,7 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
     if not (result.deployments or result.unreachable):
         yield "deployed", "nothing"
     if drift := result.drift:
-        verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "quiet"
+        verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "no drift"
         yield "drift", f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
     for missing in result.missing:
         yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"

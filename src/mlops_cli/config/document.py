@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> Any:
 
 def _refused(path: Path, said: str) -> UsageError:
     printable = said[:300].encode("utf-8", "backslashreplace").decode("utf-8")
-    return UsageError(f"{path.name}{printable}", hint="mend the YAML there")
+    return UsageError(f"{path.name}{printable}", hint="fix the YAML there")
 
 
 def _fault_of(content: Any) -> str | None:

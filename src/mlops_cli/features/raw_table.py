@@ -109,7 +109,7 @@ def _bad_value(path: Path, i: Input, row: int, value: object) -> DataError:
         )
     return DataError(
         f"{where}: {repr(value)[:_SHOWN]} is no {i.type}",
-        hint="mend the value, or leave it empty" if i.nullable else "mend the value",
+        hint="fix the value, or leave it empty" if i.nullable else "fix the value",
     )
 
 

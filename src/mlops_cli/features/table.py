@@ -122,7 +122,7 @@ def _check_whole(engine: Engine, layout: Layout, relation: str) -> None:
     )
     if found and found[0][0] == found[0][0]:
         raise DataError(
-            f"the target {layout.target.name!r} holds {found[0][0]}, which is no class",
+            f"the target {layout.target.name!r} holds {found[0][0]}, which is not a class label",
             hint="set `task: regression` in mlops.yaml, or make classes of it: "
             f'target: "high = {layout.target.name} > 0"',
         )

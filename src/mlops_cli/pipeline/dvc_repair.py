@@ -24,7 +24,7 @@ def set_torn_files_aside(root: Path) -> dict[str, str]:
 
     Only who holds DVC's own lock may ask: else a file may just be being written. Nothing is lost
     but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
-    A `dvc.lock` with the marks of a merge is the user's to mend.
+    A `dvc.lock` with the marks of a merge is the user's to fix.
     """
     whole = {DVC_LOCK: _lock, RWLOCK: _rwlock}
     torn = {name: f"{_ASIDE}/{Path(name).name}" for name in whole if not whole[name](root / name)}

@@ -140,7 +140,7 @@ def _deps(project: Project, stage: Stage) -> list[str]:
 
 def _ours(stages: Any) -> dict[str, Any]:
     if not isinstance(stages, dict):
-        raise UsageError(f"{DVC_YAML}: `stages` is not a mapping", hint="mend it, or delete it")
+        raise UsageError(f"{DVC_YAML}: `stages` is not a mapping", hint="fix it, or delete it")
     names = {stage.name for stage in STAGES}
     return {name: entry for name, entry in stages.items() if name in names}
 
@@ -154,12 +154,12 @@ def _read(project: Project) -> Any:
         document = _yaml().load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as e:  # `%YAML 3.0` is a KeyError
         said = " ".join(str(e).split())[:200].encode("utf-8", "backslashreplace").decode("utf-8")
-        raise UsageError(f"{DVC_YAML}: {said}", hint="mend the YAML, or delete the file") from e
+        raise UsageError(f"{DVC_YAML}: {said}", hint="fix the YAML, or delete the file") from e
     refuse_secrets(text, DVC_YAML)
     if document is None:
         return CommentedMap()
     if not isinstance(document, dict):
-        raise UsageError(f"{DVC_YAML} is not a mapping", hint="mend it, or delete it")
+        raise UsageError(f"{DVC_YAML} is not a mapping", hint="fix it, or delete it")
     return document
 
 
@@ -174,7 +174,7 @@ def _dumped(document: Any, wanted: dict[str, Any]) -> str:
     if not survives:
         raise UsageError(
             f"{DVC_YAML} holds something that cannot be written again as it is",
-            hint=f"mend what is not ours in {DVC_YAML}, or delete the file",
+            hint=f"fix what is not ours in {DVC_YAML}, or delete the file",
         )
     return text.getvalue()
 

@@ -43,6 +43,6 @@ def _quiet() -> Iterator[None]:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     except DvcException as e:
-        raise EnvironmentFault(f"DVC: {str(e)[:300]}", hint="mend that first") from e
+        raise EnvironmentFault(f"DVC: {str(e)[:300]}", hint="fix that first") from e
     finally:
         logger.setLevel(level)

@@ -84,7 +84,7 @@ class Census:
             raise DataError(
                 "the rows are not like those of training: "
                 + "; ".join(describe(c, self.rows) for c in unusual)[:1500],
-                hint="mend the table; without --strict it is scored as it is",
+                hint="fix the table; without --strict it is scored as it is",
             )
         return ranked
 

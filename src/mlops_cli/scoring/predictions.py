@@ -40,7 +40,7 @@ def check_destination(destination: Path) -> None:
     """Raises `UsageError` for an ending that is neither CSV's nor Parquet's, and for a URL."""
     if _URL.match(str(destination)):
         raise UsageError(
-            f"{destination} is no file of this machine",
+            f"{destination} is not a local file",
             hint="write to a file, and copy it there",
         )
     if not destination.name.lower().endswith((*_CSV, *_PARQUET)):

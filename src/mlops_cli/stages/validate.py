@@ -235,8 +235,8 @@ def _judge(
     verdicts = [verdict for table in held if (verdict := _verdict(project, table))]
     if verdicts:
         where = f"{VALIDATE_REPORT} and {REJECTED} list what broke; " if listed else ""
-        mend = f"mend the data, or the contract {held[0].contract_file} where the data is right"
-        raise DataError("; ".join(verdicts)[:1500], hint=where + mend)
+        fix = f"fix the data, or the contract {held[0].contract_file} where the data is right"
+        raise DataError("; ".join(verdicts)[:1500], hint=where + fix)
     for table in held:
         if table.found.violations:
             progress.say(f"{table.table}: {_told(table.found.violations)}")

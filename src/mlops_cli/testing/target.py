@@ -32,7 +32,7 @@ class TargetConformance:
     def test_nothing_runs_before_the_first_deploy(self, target: Target) -> None:
         assert target.status() is None
         assert target.stop() is False
-        with pytest.raises(EnvironmentFault, match="nothing of this project runs"):
+        with pytest.raises(EnvironmentFault, match="not deployed"):
             target.logs()
 
     def test_a_plan_says_what_deploy_would_do_and_does_nothing(

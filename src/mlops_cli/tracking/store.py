@@ -36,7 +36,7 @@ def open_client(uri: str, lock: Path) -> MlflowClient:
     """MLflow's client of the store; makes a SQLite file that does not exist, whole or not at all.
 
     Creating the tables takes 2 s and is no transaction: a process that is killed in it, or two
-    at once, would leave a database that MLflow can neither use nor mend.
+    at once, would leave a database that MLflow can neither use nor fix.
     """
     _give_up_sooner()
     file = sqlite_file(uri)

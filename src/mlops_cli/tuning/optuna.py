@@ -234,7 +234,7 @@ class _Run:
             reason = next((t.reason for t in reversed(trials) if t.reason), "none was completed")
             raise UsageError(
                 f"all {len(trials)} trials failed, the last one so: {reason}",
-                hint="mend tune.space or train.params in mlops.yaml",
+                hint="fix tune.space or train.params in mlops.yaml",
             )
         return Search(trials=trials, best=best, resumed=sum(t.resumed for t in self._trials))
 

@@ -1,4 +1,4 @@
-"""`mlops doctor`: what is missing on this machine, and how to mend it."""
+"""`mlops doctor`: what is missing on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -52,4 +52,6 @@ def _render(result: DoctorResult) -> None:
     for check in result.checks:
         if not check.healthy:
             typer.echo(f"{check.name}: {check.found}; {check.hint or 'see above'}")
-    typer.echo("all is well" if result.healthy else "not well")
+    failed = sum(not check.healthy for check in result.checks)
+    verdict = f"{failed} check{'s' if failed > 1 else ''} failed" if failed else "all checks passed"
+    typer.echo(verdict)

@@ -45,5 +45,5 @@ def _render(result: DriftResult) -> None:
         typer.echo(
             f"{column.name}: {column.statistic} {column.value:.4g} (limit {column.threshold:.4g})"
         )
-    verdict = f"{len(drifted)} of {len(result.columns)} columns drifted" if drifted else "quiet"
+    verdict = f"{len(drifted)} of {len(result.columns)} columns drifted" if drifted else "no drift"
     typer.echo(f"{verdict}, {result.rows:,} rows; report: {result.report}")

@@ -10,7 +10,7 @@ from mlops_cli.config.sections.base import Duration, Section
 
 
 class DriftConfig(Section):
-    """How often a quiet month may raise an alarm, and how often drift is looked for."""
+    """How many false alarms a month are accepted, and how often drift is looked for."""
 
     false_alarms_per_month: float = Field(1.0, gt=0)
     every: Duration = Field(timedelta(days=1), description="how often `mlops drift` is run")

@@ -32,7 +32,7 @@ class AutoscalingConfig(Section):
 
     cpu: int = Field(70, ge=1, le=1000, description="mean use, in percent of the CPU requested")
     scale_down_after: Duration = Field(
-        timedelta(minutes=5), le=timedelta(hours=1), description="quiet for so long: fewer pods"
+        timedelta(minutes=5), le=timedelta(hours=1), description="low load for so long: fewer pods"
     )
 
 

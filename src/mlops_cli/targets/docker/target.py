@@ -98,7 +98,7 @@ class DockerTarget:
             container = self._current(client)
             if container is None:
                 hint = "mlops deploy --target docker"
-                raise EnvironmentFault("nothing of this project runs on docker", hint=hint)
+                raise EnvironmentFault("not deployed on docker", hint=hint)
             said = container.logs(stream=True, follow=follow, tail=_LINES)
             return _lines(said, opened.pop_all())
 

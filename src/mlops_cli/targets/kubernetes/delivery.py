@@ -48,7 +48,7 @@ def command(template: str, image: str) -> list[str]:
         words = shlex.split(template)
     except ValueError as e:
         raise UsageError(
-            f"deploy.kubernetes.load: {template!r} is no command: {e}", hint="mend its quotes"
+            f"deploy.kubernetes.load: {template!r} is no command: {e}", hint="fix its quotes"
         ) from e
     return [word.replace("{image}", image) for word in words]
 

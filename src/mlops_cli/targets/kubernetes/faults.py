@@ -42,7 +42,7 @@ REPLACED = "replaced"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One kind of failure: how it is known, and what mends it."""
+    """One kind of failure: how it is known, and what fixes it."""
 
     kind: str
     pattern: re.Pattern[str]

@@ -101,7 +101,7 @@ class KubernetesTarget:
         if look(self._kubectl, self._name).deployment is None:
             raise ClusterFault(
                 "nothing",
-                f"nothing of this project runs in namespace {self._config.namespace}",
+                f"not deployed in namespace {self._config.namespace}",
                 hint="mlops deploy --target kubernetes",
             )
         return lines(self._kubectl, self._name, follow=follow)

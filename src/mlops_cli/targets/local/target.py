@@ -89,9 +89,7 @@ class LocalTarget:
         file = self._channel.folder / LOG
         if not self._channel.alive() or not file.exists():
             kept = f"; what ran last wrote {_in_project(file)}" if file.exists() else ""
-            raise EnvironmentFault(
-                "nothing of this project runs on local", hint=f"mlops deploy{kept}"
-            )
+            raise EnvironmentFault("not deployed on local", hint=f"mlops deploy{kept}")
         return tail(file, follow=self._channel.alive if follow else lambda: False)
 
     def status(self) -> Deployment | None:
