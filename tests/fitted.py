@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost
 
@@ -18,7 +19,7 @@ from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.expressions.tree import FeatureTrees
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.profile import Units, build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.tables.matrix import encode, frozen_categories
@@ -41,11 +42,18 @@ def fit(root: Path, task: str = "binary") -> None:
     files["model.ubj"] = bytes(booster.save_raw("ubj"))
     files["features.json"] = canonical_json(FeatureTrees(plan.trees))
     files["profile.json"] = build_profile(
-        table, inputs=plan.inputs, features=features, importance={}
+        table, inputs=plan.inputs, features=features, importance={}, units=_units(root, table)
     )
     modules = {"numpy": np.__version__, "xgboost": xgboost.__version__}
     shape = (plan.target, plan.classes, "xgboost", plan.inputs, features, modules)
     write_bundle(root / "model", Model("x", task, *shape), files, {})
+
+
+def _units(root: Path, table: pa.Table) -> Units:
+    moments = None
+    if "__time__" in table.column_names:
+        moments = np.asarray(table["__time__"].cast(pa.timestamp("us")).cast(pa.int64()))
+    return Units(load_project(root).config.data.id.subject, moments)
 
 
 def project_of(root: Path, table: str, target: str, **sections: Any) -> Path:

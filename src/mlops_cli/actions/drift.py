@@ -10,21 +10,25 @@ from typing import Any
 from mlops_cli._files import write_text
 from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.profile import Profile
+from mlops_cli.bundle.profile import Profile, Span
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT
 from mlops_cli.config.project import Project
-from mlops_cli.features.base import load_schemas
-from mlops_cli.features.raw_table import raw_table_sql
+from mlops_cli.features.base import Schemas, in_form, load_schemas
+from mlops_cli.features.layout import event_types
+from mlops_cli.features.raw_table import raw_names, raw_table_sql
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.monitoring.sample import Sample, reconstruct
+from mlops_cli.monitoring.spans import span_for
+from mlops_cli.monitoring.subjects import one_of_each_sql
 from mlops_cli.monitoring.window import compare, without_time
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage
 from mlops_cli.reports.drift import write_drift_page
 from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import ROW, Engine, quote
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracker
 
@@ -35,7 +39,8 @@ DRAWN = 2000  # rows a side: enough for a histogram, and Evidently's time grows 
 class DriftResult:
     """What was found: `columns` ranked, the drifted ones first.
 
-    `current` is the table as it was named, `rows` how many it has; `alpha` is the probability
+    `current` is the table as it was named, `rows` how many of it were compared: one of each
+    subject, where `data.id` named one when the model was fitted; `alpha` is the probability
     that a quiet window of its kind raises an alarm. `report` and `data` are the HTML page and the
     same as JSON, relative to the project.
     """
@@ -69,12 +74,57 @@ def drift(
     sample = Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.temporary) as engine:
-        batches = engine.batches(raw_table_sql(engine, project, schemas, reference, current))
+        rows = raw_table_sql(engine, project, schemas, reference, current)
+        window = _Window(engine, project, schemas, current)
+        batches = engine.batches(window.independent(rows, profile, progress))
         found = compare(profile, sample.through(batches))
-    result = _judge(project, reference, str(current), found)
+        span = window.span(profile)
+    result = _judge(project, reference, str(current), found, span)
     progress.update("drawing the report")
     _write(project, result, profile, sample.table(), progress)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The table `current`, as far as it tells which of its rows are independent."""
+
+    engine: Engine
+    project: Project
+    schemas: Schemas
+    current: Path
+
+    def independent(self, rows: str, profile: Profile, progress: Progress) -> str:
+        """The query `rows`, cut to one row of each subject where the profile is made so."""
+        if not profile.subject:
+            return rows
+        if not self._has(profile.subject):
+            progress.say(
+                f"{self.current.name} has no {', '.join(profile.subject)}: every row counts, "
+                "though rows of one subject are alike, and false alarms are more than budgeted"
+            )
+            return rows
+        chosen = one_of_each_sql(self._typed(profile.subject), profile.subject)
+        return f"select * from ({rows}) where {ROW} in ({chosen})"
+
+    def span(self, profile: Profile) -> Span | None:
+        """What the profile says of windows as long as this one; None where it has no time."""
+        time = self.project.config.data.time
+        if not profile.spans or time is None or not self._has([time]):
+            return None
+        at = f"epoch({quote(time)})"
+        ((seconds,),) = self.engine.rows(f"select max({at}) - min({at}) from {self._typed([time])}")
+        return None if seconds is None else span_for(profile.spans, seconds)
+
+    def _has(self, names: Sequence[str]) -> bool:
+        return set(names) <= set(raw_names(self.engine, self.current))
+
+    def _typed(self, names: Sequence[str]) -> str:
+        data = self.project.config.data
+        schema = self.schemas[data.table]
+        types = event_types(schema, data.time)
+        forms = in_form({name: types[name] for name in names}, schema.forms)
+        return self.engine.typed(self.current, forms)
 
 
 def _deployed(project: Project) -> Path:
@@ -86,10 +136,12 @@ def _deployed(project: Project) -> Path:
     return tracker.fetch(champion_of(project, tracker, hint=hint).digest)
 
 
-def _judge(project: Project, bundle: Bundle, current: str, found: Sequence[Any]) -> DriftResult:
+def _judge(
+    project: Project, bundle: Bundle, current: str, found: Sequence[Any], span: Span | None
+) -> DriftResult:
     settings = project.config.drift
     alpha = alpha_of(settings.false_alarms_per_month, settings.every)
-    columns = tuple(find_drift(found, alpha))
+    columns = tuple(find_drift(found, alpha, span))
     return DriftResult(
         drifted=any(c.drifted for c in columns),
         columns=columns,

@@ -59,8 +59,26 @@ class ColumnProfile(msgspec.Struct, frozen=True):
     distribution: Bins | Values | Categories
 
 
-class Profile(msgspec.Struct, frozen=True):
-    """The content of `profile.json`: `rows` fitted on, and each raw input and row feature once."""
+class Span(msgspec.Struct, frozen=True):
+    """How far windows of one length inside the training data lie from all of it.
+
+    `distances` has, by column and statistic, what nine in ten windows stay below; `excess`, of
+    each window and ascending, by how many times the farthest of its distances is that.
+    """
+
+    seconds: int
+    excess: tuple[float, ...]
+    distances: dict[str, dict[str, float]]
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The content of `profile.json`: `rows` counted, and each raw input and row feature once.
+
+    Where `subject` names columns, one row of each subject is counted, and drift counts so, too.
+    Otherwise, of rows with a time, `spans` tell of windows by their length, ascending.
+    """
 
     rows: int
     columns: tuple[ColumnProfile, ...]
+    subject: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from mlops_cli.bundle.profile import Span
 from mlops_cli.errors import InconclusiveError
 from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.hypotheses import Judged, by_order, hypotheses, judge, size_of
+from mlops_cli.monitoring.spans import with_spans
 from mlops_cli.monitoring.window import Comparison
 
 MIN_ROWS = 30
@@ -24,11 +26,14 @@ def alpha_of(false_alarms_per_month: float, every: timedelta) -> float:
     return min(MAX_ALPHA, false_alarms_per_month * (every / MONTH))
 
 
-def find_drift(columns: Sequence[Comparison], alpha: float) -> list[ColumnDrift]:
+def find_drift(
+    columns: Sequence[Comparison], alpha: float, span: Span | None = None
+) -> list[ColumnDrift]:
     """Judge the columns of one window; drifted ones first, each part by importance x effect.
 
-    The probability that any column of an unchanged window is called drifted is at most `alpha`.
-    Raises `InconclusiveError` for a window of fewer than 30 rows.
+    The probability that any column of an unchanged window is called drifted is at most `alpha`,
+    for independent rows, and for windows such as those that `span` tells of. Raises
+    `InconclusiveError` for a window of fewer than 30 rows.
     """
     rows = columns[0].rows if columns else 0
     if rows < MIN_ROWS:
@@ -37,7 +42,10 @@ def find_drift(columns: Sequence[Comparison], alpha: float) -> list[ColumnDrift]
             hint=f"gather at least {MIN_ROWS} rows, better some hundred",
         )
     of: dict[str, list[Judged]] = {c.profile.name: [] for c in columns}
-    for one in judge([h for c in columns for h in hypotheses(c)], alpha):
+    asked = [h for c in columns for h in hypotheses(c)]
+    if span is not None:
+        asked = list(with_spans(asked, columns, span, alpha))
+    for one in judge(asked, alpha):
         of[one.hypothesis.column].append(one)
     found = [_column(c, of[c.profile.name]) for c in columns]
     return sorted(found, key=_rank)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import Feature, Input
+from mlops_cli.bundle.plan import ID
 from mlops_cli.bundle.profile import (
     Bins,
     Categories,
@@ -19,11 +22,29 @@ from mlops_cli.bundle.profile import (
 )
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
+from mlops_cli.monitoring.spans import spans_of
+from mlops_cli.monitoring.subjects import one_of_each
 
 BINS = 128
 MAX_VALUES = 100  # up to here every value is kept: months, hours, 0 and 1
 MAX_CATEGORIES = 200
 BUCKETS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What of a table's rows is independent of the others.
+
+    `subject` are the columns of `data.id.subject`, which the table has as `__id__NAME`;
+    `moments` the rows' times in microseconds, ascending, shape (n,).
+    """
+
+    subject: tuple[str, ...] = ()
+    moments: NDArray[np.int64] | None = None
+
+
+ROWS = Units()
+"""Each row by itself."""
 
 
 def build_profile(
@@ -33,14 +54,18 @@ def build_profile(
     features: Sequence[Feature],
     importance: Mapping[str, float],
     trees: Sequence[FeatureTree] = (),
+    units: Units = ROWS,
 ) -> bytes:
     """The content of `profile.json` for the rows of `table`, which a model was fitted on.
 
     `table` has a column for every input and every feature by name (as `data/features.parquet`
     has); a name that is both is profiled once. `importance` is by feature, on any scale; what it
-    lacks counts 0. `trees` tell which inputs feed which feature. The same rows in any order give
-    the same bytes. Raises `KeyError` for a column that the table lacks.
+    lacks counts 0. `trees` tell which inputs feed which feature; `units` which rows are
+    independent. The same rows in any order give the same bytes, as long as neither a subject nor
+    a time is named. Raises `KeyError` for a column that the table lacks.
     """
+    if units.subject:
+        table = table.take(pa.array(one_of_each(table, [ID + name for name in units.subject])))
     shares = _shares({f.name: importance.get(f.name, 0.0) for f in features})
     used = _use_of_inputs(trees, shares) | shares
     columns = {i.name: _profile(table[i.name], i, used.get(i.name, 0.0)) for i in inputs}
@@ -48,7 +73,10 @@ def build_profile(
         if feature.name not in columns:
             share = shares[feature.name]
             columns[feature.name] = _profile(table[feature.name], feature, share)
-    profile = Profile(rows=table.num_rows, columns=tuple(columns.values()))
+    profile = Profile(table.num_rows, tuple(columns.values()), units.subject)
+    if units.moments is not None and not units.subject:
+        spans = spans_of(profile, table, units.moments)
+        profile = msgspec.structs.replace(profile, spans=spans)
     return canonical_json(profile)
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -140,7 +141,8 @@ def without_time(profile: Profile, time: str | None, features: Container[str]) -
     """
     if time is None or time in features:
         return profile
-    return Profile(profile.rows, tuple(c for c in profile.columns if c.name != time))
+    kept = tuple(c for c in profile.columns if c.name != time)
+    return msgspec.structs.replace(profile, columns=kept)
 
 
 def comparable(profile: Profile, schema: pa.Schema) -> Profile:

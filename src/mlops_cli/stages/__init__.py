@@ -81,7 +81,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=4,
+        revision=5,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
         outs=(MODEL,),

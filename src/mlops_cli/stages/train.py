@@ -31,7 +31,7 @@ from mlops_cli.errors import BundleError, DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.sql import render_feature
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.profile import Units, build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.golden import replay
@@ -185,7 +185,12 @@ def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[
     )
     rows = work.events.rows(work.events.split.fitted)
     profile = build_profile(
-        rows, inputs=inputs, features=features, importance=fitted.importance(), trees=plan.trees
+        rows,
+        inputs=inputs,
+        features=features,
+        importance=fitted.importance(),
+        trees=plan.trees,
+        units=_units(project, work.events),
     )
     requirements = serving_requirements(kind)
     files = {
@@ -196,6 +201,11 @@ def _bundle(project: Project, work: _Work, fitted: Fitted) -> tuple[Model, dict[
         GOLDEN: _golden(project, model, rows, plan.trees, fitted),
     }
     return model, files
+
+
+def _units(project: Project, events: Events) -> Units:
+    moments = None if events.moments is None else events.moments[events.split.fitted]
+    return Units(project.config.data.id.subject, moments)
 
 
 def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> Input:
