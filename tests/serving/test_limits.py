@@ -189,6 +189,15 @@ def test_what_is_no_http_after_a_request_comes_after_its_answer(server: Server) 
     assert statuses == [200, 200, 200, 400]
 
 
+@pytest.mark.parametrize("length", [10, 5000])
+def test_a_body_that_comes_behind_an_earlier_request_is_read(server: Server, length: int) -> None:
+    body = b" " * length
+    behind = GET + b"GET /readyz HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % length + body
+    last = b"GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n"
+    said = server.say(behind + last)
+    assert [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]] == [200, 200, 404]
+
+
 def test_an_upgrade_is_answered_as_a_plain_request_and_the_last(server: Server) -> None:
     for kind in (b"websocket", b"h2c"):
         asked = server.predicts(b"Upgrade: %b\r\nConnection: Upgrade\r\n" % kind)

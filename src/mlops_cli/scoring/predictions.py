@@ -25,8 +25,8 @@ from mlops_cli.scoring.census import Census
 from mlops_cli.scoring.csv_writer import CsvWriter
 from mlops_cli.scoring.names import free_names
 from mlops_cli.scoring.passthrough_types import own_forms, spelled_types
-from mlops_cli.serving.models import load_model
 from mlops_cli.serving.predictions import prediction_columns
+from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables.base import ROW, Engine, Forms, quote
 from mlops_cli.tables.matrix import encode
 
@@ -73,7 +73,7 @@ def predict_file(
     table has a column of that name. Raises what the census raises when it is asked.
     """
     source, destination, census = scoring.source, scoring.destination, scoring.census
-    model = load_model(bundle, cores(), in_child_first=True)
+    predictor = open_predictor(bundle, cores(), in_child_first=True)
     manifest = bundle.manifest
     names = raw_names(engine, source)
     given = free_names(_prediction_names(manifest), names)
@@ -90,10 +90,10 @@ def predict_file(
             made = engine.arrow(sql)
             matrix = encode(made, manifest.features)
             census.add(made, matrix)
-            raw = model.predict(matrix)
+            raw = predictor.numbers(matrix)
             typed = engine.arrow(_typed_sql(engine, source, forms)) if forms else chunk
             own = [(typed if n in forms else chunk).column(n) for n in names]
-            predicted = prediction_columns(manifest, raw)
+            predicted = predictor.columns(raw)
             table = _output(own, names, {given[n]: v for n, v in predicted.items()})
             if written:
                 written.result()

@@ -165,7 +165,7 @@ class Connection(HttpToolsProtocol):
         data = bytes(self._held)
         self._held.clear()
         self.flow.held = False
-        if self.cycle is None or self.cycle.response_complete:
+        if self._task is None:
             self.since = self.loop.time()
         self._feed(data)
         self.flow.resume_reading()
@@ -241,8 +241,6 @@ class Connection(HttpToolsProtocol):
         """uvicorn's, called for the header; here nothing is started before the body is there."""
         if cycle.more_body:
             self._unstarted = cycle, app
-            if self._fault:
-                self._refuse(*self._fault)
             return
         self.since, self.asks = None, False
         cycle.keep_alive &= not self._crowded
@@ -276,9 +274,12 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.since, self.asks = self.loop.time(), bool(self._begun)
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        elif self._fault:
+        next_one = self.pipeline.pop() if self.pipeline else None
+        if next_one is not None:
+            self._start_asgi_task(*next_one)
+        if next_one is not None and not next_one[0].more_body:
+            return
+        if self._fault:
             self._refuse(*self._fault)
         elif self.flow.held:
             self.loop.call_soon(self.resume)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.bundle.manifest import ClassLabel, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row, RowEncoder
-from mlops_cli.serving.models import Model, Raw, load_model
-from mlops_cli.serving.predictions import Prediction, render
+from mlops_cli.serving.models import Matrix, Model, Raw, load_model
+from mlops_cli.serving.predictions import Prediction, prediction_columns, render
 
 
 class Predictor:
@@ -17,25 +17,33 @@ class Predictor:
 
     def __init__(self, manifest: Manifest, model: Model, encoder: RowEncoder) -> None:
         self.manifest = manifest
-        self.model = model
+        self._model = model
         self.row = encoder.row
         self.matrix = encoder.matrix
         self._encode = encoder.encode
 
+    def numbers(self, matrix: Matrix) -> Raw:
+        """What is predicted, as numbers, from a matrix of shape (n, f): see `Model.predict`."""
+        return self._model.predict(matrix)
+
     def raw(self, rows: Sequence[Row]) -> Raw:
-        """The model's numbers for encoded rows."""
-        return self.model.predict(self.matrix(rows))
+        """The numbers for encoded rows."""
+        return self.numbers(self.matrix(rows))
 
     def answers(self, raw: Raw) -> list[Prediction]:
-        """The model's numbers as predictions: see `predictions.render`."""
+        """Numbers as predictions: see `predictions.render`."""
         return render(self.manifest, raw)
+
+    def columns(self, raw: Raw) -> dict[str, Raw | list[ClassLabel]]:
+        """Numbers as columns: see `predictions.prediction_columns`."""
+        return prediction_columns(self.manifest, raw)
 
     def predict(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:
         """The predictions of events, of which the first is row `start` of a list.
 
         Raises `RequestError` naming row and field.
         """
-        return self.answers(self.model.predict(self._encode(events, start)))
+        return self.answers(self.numbers(self._encode(events, start)))
 
 
 def open_predictor(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False) -> Predictor:

@@ -22,7 +22,7 @@ from mlops_cli.features.raw_table import raw_table_sql
 from mlops_cli.governance.candidate import RECIPE, provenance
 from mlops_cli.governance.decision import GateResult, Verdict
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.matrix import encode
 from mlops_cli.tracking.base import ModelVersion
@@ -176,7 +176,7 @@ def _features_of(version: ModelVersion) -> FeaturesConfig | None:
 
 
 def _predict(bundle: Bundle, table: Any) -> Any:
-    return load_model(bundle, cores()).predict(encode(table, bundle.manifest.features))
+    return open_predictor(bundle, cores()).numbers(encode(table, bundle.manifest.features))
 
 
 def _compare(project: Project, events: Events, rows: Rows, pair: tuple[Any, Any]) -> Comparison:
