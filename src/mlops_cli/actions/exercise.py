@@ -118,7 +118,7 @@ def _drift(project: Project) -> str:
 def _dvc(project: Project) -> str:
     from mlops_cli.pipeline.dvc import stale_stages
 
-    dvc = [sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"]
+    dvc = [sys.executable, "-m", "dvc", "init", "--no-scm", "--force"]  # `train` made .dvc/plots
     done = subprocess.run(dvc, cwd=project.root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EnvironmentFault(f"`dvc init` ended with {done.returncode}: {done.stderr[-300:]}")
