@@ -37,15 +37,6 @@ def test_a_changed_bundle_is_refused_naming_the_file(sample: bundles.Sample) -> 
         serve(None, bundle=model.parent, port=0)
 
 
-def test_importing_the_stage_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, mlops_cli.actions.serve\n"
-        "print({'numpy', 'uvicorn', 'xgboost', 'mlflow'} & set(sys.modules))"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.strip() == "set()"
-
-
 def test_it_answers_until_it_is_interrupted_and_says_what_it_served(
     sample: bundles.Sample,
 ) -> None:

@@ -126,6 +126,8 @@ def _template_file(chart: Chart) -> Path:
 
 
 def _write_templates(project: Project) -> None:
+    if not (project.root / ".dvc").is_dir():  # a folder of ours would look to DVC like its own
+        return
     for chart in CHARTS[project.config.task]:
         file, text = project.root / _template_file(chart), template(chart)
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
