@@ -1,4 +1,4 @@
-"""docs/performance.md, made from benchmarks/results.json."""
+"""docs/reference/performance.md, made from benchmarks/results.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.results import RESULTS
 
-PAGE = RESULTS.parents[1] / "docs" / "performance.md"
+PAGE = RESULTS.parents[1] / "docs" / "reference" / "performance.md"
 _HEAD = """# Performance
 
 Every figure is measured beside what it stands for, in one go: pairs of runs in turns, and the

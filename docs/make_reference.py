@@ -1,4 +1,4 @@
-"""Write docs/reference.md and the commands of README.md: `python docs/make_reference.py`."""
+"""Write the reference and the table of README.md: `python docs/make_reference.py`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mlops_cli.cli.app import app
 from mlops_cli.config.schema import config_schema
 from mlops_cli.stages import STAGES
 
-TARGET = Path(__file__).resolve().parent / "reference.md"
-FRONT = TARGET.parent.parent / "README.md"
+TARGET = Path(__file__).resolve().parent / "reference/commands.md"
+FRONT = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- commands: made by docs/make_reference.py -->\n", "<!-- /commands -->"
 
 

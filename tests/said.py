@@ -1,4 +1,4 @@
-"""What a fault must say stands in docs/faults.md alone: its table is held to the truth."""
+"""What a fault must say stands in docs/reference/faults.md alone: its table is held to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from command_line import Done
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/faults.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs/reference/faults.md"
 _ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \|.*\| (?P<code>\d+) \| (?P<says>.+) \|$", re.M)
 
 

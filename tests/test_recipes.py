@@ -95,7 +95,7 @@ def test_every_list_of_stages_knows_it(copy: Path, tmp_path: Path) -> None:
     assert "\n  count " in run(copy, tmp_path, "mlops", "--help")
     assert "mlops count" in run(copy, tmp_path, "mlops", "count", "-h")
     run(copy, copy, sys.executable, "docs/make_reference.py")
-    assert "### mlops count\n" in (copy / "docs/reference.md").read_text(encoding="utf-8")
+    assert "### mlops count\n" in (copy / "docs/reference/commands.md").read_text(encoding="utf-8")
     assert "| `mlops count` |" in (copy / "README.md").read_text(encoding="utf-8")
     code = "import mlops_cli; print(mlops_cli.count.__module__)"
     assert run(copy, tmp_path, sys.executable, "-c", code) == "mlops_cli.stages.count\n"

@@ -15,7 +15,7 @@ from mlops_cli.config.load import check_config, load_project
 from mlops_cli.config.schema import config_schema
 
 SCHEMA = config_schema()
-REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference.md"
+REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference/commands.md"
 BASE = {"project": "x", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
 
 

@@ -1,4 +1,4 @@
-"""docs/performance.md says what was measured, and no more."""
+"""docs/reference/performance.md says what was measured, and no more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def benchmarks(monkeypatch):
 def test_the_page_is_made_from_the_results(benchmarks):
     report = importlib.import_module("benchmarks.report")
     results = json.loads((ROOT / "benchmarks/results.json").read_text(encoding="utf-8"))
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/performance.md").read_text(encoding="utf-8")
     assert page == report.page(results)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "getting-started" / "tutorial.md"
 EXPECTED = re.compile(r"^(.*?)\s+# exit (\d+)$", re.M)
 
 

@@ -15,7 +15,7 @@ from mlops_cli.config.model import TrainConfig
 from mlops_cli.evaluation.intervals import interval
 from mlops_cli.evaluation.metrics import METRICS
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs/training.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/training.md"
 PAIRS = [(task, name) for task, names in NAMES.items() for name in names]
 
 

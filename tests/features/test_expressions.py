@@ -188,7 +188,7 @@ def test_a_typing_error_is_met_with_the_nearest_name():
         ("lower(i)", "cast(x as text)", "lower(cast(i as text))"),
         ("d + 1", "date_diff('day', a, b)", "date_diff('day', d, d) + 1"),
         ("sqrt(d)", "epoch(x)", "sqrt(epoch(d))"),
-        ("lower(x)", "docs/expressions.md", None),
+        ("lower(x)", "docs/reference/expressions.md", None),
     ],
 )
 def test_the_hint_on_types_can_be_followed(refused, hint, followed):

@@ -342,7 +342,9 @@ def test_the_role_of_the_page_is_all_that_it_needs(
 ) -> None:
     target = made(namespace, replicas={"min": 1, "max": 2})
     admin = f"--kubeconfig={cluster}"
-    page = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/integrations/kubernetes.md").read_text(
+        encoding="utf-8"
+    )
     role = next(block for block in page.split("```yaml\n") if "kind: Role" in block)
     role = role.partition("```")[0].replace("namespace: models", f"namespace: {namespace}")
     kubectl("apply", "-f", "-", admin, given=role)

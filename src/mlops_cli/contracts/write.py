@@ -20,7 +20,7 @@ What the columns of {table} must be, held by `mlops validate`. Inferred once; fr
 it is yours to edit: min, max, categories, pattern, unique; rules across columns:
   rules: [{{name: in order, expr: "arrival >= departure"}}]
   unique: [[origin, time]]    freshness: {{column: time, max_age: 2d}}    extra_columns: refuse
-docs/contracts.md of mlops-cli says what each key means.
+docs/guides/contracts.md of mlops-cli says what each key means.
 """
 
 

@@ -31,7 +31,7 @@ from mlops_cli.features.typing import (
 _LONGEST = 4000
 _DEEPEST = 60
 _LARGEST = 5000  # nodes; `case x when ...` repeats x in each branch, which nesting multiplies
-_DOCS = "docs/expressions.md lists what a row expression may use"
+_DOCS = "docs/reference/expressions.md lists what a row expression may use"
 
 
 class _Closed(DuckDB):

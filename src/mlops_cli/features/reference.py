@@ -65,7 +65,7 @@ listed are refused, too: the server could not promise DuckDB's own result.
 
 
 def expressions_page() -> str:
-    """The content of docs/expressions.md."""
+    """The content of docs/reference/expressions.md."""
     lines = [_line(name, OPERATIONS[op]) for name, op in sorted(FUNCTIONS.items())]
     lines += [
         "| `round(x, n)` | float and a whole number from -15 to 15 | float |",

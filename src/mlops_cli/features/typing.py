@@ -150,4 +150,6 @@ def _hint(op: str, args: Sequence[Node]) -> str:
         ]
         if wrong and all(pair in _CASTS for pair in wrong):
             return "; ".join(dict.fromkeys(_CASTS[pair] for pair in wrong))
-    return "give the arguments other types by casts; docs/expressions.md lists what there is"
+    return (
+        "give the arguments other types by casts; docs/reference/expressions.md lists what there is"
+    )

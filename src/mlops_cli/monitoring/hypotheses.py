@@ -11,7 +11,7 @@ from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import Statistic
 from mlops_cli.monitoring.window import Comparison
 
-# A difference below its floor is no drift, however significant; docs/drift.md says why.
+# A difference below its floor is no drift, however significant; docs/guides/drift.md says why.
 KS_FLOOR = 0.05
 CHI_SQUARE_FLOOR = 0.1
 SHARE_FLOOR = 0.02

@@ -85,7 +85,7 @@ def _convert(tree: dict[str, Any], name: str) -> Settings:
     except msgspec.ValidationError as e:
         raise UsageError(
             f"{name}: {str(e).partition(' - at')[0]}",
-            hint="docs/server.md lists the settings and how their values are written",
+            hint="docs/guides/server.md lists the settings and how their values are written",
         ) from e
 
 

@@ -13,8 +13,8 @@ _LONGEST = 1000
 class ClusterFault(EnvironmentFault):
     """The cluster, or the way to it, does not do what was asked; `kind` says why.
 
-    The kinds are the rows of the table in docs/kubernetes.md. `said` is all that kubectl said,
-    where it is longer than a message should be.
+    The kinds are the rows of the table in docs/integrations/kubernetes.md. `said` is all that
+    kubectl said, where it is longer than a message should be.
     """
 
     def __init__(self, kind: str, message: str, *, hint: str | None = None, said: str = "") -> None:
@@ -85,7 +85,7 @@ _TABLE = (
         FORBIDDEN,
         r"[^\n]*is forbidden:? User[^\n]*",
         "you may not do this in the cluster",
-        "docs/kubernetes.md has the Role that a deploying user needs",
+        "docs/integrations/kubernetes.md has the Role that a deploying user needs",
     ),
     _row(
         "namespace",
