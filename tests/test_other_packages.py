@@ -39,7 +39,7 @@ from mlops_cli.governance.decision import GateResult
 class Small:
     def __init__(self, most):
         self.most = most
-    def judge(self, case):
+    def evaluate(self, case):
         return GateResult("small", "passed", f"at most {self.most}")
 def open_gate(asked):
     return Small(asked.options["most"])
@@ -104,7 +104,7 @@ def test_a_target_is_found_by_its_name(site: Path) -> None:
 def test_a_gate_is_asked_with_its_options(site: Path) -> None:
     gates = [{"champion": "not_worse"}, {"gate": "small", "options": {"most": 3}}]
     _, small = project(register={"gates": gates}).config.register_.gates
-    assert open_gate(small).judge(None).why == "at most 3"  # type: ignore[arg-type]
+    assert open_gate(small).evaluate(None).why == "at most 3"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

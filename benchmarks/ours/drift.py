@@ -18,7 +18,7 @@ class Clock:
     def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
         self.at = time.perf_counter()
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         print(message, file=sys.stderr)
 
 

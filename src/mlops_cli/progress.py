@@ -11,7 +11,7 @@ class Progress(Protocol):
     def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
         """Replace the live line: `done` of `total` units (trials, rows, seconds) of `message`."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """A line that stays: an event worth reading afterwards."""
 
 
@@ -19,7 +19,7 @@ class _Quiet:
     def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
         """Do nothing."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Do nothing."""
 
 

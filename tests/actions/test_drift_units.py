@@ -25,7 +25,7 @@ class Said:
     def update(self, message: str, done: int | None = None, total: int | None = None) -> None:
         """Nothing: it is gone with the next one."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         self.lines.append(message)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 # What the door of a stage leaves of a process: it refuses the name, and the process goes on.
-DOOR = """
+SOCKET = """
 import os, signal, sys, time
 from mlops_cli.cli.main import main
 
@@ -49,12 +49,12 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("what", [SWALLOWED, HALF_MADE], ids=["in __del__", "in __init__"])
 def test_ctrl_c_that_meets_a_finalizer_ends_the_stage_in_silence(what: str) -> None:
-    ended = python(DOOR + what)
+    ended = python(SOCKET + what)
     assert (ended.returncode, ended.stderr.partition("refused\n")[2]) == (130, "")
 
 
 def test_what_a_finalizer_says_is_told_where_nobody_interrupted() -> None:
-    ended = python(DOOR + "class Held:\n    def __del__(self):\n        1 / 0\n\nHeld()")
+    ended = python(SOCKET + "class Held:\n    def __del__(self):\n        1 / 0\n\nHeld()")
     assert ended.returncode == 0
     assert "ZeroDivisionError" in ended.stderr
 

@@ -92,7 +92,7 @@ def test_what_stands_already_is_not_built_again(bundle: Bundle) -> None:
         def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
             self.said.append(message)
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             self.said.append(message)
 
     heard = Heard()
@@ -111,7 +111,7 @@ class Killed:
     def update(self, message, **_):
         if message == "golden rows replayed":
             os.kill(os.getpid(), signal.SIGKILL)
-    def say(self, message):
+    def log(self, message):
         pass
 
 bundle = open_bundle(Path(sys.argv[1]))

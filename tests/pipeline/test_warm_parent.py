@@ -20,7 +20,7 @@ from forked import BIN, ended, standing_for, start, wait_for
 from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
 from mlops_cli.pipeline.forkserver import launcher as leader
-from mlops_cli.pipeline.forkserver.protocol import DOOR
+from mlops_cli.pipeline.forkserver.protocol import SOCKET
 from mlops_cli.stages import STAGES
 
 pytestmark = pytest.mark.skipif(not leader.supported(), reason="this system has no pidfd_open")
@@ -83,7 +83,7 @@ def test_the_parent_is_not_started_when_nothing_is_to_be_done(
     assert len(asked) == 1
     run(load_project(project), "featurize")
     assert len(asked) == 1
-    assert DOOR not in os.environ
+    assert SOCKET not in os.environ
 
 
 @pytest.mark.usefixtures("door")
@@ -122,7 +122,7 @@ def test_without_a_parent_every_stage_works_by_itself(
 def test_a_stage_whose_run_is_gone_does_not_go_on(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(DOOR, "mlops-nobody")
+    monkeypatch.setenv(SOCKET, "mlops-nobody")
     assert start(project, "validate").wait(timeout=60) == -signal.SIGKILL
 
 

@@ -165,7 +165,7 @@ def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
             if message.endswith(".next"):
                 raise KeyboardInterrupt
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             pass
 
     with pytest.raises(KeyboardInterrupt):
@@ -190,7 +190,7 @@ def test_an_interrupt_while_the_old_one_ends_brings_it_back(
         def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
             pass
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             if "comes back" in message:
                 command = ("kill", "--signal", "CONT", container)
                 self.goes_on = threading.Timer(2, docker, command)

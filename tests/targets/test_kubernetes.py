@@ -168,7 +168,7 @@ def test_an_interrupt_leaves_the_old_version(
             if "are ready" in message:
                 raise KeyboardInterrupt
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             """Nothing."""
 
     url = target.deploy(whole(first), progress=QUIET).url
@@ -190,7 +190,7 @@ def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
             if "are ready" in message:
                 self.url = target.deploy(whole(second), progress=QUIET).url
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             """Nothing."""
 
     meanwhile = Meanwhile()

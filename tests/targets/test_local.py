@@ -253,7 +253,7 @@ def test_an_interrupted_deploy_leaves_the_old_one_alone(
         def update(self, message: str, *, done: float = 0, total: float | None = None) -> None:
             raise KeyboardInterrupt
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             raise AssertionError(message)
 
     with pytest.raises(KeyboardInterrupt):
@@ -293,7 +293,7 @@ def test_one_command_at_a_time(target: LocalTarget, first: Release) -> None:
             with pytest.raises(EnvironmentFault, match="another deploy"):
                 target.stop()
 
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             raise AssertionError(message)
 
     assert target.deploy(whole(first), progress=Meanwhile()).healthy

@@ -15,7 +15,7 @@ import pytest
 
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.targets.local import worker as worker_module
-from mlops_cli.targets.local.control import Channel, Wanted
+from mlops_cli.targets.local.control import Control, Wanted
 from mlops_cli.targets.local.supervisor import Supervisor
 from mlops_cli.targets.local.worker import Worker
 
@@ -29,15 +29,15 @@ def steps(supervisor: Supervisor, until: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def channel(tmp_path: Path) -> Channel:
-    return Channel(tmp_path)
+def control(tmp_path: Path) -> Control:
+    return Control(tmp_path)
 
 
 @pytest.fixture
-def supervisor(channel: Channel) -> Iterator[Supervisor]:
-    lock = channel.hold()
+def supervisor(control: Control) -> Iterator[Supervisor]:
+    lock = control.hold()
     assert lock is not None
-    made = Supervisor(channel, lock)
+    made = Supervisor(control, lock)
     made._asked = False  # the tests start what they ask for themselves
     yield made
     made._ending = True

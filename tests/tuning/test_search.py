@@ -276,7 +276,7 @@ def test_progress_tells_trials_best_and_time_left(tmp_path):
         def update(self, message, *, done=0.0, total=None):
             said.append((message, done, total))
 
-        def say(self, message):
+        def log(self, message):
             said.append((message, None, None))
 
     search(tmp_path, replace(PLAN, trials=3), progress=Ear())

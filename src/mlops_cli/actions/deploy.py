@@ -77,7 +77,7 @@ def deploy(
     release = _champion(project, expect)
     if port is None:
         place = _where_it_runs(project, place, name)
-    progress.say(f"deploying {release.version} to {name}")
+    progress.log(f"deploying {release.version} to {name}")
     subject = {"target": name, "digest": release.digest}
     try:
         found = place.deploy(whole(release), progress=progress)

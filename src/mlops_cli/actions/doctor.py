@@ -48,7 +48,7 @@ def doctor(
     """
     checks: list[Check] = []
     for check in _checks(project, deep=deep):
-        progress.say(f"{'ok ' if check.healthy else 'NOT'} {check.name}: {check.found}")
+        progress.log(f"{'ok ' if check.healthy else 'NOT'} {check.name}: {check.found}")
         checks.append(check)
     return DoctorResult(all(check.healthy for check in checks), tuple(checks))
 

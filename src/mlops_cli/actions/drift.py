@@ -99,7 +99,7 @@ class _Window:
         if not profile.subject:
             return rows
         if not self._has(profile.subject):
-            progress.say(
+            progress.log(
                 f"{self.current.name} has no {', '.join(profile.subject)}: every row counts, "
                 "though rows of one subject are alike, and false alarms are more than budgeted"
             )
@@ -169,4 +169,4 @@ def _write(
     )
     fault = write_drift_page(page, project.root / DRIFT_PAGE)
     if fault:
-        progress.say(f"{DRIFT_PAGE} has no pictures: {fault}")
+        progress.log(f"{DRIFT_PAGE} has no pictures: {fault}")

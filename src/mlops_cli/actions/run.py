@@ -42,7 +42,7 @@ def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResul
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
             write_text(project.root / RECORD, record_of(seen))
     if "train" in done and refresh_request(project):
-        progress.say(f"{REQUEST} brought up to date: the model takes other inputs now")
+        progress.log(f"{REQUEST} brought up to date: the model takes other inputs now")
     return RunResult(stages=stages, seconds=time.monotonic() - started)
 
 
@@ -50,13 +50,13 @@ def _prepare(project: Project, progress: Progress) -> None:
     """Everything that can be checked or completed before a stage works."""
     _check_tables(project)
     for section in add_missing_sections(project):
-        progress.say(f"mlops.yaml: added the section `{section}`")
+        progress.log(f"mlops.yaml: added the section `{section}`")
     for path in write_missing_contracts(project):
-        progress.say(f"{path.relative_to(project.root)} inferred and written: have a look at it")
+        progress.log(f"{path.relative_to(project.root)} inferred and written: have a look at it")
     schemas = load_schemas(project)
     check_features(project.config, schemas)
     if write_dvc_yaml(project):
-        progress.say("dvc.yaml brought up to date")
+        progress.log("dvc.yaml brought up to date")
 
 
 def _look(project: Project) -> Sight | None:

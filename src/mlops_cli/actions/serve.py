@@ -47,7 +47,7 @@ def serve(
 
     def on_ready(ready: server.Ready) -> None:
         told.append(ServeResult(str(folder), ready.digest, ready.url))
-        progress.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
+        progress.log(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
 
     progress.update(f"loading {folder}")
     settings = project.config.serve.settings() if project is not None else Settings()

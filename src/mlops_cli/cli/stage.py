@@ -24,7 +24,7 @@ def stage_command(arguments: Sequence[str]) -> int:
         project = load_project(Path.cwd())  # whatever MLOPS_PROJECT says: DVC stands in ours
         progress = TerminalProgress(prefix=name)
         outcome = run_stage(project, name, revision, progress=progress)
-        progress.say(f"done in {outcome.seconds:.1f} s")
+        progress.log(f"done in {outcome.seconds:.1f} s")
     except MlopsError as e:
         return _recorded(project, name, e, e.exit_code)
     except KeyboardInterrupt:

@@ -40,7 +40,7 @@ class TerminalProgress:
             self._stream.write(f"{text}\n")
         self._stream.flush()
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """A line that stays."""
         self.clear()
         self._stream.write(f"{self._prefix}{redact(message)}\n")

@@ -22,13 +22,13 @@ def decide(project: Project) -> Decision:
     tracker = open_tracker(project)
     candidate = read_candidate(project.root)
     before = find_champion(project, tracker)
-    return judge(Case(project, candidate.bundle, candidate.metrics, tracker, before))
+    return evaluate(Case(project, candidate.bundle, candidate.metrics, tracker, before))
 
 
-def judge(case: Case) -> Decision:
+def evaluate(case: Case) -> Decision:
     """Ask each gate of `register.gates`, in order; a model passes where all of them pass."""
     asked = case.project.config.register_.gates
-    gates = tuple(open_gate(gate).judge(case) for gate in asked)
+    gates = tuple(open_gate(gate).evaluate(case) for gate in asked)
     metric, before = case.project.config.metric, case.champion
     named = Named(case.candidate.digest, case.metrics.get(metric))
     champion = Named(before.digest, _bound(asked, gates)) if before else None

@@ -41,7 +41,7 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
         rows = replay_over_http(
             bundle, host, port, on_row=lambda n: progress.update("golden rows replayed", done=n)
         )
-        progress.say(f"the image reproduces all {rows} golden rows")
+        progress.log(f"the image reproduces all {rows} golden rows")
     finally:
         container.remove(force=True, v=True)
 

@@ -77,7 +77,7 @@ def _mend(root: Path, progress: Progress) -> bool:
         except LockError:
             return False
     for name, aside in torn.items():
-        progress.say(f"{name} was cut off while it was written: moved to {aside} and made anew")
+        progress.log(f"{name} was cut off while it was written: moved to {aside} and made anew")
     return bool(torn)
 
 

@@ -10,7 +10,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
 from mlops_cli.governance.champion import find_champion
-from mlops_cli.governance.decide import judge, refusal
+from mlops_cli.governance.decide import evaluate, refusal
 from mlops_cli.governance.decision import Decision, GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
 from mlops_cli.progress import QUIET, Progress
@@ -56,7 +56,7 @@ def register(
     for _ in range(_TURNS):
         before = tracker.alias(CHAMPION) if first else find_champion(project, tracker)
         case = Case(project, candidate.bundle, candidate.metrics, tracker, before, first)
-        decision = judge(case)
+        decision = evaluate(case)
         if not _still_champion(before, tracker):
             continue
         if not decision.passed:
@@ -68,7 +68,7 @@ def register(
             tracker.set_alias(CHAMPION, version, expected=before)
         except AliasMoved:
             continue
-        progress.say(f"{version.version} is the champion")
+        progress.log(f"{version.version} is the champion")
         return _registered(version, before, decision)
     raise EnvironmentFault(
         f"another model became the champion at {tracker.address} {_TURNS} times while this one was "

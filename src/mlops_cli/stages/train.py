@@ -97,7 +97,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     progress.update("judging on the hold-out")
     evaluation, predictions = _evaluate(work, fitted)
     if work.problem.task != "regression" and _all_alike(predictions):
-        progress.say(_ONE_LABEL)
+        progress.log(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = _bundle(project, work, fitted)
     reproduced = _prove(project, model, files)

@@ -239,6 +239,6 @@ def _judge(
         raise DataError("; ".join(verdicts)[:1500], hint=where + fix)
     for table in held:
         if table.found.violations:
-            progress.say(f"{table.table}: {_told(table.found.violations)}")
+            progress.log(f"{table.table}: {_told(table.found.violations)}")
     if result.rejected:
-        progress.say(f"{result.rejected} rows are left out: {REJECTED}")
+        progress.log(f"{result.rejected} rows are left out: {REJECTED}")

@@ -31,7 +31,7 @@ from mlops_cli.tables.casts import cast_sql, source_sql
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.durations import duration_units, with_units
 from mlops_cli.tables.faults import reading_fault
-from mlops_cli.tables.file_watch import Sightings
+from mlops_cli.tables.file_watch import FileWatch
 
 _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|U?INT\d*)$", "integer"),
@@ -72,7 +72,7 @@ class DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._forms: dict[Path, CsvForm | None] = {}
-        self._sightings = Sightings()
+        self._sightings = FileWatch()
         self._natives: dict[Path, dict[str, str]] = {}
         self._chunked: Path | None = None
 

@@ -8,7 +8,7 @@ from mlops_cli._files import stamp_of
 from mlops_cli.errors import DataError
 
 
-class Sightings:
+class FileWatch:
     """What files looked like when they were first read: size, time of change, and identity."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.tracking.address import store_uri
-from mlops_cli.tracking.cached import FrontTracker
+from mlops_cli.tracking.cached import CachedTracker
 
 if TYPE_CHECKING:
     from mlops_cli.config.project import Project
@@ -51,7 +51,7 @@ def open_tracker(project: Project) -> Tracker:
         adapter = load_adapter(TRACKERS["mlflow"])
         return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, name))
 
-    return FrontTracker(root, uri, name, load)
+    return CachedTracker(root, uri, name, load)
 
 
 def preload() -> None:

@@ -23,7 +23,7 @@ from mlops_cli.tracking.cache import (
 )
 
 
-class FrontTracker:
+class CachedTracker:
     """`Tracker` in front of another one, which `load` opens when it is needed."""
 
     def __init__(self, root: Path, uri: str, model: str, load: Callable[[], Tracker]) -> None:

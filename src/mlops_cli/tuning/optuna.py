@@ -61,7 +61,7 @@ class OptunaSearcher:
         """See `Searcher.search`."""
         with _quiet(), held(folder / _digest(plan)) as journal:
             if journal.trials:
-                progress.say(f"{journal.trials} trials of an earlier process are taken over")
+                progress.log(f"{journal.trials} trials of an earlier process are taken over")
             with open_workers(plan.workers) as workers:
                 run = _Run(plan, objective, journal, workers, progress)
                 run.all_trials()
@@ -115,7 +115,7 @@ class _Run:
             self._workers.begin(partial(self._advance, until=self._plan.rounds), live, self._told)
         self._workers.finish()
         if len(self._finished()) < self._plan.trials and self._plan.seconds is not None:
-            self._progress.say(f"no further trial starts: {self._plan.seconds:.0f} s are over")
+            self._progress.log(f"no further trial starts: {self._plan.seconds:.0f} s are over")
 
     def _draw(self, numbers: Iterable[int]) -> list[_Trial]:
         """New trials that know of all earlier ones how they were at the last rung."""

@@ -36,5 +36,5 @@ class Gate(Protocol):
     answer (`EnvironmentFault`) or a table that cannot be read (`DataError`).
     """
 
-    def judge(self, case: Case) -> GateResult:
+    def evaluate(self, case: Case) -> GateResult:
         """What this gate says of the case."""

@@ -39,7 +39,7 @@ class NotWorse:
 
     asked: ChampionGate
 
-    def judge(self, case: Case) -> GateResult:
+    def evaluate(self, case: Case) -> GateResult:
         """See `Gate.judge`."""
         if case.champion is None or case.first:
             return no_champion_yet(asked=case.first)

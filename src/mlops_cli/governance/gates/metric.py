@@ -17,7 +17,7 @@ class MetricBound:
 
     asked: MetricGate
 
-    def judge(self, case: Case) -> GateResult:
+    def evaluate(self, case: Case) -> GateResult:
         """See `Gate.judge`."""
         return hold(self.asked, case.metrics)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from mlops_cli.pipeline.forkserver.protocol import DOOR, address, pack, read_exactly, same_user
+from mlops_cli.pipeline.forkserver.protocol import SOCKET, address, pack, read_exactly, same_user
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 
@@ -24,7 +24,7 @@ def ask(arguments: Sequence[str]) -> int | None:
 
     Ends by the child's own signal where one ended it, and with the run that it belongs to.
     """
-    name = os.environ.get(DOOR)
+    name = os.environ.get(SOCKET)
     if not name:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as parent:

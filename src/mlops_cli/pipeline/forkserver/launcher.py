@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, DOOR, address
+from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, SOCKET, address
 
 
 @contextmanager
@@ -31,12 +31,12 @@ def warm_parent() -> Iterator[None]:
         listener.bind(address(name))
         listener.listen()
         doorkeeper = _Doorkeeper(listener)
-        os.environ[DOOR] = name
+        os.environ[SOCKET] = name
         doorkeeper.start()
         try:
             yield
         finally:
-            del os.environ[DOOR]
+            del os.environ[SOCKET]
             doorkeeper.close()
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 
-DOOR = "MLOPS_WARM_PARENT"  # the socket's name, in the environment of what the leader starts
+SOCKET = "MLOPS_FORKSERVER"  # the socket's name, in the environment of what the leader starts
 DO_IT_YOURSELF = b"n"  # the answer to a client that no child can be forked for
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid

@@ -15,7 +15,7 @@ from mlops_cli.progress import Progress
 from mlops_cli.serving.contract import DRAIN
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker.container import DIGEST, MANAGED, PORT, PROJECT, SETTINGS, Spec
-from mlops_cli.targets.local.control import Channel
+from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 
 NAME = "docker"
@@ -36,7 +36,7 @@ class DockerTarget:
 
     def __init__(self, spec: Spec, *, folder: Path) -> None:
         self._spec = spec
-        self._turns = Channel(folder)  # for its lock: one command at a time
+        self._turns = Control(folder)  # for its lock: one command at a time
 
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Replace the container by one of `release`; see `Target.deploy`."""
@@ -155,7 +155,7 @@ class DockerTarget:
         _docker.wait_until_ready(container, _answers(container, release.digest), progress)
 
     def _bring_back(self, old: Any, progress: Progress) -> None:
-        progress.say("the version before comes back")
+        progress.log("the version before comes back")
         # An engine goes on with a stop whose caller has left, and does not start what runs yet.
         # One that still runs after all was never told to end.
         soon(lambda: _ended(old), DRAIN + _TO_END)

@@ -40,7 +40,7 @@ def rehearse(kubectl: Kubectl, wanted: Mapping[Key, Object], *, progress: Progre
         if others:
             raise
         if set(_FIELD.findall(e.said)) != {".spec.replicas"}:  # which changes hands by design
-            progress.say(f"taken back from a change by hand: {e.message}")
+            progress.log(f"taken back from a change by hand: {e.message}")
         kubectl.apply(wanted.values(), force=True, dry_run=True)
         return True
     return False

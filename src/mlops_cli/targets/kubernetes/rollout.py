@@ -123,7 +123,7 @@ def _judge(
         raise _slow(kubectl, seen)
     _show(seen, progress)
     if found is not None and found.reason != told:
-        progress.say(f"pod {found.pod}: {found.reason}")
+        progress.log(f"pod {found.pod}: {found.reason}")
         return found.reason
     return told
 

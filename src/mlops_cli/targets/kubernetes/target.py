@@ -147,7 +147,7 @@ class KubernetesTarget:
         service = ours(kubectl, self._name).get(("Service", self._name))
         outside = service is not None and is_outside(service)
         if outside and not _answers(found.url, release.digest):
-            progress.say(f"it is rolled out, but {found.url} does not answer from here")
+            progress.log(f"it is rolled out, but {found.url} does not answer from here")
         return found
 
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Wanted(msgspec.Struct, frozen=True):
     """What a command asks of the supervisor: serve this bundle there.
 
-    `bundle` is relative to the channel's folder, so that a project may be renamed; `settings` are
+    `bundle` is relative to the control's folder, so that a project may be renamed; `settings` are
     the variables that give the server its own.
     """
 
@@ -60,7 +60,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Control:
     """The files in `.mlops/local/`; relative to it where `folder` is `.`."""
 
     folder: Path

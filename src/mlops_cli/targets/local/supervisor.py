@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from mlops_cli.targets.local.control import Channel, State, Wanted
+from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import cut, log
 from mlops_cli.targets.local.worker import Worker, listen, start_worker
 
@@ -35,8 +35,8 @@ def backoff(failures: int) -> float:
 class Supervisor:
     """One worker that serves, at times one that is to follow it, and those that finish."""
 
-    def __init__(self, channel: Channel, lock: int) -> None:
-        self._channel = channel
+    def __init__(self, control: Control, lock: int) -> None:
+        self._control = control
         self._lock = lock
         self._serving: Worker | None = None
         self._candidate: Worker | None = None
@@ -62,13 +62,13 @@ class Supervisor:
             self._wait(wake)
 
     def _step(self) -> None:
-        if not self._channel.holds(self._lock):
+        if not self._control.holds(self._lock):
             self._ending = True  # the folder was deleted: nobody could ever stop us
         if self._ending:
             self._end()
         elif self._asked:
             self._asked = False
-            self._begin(self._channel.take())
+            self._begin(self._control.take())
         elif self._deferred:
             self._begin(self._deferred)
         if self._candidate:
@@ -77,7 +77,7 @@ class Supervisor:
             self._restart_if_dead(self._serving)
         self._reap()
         self._publish_state()
-        cut(self._channel.folder)
+        cut(self._control.folder)
 
     def _begin(self, wanted: Wanted | None) -> None:
         self._drop_candidate()
@@ -149,7 +149,7 @@ class Supervisor:
         """Write the state; where the disk takes nothing it waits for the next step."""
         with suppress(OSError):
             if self._unpublished:
-                self._channel.publish(self._unpublished)
+                self._control.publish(self._unpublished)
             self._unpublished = None
 
     def _restart_if_dead(self, worker: Worker) -> None:
@@ -237,14 +237,14 @@ def _death(worker: Worker) -> str:
 
 def main() -> None:
     """Take the lock, let the starter go, and supervise; another supervisor is left in peace."""
-    channel = Channel(Path())
-    lock = channel.hold()
+    control = Control(Path())
+    lock = control.hold()
     if lock is None:
         sys.exit("another supervisor holds the lock")
     if os.fork():
         os._exit(0)  # what started us need not wait, and keeps no child
-    channel.sign(lock)
-    Supervisor(channel, lock).run()
+    control.sign(lock)
+    Supervisor(control, lock).run()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.serving.contract import DRAIN
 from mlops_cli.targets.base import Change, Deployment, Routes, only
-from mlops_cli.targets.local.control import Channel, State, Wanted
+from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import LOG
 from mlops_cli.targets.local.systemd import write_unit
 from mlops_cli.targets.local.worker import START_LIMIT
@@ -32,12 +32,12 @@ _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTU
 
 
 class LocalTarget:
-    """The target `local`; its channel and log are in `.mlops/local/`."""
+    """The target `local`; its control and log are in `.mlops/local/`."""
 
     def __init__(
         self, folder: Path, *, host: str, port: int, settings: Mapping[str, str] | None = None
     ) -> None:
-        self._channel = Channel(folder)
+        self._control = Control(folder)
         self._host = host
         self._port = port
         self._settings = dict(settings or {})
@@ -45,21 +45,21 @@ class LocalTarget:
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
         release = only(routes)
-        with self._channel.command():
+        with self._control.command():
             wanted = self._request(release.bundle)
-            self._channel.ask(wanted)
+            self._control.ask(wanted)
             try:
                 state = self._outcome(wanted, progress)
             except BaseException:  # also an interrupt: what was begun is not left to finish alone
-                self._channel.withdraw()
-                self._channel.signal(signal.SIGHUP)
+                self._control.withdraw()
+                self._control.signal(signal.SIGHUP)
                 raise
             if state.reason is not None:
                 if state.serving is None:
                     self._gone_within(5)  # with nothing to serve it ends; leave nothing behind
                 raise EnvironmentFault(
                     f"{release.version} is not deployed: {state.reason}",
-                    hint=state.hint or f"see {self._channel.folder / LOG}",
+                    hint=state.hint or f"see {self._control.folder / LOG}",
                 )
             return self._confirmed(wanted)
 
@@ -86,15 +86,15 @@ class LocalTarget:
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
         """The log of supervisor and servers; see `Target.logs`."""
-        file = self._channel.folder / LOG
-        if not self._channel.alive() or not file.exists():
+        file = self._control.folder / LOG
+        if not self._control.alive() or not file.exists():
             kept = f"; what ran last wrote {_in_project(file)}" if file.exists() else ""
             raise EnvironmentFault("not deployed on local", hint=f"mlops deploy{kept}")
-        return tail(file, follow=self._channel.alive if follow else lambda: False)
+        return tail(file, follow=self._control.alive if follow else lambda: False)
 
     def status(self) -> Deployment | None:
         """What the process that listens says; see `Target.status`."""
-        state = self._channel.hear() if self._channel.alive() else None
+        state = self._control.hear() if self._control.alive() else None
         if state is None or state.serving is None or state.since is None:
             return None
         serving = state.serving
@@ -110,24 +110,24 @@ class LocalTarget:
 
     def stop(self) -> bool:
         """End supervisor and server, which finishes what it has; see `Target.stop`."""
-        with self._channel.command():
-            if not self._channel.alive():
+        with self._control.command():
+            if not self._control.alive():
                 return False
-            self._channel.signal(signal.SIGTERM)
+            self._control.signal(signal.SIGTERM)
             if not self._gone_within(DRAIN + 5):
-                self._channel.signal(signal.SIGKILL)  # its servers go with it
+                self._control.signal(signal.SIGKILL)  # its servers go with it
                 self._gone_within(5)
-            if self._channel.alive():
+            if self._control.alive():
                 raise EnvironmentFault(
                     "the supervisor of the local deployment does not end",
-                    hint=f"see {self._channel.folder / LOG}",
+                    hint=f"see {self._control.folder / LOG}",
                 )
             return True
 
     def _request(self, bundle: Bundle) -> Wanted:
         return Wanted(
             request=uuid.uuid4().hex,
-            bundle=os.path.relpath(bundle.path, self._channel.folder),
+            bundle=os.path.relpath(bundle.path, self._control.folder),
             digest=bundle.digest,
             host=self._host,
             port=self._port,
@@ -135,17 +135,17 @@ class LocalTarget:
         )
 
     def _settings_now(self) -> dict[str, str]:
-        state = self._channel.hear()
+        state = self._control.hear()
         return state.serving.settings if state is not None and state.serving is not None else {}
 
     def _outcome(self, wanted: Wanted, progress: Progress) -> State:
         started = time.monotonic()
 
         def look() -> State | None:
-            state = self._channel.hear()
+            state = self._control.hear()
             if state is not None and state.request == wanted.request:
                 return state
-            if not self._channel.alive():
+            if not self._control.alive():
                 self._wake()
             progress.update(f"starting {wanted.digest[:12]}", done=time.monotonic() - started)
             return None
@@ -155,20 +155,20 @@ class LocalTarget:
             return state
         raise EnvironmentFault(
             "the supervisor of the local deployment does not answer",
-            hint=f"mlops deploy --stop, then again; see {self._channel.folder / LOG}",
+            hint=f"mlops deploy --stop, then again; see {self._control.folder / LOG}",
         )
 
     def _wake(self) -> None:
         """Have a supervisor take the request: the one that lives, or a new one."""
-        if self._channel.alive():
-            self._channel.signal(signal.SIGHUP)
+        if self._control.alive():
+            self._control.signal(signal.SIGHUP)
             return
-        if not self._channel.waits():
+        if not self._control.waits():
             raise EnvironmentFault(
                 "the supervisor of the local deployment died",
-                hint=f"see {self._channel.folder / LOG}",
+                hint=f"see {self._control.folder / LOG}",
             )
-        _spawn(self._channel.folder)
+        _spawn(self._control.folder)
 
     def _confirmed(self, wanted: Wanted) -> Deployment:
         """Healthy before it counts: the new version itself has answered."""
@@ -177,7 +177,7 @@ class LocalTarget:
         raise EnvironmentFault(
             f"{wanted.digest[:12]} was started and does not answer at "
             f"{url_of(wanted.host, wanted.port)}/readyz",
-            hint=f"see {self._channel.folder / LOG}",
+            hint=f"see {self._control.folder / LOG}",
         )
 
     def _serving(self, wanted: Wanted) -> Deployment | None:
@@ -185,7 +185,7 @@ class LocalTarget:
         return found if found and found.healthy and found.digest == wanted.digest else None
 
     def _gone_within(self, seconds: float) -> bool:
-        return soon(lambda: not self._channel.alive(), seconds)
+        return soon(lambda: not self._control.alive(), seconds)
 
 
 def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
