@@ -195,7 +195,7 @@ def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
 
     meanwhile = Meanwhile()
     with pytest.raises(ClusterFault, match=f"meanwhile: {second.version}") as caught:
-        made(namespace, image="127.0.0.1:9/absent:1").deploy(first, progress=meanwhile)
+        made(namespace, image="127.0.0.1:9/absent:1").deploy(whole(first), progress=meanwhile)
     assert caught.value.kind == "kubernetes-replaced"
     assert get(meanwhile.url)[1]["digest"] == second.digest
     assert target.plan(whole(second)) == []
