@@ -115,7 +115,7 @@ def test_a_port_in_use_is_named_and_changes_nothing(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(EnvironmentFault, match="port is in use") as refused:
-            made(project, port).deploy(first, progress=QUIET)
+            made(project, port).deploy(whole(first), progress=QUIET)
     assert "--port" in (refused.value.hint or "")
     assert get(url)[1]["digest"] == first.digest
     assert containers() == [f"mlops-{PROJECT}"]
@@ -169,7 +169,7 @@ def test_a_replacement_that_fails_on_the_port_brings_the_old_one_back(
             pass
 
     with pytest.raises(KeyboardInterrupt):
-        made(project, port).deploy(second, progress=Interrupted())
+        made(project, port).deploy(whole(second), progress=Interrupted())
     assert get(url)[1]["digest"] == first.digest
     assert containers() == [f"mlops-{PROJECT}"]
 
