@@ -81,8 +81,12 @@ class EventDecoder:
             event = self._one_by_one(body, row)
         except _UNREADABLE as e:
             raise _unreadable(e, row) from e
-        # Each key brings one colon. More colons than inputs: in texts, of other keys, or of twins.
-        if len(event) < len(self._inputs) or body.count(b":") != len(event):
+        # Each key brings one colon, and each in a text is one: what is left is of other keys, or of
+        # a key that stands twice.
+        colons = body.count(b":") - len(event)
+        if colons and b"\\" not in body:
+            colons -= sum(text.count(":") for text in event.values() if type(text) is str)
+        if colons or not event:
             self._check(body, event, row)
         return event
 
