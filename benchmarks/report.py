@@ -13,7 +13,7 @@ _HEAD = """# Performance
 
 Every figure is measured beside what it stands for, in one go: pairs of runs in turns, and the
 median of their ratios. `nox -s bench` measures anew and makes this page
-([how](../benchmarks/README.md)).
+([how](../../benchmarks/README.md)).
 
 """
 
