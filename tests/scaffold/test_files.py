@@ -42,6 +42,7 @@ def test_no_text_leaves_its_comment(end: str) -> None:
         time_why=hostile,
         features=["a"],
         warnings={"a": hostile},
+        id="",
         left_out=[{"name": hostile, "reason": hostile}],
     )
     assert YAML(typ="safe", pure=True).load(text)["deploy"] == {}

@@ -98,8 +98,6 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "expression": study.target.expression,
         "time": study.time,
         "time_why": _time_why(time.value, time.why, study) if time else None,
-        "subject": study.subject,
-        "event": study.event,
         "id": _id(study),
         "contract": contract,
         "features": study.choice.features,
@@ -122,7 +120,8 @@ def _time_why(value: str, why: str, study: Study) -> str:
 def _id(study: Study) -> str:
     named = {"subject": (study.subject,) if study.subject else (), "event": study.event}
     listed = (f"{key}: [{', '.join(map(scalar, v))}]" for key, v in named.items() if v)
-    return "{" + ", ".join(listed) + "}"
+    text = ", ".join(listed)
+    return f"{{{text}}}" if text else ""
 
 
 def _by_column(warnings: Sequence[str]) -> dict[str, str]:
