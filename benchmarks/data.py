@@ -39,31 +39,48 @@ def trained(work: Path) -> Path:
     return _of_this_commit(work / "trained", make)
 
 
-def new_project(tables: Path, folder: Path) -> None:
+def new_project(tables: Path, folder: Path, seed: int = 0) -> None:
     """A project in `folder`, in which nothing has run, as `mlops init` makes it."""
     shutil.rmtree(folder, ignore_errors=True)
     command = [program("mlops"), "init", str(folder), "--data", str(tables / "flights.parquet")]
     run([*command, "--target", "late = arr_delay > 15", "--time", "time_hour"], folder.parent)
     shutil.copyfile(tables / "weather.parquet", folder / "data/raw/weather.parquet")
-    shutil.copyfile(_CONFIG, folder / "mlops.yaml")
+    config = _CONFIG.read_text(encoding="utf-8").replace("seed: 0", f"seed: {seed}")
+    (folder / "mlops.yaml").write_text(config, encoding="utf-8")
 
 
 def small_project(folder: Path, data: Path, target: str) -> Path:
     """A project on one table in which everything has run, with one trial of 20 rounds."""
 
     def make(made: Path) -> None:
-        command = [program("mlops"), "init", str(made), "--data", str(data), "--target", target]
-        made.rmdir()
-        run(command, made.parent)
-        config = made / "mlops.yaml"
-        text = config.read_text(encoding="utf-8")
-        text = re.sub(
-            r"^tune:.*?(?=^\w)", "tune: {trials: 1, rounds: 20}\n", text, flags=re.M | re.S
-        )
-        config.write_text(text, encoding="utf-8")
+        proposed_project(made, data, target, tune="{trials: 1, rounds: 20}")
         run([program("mlops"), "run"], made)
 
     return _of_this_commit(folder, make)
+
+
+def proposed_project(folder: Path, data: Path, target: str, *, tune: str) -> None:
+    """A project in `folder`, in which nothing has run, as proposed, with a section `tune`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [program("mlops"), "init", str(folder), "--data", str(data), "--target", target]
+    run(command, folder.parent)
+    config = folder / "mlops.yaml"
+    text = config.read_text(encoding="utf-8")
+    text = re.sub(r"^tune:.*?(?=^\w)", f"tune: {tune}\n", text, flags=re.M | re.S)
+    config.write_text(text, encoding="utf-8")
+
+
+def numbers(work: Path, rows: int, columns: int) -> Path:
+    """A table of 32-bit floats c0, c1, ..., and a target y of two classes that follows two."""
+    drawn = ", ".join(
+        f"((hash(i * {columns} + {j}) % 10000) / 100)::float as c{j}" for j in range(columns)
+    )
+    late = "(c0 + c1 + hash(-1 - i) % 100 > 150)::integer as y"
+    return table(
+        work,
+        f"numbers_{rows}_{columns}",
+        f"select * exclude i, {late} from (select i, {drawn} from range({rows}) t(i))",
+    )
 
 
 def table(work: Path, name: str, sql: str) -> Path:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.data import new_project
-from benchmarks.measure import Pairs, Run, pairs, program, python, run
-
-# Threads that wait sleep on both sides: how they wait is measured by a line of its own.
-_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+from benchmarks.measure import Pairs, Run, program, python, run
 
 
-def against_script(tables: Path, work: Path, n: int) -> Pairs:
-    """Pairs of `mlops run` in a new project and the script; `Run.said` has AUC, rows and parts."""
-    return pairs(lambda: _ours(tables, work), lambda: _by_hand(tables, work), n, warm=False)
+def against_script(tables: Path, work: Path, seeds: Sequence[int]) -> Pairs:
+    """A pair for each seed: `mlops run` in a new project, and the script with nothing set for it.
+
+    `Run.said` has AUC, rows and parts.
+    """
+    taken = [(_ours(tables, work, seed), _by_hand(tables, work, seed)) for seed in seeds]
+    return Pairs(tuple(a for a, _ in taken), tuple(b for _, b in taken))
 
 
-def _ours(tables: Path, work: Path) -> Run:
+def auc_lost(taken: Pairs) -> float:
+    """By how much the script's hold-out AUC is above ours, the mean over the pairs."""
+    both = zip(taken.ours, taken.theirs, strict=True)
+    return statistics.mean(b.said["auc"] - a.said["auc"] for a, b in both)
+
+
+def _ours(tables: Path, work: Path, seed: int) -> Run:
     project = work / "delays"
-    new_project(tables, project)
-    taken = run([program("mlops"), "run", "--json"], project, env=_PASSIVE)
+    new_project(tables, project, seed)
+    taken = run([program("mlops"), "run", "--json"], project)
     auc = json.loads((project / "metrics.json").read_text())["holdout"]["roc_auc"]
     best = json.loads((project / "tune/best.json").read_text())
     stages = {s["name"]: s["seconds"] for s in taken.said["result"]["stages"]}
@@ -30,11 +39,11 @@ def _ours(tables: Path, work: Path) -> Run:
     return Run(taken.wall, taken.cpu, taken.peak, said)
 
 
-def _by_hand(tables: Path, work: Path) -> Run:
+def _by_hand(tables: Path, work: Path, seed: int) -> Run:
     folder = work / "by_hand"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    taken = run(python("by_hand/flights.py", tables, folder), folder, env=_PASSIVE)
+    taken = run(python("by_hand/flights.py", tables, folder, seed), folder)
     rest = taken.wall - sum(taken.said["parts"].values())
     said = {**taken.said, "parts": {**taken.said["parts"], "interpreter": rest}}
     return Run(taken.wall, taken.cpu, taken.peak, said)

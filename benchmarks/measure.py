@@ -11,7 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a program leaves behind stays below this process
+_BUSY = "while True: pass"
 _EVERY = 0.25  # seconds between two looks at the memory: a look costs some milliseconds
 
 
@@ -28,6 +30,7 @@ class Run:
 
     The peak is of the whole process tree: the largest sum of proportional set sizes (what is
     shared counts once) that was seen four times a second, or the largest single process' own peak.
+    `largest` is the latter alone, as the system counted it.
     """
 
     wall: float
@@ -35,6 +38,7 @@ class Run:
     peak: int
     said: Mapping[str, Any] = field(default_factory=dict)
     """The JSON object that the program printed, alone or as its last line."""
+    largest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,20 @@ def run(command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = No
         if process.returncode:
             tail = (said + err.read().decode())[-2000:]
             raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, watch.peak, _last_object(said))
+    cpu, largest = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return Run(wall, cpu, watch.peak, _last_object(said), largest)
+
+
+@contextmanager
+def busy(n: int) -> Iterator[None]:
+    """So many processes that only compute, until the block ends."""
+    others = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def pairs(ours: Callable[[], Run], theirs: Callable[[], Run], n: int, *, warm: bool) -> Pairs:

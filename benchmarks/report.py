@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from benchmarks import LINES
 from benchmarks.results import RESULTS
 
 PAGE = RESULTS.parents[1] / "docs" / "reference" / "performance.md"
@@ -33,7 +34,9 @@ def page(results: Mapping[str, Any]) -> str:
     table = "| figure | measured | to reach | |\n|---|---|---|---|\n"
     rows = [row for line in results["lines"].values() for row in _rows(line)]
     parts = [part for name, line in results["lines"].items() for part in _line(name, line)]
-    return _HEAD + where + table + "".join(rows) + "".join(parts)
+    absent = [f"`{name}`" for name in LINES if name not in results["lines"]]
+    waiting = f"\nNot measured yet: {', '.join(absent)}.\n" if absent else ""
+    return _HEAD + where + table + "".join(rows) + waiting + "".join(parts)
 
 
 def _rows(line: Mapping[str, Any]) -> Iterator[str]:

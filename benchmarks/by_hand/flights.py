@@ -1,6 +1,6 @@
 """The whole work on the flights as one script: what `mlops run` adds to it is its price.
 
-usage: flights.py TABLES WORK        TABLES holds flights.parquet and weather.parquet
+usage: flights.py TABLES WORK SEED   TABLES holds flights.parquet and weather.parquet
 
 The weather known an hour before each flight (DuckDB's asof join), the oldest 60 % of the rows to
 fit on and the next 20 % to choose by, 20 trials of XGBoost by Optuna's TPE with Hyperband, a fit
@@ -24,9 +24,10 @@ import pyarrow as pa
 import xgboost as xgb
 from sklearn.metrics import roc_auc_score
 
-tables, work = sys.argv[1:]
+tables, work = sys.argv[1:3]
+SEED = int(sys.argv[3])
 TRIALS, ROUNDS, PATIENCE = 20, 200, 20
-FIXED = {"objective": "binary:logistic", "tree_method": "hist", "seed": 0, "nthread": 2}
+FIXED = {"objective": "binary:logistic", "tree_method": "hist", "seed": SEED, "nthread": 2}
 QUERY = f"""
 with flights as (
   select *, file_row_number as place, time_hour::timestamp as at,
@@ -105,7 +106,7 @@ def objective(trial: optuna.Trial) -> float:
 study = optuna.create_study(
     direction="maximize",
     study_name="search",  # Hyperband draws a trial's bracket from it; a name that is drawn varies
-    sampler=optuna.samplers.TPESampler(seed=0),
+    sampler=optuna.samplers.TPESampler(seed=SEED),
     pruner=optuna.pruners.HyperbandPruner(min_resource=10, max_resource=ROUNDS),
 )
 study.optimize(objective, n_trials=TRIALS)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks.measure import Pairs, Run, median, pairs, python, run
+from benchmarks.measure import Pairs, Run, busy, median, pairs, python, run
 from benchmarks.results import Figure, Line
 
 PAIRS = 5
-_BUSY = "while True: pass"
 
 
 def measure(work: Path) -> Line:
     """One fit with sleeping threads against one with spinning ones, with and without company."""
     alone = _taken(work)
-    other = subprocess.Popen([sys.executable, "-c", _BUSY])
-    try:
+    with busy(1):
         beside = _taken(work)
-    finally:
-        other.kill()
-        other.wait()
     return Line(
         title="Threads that sleep while they wait, against threads that spin: a fit of XGBoost",
         figures=(

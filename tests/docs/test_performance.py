@@ -42,3 +42,5 @@ def test_a_figure_that_is_not_reached_says_so(benchmarks):
     page = report.page({"machine": machine, "lines": {"flights": {**line, **told}}})
     assert "| a run: wall | 1.4x | ≤ 1.25x | **not reached** |" in page
     assert "in the search" in page
+    assert "Not measured yet: `start`, " in page
+    assert "`flights`," not in page
