@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a program leaves behind stays below this process
-_BUSY = "while True: pass"
+_BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 _EVERY = 0.25  # seconds between two looks at the memory: a look costs some milliseconds
 
 
