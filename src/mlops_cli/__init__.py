@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.drift import drift
     from mlops_cli.actions.init import init
     from mlops_cli.actions.logs import logs
+    from mlops_cli.actions.register import register
     from mlops_cli.actions.report import report
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from mlops_cli.scaffold.examples import feature_values
     from mlops_cli.stages.featurize import featurize
     from mlops_cli.stages.package import package
-    from mlops_cli.stages.register import register
     from mlops_cli.stages.train import train
     from mlops_cli.stages.tune import tune
     from mlops_cli.stages.validate import validate

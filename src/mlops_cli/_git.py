@@ -41,6 +41,33 @@ def added_lines(root: Path, path: str) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(line for line in added if not line.startswith(b"++ ")))
 
 
+def in_git(root: Path) -> bool:
+    """Whether the folder stands in a git work tree, whatever git itself says of it."""
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
+def current_branch(root: Path) -> str | None:
+    """The branch that is checked out, also before its first commit; None where none is."""
+    return _text(_asked(root, "symbolic-ref", "--quiet", "--short", "HEAD"))
+
+
+def default_branch(root: Path) -> str | None:
+    """The branch that the remote `origin` calls its own, as far as the clone knows."""
+    name = _text(_asked(root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"))
+    return name.removeprefix("origin/") if name else None
+
+
+def branches(root: Path) -> list[str]:
+    """The local branches."""
+    asked = ("for-each-ref", "--format=%(refname:short)", "refs/heads")
+    return (_text(_asked(root, *asked)) or "").split()
+
+
+def commit_at(root: Path, revision: str) -> str | None:
+    """The commit, in hex digits, that the revision names; None where git knows none."""
+    return _text(_asked(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"))
+
+
 def commit_of(root: Path, revision: str) -> str:
     """The commit, in 40 hex digits, that `revision` names in the project's repository.
 

@@ -14,16 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from learning import make, reconfigure
+from mlops_cli.actions.register import register
 from mlops_cli.actions.report import report
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.governance.decision import Decision
-from mlops_cli.pipeline.registry import forget_foreign_decision
 from mlops_cli.reports.model import ReportResult
 from mlops_cli.stages.featurize import featurize
-from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
@@ -192,16 +191,3 @@ def test_without_a_model_there_is_nothing_to_report(project: Project) -> None:
     (project.root / "model").mkdir()
     with pytest.raises(BundleError):
         report(project)
-
-
-def test_only_a_decision_of_another_registry_is_forgotten(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = project.root / "decision.json"
-    assert not forget_foreign_decision(project)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
-    with pytest.raises(Exception, match="has no champion, but"):
-        forget_foreign_decision(project)
-    assert file.exists()
-    assert forget_foreign_decision(project, first=True)
-    assert not file.exists()

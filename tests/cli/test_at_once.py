@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def unregister(project: Path) -> None:
     shutil.rmtree(project / "mlartifacts")
-    for name in ("mlflow.db", "decision.json"):
+    for name in ("mlflow.db", "decision.json", "governance/audit.jsonl"):
         (project / name).unlink()
 
 

@@ -153,7 +153,7 @@ def test_register(tmp_path: Path) -> None:
         projects.copy(projects.finished("parcels"), project)
         for path in ("mlartifacts", ".dvc/tmp", ".dvc/cache/runs"):
             shutil.rmtree(project / path, ignore_errors=True)
-        for path in ("mlflow.db", "decision.json"):
+        for path in ("mlflow.db", "decision.json", "governance/audit.jsonl"):
             (project / path).unlink()
 
     for again in disturb(project, ("register",), 12, reset):

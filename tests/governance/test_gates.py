@@ -97,7 +97,7 @@ def decided(*verdicts: str) -> Decision:
     gates = tuple(GateResult(f"gate {i}", v, f"why {i}") for i, v in enumerate(verdicts))
     passed = set(verdicts) <= {"passed"}
     champion = Named(A if passed else B, 0.5)
-    return Decision(passed, A, "roc_auc", gates, Named(B, 0.5), champion)
+    return Decision(passed, A, "roc_auc", gates, Named(B, 0.5), champion=champion)
 
 
 def test_a_refusal_names_every_gate_and_who_stays() -> None:

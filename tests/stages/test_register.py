@@ -17,11 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import projects
+from mlops_cli.actions.register import register
 from mlops_cli.actions.status import DecisionStatus, status
+from mlops_cli.audit.entry import Entry
+from mlops_cli.audit.graph import in_order
+from mlops_cli.audit.log import read_log
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
-from mlops_cli.stages.register import register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
@@ -143,6 +146,10 @@ def versions(root: Path) -> list[str]:
     return [v.digest for v in open_tracker(load_project(root)).versions()]
 
 
+def entries(root: Path) -> list[Entry]:
+    return in_order(read_log(root).entries)
+
+
 def weaken(root: Path) -> None:
     """Train another model in the project, on noise alone."""
     configure(
@@ -156,7 +163,7 @@ def test_the_first_model_becomes_the_champion(with_champion: Path, trained: Path
     holdout = json.loads((trained / "metrics.json").read_text())["holdout"]
     assert made["passed"] is True
     assert made["champion_before"] is None
-    assert made["champion"] == {"digest": champion(with_champion), "value": holdout["roc_auc"]}
+    assert (made["digest"], made["value"]) == (champion(with_champion), holdout["roc_auc"])
     assert [g["verdict"] for g in made["gates"]] == ["passed", "passed"]
     assert made["gates"][0] | {"why": ""} == {
         "gate": "roc_auc >= 0.6",
@@ -180,14 +187,17 @@ def test_the_first_model_becomes_the_champion(with_champion: Path, trained: Path
 def test_registering_again_changes_nothing(project: Path) -> None:
     before = decision(project)
     result = register(load_project(project))
-    assert result.passed
-    assert result.champion_before == result.champion == champion(project) == before["digest"]
+    assert (result.state, result.champion_before) == ("champion", before["digest"])
+    assert result.champion == champion(project) == before["digest"]
     assert versions(project) == [before["digest"]]
+    assert [(e.outcome, e.subject) for e in entries(project)] == [
+        ("done", {"digest": before["digest"]})
+    ]
 
 
 def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained: Path) -> None:
     good = champion(project)
-    best = decision(project)["champion"]["value"]
+    best = decision(project)["value"]
     weaken(project)
     with pytest.raises(GateError) as said:
         register(load_project(project))
@@ -199,13 +209,20 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     assert said.value.exit_code == 4
     assert good[:12] in said.value.message
     assert refused["passed"] is False
-    assert refused["champion"]["digest"] == refused["champion_before"]["digest"] == good
+    assert refused["champion_before"]["digest"] == good
     # The champion's weight, depot, heavy and wind are none of this project's features any more:
     # made again from the tables, on the same rows, they give its own number.
     assert refused["gates"][0]["bound"] == pytest.approx(best, abs=1e-9)
     assert refused["gates"][0]["value"] < 0.6
     assert champion(project) == good
     assert versions(project) == [good]
+    last = entries(project)[-1]
+    assert (last.action, last.outcome, last.reason) == (
+        "register",
+        "refused",
+        said.value.message.partition(": ")[2],
+    )
+    assert last.subject == {"digest": refused["digest"], "before": good}
 
     weak = register(load_project(project), first=True).champion
     assert champion(project) == weak != good
@@ -215,6 +232,7 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     assert register(load_project(project)).champion_before == weak
     passed = decision(project)
     assert (passed["passed"], champion(project)) == (True, good)
+    assert [e.outcome for e in entries(project)] == ["done", "refused", "done", "done"]
     assert passed["gates"][1]["value"] > passed["gates"][1]["bound"] + 0.1
     assert versions(project) == [good, weak]
 
@@ -241,7 +259,7 @@ def test_a_bound_refuses_whoever_is_champion(project: Path) -> None:
     with pytest.raises(GateError, match="roc_auc_low is"):
         register(load_project(project))
     assert decision(project)["gates"][0]["bound"] == 0.99
-    assert decision(project)["champion"]["digest"] == champion(project)
+    assert decision(project)["champion_before"]["digest"] == champion(project)
 
 
 def test_a_champion_that_answers_another_question_decides_nothing(
@@ -258,7 +276,7 @@ def test_a_champion_that_answers_another_question_decides_nothing(
     with pytest.raises(InconclusiveError, match="another target"):
         register(load_project(project))
     monkeypatch.setenv("MLOPS_FIRST", "1")
-    assert register(load_project(project)).passed
+    assert register(load_project(project)).state == "champion"
 
 
 def grown(root: Path, rows: int, *, turned: bool = False) -> None:
@@ -295,10 +313,10 @@ def points(tmp_path: Path) -> Path:
 
 
 def test_rows_added_without_a_time_do_not_flatter_the_champion(points: Path) -> None:
-    before = decision(points)["champion"]
+    before = decision(points)
     grown(points, 2200)
     make(points)
-    assert register(load_project(points)).passed
+    assert register(load_project(points)).state == "champion"
     gate = decision(points)["gates"][0]
     assert re.search(r"on the same 4[34]\d rows", gate["why"])
     # Its own rows would give it 0.78: its hold-out when it was made gave it what it has now.
@@ -311,7 +329,7 @@ def test_a_champion_of_rows_that_are_others_now_refuses_nobody(points: Path) -> 
     with pytest.raises(InconclusiveError, match="it may have learned some of these"):
         register(load_project(points))
     assert decision(points)["gates"][0]["verdict"] == "undecided"
-    assert register(load_project(points), first=True).passed
+    assert register(load_project(points), first=True).state == "champion"
 
 
 def test_a_champion_whose_table_is_gone_decides_nothing(project: Path) -> None:
@@ -335,27 +353,34 @@ def test_an_empty_registry_does_not_wave_a_model_through(project: Path) -> None:
     assert said.value.exit_code == 8
     assert "mlflow.db" in said.value.message
     assert "--first" in (said.value.hint or "")
-    assert register(load_project(project), first=True).passed
+    assert register(load_project(project), first=True).state == "champion"
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from mlops_cli.audit.entry import Entry
+from mlops_cli.audit.graph import in_order
+from mlops_cli.audit.log import read_log
 from mlops_cli.config.load import load_project
+from mlops_cli.actions.register import register
+from mlops_cli.governance import registration
 from mlops_cli.stages import register as stage
 from mlops_cli.tracking import mlflow
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "write_decision":
     stage.write_decision = die
+elif sys.argv[2] == "append":
+    registration.append = die
 else:
     setattr(mlflow.MlflowTracker, sys.argv[2], die)
-stage.register(load_project(Path(sys.argv[1])))
+register(load_project(Path(sys.argv[1])))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["register", "write_decision", "set_alias"])
+@pytest.mark.parametrize("step", ["register", "write_decision", "set_alias", "append"])
 def test_a_killed_register_ends_as_if_it_had_not_been(
     trained: Path, with_champion: Path, tmp_path: Path, step: str
 ) -> None:
@@ -368,18 +393,4 @@ def test_a_killed_register_ends_as_if_it_had_not_been(
     assert champion(root) == result.digest
     assert versions(root) == [result.digest]
     assert decision(root) == decision(with_champion)
-
-
-def test_status_of_a_project_where_nothing_ran(tmp_path: Path) -> None:
-    configure(tmp_path)
-    before = sorted(tmp_path.iterdir())
-    found = status(load_project(tmp_path))
-    assert (found.champion, found.decision, found.metrics, found.drift) == (None, None, None, None)
-    assert found.deployments == ()
-    assert {s.state for s in found.stages} == {"not run yet"}
-    assert {m.name for m in found.missing} == {
-        "data/raw/parcels.parquet",
-        "data/raw/storms.parquet",
-        "registry",
-    }
-    assert sorted(tmp_path.iterdir()) == before
+    assert [e.outcome for e in entries(root)] == ["done"]

@@ -56,13 +56,18 @@ _OF_STAGES = {  # what a stage's command has beside the options of every stage
 }
 
 
+_BEYOND = {  # a stage's command that does more than the stage
+    "register": ("mlops_cli.actions.register", "hold the model to its gates, make it the champion"),
+}
+
+
 def _stage(stage: Stage) -> Command:
-    summary = stage.summary[:1].upper() + stage.summary[1:]
+    module, summary = _BEYOND.get(stage.name, (stage.module, stage.summary))
     return Command(
         name=stage.name,
         group=PIPELINE,
-        summary=f"{summary}.",
-        module=stage.module,
+        summary=f"{summary[:1].upper()}{summary[1:]}.",
+        module=module,
         function=stage.name,
         examples=(_OF_STAGES.get(stage.name, f"mlops {stage.name}"),),
     )

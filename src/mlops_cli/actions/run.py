@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import msgspec
 
 from mlops_cli._files import write_text
 from mlops_cli.config.paths import CONFIG, REQUEST
@@ -13,6 +18,8 @@ from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.layout import check_features
+from mlops_cli.governance.registration import enter, settle
+from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.pipeline.dvc import StageFailed, reproduce
 from mlops_cli.pipeline.dvc_yaml import (
     add_missing_sections,
@@ -20,30 +27,91 @@ from mlops_cli.pipeline.dvc_yaml import (
     write_dvc_yaml,
 )
 from mlops_cli.pipeline.example import refresh_request
-from mlops_cli.pipeline.forkserver.launcher import warm_parent
-from mlops_cli.pipeline.outcome import Failure, own_outcomes, read_outcome
-from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
+from mlops_cli.pipeline.forkserver.launcher import supported, warm_parent
+from mlops_cli.pipeline.outcome import Failure, Outcome, own_outcomes, read_outcome
+from mlops_cli.pipeline.registration import REGISTRATION, arguments_of
+from mlops_cli.pipeline.result import RunResult, StageRun, registers, stages_of
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.stages import FIRST
 
 
-def run(project: Project, *targets: str, progress: Progress = QUIET) -> RunResult:
+def run(
+    project: Project,
+    *targets: str,
+    asked: bool = False,
+    first: bool = False,
+    progress: Progress = QUIET,
+) -> RunResult:
     """Bring `targets` and what they depend on up to date (none: the whole pipeline).
 
-    Raises the error of the stage that failed, with that stage's own exit code.
+    What passed the gates becomes a version and the champion on the main line, or where it is
+    `asked` for; `first` does without a champion, once. Raises the error of the stage that failed,
+    with that stage's own exit code.
     """
     started = time.monotonic()
     _prepare(project, progress)
     seen = _look(project)
-    with own_outcomes():
-        done = _reproduce(project, targets, progress)
+    with own_outcomes(), warm_parent(), _first_told(first=first):
+        done, found = _registered(project, targets, Wish(asked, first), progress)
         stages = [_stage_run(project, name, done) for name in stages_of(targets)]
-    if not done and not targets and seen and seen == _look(project):
+    if not done and not targets and found and seen and seen == _look(project):
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
-            write_text(project.root / RECORD, record_of(seen))
+            write_text(project.root / RECORD, record_of(seen, found))
     if "train" in done and refresh_request(project):
         progress.log(f"{REQUEST} brought up to date: the model takes other inputs now")
-    return RunResult(stages=stages, seconds=time.monotonic() - started)
+    return RunResult(stages, time.monotonic() - started, found)
+
+
+def _registered(
+    project: Project, targets: Sequence[str], wish: Wish, progress: Progress
+) -> tuple[list[str], Registration | None]:
+    """The stages that ran, and what became of the model where the run goes that far."""
+    done: dict[str, None] = {}
+
+    def judge() -> tuple[None, bool]:
+        ran = _reproduce(project, targets, progress)
+        done.update(dict.fromkeys(ran))
+        return None, "register" in ran
+
+    if not registers(targets):
+        judge()
+        return list(done), None
+
+    def enter_it(wish: Wish) -> Registration | None:
+        if done and supported():  # the warm parent has the registry's library in memory
+            return _enter_beside(project, wish)
+        return enter(project, wish, progress=progress)
+
+    _, found = settle(project, judge, wish, enter_it)
+    return list(done), found
+
+
+def _enter_beside(project: Project, wish: Wish) -> Registration | None:
+    command = [sys.executable, "-P", "-m", "mlops_cli", "stage", *arguments_of(wish)]
+    subprocess.run(command, cwd=project.root, stdout=sys.stderr, check=False)
+    outcome = read_outcome(project, REGISTRATION)
+    if outcome is None or outcome.failure:
+        raise _own_error(outcome, "register", MlopsError("the registration failed"))
+    return msgspec.convert(outcome.result, Registration | None)
+
+
+@contextmanager
+def _first_told(*, first: bool) -> Iterator[None]:
+    """DVC starts `register`: its environment tells it of `--first`, and ends with this run.
+
+    A file would outlive a run that is killed, and wave the next one's model through. What this
+    process was given counts no more than a file: who wants `--first` says so.
+    """
+    given = os.environ.pop(FIRST, None)
+    if first:
+        os.environ[FIRST] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(FIRST, None)
+        if given is not None:
+            os.environ[FIRST] = given
 
 
 def _prepare(project: Project, progress: Progress) -> None:
@@ -81,14 +149,12 @@ def _check_tables(project: Project) -> None:
 
 def _reproduce(project: Project, targets: Sequence[str], progress: Progress) -> list[str]:
     try:
-        with warm_parent():
-            return reproduce(project.root, targets, progress)
+        return reproduce(project.root, targets, progress)
     except StageFailed as e:
-        raise _own_error(project, e.stage, e) from e
+        raise _own_error(read_outcome(project, e.stage), e.stage, e) from e
 
 
-def _own_error(project: Project, stage: str, e: MlopsError) -> MlopsError:
-    outcome = read_outcome(project, stage)
+def _own_error(outcome: Outcome | None, stage: str, e: MlopsError) -> MlopsError:
     failure: Failure | None = outcome.failure if outcome else None
     if failure is None:
         return EnvironmentFault(

@@ -18,7 +18,7 @@ Action = Literal[
     "retrain", "contract", "keys", "import", "erase", "export", "ab",
 ]  # fmt: skip
 Outcome = Literal["done", "failed", "refused", "interrupted"]
-_REASON_LIMIT = 500
+REASON_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def seal(draft: Draft, *, parents: tuple[str, ...], time: datetime, actor: str) 
         "action": draft.action,
         "outcome": draft.outcome,
         "subject": {key: _text(value) for key, value in draft.subject.items()},
-        "reason": _text(draft.reason)[:_REASON_LIMIT] if draft.reason else None,
+        "reason": _text(draft.reason)[:REASON_LIMIT] if draft.reason else None,
         "evidence": dict(draft.evidence),
         "signature": None,
     }

@@ -74,6 +74,13 @@ def known_entries(root: Path) -> dict[str, Entry]:
     return entries | {e.id: e for e in taken_over(root, entries)}
 
 
+def every_entry(root: Path, copies: Copies | None) -> dict[str, Entry]:
+    """`known_entries`, and the valid ones that the copies have; the file stays as it is."""
+    entries = known_entries(root)
+    new = _lacking(entries, (_copied(copies) or {}).values())
+    return entries | {e.id: e for e in new}
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

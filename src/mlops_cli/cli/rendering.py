@@ -22,6 +22,11 @@ def render_run(result: RunResult) -> None:
         took = f"{stage.seconds:6.1f} s" if stage.seconds is not None else ""
         typer.echo(f"{stage.name:<{width}}  {stage.state:<9} {took}".rstrip())
     typer.echo(f"{'':<{width}}  in {result.seconds:.1f} s")
+    if (found := result.registration) and found.state == "champion":
+        typer.echo(f"{found.version} is the champion")
+    elif found:
+        typer.echo(f"{found.version} is not registered: {found.why}")
+        typer.echo(f"to register it: {found.command}")
 
 
 def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:

@@ -12,6 +12,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
+from mlops_cli.pipeline.registration import REGISTRATION, run_registration, wish_of
 from mlops_cli.pipeline.stage import run_stage
 
 
@@ -20,11 +21,17 @@ def stage_command(arguments: Sequence[str]) -> int:
     project: Project | None = None
     name = arguments[0] if arguments else ""
     try:
+        if wish := wish_of(arguments):
+            name, project = REGISTRATION, load_project(Path.cwd())
+            run_registration(project, wish, progress=TerminalProgress(prefix="register"))
+            return 0
         name, revision = _parse(arguments)
         project = load_project(Path.cwd())  # whatever MLOPS_PROJECT says: DVC stands in ours
         progress = TerminalProgress(prefix=name)
         outcome = run_stage(project, name, revision, progress=progress)
         progress.log(f"done in {outcome.seconds:.1f} s")
+        if name == "register" and UNDER_RUN not in os.environ:
+            progress.log("`mlops register` makes it a version, and the champion")
     except MlopsError as e:
         return _recorded(project, name, e, e.exit_code)
     except KeyboardInterrupt:

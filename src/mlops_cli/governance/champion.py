@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlops_cli.audit.graph import champion as last_champion
+from mlops_cli.audit.log import known_entries
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
@@ -41,7 +43,7 @@ def lost_champion(root: Path, address: str) -> EnvironmentFault | None:
     None where there never was one: an empty registry is where every project begins, and a lost
     one must not look like it.
     """
-    was = decided_champion(root)
+    was = last_champion(known_entries(root)) or decided_champion(root)
     if was is None:
         return None
     return EnvironmentFault(

@@ -34,14 +34,13 @@ def evaluate(case: Case) -> Decision:
     champion = Named(before.digest, _bound(asked, gates)) if before else None
     if before is not None and before.digest == case.candidate.digest:
         champion = named
-    passed = all(g.passed for g in gates)
     return Decision(
-        passed=passed,
+        passed=all(g.passed for g in gates),
         digest=case.candidate.digest,
         metric=metric,
         gates=gates,
         champion_before=champion,
-        champion=named if passed else champion,
+        value=named.value,
     )
 
 
@@ -54,7 +53,7 @@ def _bound(asked: tuple[object, ...], gates: tuple[GateResult, ...]) -> float | 
 def refusal(decision: Decision) -> MlopsError:
     """The error that says no: `GateError`, or `InconclusiveError` where no gate truly refused."""
     failed = [g for g in decision.gates if not g.passed]
-    champion = decision.champion
+    champion = decision.champion_before
     stays = f"the champion stays {short(champion.digest)}" if champion else "there is no champion"
     message = f"{short(decision.digest)} is refused, {stays}: " + "; ".join(g.why for g in failed)
     if any(g.verdict == "refused" for g in failed):

@@ -41,11 +41,12 @@ class Named(msgspec.Struct, frozen=True):
     value: float | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of `decision.json`: without a clock, so that the same inputs give the same file.
 
-    `champion` is who stands for the project after the decision, `champion_before` who did before;
-    `metric` is the main metric, of which their values are.
+    `metric` is the main metric, which `value` and the value of `champion_before` are of; that is
+    the champion that it was compared with. `champion` is read of earlier releases, whose stage
+    `register` moved the alias, too; who is the champion is the registry's to say.
     """
 
     passed: bool
@@ -53,7 +54,8 @@ class Decision(msgspec.Struct, frozen=True):
     metric: str
     gates: tuple[GateResult, ...]
     champion_before: Named | None
-    champion: Named | None
+    value: float | None = None
+    champion: Named | None = None
 
 
 def write_decision(root: Path, decision: Decision) -> None:
@@ -75,6 +77,6 @@ def read_decision(root: Path) -> Decision | None:
 
 
 def decided_champion(root: Path) -> str | None:
-    """The digest of the champion that the last decision names."""
+    """The digest of the champion that the last decision of an earlier release names."""
     decision = read_decision(root)
     return decision.champion.digest if decision and decision.champion else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlops_cli.governance.result import Registration
 from mlops_cli.stages import STAGES
 
 
@@ -21,10 +22,11 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The stages of a run, in the pipeline's order."""
+    """The stages of a run, in the pipeline's order; `registration` where it went that far."""
 
     stages: list[StageRun] = field(default_factory=list)
     seconds: float = 0.0
+    registration: Registration | None = None
 
 
 def stages_of(targets: Sequence[str]) -> list[str]:
@@ -32,3 +34,9 @@ def stages_of(targets: Sequence[str]) -> list[str]:
     names = [stage.name for stage in STAGES]
     ours = bool(targets) and set(targets) <= set(names)
     return names[: max(map(names.index, targets)) + 1] if ours else names
+
+
+def registers(targets: Sequence[str]) -> bool:
+    """Whether a run of `targets` goes as far as `register`."""
+    names = {stage.name for stage in STAGES}
+    return set(targets) <= names and "register" in stages_of(targets)

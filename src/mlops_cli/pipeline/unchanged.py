@@ -7,6 +7,7 @@ answer. These are what DVC goes by, too, before it reads a file again.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,8 @@ from pathlib import Path
 import mlops_cli.stages
 from mlops_cli._files import stamp_of
 from mlops_cli.config.paths import CACHE, CONFIG, DVC_LOCK, DVC_YAML
-from mlops_cli.pipeline.result import RunResult, StageRun, stages_of
+from mlops_cli.governance.result import EXPERIMENT, Registration
+from mlops_cli.pipeline.result import RunResult, StageRun, registers, stages_of
 
 RECORD = f"{CACHE}/unchanged.json"
 _DVC = (DVC_YAML, DVC_LOCK, ".dvcignore", ".dvc/config", ".dvc/config.local")
@@ -27,32 +29,42 @@ Sight = dict[str, list[int] | None]
 def unchanged_run(root: Path, targets: Sequence[str]) -> RunResult | None:
     """The result of a run that has nothing to do; None where DVC has to look."""
     names = [stage.name for stage in mlops_cli.stages.STAGES]
-    if not set(targets) <= set(names) or not _as_recorded(root):
+    if not set(targets) <= set(names) or (known := _as_recorded(root)) is None:
         return None
-    return RunResult([StageRun(name, "unchanged") for name in stages_of(targets)])
+    stages = [StageRun(name, "unchanged") for name in stages_of(targets)]
+    return RunResult(stages, registration=known if registers(targets) else None)
 
 
 def look(root: Path, paths: Iterable[str]) -> Sight:
     """How the files at `paths` (of folders: what is in them) and DVC's own look now."""
     sight: Sight = {}
-    for path in (CONFIG, *_DVC, *paths):
+    for path in (CONFIG, *_DVC, ".git/HEAD", *paths):
         sight |= {str(f.relative_to(root)): _stamp(f) for f in _entries(root / path)}
     return sight
 
 
-def record_of(sight: Sight) -> str:
+def record_of(sight: Sight, registration: Registration) -> str:
     """What to keep as `RECORD` of a sight that was taken before DVC said: nothing is to be done."""
-    return json.dumps({"release": _stamp(Path(_RELEASE)), "files": sight})
+    known = {"release": _stamp(Path(_RELEASE)), "files": sight, "surroundings": _surroundings()}
+    return json.dumps(known | {"registration": dataclasses.asdict(registration)})
 
 
-def _as_recorded(root: Path) -> bool:
+def _as_recorded(root: Path) -> Registration | None:
+    """What the registry holds of the model, where everything is as it was recorded."""
     try:
         known = json.loads((root / RECORD).read_bytes())
-        return bool(known["release"] == _stamp(Path(_RELEASE))) and all(
+        head = (known["release"], known["surroundings"])
+        same = head == (_stamp(Path(_RELEASE)), _surroundings()) and all(
             _stamp(root / path) == seen for path, seen in known["files"].items()
         )
+        return Registration(**known["registration"]) if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        return None
+
+
+def _surroundings() -> list[str | None]:
+    """What decides, beside the files, whether and where a model is registered."""
+    return [os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", *EXPERIMENT)]
 
 
 def _entries(path: Path) -> Iterator[Path]:

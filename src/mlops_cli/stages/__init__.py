@@ -90,8 +90,8 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="register",
-        summary="hold the model to its gates and make it the champion",
-        revision=2,
+        summary="hold the model to its gates",
+        revision=3,
         params=("project", "task", "data", "validate", "features", "split", "train", "register"),
         deps=(
             "{tables}",

@@ -8,7 +8,7 @@ import typer
 
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
-from mlops_cli.cli.pipeline import Asked, decide_and_run, run_stages
+from mlops_cli.cli.pipeline import Asked, run_stages
 from mlops_cli.cli.rendering import render_run
 
 
@@ -24,5 +24,4 @@ def run_command(
 ) -> None:
     """Run the pipeline, or some of its stages."""
     targets, asked = tuple(stages or ()), Asked(project, env, as_json, first)
-    work = decide_and_run if first else run_stages
-    execute("run", lambda: work(targets, asked), render_run, as_json=as_json)
+    execute("run", lambda: run_stages(targets, asked), render_run, as_json=as_json)

@@ -43,3 +43,9 @@ class RegisterConfig(Section):
     """What a model must pass to become the champion."""
 
     gates: tuple[AnyGate, ...] = (ChampionGate(champion="not_worse"),)
+    branch: str | None = Field(
+        None,
+        min_length=1,
+        description="the main line, where `mlops run` registers; default: what origin calls its "
+        "own, else main or master",
+    )

@@ -1,0 +1,227 @@
+"""A model that passed its gates becomes a version, the champion, and an entry of the audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mlops_cli.audit.entry import REASON_LIMIT, Draft, Entry
+from mlops_cli.audit.graph import champion as last_champion
+from mlops_cli.audit.graph import champions, in_order
+from mlops_cli.audit.log import append, every_entry
+from mlops_cli.config.paths import DECISION
+from mlops_cli.config.project import Project
+from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
+from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
+from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.decision import Decision, read_decision
+from mlops_cli.governance.evidence import evidence
+from mlops_cli.governance.main_line import off_main_line
+from mlops_cli.governance.result import Registration, Wish
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import CHAMPION, AliasMoved, ModelVersion, Tracker
+
+EVIDENCE = "mlops.evidence"  # a version's tag: what it was made from, as in its entry
+_TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
+T = TypeVar("T")
+
+
+def settle(
+    project: Project,
+    judge: Callable[[], tuple[T, bool]],
+    wish: Wish,
+    enter: Callable[[Wish], Registration | None],
+) -> tuple[T, Registration]:
+    """Judge by `judge` (its result, and whether the gates were asked) and enter what passed.
+
+    Where another model became the champion meanwhile, such as from another clone, it is judged
+    again, of that one; `EnvironmentFault` where that happens every time. What the gates refuse is
+    recorded, and raised.
+    """
+    for _ in range(_TURNS):
+        try:
+            result, judged = judge()
+        except (GateError, InconclusiveError):
+            record_refusal(project, wish)
+            raise
+        found = enter(Wish(wish.asked, wish.first, judged))
+        if found is not None:
+            return result, found
+        (project.root / DECISION).unlink(missing_ok=True)
+    raise EnvironmentFault(
+        f"another model became the champion at {open_tracker(project).address} {_TURNS} times "
+        "while this one was compared with the one before",
+        hint="run `mlops register` again when nobody else registers",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The workspace's model, what was decided of it, and the registry in force."""
+
+    project: Project
+    tracker: Tracker
+    candidate: Candidate
+    decision: Decision
+
+    @property
+    def before(self) -> str | None:
+        """The digest of the champion that it was compared with."""
+        named = self.decision.champion_before
+        return named.digest if named else None
+
+    def entries(self) -> dict[str, Entry]:
+        """Every entry of the log that the file or the registry has."""
+        return every_entry(self.project.root, self.tracker)
+
+
+def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Registration | None:
+    """Make the model that `decision.json` lets through a version, the champion, and an entry.
+
+    Only on the main line, or where it is asked for. Does what is left to do, so that it ends the
+    same after it was killed at any point. None where the decision is not about this model and the
+    champion of now: judge again. Raises `EnvironmentFault` where the registry has lost its
+    champion.
+    """
+    candidate, decision = read_candidate(project.root), read_decision(project.root)
+    if decision is None or decision.digest != candidate.bundle.digest:
+        return None
+    if not wish.asked and (why := off_main_line(project)):
+        return _left(candidate, why)
+    model = _Model(project, open_tracker(project), candidate, decision)
+    try:
+        now = model.tracker.alias(CHAMPION)
+    except EnvironmentFault as e:
+        if wish.asked or wish.judged:
+            raise
+        return _left(candidate, e.message)  # nothing changed: nobody needs the registry now
+    if now is not None and now.digest == decision.digest:
+        _record(model)
+        return _is_champion(model, now)
+    if why := _why_not(model, now, wish):
+        return _left(candidate, why)
+    if (now.digest if now else None) != model.before:
+        return None
+    return _crown(model, now, progress)
+
+
+def _why_not(model: _Model, now: ModelVersion | None, wish: Wish) -> str | None:
+    """Why it is left as it is, although it passed its gates; None where it is not."""
+    if wish.first:
+        return None
+    if now is None:
+        lost = lost_champion(model.project.root, model.tracker.address)
+        if lost and (wish.asked or wish.judged):
+            raise lost
+        return lost.message if lost else None
+    if not wish.judged and _was_champion(model):
+        return f"it was the champion before, and {now.version} replaced it"
+    return None
+
+
+def _crown(model: _Model, now: ModelVersion | None, progress: Progress) -> Registration | None:
+    """Version, alias, entry; None where another model became the champion meanwhile."""
+    known = model.entries().keys()
+    version = _register(model)
+    try:
+        model.tracker.set_alias(CHAMPION, version, expected=now)
+    except AliasMoved:
+        return None
+    _record(model)
+    first = _first_of_a_tie(model, known)
+    if first != version.digest:
+        _give_way(model.tracker, first)
+        return None
+    progress.say(f"{version.version} is the champion")
+    return _is_champion(model, version)
+
+
+def _first_of_a_tie(model: _Model, known: Collection[str]) -> str:
+    """Who took the place of the same champion at the same moment: the first by the log.
+
+    The registry has no compare-and-set, so two may both have seen their own alias.
+    """
+    before = _subject(model.decision).get("before")
+    new = [e for i, e in model.entries().items() if i not in known and e.action == "register"]
+    rivals = [e for e in new if e.outcome == "done" and e.subject.get("before") == before]
+    first = min(rivals, key=lambda e: (e.time, e.id), default=None)
+    return first.subject["digest"] if first else model.decision.digest
+
+
+def _give_way(tracker: Tracker, digest: str) -> None:
+    """Leave the alias to the version that the log names."""
+    version = next((v for v in tracker.versions() if v.digest == digest), None)
+    if version is not None:
+        tracker.set_alias(CHAMPION, version, expected=tracker.alias(CHAMPION))
+
+
+def record_refusal(project: Project, wish: Wish) -> None:
+    """Record that the gates refused `model/`, once for each decision; nothing off the main line."""
+    decision = read_decision(project.root)
+    if decision is None or decision.passed or (not wish.asked and off_main_line(project)):
+        return
+    why = "; ".join(gate.why for gate in decision.gates if not gate.passed)
+    draft = Draft("register", "refused", _subject(decision), why[:REASON_LIMIT], evidence(project))
+    entries = in_order(every_entry(project.root, None))
+    last = next((e for e in reversed(entries) if e.action == "register"), None)
+    if last is None or (last.subject, last.reason) != (draft.subject, draft.reason):
+        append(project.root, draft, copies=open_tracker(project))
+
+
+def _left(candidate: Candidate, why: str) -> Registration:
+    bundle = candidate.bundle
+    return Registration(
+        "not registered", bundle.digest, bundle.version, why=why, command="mlops register"
+    )
+
+
+def _is_champion(model: _Model, version: ModelVersion) -> Registration:
+    return Registration(
+        "champion",
+        version.digest,
+        version.version,
+        version.number,
+        champion=version.digest,
+        champion_before=model.before,
+    )
+
+
+def _was_champion(model: _Model) -> bool:
+    """By the log; a version of a release that kept no log was one, or was refused as one."""
+    digest = model.decision.digest
+    known = next((v for v in model.tracker.versions() if v.digest == digest), None)
+    return known is not None and (
+        EVIDENCE not in known.tags or digest in champions(model.entries())
+    )
+
+
+def _register(model: _Model) -> ModelVersion:
+    candidate, config = model.candidate, model.project.config
+    run_id = provenance(candidate.bundle).get("run_id")
+    return model.tracker.register(
+        candidate.bundle,
+        run_id=run_id if isinstance(run_id, str) else None,
+        metrics={k: v for k, v in candidate.metrics.items() if v is not None},
+        tags={
+            "metric": config.metric,
+            RECIPE: config.features.model_dump_json(by_alias=True),
+            EVIDENCE: json.dumps(evidence(model.project), sort_keys=True),
+        },
+    )
+
+
+def _record(model: _Model) -> None:
+    """Record the champion, unless the log has it as the last one already."""
+    root, decision = model.project.root, model.decision
+    if last_champion(every_entry(root, None)) != decision.digest:
+        draft = Draft("register", "done", _subject(decision), None, evidence(model.project))
+        append(root, draft, copies=model.tracker)
+
+
+def _subject(decision: Decision) -> dict[str, str]:
+    before = decision.champion_before
+    known = before is not None and before.digest != decision.digest
+    return {"digest": decision.digest} | ({"before": before.digest} if before and known else {})

@@ -1,0 +1,98 @@
+"""Experiments apart from production: what registers, where, and what only says how."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from command_line import MLOPS, mlops_process
+from projects import registered
+
+
+def git(project: Path, *command: str) -> None:
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    subprocess.run(["git", *who, *command], cwd=project, check=True, capture_output=True)
+
+
+def change(project: Path, rounds: int) -> None:
+    config = project / "mlops.yaml"
+    config.write_text(config.read_text().replace("rounds: 15", f"rounds: {rounds}"))
+
+
+def entries(project: Path) -> list[dict[str, Any]]:
+    lines = (project / "governance/audit.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def run(project: Path, *command: str, **environment: str) -> dict[str, Any]:
+    done = mlops_process(project, *command, "--json", code=0, env={**os.environ, **environment})
+    found: dict[str, Any] = done.result["registration"]
+    return found
+
+
+def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project: Path) -> None:
+    (first,) = entries(project)
+    assert (first["action"], first["outcome"]) == ("register", "done")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "a champion")
+    git(project, "switch", "-qc", "try")
+    change(project, 21)
+    found = run(project, "run")
+    assert (found["state"], found["command"]) == ("not registered", "mlops register")
+    assert found["why"] == "the main line is main, and this is try"
+    assert run(project, "run") == found
+    git(project, "commit", "-qam", "another search")
+    git(project, "switch", "-q", "main")
+    git(project, "merge", "-q", "--ff-only", "try")
+    assert run(project, "run", DVC_EXP_NAME="mole")["state"] == "not registered"
+    assert (len(registered(project)), entries(project)) == (1, [first])
+    told = mlops_process(
+        project, "run", code=0
+    ).out  # DVC has nothing to do, and this is the main line
+    assert f"{found['version']} is the champion" in told
+    _, second = entries(project)
+    assert second["subject"] == {"digest": found["digest"], "before": first["subject"]["digest"]}
+    assert second["parents"] == [first["id"]]
+    assert set(second["evidence"]) == {"code", "contracts", "data", "decision"}
+    assert run(project, "run")["state"] == "champion"
+    assert run(project, "register")["state"] == "champion"
+    assert len(entries(project)) == len(registered(project)) == 2
+
+
+def test_plain_dvc_ends_with_the_command_that_registers(project: Path) -> None:
+    change(project, 22)
+    path = os.pathsep.join([str(Path(MLOPS).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["dvc", "repro"],
+        cwd=project,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "`mlops register` makes it a version" in done.stderr
+    assert len(entries(project)) == len(registered(project)) == 1
+    assert run(project, "register")["state"] == "champion"
+    assert len(entries(project)) == len(registered(project)) == 2
+
+
+def test_on_a_branch_register_is_a_wish_that_is_obeyed(project: Path) -> None:
+    git(project, "switch", "-qc", "try")
+    change(project, 23)
+    assert run(project, "register")["state"] == "champion"
+    assert len(entries(project)) == len(registered(project)) == 2
+
+
+def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path) -> None:
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "a champion")
+    change(project, 24)
+    newer = run(project, "run")
+    git(project, "stash", "-q")
+    subprocess.run(["dvc", "checkout", "-q"], cwd=project, check=True)
+    found = run(project, "run")
+    assert found["state"] == "not registered"
+    assert found["why"] == f"it was the champion before, and {newer['version']} replaced it"
