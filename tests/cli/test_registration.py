@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from command_line import MLOPS, mlops_process
+import projects
+from command_line import MLOPS, Mlops, mlops_process
 from projects import registered
 
 
@@ -96,3 +97,21 @@ def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path) -
     found = run(project, "run")
     assert found["state"] == "not registered"
     assert found["why"] == f"it was the champion before, and {newer['version']} replaced it"
+
+
+def test_a_run_ends_with_what_the_model_is_worth_and_what_to_do_next(
+    mlops: Mlops, tmp_path: Path
+) -> None:
+    project = projects.copy(projects.finished("parcels"), tmp_path / "parcels")
+    worth = json.loads(projects.how_it_ran("parcels").out)["result"]["worth"]
+    assert worth["low"] < worth["value"] < worth["high"]
+    for _ in range(2):  # through DVC in the copied folder, then by the files' times alone
+        said = mlops(project, "run", code=0).out.splitlines()
+        version = json.loads((project / "decision.json").read_bytes())["digest"][:12]
+        interval = f"[{worth['low']:.4g}, {worth['high']:.4g}]"
+        assert said[-3:] == [
+            f"{worth['metric']} {worth['value']:.4g} {interval} on the hold-out",
+            f"{version} is the champion",
+            "next: mlops deploy",
+        ]
+    assert mlops(project, "run", "train", code=0).out.splitlines()[-1] == "next: mlops run"

@@ -30,10 +30,11 @@ from mlops_cli.pipeline.example import refresh_request
 from mlops_cli.pipeline.forkserver.launcher import supported, warm_parent
 from mlops_cli.pipeline.outcome import Failure, Outcome, own_outcomes, read_outcome
 from mlops_cli.pipeline.registration import REGISTRATION, arguments_of
-from mlops_cli.pipeline.result import RunResult, StageRun, registers, stages_of
+from mlops_cli.pipeline.result import RunResult, StageRun, registers
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
+from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import FIRST
+from mlops_cli.stages import FIRST, stages_of
 
 
 def run(
@@ -60,7 +61,8 @@ def run(
             write_text(project.root / RECORD, record_of(seen, found))
     if "train" in done and refresh_request(project):
         progress.log(f"{REQUEST} brought up to date: the model takes other inputs now")
-    return RunResult(stages, time.monotonic() - started, found)
+    worth = worth_of(project.root, targets)
+    return RunResult(stages, time.monotonic() - started, found, worth)
 
 
 def _registered(

@@ -22,11 +22,26 @@ def render_run(result: RunResult) -> None:
         took = f"{stage.seconds:6.1f} s" if stage.seconds is not None else ""
         typer.echo(f"{stage.name:<{width}}  {stage.state:<9} {took}".rstrip())
     typer.echo(f"{'':<{width}}  in {result.seconds:.1f} s")
-    if (found := result.registration) and found.state == "champion":
-        typer.echo(f"{found.version} is the champion")
-    elif found:
-        typer.echo(f"{found.version} is not registered: {found.why}")
-        typer.echo(f"to register it: {found.command}")
+    for line in _outcome(result):
+        typer.echo(line)
+
+
+def _outcome(result: RunResult) -> Iterator[str]:
+    """What the model is worth, what became of it, and the next command."""
+    if worth := result.worth:
+        interval = f"[{worth.low:.4g}, {worth.high:.4g}]"
+        yield f"{worth.metric} {worth.value:.4g} {interval} on the hold-out"
+        if worth.champion:
+            beside = f"{worth.champion_value:.4g} on the same rows"
+            yield f"the champion it was compared with, {worth.champion}, has {beside}"
+    if (found := result.registration) is None:
+        yield "next: mlops run"
+    elif found.state == "champion":
+        yield f"{found.version} is the champion"
+        yield "next: mlops deploy"
+    else:
+        yield f"{found.version} is not registered: {found.why}"
+        yield f"next, to register it: {found.command}"
 
 
 def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:

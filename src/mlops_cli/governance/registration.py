@@ -135,7 +135,7 @@ def _crown(model: _Model, now: ModelVersion | None, progress: Progress) -> Regis
     if first != version.digest:
         _give_way(model.tracker, first)
         return None
-    progress.say(f"{version.version} is the champion")
+    progress.log(f"{version.version} is the champion")
     return _is_champion(model, version)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_cli.governance.result import Registration
-from mlops_cli.stages import STAGES
+from mlops_cli.pipeline.worth import Worth
+from mlops_cli.stages import STAGES, stages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,15 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The stages of a run, in the pipeline's order; `registration` where it went that far."""
+    """The stages of a run, in the pipeline's order.
+
+    `registration` and `worth` of the model are there where the run went that far.
+    """
 
     stages: list[StageRun] = field(default_factory=list)
     seconds: float = 0.0
     registration: Registration | None = None
-
-
-def stages_of(targets: Sequence[str]) -> list[str]:
-    """Our stages that a run of `targets` is about, in order; all where a target is not ours."""
-    names = [stage.name for stage in STAGES]
-    ours = bool(targets) and set(targets) <= set(names)
-    return names[: max(map(names.index, targets)) + 1] if ours else names
+    worth: Worth | None = None
 
 
 def registers(targets: Sequence[str]) -> bool:

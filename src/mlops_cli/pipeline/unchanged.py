@@ -17,7 +17,9 @@ import mlops_cli.stages
 from mlops_cli._files import stamp_of
 from mlops_cli.config.paths import CACHE, CONFIG, DVC_LOCK, DVC_YAML
 from mlops_cli.governance.result import EXPERIMENT, Registration
-from mlops_cli.pipeline.result import RunResult, StageRun, registers, stages_of
+from mlops_cli.pipeline.result import RunResult, StageRun, registers
+from mlops_cli.pipeline.worth import worth_of
+from mlops_cli.stages import stages_of
 
 RECORD = f"{CACHE}/unchanged.json"
 _DVC = (DVC_YAML, DVC_LOCK, ".dvcignore", ".dvc/config", ".dvc/config.local")
@@ -32,7 +34,8 @@ def unchanged_run(root: Path, targets: Sequence[str]) -> RunResult | None:
     if not set(targets) <= set(names) or (known := _as_recorded(root)) is None:
         return None
     stages = [StageRun(name, "unchanged") for name in stages_of(targets)]
-    return RunResult(stages, registration=known if registers(targets) else None)
+    registration = known if registers(targets) else None
+    return RunResult(stages, registration=registration, worth=worth_of(root, targets))
 
 
 def look(root: Path, paths: Iterable[str]) -> Sight:

@@ -7,7 +7,7 @@ docs and the tests are made from it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlops_cli.config.paths import (
@@ -124,3 +124,10 @@ def load_stage(name: str) -> Callable[..., object]:
     """The function of the stage of that name; its module, with all that it needs, is imported."""
     work: Callable[..., object] = getattr(importlib.import_module(stage(name).module), name)
     return work
+
+
+def stages_of(targets: Sequence[str]) -> list[str]:
+    """Our stages that a run of `targets` is about, in order; all where a target is not ours."""
+    names = [stage.name for stage in STAGES]
+    ours = bool(targets) and set(targets) <= set(names)
+    return names[: max(map(names.index, targets)) + 1] if ours else names
