@@ -22,6 +22,8 @@ from mlops_cli.stages import STAGES
 
 # Plain YAML scalars that some reader (YAML 1.1 among them) takes for something else.
 _RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
+# What the workflow installs; the repository's variable MLOPS_REQUIREMENT names another source.
+_SOURCE = "mlops-cli @ git+https://github.com/mlops-cli/mlops-cli@v{}"
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*")
 
 
@@ -110,6 +112,7 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "folder": plan.folder,
         "python": f"{python.major}.{python.minor}",
         "version": version("mlops-cli"),
+        "requirement": _SOURCE.format(version("mlops-cli")),
     }
 
 
