@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,17 +125,3 @@ def test_contract_and_project_are_of_seconds_in_every_unit(tmp_path):
         assert study.contract.columns["wait"].type == "float"  # not a whole number, as 0.0 would be
     assert contracts[0].columns["wait"].max == 2000
     assert all(c == contracts[0] for c in contracts)
-
-
-def test_a_file_without_durations_loads_no_arrow(tmp_path):
-    path = tmp_path / "t.parquet"
-    table = {"n": [1, 2], "x": [0.5, 1.5], "t": ["a", "b"], "at": pa.array([0, 1], "timestamp[us]")}
-    pq.write_table(pa.table(table), path)
-    program = (
-        "import sys; from pathlib import Path; from mlops_cli.tables import open_engine\n"
-        f"print(len(open_engine().columns(Path({str(path)!r}))), 'pyarrow' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], text=True, capture_output=True, check=True
-    )
-    assert done.stdout.split() == ["4", "False"]
