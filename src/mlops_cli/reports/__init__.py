@@ -1,4 +1,4 @@
-"""Pages for people: HTML that shows what a stage found."""
+"""Pages for people: what was found, as HTML and Markdown."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, PREDICT, READY
 from mlops_cli.serving.metrics import CONTENT_TYPE, Metrics
-from mlops_cli.serving.micro_batch import Coalescer
+from mlops_cli.serving.micro_batch import MicroBatcher
 from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
@@ -49,7 +49,7 @@ class App:
         self._digest = bundle.digest
         self._version = bundle.version
         self._predictor = predictor
-        self._coalescer = Coalescer(predictor)
+        self._batcher = MicroBatcher(predictor)
         self._decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self._one_list = asyncio.Lock()
         self._openapi = _encode(openapi(bundle))
@@ -103,7 +103,7 @@ class App:
             async with self._one_list:  # one after another: what they hold is many times their size
                 return await self._answer_list(events)
         row = self._predictor.row(self._decoder.event(body))
-        return self._predictor.answers(await self._coalescer.predict(row))
+        return self._predictor.answers(await self._batcher.predict(row))
 
     async def _answer_list(self, events: list[msgspec.Raw]) -> list[Prediction]:
         answers: list[Prediction] = []

@@ -9,7 +9,7 @@ from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictor import Predictor
 
 
-class Coalescer:
+class MicroBatcher:
     """Gathers the single rows of one turn of the event loop into one call of the model.
 
     A row alone waits for nothing but the next turn. 32 rows in one call of XGBoost cost what two

@@ -1,4 +1,4 @@
-"""Fitting a model and judging it: estimators behind one port, metrics, intervals, plots."""
+"""Fitting a model: estimators behind one port, golden rows, plots, provenance."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class NotWorse:
     asked: ChampionGate
 
     def evaluate(self, case: Case) -> GateResult:
-        """See `Gate.judge`."""
+        """See `Gate.evaluate`."""
         if case.champion is None or case.first:
             return no_champion_yet(asked=case.first)
         if case.champion.digest == case.candidate.digest:

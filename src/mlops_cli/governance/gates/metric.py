@@ -18,7 +18,7 @@ class MetricBound:
     asked: MetricGate
 
     def evaluate(self, case: Case) -> GateResult:
-        """See `Gate.judge`."""
+        """See `Gate.evaluate`."""
         return hold(self.asked, case.metrics)
 
 
