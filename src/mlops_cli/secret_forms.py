@@ -16,9 +16,9 @@ _FORMS = tuple(
     for needle, what, pattern in (
         # A port with a path behind it is no password; `${VAR}` and `***` stand for one.
         ("://", "a URL with a password",
-         r"[A-Za-z][\w+.-]*://[^\s/@:'\"<>]*:(?!\d{1,5}(?:/|$))(?!\$\{\w+\}@|\*+@)[^\s'\"<>]+@"),
+         r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s/@:'\"<>]*:(?!\d{1,5}(?:/|$))(?!\$\{\w+\}@|\*+@)[^\s'\"<>]+@"),
         ("://", "a URL with a secret parameter",
-         r"[A-Za-z][\w+.-]*://[^\s'\"<>]*[?&;][\w-]*(?i:passw|pwd|secret|token|signature|api-?_?key)"
+         r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"<>]*[?&;][\w-]*(?i:passw|pwd|secret|token|signature|api-?_?key)"
          r"[\w-]*=(?!\$\{|\*+)[^\s&'\"<>]+"),
         ("PRIVATE KEY", "a private key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
         ("AGE-SECRET-KEY-", "a private key of age", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlops_cli.audit.entry import Draft
@@ -160,8 +161,16 @@ def _record(project: Project, draft: Draft) -> None:
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:
     running = place.status()
-    stopped = place.stop()
-    if stopped:
-        was = {"digest": running.digest, "url": running.url} if running else {}
-        _record(project, Draft("stop", "done", {"target": name} | was))
+    was = {"digest": running.digest, "url": running.url} if running else {}
+    attempt = partial(Draft, "stop", subject={"target": name} | was)
+    outcome: Draft | None = attempt("interrupted", reason="interrupted before it had ended")
+    try:
+        stopped = place.stop()
+        outcome = attempt("done") if stopped else None
+    except MlopsError as e:
+        outcome = attempt("failed", reason=e.message)
+        raise
+    finally:
+        if outcome is not None:
+            _record(project, outcome)
     return DeployResult(name, stopped=stopped)

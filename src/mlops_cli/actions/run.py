@@ -58,7 +58,8 @@ def run(
         stages = [_stage_run(project, name, done) for name in stages_of(targets)]
     if not done and not targets and found and seen and seen == _look(project):
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
-            write_text(project.root / RECORD, record_of(seen, found))
+            if found.state == "champion":  # anything else may be another time otherwise
+                write_text(project.root / RECORD, record_of(seen, found))
     if "train" in done and refresh_request(project):
         progress.log(f"{REQUEST} brought up to date: the model takes other inputs now")
     worth = worth_of(project.root, targets)
@@ -132,7 +133,8 @@ def _prepare(project: Project, progress: Progress) -> None:
 def _look(project: Project) -> Sight | None:
     """What `unchanged` may go by; None where the files alone do not tell that nothing changed."""
     by_surroundings = "${" in (project.root / CONFIG).read_text(encoding="utf-8")
-    paths = None if by_surroundings else files_of(project)
+    elsewhere = project.config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    paths = None if by_surroundings or elsewhere else files_of(project)
     return look(project.root, paths) if paths else None
 
 

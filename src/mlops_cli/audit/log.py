@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,9 +156,16 @@ def _lacking(entries: Mapping[str, Entry], lines: Iterable[str]) -> list[Entry]:
             continue
         if entry.id not in entries:
             found[entry.id] = entry
-    while orphans := [i for i, e in found.items() if not {*e.parents} <= {*found, *entries}]:
-        for i in orphans:
-            del found[i]
+    waiting: dict[str, set[str]] = {}  # by an entry's parent that is not here yet
+    for i, entry in found.items():
+        for parent in entry.parents:
+            if parent not in entries:
+                waiting.setdefault(parent, set()).add(i)
+    lost = deque(parent for parent in waiting if parent not in found)
+    while lost:
+        for i in waiting.get(lost.popleft(), ()):
+            if found.pop(i, None) is not None:
+                lost.append(i)
     return list(found.values())
 
 

@@ -42,7 +42,7 @@ def taken_over(root: Path, known: Container[str]) -> list[Entry]:
         except msgspec.DecodeError:  # two branches were merged badly: git's marks
             continue
         entries.append(_entry(event, line, tuple(e.id for e in entries[-1:])))
-    return [] if entries and entries[0].id in known else entries
+    return [entry for entry in entries if entry.id not in known]
 
 
 def _entry(event: _Event, line: bytes, parents: tuple[str, ...]) -> Entry:

@@ -17,6 +17,7 @@ VALIDATE_REPORT = "reports/validate.json"
 DRIFT_REPORT = "reports/drift.json"
 DRIFT_PAGE = "reports/drift.html"
 REQUEST = "examples/request.json"
+DATABASE = "mlflow.db"  # the registry of the project itself
 DVC_YAML = "dvc.yaml"
 DVC_LOCK = "dvc.lock"
 CACHE = ".mlops"

@@ -6,7 +6,7 @@ sees only what was known at the event's time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,8 +141,3 @@ def _check_unique(engine: Engine, source: JoinSource, right: str) -> None:
             "`asof` takes one",
             hint="make the keys unique, add a key to `on`, or say by which time with `asof`",
         )
-
-
-def read_columns(*needs: Iterable[str]) -> list[str]:
-    """The distinct names of several lists, in the order of their first use."""
-    return list(dict.fromkeys(name for need in needs for name in need))

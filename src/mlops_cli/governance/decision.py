@@ -77,6 +77,7 @@ def read_decision(root: Path) -> Decision | None:
 
 
 def decided_champion(root: Path) -> str | None:
-    """The digest of the champion that the last decision of an earlier release names."""
+    """The digest of the champion that the last decision names, or compared its model with."""
     decision = read_decision(root)
-    return decision.champion.digest if decision and decision.champion else None
+    named = (decision.champion or decision.champion_before) if decision else None
+    return named.digest if named else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -82,12 +83,12 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
     """Make the model that `decision.json` lets through a version, the champion, and an entry.
 
     Only on the main line, or where it is asked for. Does what is left to do, so that it ends the
-    same after it was killed at any point. None where the decision is not about this model and the
-    champion of now: judge again. Raises `EnvironmentFault` where the registry has lost its
-    champion.
+    same after it was killed at any point. None where the decision does not let this model
+    through against the champion of now: judge again. Raises `EnvironmentFault` where the registry
+    has lost its champion.
     """
     candidate, decision = read_candidate(project.root), read_decision(project.root)
-    if decision is None or decision.digest != candidate.bundle.digest:
+    if decision is None or not decision.passed or decision.digest != candidate.bundle.digest:
         return None
     if not wish.asked and (why := off_main_line(project)):
         return _left(candidate, why)
@@ -155,7 +156,8 @@ def _give_way(tracker: Tracker, digest: str) -> None:
     """Leave the alias to the version that the log names."""
     version = next((v for v in tracker.versions() if v.digest == digest), None)
     if version is not None:
-        tracker.set_alias(CHAMPION, version, expected=tracker.alias(CHAMPION))
+        with suppress(AliasMoved):  # by somebody who was later still: it is judged again
+            tracker.set_alias(CHAMPION, version, expected=tracker.alias(CHAMPION))
 
 
 def record_refusal(project: Project, wish: Wish) -> None:
@@ -214,9 +216,9 @@ def _register(model: _Model) -> ModelVersion:
 
 
 def _record(model: _Model) -> None:
-    """Record the champion, unless the log has it as the last one already."""
+    """Record the champion, unless the log or the registry's copy has it as the last one already."""
     root, decision = model.project.root, model.decision
-    if last_champion(every_entry(root, None)) != decision.digest:
+    if last_champion(model.entries()) != decision.digest:
         draft = Draft("register", "done", _subject(decision), None, evidence(model.project))
         append(root, draft, copies=model.tracker)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import mlops_cli.stages
 from mlops_cli._files import stamp_of
-from mlops_cli.config.paths import CACHE, CONFIG, DVC_LOCK, DVC_YAML
+from mlops_cli.config.paths import CACHE, CONFIG, DATABASE, DVC_LOCK, DVC_YAML
 from mlops_cli.governance.result import EXPERIMENT, Registration
 from mlops_cli.pipeline.result import RunResult, StageRun, registers
 from mlops_cli.pipeline.worth import worth_of
@@ -41,7 +41,7 @@ def unchanged_run(root: Path, targets: Sequence[str]) -> RunResult | None:
 def look(root: Path, paths: Iterable[str]) -> Sight:
     """How the files at `paths` (of folders: what is in them) and DVC's own look now."""
     sight: Sight = {}
-    for path in (CONFIG, *_DVC, ".git/HEAD", *paths):
+    for path in (CONFIG, *_DVC, ".git/HEAD", DATABASE, *paths):
         sight |= {str(f.relative_to(root)): _stamp(f) for f in _entries(root / path)}
     return sight
 

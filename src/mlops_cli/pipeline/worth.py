@@ -36,7 +36,8 @@ def worth_of(root: Path, targets: Sequence[str]) -> Worth | None:
     try:
         holdout = _read(root / METRICS_FILE)["holdout"]
         metric = next(iter(holdout))  # the main one comes first
-        worth = Worth(metric, holdout[metric], holdout[f"{metric}_low"], holdout[f"{metric}_high"])
+        value, low, high = (float(holdout[name]) for name in (metric, *_ends(metric)))
+        worth = Worth(metric, value, low, high)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None
     if "register" not in reached:
@@ -54,6 +55,10 @@ def _beside_champion(root: Path, worth: Worth) -> Worth:
         return Worth(*found, before["digest"][:12], before["value"])
     except (OSError, ValueError, KeyError, TypeError):
         return worth
+
+
+def _ends(metric: str) -> tuple[str, str]:
+    return f"{metric}_low", f"{metric}_high"
 
 
 def _read(file: Path) -> Any:

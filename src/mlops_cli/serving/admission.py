@@ -65,11 +65,14 @@ class Admission:
     def raise_file_limit(self) -> None:
         """Raise the soft limit of open files as far as connections need it, or take fewer."""
         wanted = self.limits.connections + ROOM + OTHER_FILES
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == resource.RLIM_INFINITY or soft >= wanted:
+        before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if before == resource.RLIM_INFINITY or before >= wanted:
             return
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        except (OSError, ValueError):  # macOS has a limit beyond the hard one
+            soft = before
         if soft < wanted:
             self.most_connections = max(1, soft - ROOM - OTHER_FILES)
             log.warning(

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import resource
 import signal
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,8 @@ def survive(work: Callable[[], object], what: str) -> None:
     An exception is no end: whoever does the work afterwards meets it, too. The fork costs some
     milliseconds, and nothing is imported twice: the work's modules are to be loaded before.
     """
+    if sys.platform != "linux":  # macOS ends forked children of a process with frameworks
+        return
     with warnings.catch_warnings():
         # Libraries have threads of their own; the child uses none of what those may hold.
         warnings.simplefilter("ignore", DeprecationWarning)

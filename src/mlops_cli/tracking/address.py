@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mlops_cli.config.paths import DATABASE
+
 SQLITE = "sqlite:///"
 
 
@@ -13,7 +15,7 @@ def store_uri(root: Path, configured: str | None) -> str:
 
     A relative SQLite path is the project's, wherever the command is typed.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"{SQLITE}mlflow.db"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"{SQLITE}{DATABASE}"
     path = uri.removeprefix(SQLITE)
     if uri.startswith(SQLITE) and not path.startswith("/"):
         return f"{SQLITE}{root / path}"

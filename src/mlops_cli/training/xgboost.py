@@ -19,6 +19,7 @@ from mlops_cli.evaluation.metrics import Metric, metric_of
 from mlops_cli.training.base import PATIENCE, Check, Params, Part, Problem, Tried
 from mlops_cli.training.round_loss import round_loss
 
+_BINS = 256  # XGBoost's own default
 Matrix = NDArray[np.float32]
 _OBJECTIVES: dict[Task, str] = {
     "binary": "binary:logistic",
@@ -82,6 +83,11 @@ class XGBoost:
         """See `Estimator.check`: what XGBoost fits it can save, so only parameters can be wrong."""
         for name in [*self._problem.fixed, *(name for params in tries for name in params)]:
             _check_name(name)
+        if any("max_bin" in params for params in tries):
+            raise UsageError(
+                "mlops.yaml: tune.space.max_bin cannot be searched: trials share one binned table",
+                hint="set it under train.params",
+            )
         few = Part(part.matrix[:300], part.target[:300])
         with _refusals():
             xgboost.train(self._base, self._matrix(few), 1)
@@ -111,7 +117,8 @@ class XGBoost:
 
     def _matrix(self, part: Part) -> Any:
         # Categories go in as numbers: docs/decisions/004-categories-as-numbers.md.
-        return xgboost.QuantileDMatrix(part.matrix, label=part.target)
+        bins = self._base.get("max_bin", _BINS)
+        return xgboost.QuantileDMatrix(part.matrix, label=part.target, max_bin=bins)
 
 
 class XGBoostTrials:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -41,8 +41,7 @@ class Journal:
         self._turn = threading.Lock()
         _cut_unfinished_line(file)
         lines = file.read_bytes().splitlines() if file.exists() else []
-        steps = (msgspec.json.decode(line, type=Step) for line in lines)
-        self._steps = {(step.trial, step.until): step for step in steps}
+        self._steps = {(step.trial, step.until): step for step in _decoded(lines)}
 
     @property
     def trials(self) -> int:
@@ -84,3 +83,10 @@ def _cut_unfinished_line(journal: Path) -> None:
     if len(whole) < len(content):
         with journal.open("rb+") as f:
             f.truncate(len(whole))
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[Step]:
+    """The steps that can be read; what a power cut made of others is done again."""
+    for line in lines:
+        with suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=Step)

@@ -158,7 +158,11 @@ class _Run:
         """Carry a trial on to `until` rounds."""
         step = Step(trial.number, until, trial.params)
         try:
-            trial.fit = trial.fit or self._objective(trial.params)
+            if trial.fit is None:
+                trial.fit = self._objective(trial.params)
+                for rung in self._rungs:  # by the same steps as one that was not cut off
+                    if rung < until:
+                        trial.fit.advance(rung, check)
             outcome = trial.fit.advance(until, check)
         except UsageError as e:
             return msgspec.structs.replace(step, failed=str(e)[:300])

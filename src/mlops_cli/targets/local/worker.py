@@ -121,6 +121,9 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
             stdin=subprocess.DEVNULL,
             preexec_fn=_in_child(),  # safe: the supervisor has one thread
         )
+    except OSError:
+        os.close(reading)
+        raise
     finally:
         os.close(writing)
     return Worker(wanted, listener, process, reading)
