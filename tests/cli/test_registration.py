@@ -10,6 +10,7 @@ from typing import Any
 
 import projects
 from command_line import MLOPS, Mlops, mlops_process
+from mlops_cli.pipeline.worth import worth_of
 from projects import registered
 
 
@@ -115,3 +116,16 @@ def test_a_run_ends_with_what_the_model_is_worth_and_what_to_do_next(
             "next: mlops deploy",
         ]
     assert mlops(project, "run", "train", code=0).out.splitlines()[-1] == "next: mlops run"
+
+
+def test_a_metric_without_a_number_is_left_out_of_the_last_lines(
+    mlops: Mlops, tmp_path: Path
+) -> None:
+    project = projects.copy(projects.finished("parcels"), tmp_path / "parcels")
+    mlops(project, "run", code=0)
+    metrics = json.loads((project / "metrics.json").read_text())
+    name = next(iter(metrics["holdout"]))
+    metrics["holdout"][f"{name}_low"] = None
+    (project / "metrics.json").write_text(json.dumps(metrics))
+    assert worth_of(project, ()) is None
+    assert "Traceback" not in mlops(project, "status").said

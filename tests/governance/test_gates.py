@@ -6,6 +6,7 @@ import math
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -122,3 +123,5 @@ def test_the_last_decision_is_found_on_disk_and_in_git(tmp_path: Path) -> None:
     assert decided_champion(root) == A
     write_decision(root, decided("refused"))
     assert decided_champion(root) == B
+    write_decision(root, msgspec.structs.replace(decided("refused"), champion=None))
+    assert decided_champion(root) == B, "who it was compared with is a champion"

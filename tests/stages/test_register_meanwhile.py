@@ -18,6 +18,7 @@ from mlops_cli.errors import EnvironmentFault, GateError
 from mlops_cli.governance import registration as at_work
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.gates import champion as gate
+from mlops_cli.governance.result import Wish
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
@@ -113,3 +114,15 @@ def test_a_champion_that_never_stays_ends_it(
         register(worse.project, first=True)
     assert said.value.exit_code == 8
     assert worse.champion() == better.digest
+
+
+def test_a_decision_that_refuses_registers_nothing_whatever_dvc_holds_for_done(
+    clones: tuple[Clone, Clone],
+) -> None:
+    worse, better = clones
+    register(better.project)
+    with pytest.raises(GateError):
+        register(worse.project)
+    assert at_work.enter(worse.project, Wish(asked=True)) is None, "it is to be judged again"
+    assert worse.champion() == better.digest
+    assert worse.versions() == [better.digest]

@@ -110,6 +110,35 @@ def test_a_search_that_broke_off_inside_a_trial_goes_on_as_if_it_had_not(tmp_pat
     assert search(tmp_path / "cut", plan, nothing).resumed == 14
 
 
+class Looking(Falling):
+    """One whose loss depends on where it was stopped to be looked at, as a booster's best round."""
+
+    def __init__(self, params, breaks=None):
+        super().__init__(params, breaks)
+        self.stops = set()
+
+    def advance(self, rounds, check):
+        found = super().advance(rounds, check)
+        self.stops.add(rounds)
+        loss = found.score + 0.001 * len(self.stops)
+        return replace(found, score=loss, metrics=lambda: {"loss": loss})
+
+
+@pytest.mark.parametrize("rounds", [20, 40])
+def test_a_trial_that_is_resumed_past_a_rung_is_looked_at_there_again(tmp_path, rounds):
+    plan = replace(PLAN, rounds=rounds)
+    whole = search(tmp_path / "whole", plan, Looking)
+
+    def dies(step):
+        if step == rounds - 2:  # the first trial that comes past the last rung
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "cut", plan, lambda params: Looking(params, dies))
+    resumed = search(tmp_path / "cut", plan, Looking)
+    assert [t.score for t in resumed.trials] == [t.score for t in whole.trials]
+
+
 def nothing(params):
     raise AssertionError("all stands in the journal")
 

@@ -79,7 +79,7 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
     for stage in result.stages:
         yield stage.name, stage.state
     for part, metrics in (result.metrics or {}).items():
-        yield part, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        yield part, ", ".join(f"{name} {_number(value)}" for name, value in metrics.items())
     if result.decision:
         yield "model", _model(result, result.decision)
     yield "champion", _champion(result)
@@ -97,6 +97,11 @@ def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
         yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"
 
 
+def _number(value: float | None) -> str:
+    """A metric; a hyphen where it could not be computed."""
+    return "-" if value is None else f"{value:.4g}"
+
+
 def _model(result: StatusResult, decision: DecisionStatus) -> str:
     if not decision.passed:
         return f"{decision.version}, REFUSED by its gates: {'; '.join(decision.why)}"
@@ -109,5 +114,5 @@ def _champion(result: StatusResult) -> str:
     if not (champion := result.champion):
         lost = any(missing.name == "champion" for missing in result.missing)
         return "LOST: see what is missing" if lost else "none yet"
-    value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric else ""
+    value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric is not None else ""
     return f"{champion.version}{value} (version {champion.number} in {champion.registry})"
