@@ -76,7 +76,7 @@ def test_without_a_champion_it_is_a_usage_error(project: Project) -> None:
     bundles.write(project.root / "model")
     with pytest.raises(UsageError, match="no champion") as refused:
         deploy(project)
-    assert refused.value.hint == "mlops run"
+    assert refused.value.hint == "make one with `mlops run`"
     assert not history(project)
 
 

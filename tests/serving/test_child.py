@@ -67,7 +67,7 @@ import os, signal, sys
 from pathlib import Path
 from mlops_cli.errors import BundleError
 from mlops_cli.serving import models
-from mlops_cli.serving.server import Address, serve
+from mlops_cli.serving.server import Address, Heard, serve
 
 here, load = os.getpid(), models._load
 def guarded(bundle, threads):
@@ -80,7 +80,7 @@ def answer(ready):
     print("ready")
     os.kill(here, signal.SIGTERM)
 try:
-    serve(Path(sys.argv[1]), Address(port=0), answer)
+    serve(Path(sys.argv[1]), Address(port=0), Heard(answer))
 except BundleError as e:
     print(e.message)
 """

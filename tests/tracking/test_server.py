@@ -95,7 +95,7 @@ def test_a_server_that_does_not_work_is_named_without_its_password(
 ) -> None:
     tracker = open_at(root, uri=f"http://user:secret@127.0.0.1:{port}")
     for work in (
-        tracker.champion,
+        lambda: tracker.alias("champion"),
         tracker.versions,
         lambda: tracker.register(bundle(b"one")),
         lambda: tracker.log_run(RunRecord("x")),

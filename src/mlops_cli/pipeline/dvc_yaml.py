@@ -65,7 +65,7 @@ def files_of(project: Project) -> list[str] | None:
         return None
     paths = [path for stage in STAGES for path in _deps(project, stage)]
     for stage in STAGES:
-        paths += [*stage.outs, *stage.uncached, *stage.metrics, *stage.plots]
+        paths += stage.written
     paths += [str(_template_file(chart)) for chart in CHARTS[project.config.task]]
     return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
 

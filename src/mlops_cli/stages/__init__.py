@@ -47,6 +47,11 @@ class Stage:
     plots: tuple[str, ...] = ()
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """Every file and folder that it writes."""
+        return (*self.outs, *self.uncached, *self.metrics, *self.plots)
+
+    @property
     def module(self) -> str:
         """The module whose function of the stage's name does the work."""
         return f"mlops_cli.stages.{self.name}"
@@ -127,7 +132,15 @@ def load_stage(name: str) -> Callable[..., object]:
 
 
 def stages_of(targets: Sequence[str]) -> list[str]:
-    """Our stages that a run of `targets` is about, in order; all where a target is not ours."""
-    names = [stage.name for stage in STAGES]
-    ours = bool(targets) and set(targets) <= set(names)
-    return names[: max(map(names.index, targets)) + 1] if ours else names
+    """Our stages that a run of `targets` is about, in order; all where a target is not ours.
+
+    Those are the targets and what they depend on: the table is in the order in which one stage
+    reads what another one wrote.
+    """
+    wanted = set(targets)
+    if not targets or not wanted <= {stage.name for stage in STAGES}:
+        return [stage.name for stage in STAGES]
+    for stage in reversed(STAGES):
+        if stage.name in wanted:
+            wanted |= {other.name for other in STAGES if {*stage.deps} & {*other.written}}
+    return [stage.name for stage in STAGES if stage.name in wanted]
