@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from mlops_cli._files import write_text
-from mlops_cli.config.paths import CONFIG, REQUEST
+from mlops_cli.config.paths import CONFIG, DVC_LOCK, REQUEST
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
@@ -51,9 +51,10 @@ def run(
     with that stage's own exit code.
     """
     started = time.monotonic()
-    _prepare(project, progress)
-    seen = _look(project)
-    with own_outcomes(), warm_parent(), _first_told(first=first):
+    never_ran = not (project.root / DVC_LOCK).exists()
+    with own_outcomes(), warm_parent(at_once=never_ran), _first_told(first=first):
+        _prepare(project, progress)
+        seen = _look(project)
         done, found = _registered(project, targets, Wish(asked, first), progress)
         stages = [_stage_run(project, name, done) for name in stages_of(targets)]
     if not done and not targets and found and seen and seen == _look(project):

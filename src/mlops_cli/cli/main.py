@@ -26,6 +26,19 @@ def main() -> None:
         sys.exit(130)
 
 
+def command() -> NoReturn:
+    """The console script: `main`, in a process of its own."""
+    from mlops_cli._ending import end_process
+
+    try:
+        main()
+    except SystemExit as e:
+        if e.code is not None and not isinstance(e.code, int):
+            raise
+        end_process(e.code or 0)
+    end_process(0)
+
+
 def _dispatch() -> None:
     if sys.argv[1:2] == ["stage"]:  # called by DVC, six times a run: no parser, no Typer
         sys.exit(_stage(sys.argv[2:]))
@@ -58,11 +71,12 @@ def _work(arguments: list[str]) -> int:
 
 
 def _warm(listener: int, leader: int) -> NoReturn:
-    from mlops_cli.pipeline.forkserver.server import end_child, forked_child
+    from mlops_cli._ending import end_process
+    from mlops_cli.pipeline.forkserver.server import forked_child
 
     arguments = forked_child(listener, leader)
     try:
-        end_child(_work(arguments))
+        end_process(_work(arguments))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        end_child(130)
+        end_process(130)

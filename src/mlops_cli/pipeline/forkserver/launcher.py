@@ -17,11 +17,12 @@ from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, SOCKET, addre
 
 
 @contextmanager
-def warm_parent() -> Iterator[None]:
+def warm_parent(*, at_once: bool = False) -> Iterator[None]:
     """While this holds, stages of the pipeline are forked from one parent that knows its modules.
 
-    The parent starts when the first stage knocks: nothing to do costs nothing. It ends with this
-    process, however that ends, and takes its child with it.
+    The parent starts when the first stage knocks: nothing to do costs nothing; or `at_once`, where
+    it is known that there is something to do. It ends with this process, however that ends, and
+    takes its child with it.
     """
     if not supported():
         yield
@@ -30,7 +31,7 @@ def warm_parent() -> Iterator[None]:
         name = f"mlops-{os.getpid()}-{secrets.token_hex(8)}"
         listener.bind(address(name))
         listener.listen()
-        doorkeeper = _Doorkeeper(listener)
+        doorkeeper = _Doorkeeper(listener, at_once=at_once)
         os.environ[SOCKET] = name
         doorkeeper.start()
         try:
@@ -50,19 +51,20 @@ def supported() -> bool:
 
 
 class _Doorkeeper(threading.Thread):
-    """Starts the parent at the first knock, and lives as long as the run.
+    """Starts the parent, at the first knock or at once, and lives as long as the run.
 
     The kernel kills the parent when the thread that started it ends: this one, hence it waits.
     Where there is no parent (any more), whoever knocks is told to do the work itself.
     """
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, *, at_once: bool = False) -> None:
         super().__init__(name="warm-parent", daemon=True)
         self._listener = listener
+        self._at_once = at_once
         self._closed, self._close = os.pipe()
 
     def run(self) -> None:
-        if not self._comes(self._listener.fileno()):
+        if not self._at_once and not self._comes(self._listener.fileno()):
             return
         with suppress(OSError):  # no process or no memory is left to start one
             self._keep_parent()

@@ -6,7 +6,6 @@ know how to be forked. While a child works it imports what later stages need.
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
 import os
@@ -14,12 +13,10 @@ import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
 from mlops_cli.stages import STAGES, Stage, load_stage
@@ -66,16 +63,6 @@ def forked_child(listener: int, leader: int) -> list[str]:
                     _watch(connection, child, coming)
                 for descriptor in request.descriptors:
                     os.close(descriptor)
-
-
-def end_child(code: int) -> NoReturn:
-    """End a forked child as its interpreter would, but for taking its modules apart: 1 s."""
-    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing ends its children
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 def _end_with(process: int) -> None:
