@@ -64,20 +64,41 @@ def build_profile(
     independent. The same rows in any order give the same bytes, as long as neither a subject nor
     a time is named. Raises `KeyError` for a column that the table lacks.
     """
+    profile = profile_of(table, inputs=inputs, features=features, units=units)
+    return weighted(profile, features, importance=importance, trees=trees)
+
+
+def profile_of(
+    table: pa.Table, *, inputs: Sequence[Input], features: Sequence[Feature], units: Units = ROWS
+) -> Profile:
+    """The profile, as `build_profile` has it, of a model that does not stand yet: no importance."""
     if units.subject:
         table = table.take(pa.array(one_of_each(table, [ID + name for name in units.subject])))
+    columns: dict[str, ColumnProfile] = {}
+    described: tuple[Input | Feature, ...] = (*inputs, *features)
+    for of in described:
+        if of.name not in columns:
+            columns[of.name] = _profile(table[of.name], of)
+    profile = Profile(table.num_rows, tuple(columns.values()), units.subject)
+    if units.moments is None or units.subject:
+        return profile
+    return msgspec.structs.replace(profile, spans=spans_of(profile, table, units.moments))
+
+
+def weighted(
+    profile: Profile,
+    features: Sequence[Feature],
+    *,
+    importance: Mapping[str, float],
+    trees: Sequence[FeatureTree],
+) -> bytes:
+    """The content of `profile.json`: the profile with its columns' importance."""
     shares = _shares({f.name: importance.get(f.name, 0.0) for f in features})
     used = _use_of_inputs(trees, shares) | shares
-    columns = {i.name: _profile(table[i.name], i, used.get(i.name, 0.0)) for i in inputs}
-    for feature in features:
-        if feature.name not in columns:
-            share = shares[feature.name]
-            columns[feature.name] = _profile(table[feature.name], feature, share)
-    profile = Profile(table.num_rows, tuple(columns.values()), units.subject)
-    if units.moments is not None and not units.subject:
-        spans = spans_of(profile, table, units.moments)
-        profile = msgspec.structs.replace(profile, spans=spans)
-    return canonical_json(profile)
+    columns = (
+        msgspec.structs.replace(c, importance=used.get(c.name, 0.0)) for c in profile.columns
+    )
+    return canonical_json(msgspec.structs.replace(profile, columns=tuple(columns)))
 
 
 def sketch(values: NDArray[np.float64]) -> Bins | Values:
@@ -113,7 +134,7 @@ def _quantile_edges(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.unique(np.concatenate([quantiles, np.nextafter(heavy[heavy > ordered[0]], -np.inf)]))
 
 
-def _profile(column: pa.ChunkedArray, of: Input | Feature, importance: float) -> ColumnProfile:
+def _profile(column: pa.ChunkedArray, of: Input | Feature) -> ColumnProfile:
     value_type = of.type if isinstance(of, Input) else _type_of(of)
     distribution: Bins | Values | Categories
     if value_type == "text":
@@ -128,7 +149,7 @@ def _profile(column: pa.ChunkedArray, of: Input | Feature, importance: float) ->
         type=value_type,
         count=count,
         missing=len(column) - count,
-        importance=importance,
+        importance=0.0,
         distribution=distribution,
     )
 
