@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import dataclasses
+import hashlib
 import re
+from html.parser import HTMLParser
 
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import bundles
+from mlops_cli.bundle.manifest import Target
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.app import App
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.golden import difference
 from mlops_cli.serving.models import Matrix, Raw
+from mlops_cli.serving.page import Page
 from mlops_cli.serving.predictor import Predictor
 from running import Client, client_of
 
@@ -82,7 +88,10 @@ def test_events_that_come_together_are_each_answered_as_alone(
         ("HEAD", "/readyz", 200),
         ("GET", "/metrics", 200),
         ("GET", "/openapi.json", 200),
-        ("GET", "/", 404),
+        ("GET", "/", 200),
+        ("HEAD", "/docs", 200),
+        ("POST", "/", 405),
+        ("GET", "/docs/", 404),
         ("GET", "/v1/predict/", 404),
         ("GET", "/v1/predict", 405),
         ("DELETE", "/healthz", 405),
@@ -133,6 +142,101 @@ def test_the_document_describes_every_input_and_its_example_is_answered(client: 
     content = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
     example = content["application/json"]["examples"]["event"]["value"]
     assert asyncio.run(client.predict(example))[0] == 200
+
+
+def test_the_page_shows_the_model_and_an_example_that_is_answered(client: Client) -> None:
+    ready = msgspec.json.decode(asyncio.run(client.ask("GET", "/readyz"))[2])
+    status, headers, body = asyncio.run(client.ask("GET", "/"))
+    assert status == 200
+    assert headers[b"content-type"] == b"text/html; charset=utf-8"
+    assert asyncio.run(client.ask("GET", "/docs"))[2] == body
+    page = _Read(body.decode())
+    shown = " ".join(page.text.split())
+    assert f"Predicts late (binary). Version {ready['version']}." in shown
+    assert [row[:2] for row in page.rows][1:4] == [
+        ["carrier", "text or null"],
+        ["origin", "text"],
+        ["distance", "integer"],
+    ]
+    example = msgspec.json.decode(page.example)
+    assert asyncio.run(client.predict(example))[0] == 200
+
+
+def test_the_page_loads_nothing_and_runs_only_its_own_script(client: Client) -> None:
+    _, headers, body = asyncio.run(client.ask("GET", "/docs"))
+    page = _Read(body.decode())
+    policy = dict(
+        part.strip().split(" ", 1)
+        for part in headers[b"content-security-policy"].decode().split(";")
+    )
+    digests = {
+        kind: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        for kind, content in page.own.items()
+    }
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == f"'sha256-{digests['script']}'"
+    assert policy["style-src"] == f"'sha256-{digests['style']}'"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert not [v for v in page.links if re.match(r"(\w+:)?//|/", v)]  # a prefix stays before all
+    assert not page.inline
+
+
+def test_what_the_page_takes_from_a_model_is_text(binary: bundles.Sample) -> None:
+    bundle = open_bundle(binary.path)
+    evil = "</textarea><script>alert(1)</script>{{example}}'\"&"
+    first, *others = bundle.manifest.inputs
+    inputs = (msgspec.structs.replace(first, name=evil, categories=(evil,)), *others)
+    manifest = msgspec.structs.replace(bundle.manifest, inputs=inputs, target=Target(evil))
+    page = _Read(
+        Page(dataclasses.replace(bundle, manifest=manifest), {evil: evil}).content.decode()
+    )
+    assert page.scripts == 1
+    assert not page.inline
+    assert msgspec.json.decode(page.example) == {evil: evil}
+    assert page.rows[1][0] == evil
+    assert evil in page.rows[1][2]
+
+
+class _Read(HTMLParser):
+    """What a browser has of a page: its text, its table, the example, and what it would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = self.example = ""
+        self.rows: list[list[str]] = []
+        self.own: dict[str, str] = {}
+        self.links: list[str] = []
+        self.inline: list[str] = []
+        self.scripts = 0
+        self._within: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._within.append(tag)
+        self.scripts += tag == "script"
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+        for name, value in attrs:
+            if name in ("src", "href", "action", "srcset") and value != "data:,":
+                self.links.append(value or "")
+            if name.startswith("on") or name == "style":
+                self.inline.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._within and self._within.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "textarea" in self._within:
+            self.example += data
+        elif self._within and self._within[-1] in ("script", "style"):
+            self.own[self._within[-1]] = data
+        elif "td" in self._within:
+            self.rows[-1][-1] += data
+        else:
+            self.text += data
 
 
 def test_a_fault_of_the_server_is_json_and_its_log_names_the_request(

@@ -47,7 +47,8 @@ def serve(
 
     def on_ready(ready: server.Ready) -> None:
         told.append(ServeResult(str(folder), ready.digest, ready.url))
-        progress.log(f"{ready.model} {ready.digest[:12]} answers on {ready.url} (Ctrl-C ends it)")
+        what = f"{ready.model} {ready.digest[:12]} answers on {ready.url}"
+        progress.log(f"{what}; try it in a browser (Ctrl-C ends it)")
 
     progress.update(f"loading {folder}")
     settings = project.config.serve.settings() if project is not None else Settings()

@@ -85,7 +85,8 @@ def _copy_runtime(to: Path) -> None:
 def _sources(package: Path) -> Iterator[Path]:
     for name in RUNTIME:
         path = package / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in found if file.suffix in (".py", ".html"))
 
 
 def _fix_times(folder: Path) -> None:

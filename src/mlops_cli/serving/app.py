@@ -14,10 +14,11 @@ import msgspec
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
-from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, PREDICT, READY
+from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, PREDICT, READY, TRY
 from mlops_cli.serving.metrics import CONTENT_TYPE, Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher
 from mlops_cli.serving.openapi import openapi
+from mlops_cli.serving.page import Page
 from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import EventDecoder, RequestError, elements, error_body
@@ -29,6 +30,7 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
+Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
@@ -52,12 +54,15 @@ class App:
         self._batcher = MicroBatcher(predictor)
         self._decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self._one_list = asyncio.Lock()
-        self._openapi = _encode(openapi(bundle))
+        example = next(bundle.golden()).inputs
+        self._openapi = _encode(openapi(bundle, example))
+        self._page = Page(bundle, example)
         self._pages = {
             HEALTH: self._health,
             READY: self._ready,
             METRICS: self._exposition,
             DOCUMENT: self._document,
+            **dict.fromkeys(TRY, self._try),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,8 +79,8 @@ class App:
             self._metrics.count(404)
             await self._send(send, 404, error_body(f"there is no {path[:200]}"), [_JSON])
         elif scope["method"] in ("GET", "HEAD"):
-            status, body, header = page()
-            await self._send(send, status, body, [header])
+            status, body, *headers = page()
+            await self._send(send, status, body, headers)
         else:
             await self._refuse_method(scope, send, b"GET, HEAD")
 
@@ -125,10 +130,10 @@ class App:
             }
         )
 
-    def _health(self) -> tuple[int, bytes, Header]:
+    def _health(self) -> Answer:
         return 200, b'{"status":"ok"}', _JSON
 
-    def _ready(self) -> tuple[int, bytes, Header]:
+    def _ready(self) -> Answer:
         ready = not self._admission.draining
         state = {
             "ready": ready,
@@ -138,11 +143,22 @@ class App:
         }
         return 200 if ready else 503, _encode(state), _JSON
 
-    def _exposition(self) -> tuple[int, bytes, Header]:
+    def _exposition(self) -> Answer:
         return 200, self._metrics.exposition(), (b"content-type", CONTENT_TYPE)
 
-    def _document(self) -> tuple[int, bytes, Header]:
+    def _document(self) -> Answer:
         return 200, self._openapi, _JSON
+
+    def _try(self) -> Answer:
+        return (
+            200,
+            self._page.content,
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-security-policy", self._page.policy),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cache-control", b"no-cache"),  # the next model has another page
+        )
 
     async def _refuse_method(self, scope: Scope, send: Send, allowed: bytes) -> None:
         self._metrics.count(405)

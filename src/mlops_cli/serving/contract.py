@@ -13,6 +13,7 @@ HEALTH = "/healthz"  # 200 as long as the process answers
 READY = "/readyz"  # 200 with the bundle's digest; 503 while it drains
 METRICS = "/metrics"
 DOCUMENT = "/openapi.json"
+TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with

@@ -1,8 +1,8 @@
-"""The OpenAPI document of a model, made from its manifest and its first golden row."""
+"""The OpenAPI document of a model, made from its manifest and an event that it can answer."""
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any
 
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
@@ -28,10 +28,9 @@ _SOURCES = {
 }
 
 
-def openapi(bundle: Bundle) -> Schema:
+def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
     """The OpenAPI 3.1 document of the server that answers with this bundle."""
     manifest = bundle.manifest
-    example = next((dict(row.inputs) for row in islice(bundle.golden(), 1)), {})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -85,6 +84,12 @@ def _input(i: Input) -> Schema:
     if i.nullable:
         types = schema["type"]
         schema["type"] = [*(types if isinstance(types, list) else [types]), "null"]
+    schema["description"] = input_words(i)
+    return schema
+
+
+def input_words(i: Input) -> str:
+    """What a caller should know of an input beside its type."""
     said = [_SOURCES[i.source]]
     if i.format is not None:
         said.append(f"a {i.type} as {i.format}, or ISO 8601")
@@ -94,11 +99,10 @@ def _input(i: Input) -> Schema:
         named = ", ".join(i.categories[:NAMED_CATEGORIES])
         more = len(i.categories) - NAMED_CATEGORIES
         said.append(f"seen in training: {named}" + (f" and {more} more" if more > 0 else ""))
-    schema["description"] = "; ".join(said)
-    return schema
+    return "; ".join(said)
 
 
-def _predict(manifest: Manifest, example: Schema) -> Schema:
+def _predict(manifest: Manifest, example: Mapping[str, Any]) -> Schema:
     event = {"$ref": "#/components/schemas/Event"}
     body = {
         "schema": {"oneOf": [event, {"type": "array", "items": event, "minItems": 1}]},
