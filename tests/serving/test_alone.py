@@ -15,7 +15,12 @@ import pytest
 import bundles
 import mlops_cli
 from mlops_cli import bundle, expressions, serving
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.packaging.context import RUNTIME
+from mlops_cli.targets.readiness import ready_digest, soon
+from servers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
 
 BLOCKED = (
     "pandas",
@@ -65,6 +70,41 @@ def test_every_module_of_the_runtime_is_imported_without_the_heavy_packages(
         f"print(sorted(set({BLOCKED!r}) & {{n.partition('.')[0] for n in sys.modules}}))"
     )
     assert ended.stdout.strip() == "[]", ended.stderr
+
+
+def test_without_the_command_line_s_packages_mlops_serves_and_says_that_it_does_no_more(
+    tmp_path: Path,
+) -> None:
+    main = "import sys; from mlops_cli.cli.main import main; sys.argv[1:] = {}; main()"
+    ended = _run(main.format(["serve", "--bundle", str(tmp_path)]))
+    assert ended.returncode == 8
+    assert f"error: {tmp_path} is not a bundle" in ended.stderr
+    ended = _run(main.format(["status"]))
+    assert ended.returncode == 8
+    assert ended.stderr.startswith("error: this environment has what serving needs, and no more\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onnx", [False, True])
+def test_an_environment_that_only_serves_takes_less_than_250_mb(
+    samples: dict[tuple[str, bool], bundles.Sample], tmp_path: Path, *, onnx: bool
+) -> None:
+    source, made = samples["binary", onnx].path, tmp_path / "serving"
+    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    install = ["pip", "install", "-q", "--no-deps", "--no-compile"]
+    subprocess.run(
+        [made / "bin/python", "-m", *install, ROOT, "-r", source / "requirements.txt"], check=True
+    )
+    port = free_port()
+    serve = [made / "bin/mlops", "serve", "--bundle", source, "--port", str(port)]
+    with subprocess.Popen(serve) as process:
+        try:
+            served = soon(lambda: ready_digest("127.0.0.1", port), 60)
+        finally:
+            process.terminate()
+    assert served == open_bundle(source).digest
+    size = subprocess.run(["du", "-sm", made], check=True, capture_output=True, text=True).stdout
+    assert int(size.split()[0]) < 250
 
 
 @pytest.mark.parametrize("onnx", [False, True])

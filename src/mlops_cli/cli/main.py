@@ -42,13 +42,35 @@ def command() -> NoReturn:
 def _dispatch() -> None:
     if sys.argv[1:2] == ["stage"]:  # called by DVC, six times a run: no parser, no Typer
         sys.exit(_stage(sys.argv[2:]))
-    from mlops_cli.cli.app import app
+    try:
+        from mlops_cli.cli.app import app
+    except ModuleNotFoundError as e:
+        if e.name != "typer":
+            raise
+        sys.exit(_serving_alone(sys.argv[1:]))
 
     if "--json" in sys.argv[1:]:
         from mlops_cli.cli.execute import run_for_json
 
         sys.exit(run_for_json(app, sys.argv[1:]))
     app(prog_name="mlops")
+
+
+def _serving_alone(arguments: list[str]) -> int:
+    """What works where the package stands with a bundle's requirements and no more."""
+    if arguments[:1] == ["serve"]:
+        from mlops_cli.serving.__main__ import main as serve
+
+        return serve(arguments[1:])
+    from mlops_cli.cli.faults import print_error
+    from mlops_cli.errors import EnvironmentFault
+
+    fault = EnvironmentFault(
+        "this environment has what serving needs, and no more",
+        hint="mlops serve --bundle DIR; for the rest, pip install mlops-cli with its dependencies",
+    )
+    print_error(fault)
+    return fault.exit_code
 
 
 def _stage(arguments: list[str]) -> int:
