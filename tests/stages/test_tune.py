@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from learning import make, reconfigure
-from mlops_cli.errors import DataError, UsageError
+from mlops_cli.errors import DataError, EnvironmentFault, UsageError
 from mlops_cli.stages.tune import tune
 
 
@@ -40,8 +41,6 @@ def test_the_same_search_is_the_same_bytes_with_and_without_its_journal(made):
     first = written(made.root)
     assert tune(made).resumed == 4
     assert written(made.root) == first
-    import shutil
-
     shutil.rmtree(made.root / ".mlops/tune")
     assert tune(made).resumed == 0
     assert written(made.root) == first
@@ -113,3 +112,15 @@ def test_a_metric_that_the_hold_out_leaves_undefined_is_said_first(tmp_path):
     pq.write_table(table.set_column(i, "__target__", [target]), file)
     with pytest.raises(DataError, match="hold-out part"):
         tune(project)
+
+
+def test_a_store_that_cannot_be_used_is_told_before_the_first_trial(made):
+    shutil.rmtree(made.root / ".mlops/tune", ignore_errors=True)
+    broken = made.root / "broken.db"
+    broken.write_text("no database")
+    try:
+        with pytest.raises(EnvironmentFault, match="not a database"):
+            tune(reconfigure(made, tracking={"uri": f"sqlite:///{broken}"}))
+    finally:
+        reconfigure(made, tracking={})
+    assert not (made.root / ".mlops/tune").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import RunRecord, TrialRecord
+from mlops_cli.tracking.base import RunRecord, Tracker, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
 from mlops_cli.training.data import problem_of, read_events
@@ -71,21 +72,26 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     """Write `tune/`: the best parameters and the list of trials; log the trials as runs.
 
     Raises `UsageError` for an estimator that cannot be served and for a space in which every
-    trial fails, `DataError` where a part is too small for the metric. A search that was cut off
-    goes on where it was.
+    trial fails, `DataError` where a part is too small for the metric, `EnvironmentFault` where
+    the tracking store cannot be used: all but the second before the search. A search that was
+    cut off goes on where it was.
     """
     config = project.config
     space = space_of(config.train.estimator, config.tune.space, config.train.params)
-    progress.update("reading the features")
-    work = _read(project)
-    progress.update("checking that the model can be served")
-    work.estimator.check(work.train, ends(space))
-    plan, objective = _plan(project, work, space), _objective(work)
-    del work  # a training part that is binned has no second copy in memory
+    tracker = open_tracker(project)
+    with ThreadPoolExecutor(1) as beside:
+        prepared = beside.submit(tracker.prepare)
+        progress.update("reading the features")
+        work = _read(project)
+        progress.update("checking that the model can be served")
+        work.estimator.check(work.train, ends(space))
+        plan, objective = _plan(project, work, space), _objective(work)
+        del work  # a training part that is binned has no second copy in memory
+        prepared.result()
     found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     _write(project.root, best, trials_csv(found))
-    _log(project, best, found)
+    _log(project, tracker, best, found)
     return _result(best, found)
 
 
@@ -184,8 +190,7 @@ def _write(root: Path, best: Best, trials: str) -> None:
         (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
 
 
-def _log(project: Project, best: Best, found: Search) -> None:
-    tracker = open_tracker(project)
+def _log(project: Project, tracker: Tracker, best: Best, found: Search) -> None:
     numbers = {"rounds_run": best.rounds_run, "rounds_saved": best.rounds_saved}
     parent = RunRecord(
         name="tune",

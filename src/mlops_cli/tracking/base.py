@@ -73,6 +73,9 @@ class Tracker(Protocol):
     def address(self) -> str:
         """Where it is, with any password taken out: fit for a message or a log."""
 
+    def prepare(self) -> None:
+        """Reach the store, and make what is missing for the first run: before long work."""
+
     def log_run(self, run: RunRecord) -> str:
         """Record a finished run and return its id."""
 

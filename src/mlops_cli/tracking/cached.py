@@ -41,6 +41,10 @@ class CachedTracker:
     def _never_used(self) -> bool:
         return self._database is not None and not self._database.exists()
 
+    def prepare(self) -> None:
+        """See `Tracker.prepare`."""
+        self._tracker.prepare()
+
     def log_run(self, run: RunRecord) -> str:
         """See `Tracker.log_run`."""
         return self._tracker.log_run(run)

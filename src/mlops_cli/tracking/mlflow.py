@@ -69,6 +69,11 @@ class MlflowTracker:
         file = sqlite_file(self._uri)
         return file is not None and not file.exists()
 
+    def prepare(self) -> None:
+        """See `Tracker.prepare`."""
+        with faults(self._uri):
+            _ = self._experiment_id
+
     def log_run(self, run: RunRecord) -> str:
         """See `Tracker.log_run`."""
         with faults(self._uri):

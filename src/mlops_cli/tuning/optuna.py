@@ -110,7 +110,8 @@ class _Run:
             live = self._draw(range(first, min(first + GENERATION, self._plan.trials)))
             for rung in self._rungs:
                 self._workers.each(partial(self._advance, until=rung), live, self._told)
-                live = self._those_that_go_on(live, rung)
+                # The dearest first, so that no core waits long for the last one.
+                live = sorted(self._those_that_go_on(live, rung), key=lambda t: -t.seconds)
             # Past the last rung: these run on beside the next ten.
             self._workers.begin(partial(self._advance, until=self._plan.rounds), live, self._told)
         self._workers.finish()

@@ -1,7 +1,8 @@
 """The warm parent: imports what stages need, and forks a child for each that knocks.
 
 It holds no state but modules, and no threads but those of BLAS libraries and of jemalloc, which
-know how to be forked. While a child works it imports what later stages need.
+know how to be forked. While it waits, for a knock or for a child's end, it imports what is needed
+next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
@@ -24,6 +26,8 @@ from mlops_cli.stages import STAGES, Stage, load_stage
 # Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
 _PORTS = ("mlops_cli.tables", "mlops_cli.training", "mlops_cli.tuning", "mlops_cli.tracking",
     "mlops_cli.governance.gates")  # fmt: skip
+# What takes long to import, piece by piece: whoever knocks waits for the piece at hand.
+_LARGE = {"tune": ("scipy.stats", "sklearn.metrics", "optuna", "sqlalchemy.orm", "alembic.context")}
 _PR_SET_PDEATHSIG = 1
 _JEMALLOC = "jemalloc_bg_thd"  # pyarrow brings it
 
@@ -44,8 +48,12 @@ def forked_child(listener: int, leader: int) -> list[str]:
     this one ends with.
     """
     _end_with(leader)
+    coming = _imports(STAGES)
     with socket.socket(fileno=listener) as door:
+        knock = select.poll()
+        knock.register(door, select.POLLIN)
         while True:
+            _import_until(knock, coming)
             connection, _ = door.accept()
             with connection:
                 if not same_user(connection) or (request := _receive(connection)) is None:
@@ -99,12 +107,23 @@ def _preload(named: Sequence[str]) -> Iterator[bool]:
 def _imports(stages: Iterable[Stage]) -> Iterator[bool]:
     """Import the stages' modules, and the adapters that these will load by name, step by step."""
     for entry in stages:
+        for library in _LARGE.get(entry.name, ()):
+            _load(import_module, library)
+            yield True
         _load(load_stage, entry.name)
         yield True
         for port in _PORTS:
             if port in sys.modules:
                 _load(sys.modules[port].preload)
                 yield True
+
+
+def _import_until(events: select.poll, coming: Iterator[bool]) -> list[tuple[int, int]]:
+    """Wait for one of the events; import meanwhile what comes, step by step."""
+    more = True
+    while not (ready := events.poll(0 if more else None)):
+        more = next(coming, False)
+    return ready
 
 
 def _load(load: Callable[..., object], *arguments: str) -> None:
@@ -169,10 +188,7 @@ def _watch(connection: socket.socket, child: int, coming: Iterator[bool]) -> Non
     events = select.poll()
     events.register(handle, select.POLLIN)
     events.register(connection, select.POLLHUP | select.POLLRDHUP)
-    more = True
-    while not (ready := events.poll(0 if more else None)):
-        more = next(coming, False)
-    if any(descriptor != handle for descriptor, _ in ready):
+    if any(descriptor != handle for descriptor, _ in _import_until(events, coming)):
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
     os.close(handle)
