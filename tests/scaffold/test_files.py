@@ -41,6 +41,7 @@ def test_no_text_leaves_its_comment(end: str) -> None:
         time="t",
         time_why=hostile,
         features=["a"],
+        row=[],
         warnings={"a": hostile},
         id="",
         left_out=[{"name": hostile, "reason": hostile}],

@@ -146,7 +146,7 @@ def _result(directory: Path, plan: Plan, files: list[str]) -> InitResult:
         task=study.task,
         target=plan.target,
         time=study.time,
-        features=study.choice.features,
+        features=study.features,
         files=(*files, plan.table),
         guesses=study.guesses,
         warnings=tuple(warnings),

@@ -20,8 +20,9 @@ CHANCE = 0.01  # below it, nulls that stand only where the target's do are no ac
 UNIQUE = 0.95  # of the values differ: a name of a row
 TWICE = 10  # values that chance would repeat: where hardly any is, each was given out once
 TOO_MANY, TOO_RARE = 1000, 5  # categories, and rows of each
+MOMENT = "a moment is no number: parts of it are, under `row`"
 _TARGET = "__target__"
-_CHANCE: Mapping[Task, float] = {"regression": 0.02, "binary": 0.55, "multiclass": 0.55}
+CHANCE_POWER: Mapping[Task, float] = {"regression": 0.02, "binary": 0.55, "multiclass": 0.55}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,8 @@ def _tells_nothing(
     if _is_constant(column):
         return "it has one value only"
     if column.type in ("date", "timestamp"):
-        return "a moment is no number: take parts of it under `row`, such as dayofweek(...)"
-    if _is_identifier(column, present, rises or power < _CHANCE[task]):
+        return MOMENT
+    if _is_identifier(column, present, rises or power < CHANCE_POWER[task]):
         return f"nearly every one of its {present} values differs: it names a row"
     if column.type != "text":
         return None

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_cli.bundle.manifest import ClassLabel
-from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.features.expressions import parse
-from mlops_cli.scaffold.target import Target
-from mlops_cli.tables.base import Engine, literal, quote
+from mlops_cli.scaffold.target import Target, readable
+from mlops_cli.tables.base import Engine, literal
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN = 60  # characters of a label
@@ -69,22 +67,8 @@ def _turned(target: Target, label: ClassLabel, types: Mapping[str, ValueType]) -
     if (name := next(free, None)) is None:
         return None
     value = literal(text) if isinstance(label, str) else text
-    sources = (
-        (f"({target.expression})",) if target.expression else (target.name, quote(target.name))
-    )
-    for source in sources:
-        if _is_expression(expression := f"{source} = {value}", types):
-            return json.dumps(f"{name} = {expression}", ensure_ascii=False)
-    return None
-
-
-def _is_expression(text: str, types: Mapping[str, ValueType]) -> bool:
-    """Whether it can be read: the name of a column may be a word of SQL's own."""
-    try:
-        parse(text, types)
-    except UsageError:
-        return False
-    return True
+    source = f"({target.expression})" if target.expression else readable(target.name, types)
+    return json.dumps(f"{name} = {source} = {value}", ensure_ascii=False) if source else None
 
 
 def _shown(label: ClassLabel) -> str:

@@ -13,7 +13,8 @@ from mlops_cli.contracts.model import Contract
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.scaffold.advice import advice
-from mlops_cli.scaffold.columns import Choice, choose_columns
+from mlops_cli.scaffold.columns import MOMENT, Choice, LeftOut, choose_columns
+from mlops_cli.scaffold.date_parts import DateParts, date_parts
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.positive import Positive, positive_of
 from mlops_cli.scaffold.subjects import Subject, find_subjects
@@ -37,7 +38,6 @@ class Guess:
 @dataclass(frozen=True, slots=True)
 class Study:
     """A file's contract, target, task, positive class (of two), time, features and keys.
-
     `subject` names whom a row is about where several rows have one, `event` the row itself.
     """
 
@@ -47,11 +47,17 @@ class Study:
     positive: Positive | None
     time: str | None
     choice: Choice
+    parts: DateParts
     keys: tuple[tuple[str, ...], ...]
     subject: str | None
     event: tuple[str, ...]
     guesses: tuple[Guess, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the model sees: columns, then parts of a moment."""
+        return (*self.choice.features, *(part.name for part in self.parts.taken))
 
 
 def study_file(
@@ -79,15 +85,12 @@ def study_file(
     subjects = find_subjects(engine, path, table, read)
     about = {s.name: f"it names whom a row is about: {s.count} in {s.rows} rows" for s in subjects}
     choice = choose_columns(engine, path, table, read, task.task, about)
-    if not choice.features:
-        raise DataError(
-            f"{path.name} has no column to learn {read.name!r} from: "
-            + "; ".join(f"{c.name}: {c.reason}" for c in choice.left_out)[:600],
-            hint="bring columns that are known before the target is",
-        )
     subject = subjects[0].name if subjects else None
     order = _time(engine, path, table, read, time, subject)
     chosen = order.name if order else None
+    parts = _parts(engine, path, table, read, task.task, order, choice)
+    if not choice.features and not parts.taken:
+        raise _nothing_to_learn_from(path, read, order, (*choice.left_out, *parts.left_out))
     keys = candidate_keys(engine, path, table, chosen)
     positive = _positive(engine, path, table, read, task.task)
     study = Study(
@@ -97,6 +100,7 @@ def study_file(
         positive=positive,
         time=chosen,
         choice=choice,
+        parts=parts,
         keys=keys,
         subject=subject,
         event=_event(keys, choice),
@@ -129,8 +133,8 @@ def _guesses(
     for remark in table.remarks:
         if not remark.doubt:
             yield Guess("read", remark.column, remark.text)
-    yield Guess("features", _named(study.choice.features), "what is left of the columns")
-    for column in study.choice.left_out:
+    yield Guess("features", _named(study.features), "what is left of the columns")
+    for column in (*study.choice.left_out, *study.parts.left_out):
         yield Guess("left out", column.name, column.reason)
 
 
@@ -149,6 +153,45 @@ def _time(
     if time:
         return TimeGuess(time, "you said so")
     return guess_time(engine, path, table, target, subject)
+
+
+def _parts(
+    engine: Engine,
+    path: Path,
+    table: TableStatistics,
+    target: Target,
+    task: Task,
+    order: TimeGuess | None,
+    choice: Choice,
+) -> DateParts:
+    """Parts of the time, or of the one column that could have been it."""
+    moments = [order.name] if order and order.name else list(order.others if order else ())
+    known = {column.name: column.reason for column in choice.left_out}
+    if len(moments) != 1 or known.get(moments[0]) != MOMENT:
+        return DateParts()
+    return date_parts(
+        engine,
+        path,
+        table,
+        target,
+        task=task,
+        moment=moments[0],
+        is_time=order is not None and order.name is not None,
+        features=choice.features,
+    )
+
+
+def _nothing_to_learn_from(
+    path: Path, target: Target, order: TimeGuess | None, left_out: Sequence[LeftOut]
+) -> DataError:
+    may_be = order.others[0] if order and order.others and not order.name else None
+    return DataError(
+        f"{path.name} has no column to learn {target.name!r} from: "
+        + "; ".join(f"{c.name}: {c.reason}" for c in left_out)[:600],
+        hint=f"say --time {may_be} where that is when a row happened"
+        if may_be
+        else "bring columns that are known before the target is",
+    )
 
 
 def _event(keys: Sequence[tuple[str, ...]], choice: Choice) -> tuple[str, ...]:

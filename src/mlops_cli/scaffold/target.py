@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +89,15 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
     if kind == "text" and distinct > MOST_CLASSES:
         _check_amounts(engine, relation, target)
     return target
+
+
+def readable(name: str, types: Mapping[str, ValueType]) -> str | None:
+    """A column as an expression has it: plain, or quoted where it is a word of SQL's own."""
+    for text in (name, quote(name)):
+        with suppress(UsageError):
+            if list(columns_of(parse(f"{text} is null", types))) == [name]:
+                return text
+    return None
 
 
 def guess_task(target: Target) -> TaskGuess:

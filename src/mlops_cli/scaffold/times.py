@@ -82,11 +82,11 @@ def split_warning(target: Target, time: str, moved: str) -> str:
 def _is_in_order(engine: Engine, path: Path, table: TableStatistics, name: str) -> bool:
     moment = quote(name)
     relation = engine.typed(path, {name: table.forms[name]})
-    back = engine.rows(
-        f"select count(*) from (select {moment} < lag({moment}) over (order by {ROW}) as back "
-        f"from {relation}) where back"
-    )
-    return not back[0][0]
+    back, forth = engine.rows(
+        f"select count_if({moment} < before), count_if({moment} > before) from (select {moment}, "
+        f"lag({moment}) over (order by {ROW}) as before from {relation})"
+    )[0]
+    return not back or not forth  # the newest row may come first
 
 
 def _against(
