@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlops_cli.config.load import load_project
     from mlops_cli.config.project import Project
     from mlops_cli.scaffold.examples import feature_values
+    from mlops_cli.scoring.loaded import LoadedModel, load
     from mlops_cli.stages.featurize import featurize
     from mlops_cli.stages.package import package
     from mlops_cli.stages.train import train
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mlops_cli.stages.validate import validate
 
 __all__ = [
+    "LoadedModel",
     "Project",
     "audit_log",
     "configuration",
@@ -45,6 +47,7 @@ __all__ = [
     "feature_values",
     "featurize",
     "init",
+    "load",
     "load_project",
     "logs",
     "package",
@@ -60,8 +63,10 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "LoadedModel": "mlops_cli.scoring.loaded",
     "feature_values": "mlops_cli.scaffold.examples",
     "Project": "mlops_cli.config.project",
+    "load": "mlops_cli.scoring.loaded",
     "load_project": "mlops_cli.config.load",
 }
 

@@ -141,6 +141,18 @@ def test_a_registry_whose_files_were_changed_is_refused(
     assert not (root / ".mlops/bundles" / digest[:12]).exists()
 
 
+def test_a_version_of_an_earlier_release_is_its_bundle_alone(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    made, found = bundle(b"one"), client(root)
+    run_id = tracker.log_run(RunRecord("train"))
+    found.log_artifacts(run_id, str(made.path), "bundle")
+    found.create_registered_model("demo")
+    source = f"{found.get_run(run_id).info.artifact_uri}/bundle"
+    found.create_model_version("demo", source, run_id, tags={"digest": made.digest})
+    assert open_bundle(tracker.fetch(made.digest)).digest == made.digest
+
+
 def test_a_champion_of_another_hand_is_told(tracker: Tracker, bundle: Bundles, root: Path) -> None:
     tracker.register(bundle(b"one"))
     found = client(root)
@@ -180,7 +192,7 @@ def test_a_moved_project_keeps_its_versions(
     )
     folder = Path(theirs.stdout.strip().splitlines()[-1])
     assert folder.is_relative_to(moved)
-    assert (folder / "manifest.json").is_file()
+    assert open_bundle(folder).digest == version.digest
 
 
 def test_nothing_of_this_machine_stands_in_the_database(

@@ -76,8 +76,9 @@ def test_mlflows_own_ui_shows_a_projects_files(used: Path, bundle: Bundles) -> N
     ui = MlflowServer(used, "--backend-store-uri", "sqlite:///mlflow.db")
     try:
         url = ui.wait().url
-        listed = json.loads(get(f"{url}/api/2.0/mlflow/artifacts/list?run_id={run_id}&path=bundle"))
-        shown = get(f"{url}/get-artifact?run_id={run_id}&path=bundle/manifest.json")
+        listing = f"{url}/api/2.0/mlflow/artifacts/list?run_id={run_id}"
+        listed = json.loads(get(f"{listing}&path=model/bundle"))
+        shown = get(f"{url}/get-artifact?run_id={run_id}&path=model/bundle/manifest.json")
     finally:
         ui.stop()
     names = {Path(f["path"]).name for f in listed["files"]}

@@ -17,6 +17,7 @@ FEATURES = "features.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.jsonl"
 REQUIREMENTS = "requirements.txt"
+FOLDER = "bundle"  # where a bundle stands in a version that MLflow keeps
 
 Task = Literal["binary", "multiclass", "regression"]
 Source = Literal["event", "join", "online"]

@@ -14,6 +14,7 @@ from mlops_cli._files import sha256_of
 from mlops_cli.bundle.consistency import check_golden, check_manifest, check_trees
 from mlops_cli.bundle.manifest import (
     FEATURES,
+    FOLDER,
     FORMAT,
     GOLDEN,
     MANIFEST,
@@ -120,12 +121,14 @@ def bundle_faults(what: str) -> Iterator[None]:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Read and verify the bundle in the folder `path`.
+    """Read and verify the bundle in the folder `path`, or in the version that MLflow put there.
 
     Raises `BundleError` for a missing or changed file, one that the manifest does not name, a
     format whose major version this release does not know, a manifest whose parts do not fit one
     another, and requirements that are anything but versions of what serving needs.
     """
+    if not (path / MANIFEST).is_file() and (path / FOLDER / MANIFEST).is_file():
+        path /= FOLDER
     manifest_file = path / MANIFEST
     with bundle_faults(str(manifest_file)):
         if not manifest_file.is_file():

@@ -17,6 +17,8 @@ ENGINES: dict[ModelKind, str] = {"xgboost": "xgboost", "onnx": "onnxruntime"}
 # What those have needed in any release of them; a bundle may be older than what is installed here.
 _BELOW = ("click", "coloredlogs", "flatbuffers", "h11", "humanfriendly", "mpmath", "packaging",
           "protobuf", "scipy", "sympy", "typing-extensions", "xgboost-cpu")  # fmt: skip
+# Where a release of this package is: no index has it.
+PACKAGE = "mlops-cli @ git+https://github.com/mlops-cli/mlops-cli@v{}"
 KNOWN = frozenset((*ROOTS, *ENGINES.values(), *_BELOW))
 _LINE = re.compile(r"([a-z0-9]+(?:-[a-z0-9]+)*)==([0-9][0-9A-Za-z.!+-]{0,63})", re.ASCII)
 _OPTIONAL = re.compile(r"\bextra\s*==")

@@ -13,6 +13,7 @@ from typing import Any
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import as_yaml, render
+from mlops_cli.bundle.requirements import PACKAGE
 from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.model import contract_of
 from mlops_cli.contracts.write import write_contract
@@ -22,8 +23,6 @@ from mlops_cli.stages import STAGES
 
 # Plain YAML scalars that some reader (YAML 1.1 among them) takes for something else.
 _RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
-# What the workflow installs; the repository's variable MLOPS_REQUIREMENT names another source.
-_SOURCE = "mlops-cli @ git+https://github.com/mlops-cli/mlops-cli@v{}"
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*")
 
 
@@ -113,7 +112,8 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "folder": plan.folder,
         "python": f"{python.major}.{python.minor}",
         "version": version("mlops-cli"),
-        "requirement": _SOURCE.format(version("mlops-cli")),
+        # The repository's variable MLOPS_REQUIREMENT names another source.
+        "requirement": PACKAGE.format(version("mlops-cli")),
     }
 
 

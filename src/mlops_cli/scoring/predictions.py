@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,7 +24,7 @@ from mlops_cli.scoring.census import Census
 from mlops_cli.scoring.csv_writer import CsvWriter
 from mlops_cli.scoring.names import free_names
 from mlops_cli.scoring.passthrough_types import own_forms, spelled_types
-from mlops_cli.serving.predictions import prediction_columns
+from mlops_cli.serving.predictions import prediction_names
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables.base import ROW, Engine, Forms, quote
 from mlops_cli.tables.matrix import encode
@@ -76,7 +75,7 @@ def predict_file(
     predictor = open_predictor(bundle, cores(), in_child_first=True)
     manifest = bundle.manifest
     names = raw_names(engine, source)
-    given = free_names(_prediction_names(manifest), names)
+    given = free_names(prediction_names(manifest), names)
     forms = _forms_to_write(engine, (source, destination), manifest)
     rows, sql = 0, ""
     written: Future[None] | None = None
@@ -131,12 +130,6 @@ def _matrix_sql(manifest: Manifest, made: str) -> str:
 
 def _output(own: Sequence[Any], names: Sequence[str], made: dict[str, Any]) -> pa.Table:
     return pa.table([*own, *(pa.array(v) for v in made.values())], names=[*names, *made])
-
-
-def _prediction_names(manifest: Manifest) -> list[str]:
-    classes = len(manifest.classes or ())
-    shape = (0, classes) if manifest.task == "multiclass" else (0,)
-    return list(prediction_columns(manifest, np.empty(shape)))
 
 
 @contextmanager

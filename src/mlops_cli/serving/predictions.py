@@ -78,6 +78,13 @@ def prediction_columns(manifest: Manifest, raw: Raw) -> dict[str, Raw | list[Cla
     return columns
 
 
+def prediction_names(manifest: Manifest) -> list[str]:
+    """The names of `prediction_columns`, in their order."""
+    classes = len(manifest.classes or ())
+    shape = (0, classes) if manifest.task == "multiclass" else (0,)
+    return list(prediction_columns(manifest, np.empty(shape)))
+
+
 def _classes(model: Answering) -> tuple[ClassLabel, ...]:
     if model.classes is None:
         raise ValueError(f"a manifest of a {model.task} task names no classes")

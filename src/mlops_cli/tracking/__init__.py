@@ -11,6 +11,8 @@ from mlops_cli.tracking.address import store_uri
 from mlops_cli.tracking.cached import CachedTracker
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlops_cli.config.project import Project
     from mlops_cli.tracking.base import Tracker
 
@@ -40,8 +42,13 @@ def open_tracker(project: Project) -> Tracker:
 
     Nothing is contacted, created or imported until a method needs it.
     """
-    root, name, config = project.root, project.config.project, project.config.tracking
-    uri = store_uri(root, config.uri)
+    config = project.config.tracking
+    uri = store_uri(project.root, config.uri)
+    return open_registry(project.root, uri, project.config.project, config.experiment)
+
+
+def open_registry(root: Path, uri: str, model: str, experiment: str | None = None) -> Tracker:
+    """The store at `uri`, with the versions of `model`; what is fetched is kept below `root`."""
 
     def load() -> Tracker:
         for variable, value in _MLFLOW.items():
@@ -49,9 +56,9 @@ def open_tracker(project: Project) -> Tracker:
         for logger, level in _LOGGERS.items():
             logging.getLogger(logger).setLevel(level)
         adapter = load_adapter(TRACKERS["mlflow"])
-        return cast("Tracker", adapter.MlflowTracker(root, uri, config.experiment, name))
+        return cast("Tracker", adapter.MlflowTracker(root, uri, experiment, model))
 
-    return CachedTracker(root, uri, name, load)
+    return CachedTracker(root, uri, model, load)
 
 
 def preload() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # read when MLflow is imported
@@ -17,20 +18,21 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlops_cli._files import replacing_folder
-from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.manifest import FOLDER, short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import AliasMoved, ModelVersion, RunRecord, TrialRecord
 from mlops_cli.tracking.cache import bundle_folder, holds
+from mlops_cli.tracking.model_folder import write_model_folder
 from mlops_cli.tracking.runs import log_run, log_trials
 from mlops_cli.tracking.store import artifact_location, faults, locked, open_client
 
 AUDIT = "mlops.audit."
 DIGEST = "digest"
 METRIC = "metric."
-BUNDLE = "bundle"
+MODEL = "model"  # a version's folder among its run's artifacts
 
 
 class MlflowTracker:
@@ -174,7 +176,7 @@ class MlflowTracker:
         source = self._client.get_model_version_download_uri(self._model, known.number)
         with replacing_folder(path) as folder:
             download_artifacts(
-                artifact_uri=f"{source}/", dst_path=str(folder), tracking_uri=self._uri
+                artifact_uri=f"{_bundle_in(source)}/", dst_path=str(folder), tracking_uri=self._uri
             )
             if fault := _fault_of(folder, digest):
                 raise BundleError(
@@ -196,14 +198,17 @@ class MlflowTracker:
         return self._client.get_run(log_run(self._client, self._experiment_id, run))
 
     def _create(self, bundle: Bundle, run: Any, tags: Mapping[str, str]) -> str:
-        self._client.log_artifacts(run.info.run_id, str(bundle.path), BUNDLE)
+        run_id = run.info.run_id
+        with TemporaryDirectory() as folder:
+            write_model_folder(Path(folder), bundle, run_id=run_id, name=MODEL)
+            self._client.log_artifacts(run_id, folder, MODEL)
+        self._client.log_artifacts(run_id, str(bundle.path), f"{MODEL}/{FOLDER}")
         try:
             self._client.create_registered_model(self._model)
         except MlflowException as e:
             if e.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{run.info.artifact_uri}/{BUNDLE}"
-        run_id = run.info.run_id
+        source = f"{run.info.artifact_uri}/{MODEL}"
         made = self._client.create_model_version(self._model, source, run_id, tags=dict(tags))
         return str(made.version)
 
@@ -254,6 +259,11 @@ def _fault_of(folder: Path, digest: str) -> str | None:
     except BundleError as e:
         return e.message.replace(f"{folder}/", "").replace(str(folder), "the folder")
     return None if found == digest else f"the digest is {short(found)}"
+
+
+def _bundle_in(source: str) -> str:
+    """Where the bundle is; up to release 0.2.0 a version was its bundle and nothing else."""
+    return source if source.endswith(f"/{FOLDER}") else f"{source}/{FOLDER}"
 
 
 def _quoted(name: str) -> str:
