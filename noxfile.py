@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
 
 import nox
 
@@ -43,6 +47,33 @@ def extras(session: nox.Session) -> None:
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]")
     session.run("pytest", "tests/test_extras.py", *session.posargs)
     logging.getLogger("nox").setLevel(logging.ERROR)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """What would be published: built from git's files, checked, installed as a user does, tried."""
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    if f"\n## [{version}]" not in Path("CHANGELOG.md").read_text():
+        session.error(f"CHANGELOG.md has no section [{version}]")
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", "--group", "release")
+    session.run("check-sdist")
+    shutil.rmtree(made := Path("dist"), ignore_errors=True)
+    session.run(
+        "python", "-m", "build", "--outdir", str(made), silent=True
+    )  # the wheel of the sdist
+    wheel, sdist = (str(next(made.glob(form))) for form in ("*.whl", "*.tar.gz"))
+    session.run("twine", "check", "--strict", wheel, sdist)
+    session.run("check-wheel-contents", wheel)
+    session.run("uv", "venv", "--quiet", "--clear", clean := f"{session.create_tmp()}/clean")
+    session.run("uv", "pip", "install", "--quiet", "--python", clean, wheel)
+    session.run("uv", "pip", "check", "--python", clean)
+    said = session.run(f"{clean}/bin/mlops", "--version", external=True, silent=True)
+    if said != f"mlops {version}\n":
+        session.error(f"`mlops --version` says {said!r}, and pyproject.toml {version}")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(f"{clean}/bin/mlops", "demo", f"{folder}/delays", external=True)
+    session.log(f"{wheel} and {sdist} are what may be published")
 
 
 @nox.session
