@@ -16,6 +16,7 @@ from mlops_cli.config.schema import config_schema
 from mlops_cli.stages import STAGES
 
 TARGET = Path(__file__).resolve().parent / "reference/commands.md"
+OUTPUT = Path(__file__).resolve().parent / "schemas/output.schema.json"
 FRONT = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- commands: made by docs/make_reference.py -->\n", "<!-- /commands -->"
 
@@ -29,6 +30,11 @@ def reference() -> str:
 
 def _commands() -> Iterator[str]:
     yield "## Commands\n"
+    yield (
+        "With `--json` a command prints one object on one line: `command` and `result`, or `error`"
+        " with `code`, `kind`, `message` and `hint`. `serve` prints it when it answers. The types"
+        " are in [output.schema.json](../schemas/output.schema.json).\n"
+    )
     pages = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for _, commands in groups():
         for command in commands:
@@ -37,7 +43,17 @@ def _commands() -> Iterator[str]:
             yield f"From Python: `mlops_cli.{command.function}`.\n"
             yield "| option | what it does |\n|---|---|"
             yield from map(_option, pages[command.name].params)
-            yield ""
+            forms = " or ".join(_keys_of_results(command.name))
+            yield f"\n`result` of `--json`: {forms}.\n"
+
+
+def _keys_of_results(command: str) -> Iterator[str]:
+    """The keys of what a command prints with --json, for each form that it has."""
+    output = json.loads(OUTPUT.read_text(encoding="utf-8"))
+    for kind in output["anyOf"]:
+        if kind["properties"]["command"].get("const") == command:
+            name = kind["properties"]["result"]["$ref"].rpartition("/")[2]
+            yield _list(output["$defs"][name]["properties"])
 
 
 def _option(parameter: Any) -> str:

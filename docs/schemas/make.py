@@ -30,7 +30,7 @@ def _result(command: Command) -> type:
 
 
 RESULTS = (
-    *((c.name, _result(c)) for c in COMMANDS if c.name != "serve"),  # which prints no result
+    *((c.name, _result(c)) for c in COMMANDS),
     ("validate", ValidateResult),  # with --now
     ("package", BuildResult),  # with --build or --push
     ("deploy", PlanResult),  # with --plan

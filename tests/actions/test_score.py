@@ -63,7 +63,7 @@ def fitted(tmp_path_factory) -> Path:
 
 def scored(root: Path, source: Path, name: str) -> list[dict[str, Any]]:
     destination = source.parent / name
-    result = score(load_project(root), source, destination, bundle=root / "model")
+    result = score(load_project(root), source, destination, bundle=root / "model", force=True)
     if name.endswith(".csv"):
         with destination.open(encoding="utf-8", newline="") as f:
             rows: list[dict[str, Any]] = list(csv.DictReader(f))
@@ -150,6 +150,51 @@ def test_what_the_table_lacks_is_named(fitted, tmp_path):
         score(load_project(fitted), source, Path("s3://bucket/out.csv"), bundle=fitted / "model")
     with pytest.raises(UsageError, match="is the input itself"):
         score(load_project(fitted), source, source, bundle=fitted / "model")
+
+
+def test_a_dry_run_checks_and_counts_and_writes_nothing(fitted, tmp_path):
+    source = raw_csv(tmp_path / "in.csv", *["1,zx,2013-01-03T00:00:00Z,3,a"] * 3)
+    out = tmp_path / "new" / "out.csv"
+    ask = {"bundle": fitted / "model", "dry_run": True}
+    result = score(load_project(fitted), source, out, **ask)
+    assert (result.rows, result.written, result.output) == (3, False, str(out))
+    assert list(result.names) == ["probability", "label"]
+    (city,) = [column for column in result.columns if column.name == "city"]
+    assert city.unseen == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+    wrong = raw_csv(tmp_path / "in.csv", "warm,äx,2013-01-01,1,a")
+    with pytest.raises(DataError, match="'warm' is no float"):
+        score(load_project(fitted), wrong, out, **ask)
+    nested = {"x": [1.0], "city": ["bx"], "n": [3], "tags": [[1]], "at": ["2013-01-03T00:00:00Z"]}
+    pq.write_table(pa.table(nested), tmp_path / "in.parquet")
+    with pytest.raises(UsageError, match="which CSV cannot hold"):
+        score(load_project(fitted), tmp_path / "in.parquet", out, **ask)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.parquet"])
+def test_what_is_there_is_replaced_if_it_is_an_earlier_scoring_or_by_force(fitted, tmp_path, name):
+    source = raw_csv(tmp_path / "in.csv", "1,bx,2013-01-03T00:00:00Z,3,a")
+    out = tmp_path / name
+    out.touch()
+    first = scored(fitted, source, name) if name != "out.tsv" else None
+    raw_csv(source, "2,bx,2013-01-03T00:00:00Z,3,b", "1,bx,2013-01-03T00:00:00Z,3,a")
+    ask = {"bundle": fitted / "model"}
+    for _ in range(2):
+        score(load_project(fitted), source, out, **ask)
+    assert first is None or scored(fitted, source, name)[1] == first[0]
+    pq.write_table(pa.table({"mine": [1]}), out)  # to CSV's readers it is no text
+    mine = out.read_bytes()
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match=f"{name} exists, and is no earlier") as caught:
+            score(load_project(fitted), source, out, dry_run=dry_run, **ask)
+    assert "--force" in str(caught.value.hint)
+    assert out.read_bytes() == mine
+    assert {p.name for p in tmp_path.iterdir()} == {"in.csv", name}
+    score(load_project(fitted), source, out, force=True, **ask)
+    assert out.read_bytes() != mine
+    out.write_text("x,city,at,n,note\n1,bx,2013-01-03T00:00:00Z,3,a\n")  # as raw as the input
+    with pytest.raises(UsageError, match="no earlier scoring"):
+        score(load_project(fitted), source, out, **ask)
 
 
 def test_many_rows_are_read_in_chunks_and_stay_in_order(fitted, tmp_path):

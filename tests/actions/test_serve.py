@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import msgspec
 import pytest
 
 import bundles
 from mlops_cli.actions.serve import serve
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, UsageError
 from servers import free_port
 
@@ -55,6 +57,38 @@ def test_it_answers_until_it_is_interrupted_and_says_what_it_served(
             process.kill()
     assert answer["predictions"][0]["probability"] == pytest.approx(float(sample.raw[3]))
     assert (process.returncode, said.decode().strip()) == (0, url)
+
+
+def test_with_json_it_says_on_one_line_where_it_answers_and_how_it_fails(
+    sample: bundles.Sample, tmp_path: Path
+) -> None:
+    port = free_port()
+    serve = [sys.executable, "-m", "mlops_cli", "serve", "--json", "--port", str(port), "--bundle"]
+    with subprocess.Popen([*serve, sample.path], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            told = msgspec.json.decode(process.stdout.readline())
+            url = told["result"]["url"]
+            assert _answer(f"{url}/v1/predict", msgspec.json.encode(sample.events[3]))
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    bundle = open_bundle(sample.path)
+    assert told == {
+        "command": "serve",
+        "result": {
+            "bundle": str(sample.path),
+            "version": bundle.version,
+            "digest": bundle.digest,
+            "url": f"http://127.0.0.1:{port}",
+            "port": port,
+        },
+    }
+    assert (process.returncode, rest) == (0, b"")
+    failed = subprocess.run([*serve, tmp_path], capture_output=True, check=False)
+    assert failed.returncode == 8
+    assert msgspec.json.decode(failed.stdout)["error"]["code"] == 8
 
 
 def _answer(url: str, body: bytes) -> dict[str, list[dict[str, float]]]:

@@ -22,10 +22,10 @@ from mlops_cli.tracking import open_tracker
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """What was written, and by which model.
+    """What was written, or with `dry_run` would be, and by which model.
 
     `columns` counts values that are missing or that training never saw, the unusual columns
-    first; `names` are the prediction's columns with the names that they got in `output`.
+    first; `names` are the prediction's columns with the names that they get in `output`.
     """
 
     rows: int
@@ -34,6 +34,7 @@ class ScoreResult:
     digest: str
     columns: tuple[ColumnCensus, ...]
     names: Mapping[str, str]
+    written: bool
 
     @property
     def remarks(self) -> list[str]:
@@ -57,6 +58,8 @@ def score(
     *,
     bundle: Path | None = None,
     strict: bool = False,
+    dry_run: bool = False,
+    force: bool = False,
     progress: Progress = QUIET,
 ) -> ScoreResult:
     """Write `source`'s columns and each row's prediction to `destination`, row order kept.
@@ -65,7 +68,9 @@ def score(
     endings; joined columns that `source` lacks are made from the project's tables. Raises
     `DataError`, and writes nothing, for a value that the server would refuse, naming column, row
     and value, and with `strict` for a column of which surely more is missing, or was never seen,
-    than in training; `UsageError` where there is no model.
+    than in training; `UsageError` where there is no model, and for a `destination` that holds
+    anything but an earlier scoring of such a table, which only `force` replaces. With `dry_run`
+    all of that happens, and nothing is written.
     """
     check_destination(destination)
     if destination.resolve() == source.resolve():
@@ -81,11 +86,14 @@ def score(
             destination,
             lambda: raw_table_sql(engine, project, schemas, model, source),
             census,
+            dry_run=dry_run,
+            force=force,
         )
         names = predict_file(engine, model, job, progress)
         columns = explained(engine, project, schemas, census.columns())
     output = str(destination)
-    return ScoreResult(census.rows, output, model.version, model.digest, columns, names)
+    written = not dry_run
+    return ScoreResult(census.rows, output, model.version, model.digest, columns, names, written)
 
 
 def _champion(project: Project) -> Path:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
@@ -20,11 +23,14 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class ServeResult:
-    """What was served: the folder of the bundle, its digest, and the URL (no slash at its end)."""
+    """What is served: the bundle's folder, version and digest, and the URL (no slash at its end)
+    with its port."""
 
     bundle: str
+    version: str
     digest: str
     url: str
+    port: int
 
 
 def serve(
@@ -33,9 +39,11 @@ def serve(
     bundle: Path | None = None,
     host: str | None = None,
     port: int | None = None,
+    on_ready: Callable[[ServeResult], None] = lambda _: None,
     progress: Progress = QUIET,
 ) -> ServeResult:
-    """Answer on `host` and `port` until SIGTERM or SIGINT, then finish what was asked.
+    """Answer on `host` and `port` until SIGTERM or SIGINT, then finish what was asked; `on_ready`
+    is called when it accepts.
 
     Without `bundle` it is the project's champion, or where there is none yet, the workspace's
     `model/`; without `host` and `port` those that the configuration deploys to. Raises
@@ -45,14 +53,16 @@ def serve(
     address = _address(project, host, port)
     told: list[ServeResult] = []
 
-    def on_ready(ready: server.Ready) -> None:
-        told.append(ServeResult(str(folder), ready.digest, ready.url))
-        what = f"{ready.model} {ready.digest[:12]} answers on {ready.url}"
+    def tell(ready: server.Ready) -> None:
+        version, bound = short(ready.digest), urlsplit(ready.url).port or 0
+        told.append(ServeResult(str(folder), version, ready.digest, ready.url, bound))
+        what = f"{ready.model} {version} answers on {ready.url}"
         progress.log(f"{what}; try it in a browser (Ctrl-C ends it)")
+        on_ready(told[0])
 
     progress.update(f"loading {folder}")
     settings = project.config.serve.settings() if project is not None else Settings()
-    server.serve(folder, server.Address(*address), server.Heard(on_ready), settings=settings)
+    server.serve(folder, server.Address(*address), server.Heard(tell), settings=settings)
     return told[0]
 
 

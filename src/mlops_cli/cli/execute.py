@@ -26,17 +26,25 @@ def execute(
     as_json: bool = False,
     exit_code: Callable[[T], int] = lambda _: 0,
 ) -> None:
-    """Do the work and print its result; every failure becomes one message and an exit code."""
+    """Do the work and print its result; every failure becomes one message and an exit code.
+
+    A result that is None was told while the work went on.
+    """
     with _failures(command, as_json=as_json):
         result = work()
-        if as_json:
-            from mlops_cli.pipeline.stage import as_builtins
-
-            _print_json({"command": command, "result": redact_all(as_builtins(result))})
-        else:
+        if as_json and result is not None:
+            print_result(command, result)
+        elif not as_json:
             render(result)
         if code := exit_code(result):
             raise typer.Exit(code)
+
+
+def print_result(command: str, result: object) -> None:
+    """The object that `--json` promises, on one line."""
+    from mlops_cli.pipeline.stage import as_builtins
+
+    _print_json({"command": command, "result": redact_all(as_builtins(result))})
 
 
 def run_for_json(app: Callable[..., Any], arguments: Sequence[str]) -> int:

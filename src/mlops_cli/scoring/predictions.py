@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,12 +55,15 @@ class Scoring:
     """What to score, and where to.
 
     `features` makes a query that gives inputs and row features by `__row__`; `census` counts them.
+    With `dry_run` nothing is written; `force` replaces a destination that is another table.
     """
 
     source: Path
     destination: Path
     features: Callable[[], str]
     census: Census
+    dry_run: bool = False
+    force: bool = False
 
 
 def predict_file(
@@ -69,19 +73,21 @@ def predict_file(
     destination, whole or not at all, in the rows' order and in bounded memory.
 
     Returns the prediction's columns with the names that they got: `predicted_NAME` where the
-    table has a column of that name. Raises what the census raises when it is asked.
+    table has a column of that name. Raises what the census raises when it is asked, and
+    `UsageError` for a destination that is another table.
     """
     source, destination, census = scoring.source, scoring.destination, scoring.census
-    predictor = open_predictor(bundle, cores(), in_child_first=True)
     manifest = bundle.manifest
     names = raw_names(engine, source)
     given = free_names(prediction_names(manifest), names)
+    if not scoring.force:
+        _check_replaceable(destination, [*names, *given.values()])
+    predictor = open_predictor(bundle, cores(), in_child_first=True)
     forms = _forms_to_write(engine, (source, destination), manifest)
     rows, sql = 0, ""
     written: Future[None] | None = None
     with (
-        replacing(destination) as temporary,
-        _writer(temporary) as write,
+        _destination(scoring) as write,
         ThreadPoolExecutor(1) as aside,  # a chunk is written while the next one is predicted
     ):
         for chunk in engine.chunks(source, rows=CHUNK):
@@ -104,6 +110,39 @@ def predict_file(
         engine.check_steady()
         census.columns()  # a strict one lets nothing be written
     return given
+
+
+def _check_replaceable(destination: Path, columns: list[str]) -> None:
+    """Raise `UsageError` where the destination is there, and has other columns than these."""
+    if not destination.exists() or (destination.is_file() and not destination.stat().st_size):
+        return
+    try:
+        found = _columns_of(destination)
+    except (OSError, ValueError, csv.Error):
+        found = []
+    if found != columns:
+        raise UsageError(
+            f"{destination} exists, and is no earlier scoring of such a table",
+            hint="name another file, or replace it with --force",
+        )
+
+
+def _columns_of(path: Path) -> list[str]:
+    """The columns of a file that `_writer` wrote."""
+    if path.name.lower().endswith(_PARQUET):
+        return list(pq.read_schema(path).names)
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file, delimiter=_delimiter(path)), [])
+
+
+@contextmanager
+def _destination(scoring: Scoring) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that appends a table to what becomes the destination when the block ends."""
+    if scoring.dry_run:
+        yield lambda table: _check_schema(scoring.destination, table.schema)
+        return
+    with replacing(scoring.destination) as temporary, _writer(temporary) as write:
+        yield write
 
 
 def _forms_to_write(engine: Engine, files: tuple[Path, Path], manifest: Manifest) -> Forms:
@@ -133,7 +172,7 @@ def _output(own: Sequence[Any], names: Sequence[str], made: dict[str, Any]) -> p
 
 
 @contextmanager
-def _writer(path: Path) -> Iterator[Any]:
+def _writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """A function that appends tables of one schema to the file, as its ending says."""
     opened: list[Any] = []
 
@@ -150,16 +189,23 @@ def _writer(path: Path) -> Iterator[Any]:
 
 
 def _open(path: Path, schema: pa.Schema) -> Any:
-    name = path.name.lower()
-    if name.endswith(_PARQUET):
+    _check_schema(path, schema)
+    if path.name.lower().endswith(_PARQUET):
         return pq.ParquetWriter(path, schema, compression="zstd")
-    for field in schema:
-        if not _is_plain(field.type):
-            raise UsageError(
-                f"the column `{field.name}` is {field.type}, which CSV cannot hold",
-                hint="write to a file that ends in .parquet",
-            )
-    return CsvWriter(path, schema.names, "\t" if name.endswith(".tsv") else ",")
+    return CsvWriter(path, schema.names, _delimiter(path))
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.name.lower().endswith(".tsv") else ","
+
+
+def _check_schema(path: Path, schema: pa.Schema) -> None:
+    nested = [field for field in schema if not _is_plain(field.type)]
+    if nested and not path.name.lower().endswith(_PARQUET):
+        raise UsageError(
+            f"the column `{nested[0].name}` is {nested[0].type}, which CSV cannot hold",
+            hint="write to a file that ends in .parquet",
+        )
 
 
 def _is_plain(kind: pa.DataType) -> bool:

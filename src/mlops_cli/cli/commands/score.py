@@ -25,6 +25,10 @@ def score_command(
             "--strict", help="Exit 3, nothing written, where rows are not like training's."
         ),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and count everything; write nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT, whatever it holds.")] = False,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
@@ -35,13 +39,14 @@ def score_command(
         from mlops_cli.actions.score import score
         from mlops_cli.config.load import load_project
 
-        loaded = load_project(project, env=env)
         return score(
-            loaded,
+            load_project(project, env=env),
             source,
             destination,
             bundle=bundle,
             strict=strict,
+            dry_run=dry_run,
+            force=force,
             progress=TerminalProgress(),
         )
 
@@ -49,6 +54,7 @@ def score_command(
 
 
 def _render(result: ScoreResult) -> None:
-    typer.echo(f"{result.rows:,} rows by {result.version} to {result.output}")
+    would = "" if result.written else "would write "
+    typer.echo(f"{would}{result.rows:,} rows by {result.version} to {result.output}")
     for remark in result.remarks:
         typer.echo(remark)

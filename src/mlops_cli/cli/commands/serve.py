@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import BundleOption, EnvOption, ProjectOption
+from mlops_cli.cli.execute import execute, print_result
+from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.terminal import TerminalProgress
 
 
@@ -21,6 +21,7 @@ def serve_command(
     ] = None,
     project: ProjectOption = None,
     env: EnvOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the champion (or a bundle) in the foreground, until Ctrl-C."""
 
@@ -28,7 +29,13 @@ def serve_command(
         from mlops_cli.actions.serve import serve
         from mlops_cli.config.load import load_project
 
-        loaded = None if bundle else load_project(project, env=env)
-        serve(loaded, bundle=bundle, host=host, port=port, progress=TerminalProgress())
+        serve(
+            None if bundle else load_project(project, env=env),
+            bundle=bundle,
+            host=host,
+            port=port,
+            on_ready=lambda ready: print_result("serve", ready) if as_json else None,
+            progress=TerminalProgress(),
+        )
 
-    execute("serve", work, lambda _: None)
+    execute("serve", work, lambda _: None, as_json=as_json)
