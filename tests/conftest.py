@@ -16,6 +16,8 @@ import pytest
 
 from command_line import Mlops, in_process
 
+pytest_plugins = ["mlops_cli.testing.releases"]
+
 ROOT = Path(__file__).resolve().parents[1]
 SUPPRESSION = re.compile(r"#\s*(noqa|type: ignore|nosec|pragma: no cover)")
 

@@ -20,7 +20,6 @@ import pytest
 from engine import docker
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec
@@ -34,26 +33,6 @@ PROJECT = f"conformance-delays-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 @pytest.fixture(autouse=True)
 def _engine(docker_engine: str) -> None:
     """Skipped where no engine is."""
-
-
-def with_image(release: Release) -> Release:
-    image = image_of(release.bundle, base="python:{python}-slim", root=release.bundle.path)
-    return Release(release.bundle, image)
-
-
-@pytest.fixture
-def first(first: Release) -> Release:
-    return with_image(first)
-
-
-@pytest.fixture
-def second(second: Release) -> Release:
-    return with_image(second)
-
-
-@pytest.fixture
-def broken(broken: Release) -> Release:
-    return with_image(broken)
 
 
 def made(project: Path, port: int, **docker: object) -> DockerTarget:

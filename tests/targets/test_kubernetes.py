@@ -14,7 +14,6 @@ import yaml
 
 from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
-from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
@@ -45,26 +44,6 @@ def namespace(_reached: None, cluster: str) -> Iterator[str]:
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
     kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
-
-
-def with_image(release: Release) -> Release:
-    image = image_of(release.bundle, base="python:{python}-slim", root=release.bundle.path)
-    return Release(release.bundle, image)
-
-
-@pytest.fixture
-def first(first: Release) -> Release:
-    return with_image(first)
-
-
-@pytest.fixture
-def second(second: Release) -> Release:
-    return with_image(second)
-
-
-@pytest.fixture
-def broken(broken: Release) -> Release:
-    return with_image(broken)
 
 
 def made(namespace: str, **changes: Any) -> KubernetesTarget:

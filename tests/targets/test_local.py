@@ -21,6 +21,7 @@ import pytest
 
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.image import BundleImage
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
@@ -28,6 +29,12 @@ from mlops_cli.targets.local.supervisor import backoff
 from mlops_cli.targets.local.target import LocalTarget
 from mlops_cli.testing.target import TargetConformance, get
 from servers import ask
+
+
+@pytest.fixture(autouse=True)
+def _no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs none: to ask for one fails the test."""
+    monkeypatch.setattr(BundleImage, "build", None)
 
 
 class TestLocalTarget(TargetConformance):

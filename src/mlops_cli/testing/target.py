@@ -27,7 +27,10 @@ def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict
 
 
 class TargetConformance:
-    """Inherit it, with the fixtures `target`, `first`, `second` and `broken` (releases)."""
+    """Inherit it, with a fixture `target` that has nothing deployed.
+
+    The releases `first`, `second` and `broken` are fixtures of `mlops_cli.testing.releases`.
+    """
 
     def test_nothing_runs_before_the_first_deploy(self, target: Target) -> None:
         assert target.status() is None
