@@ -107,7 +107,15 @@ def test_a_run_keeps_what_it_was_told(tracker: Tracker, root: Path) -> None:
 def test_trials_stand_under_one_run(tracker: Tracker, root: Path) -> None:
     states = ("complete", "pruned", "failed")
     trials = [
-        TrialRecord(i, state, {"eta": 0.1 * i}, {} if state == "failed" else {"roc_auc": 0.5 + i})
+        TrialRecord(
+            i,
+            state,
+            {"eta": 0.1 * i},
+            {} if state == "failed" else {"roc_auc": 0.5 + i},
+            began=1_700_000_000.25 + i,
+            ended=1_700_000_003.5 + i,
+            reason="eta must be positive" if state == "failed" else None,
+        )
         for i, state in enumerate(states)
     ]
     parent = tracker.log_trials(RunRecord("tune", {"trials": 3}), trials)
@@ -118,6 +126,10 @@ def test_trials_stand_under_one_run(tracker: Tracker, root: Path) -> None:
     assert [by_name[f"trial {i}"].data.tags["state"] for i in range(3)] == list(states)
     assert [by_name[f"trial {i}"].info.status for i in range(3)] == ["FINISHED", "KILLED", "FAILED"]
     assert by_name["trial 1"].data.params == {"eta": "0.1"}
+    assert by_name["trial 1"].info.start_time == 1_700_000_001_250
+    assert by_name["trial 1"].info.end_time == 1_700_000_004_500
+    assert by_name["trial 2"].data.tags["reason"] == "eta must be positive"
+    assert "reason" not in by_name["trial 1"].data.tags
     steps = found.get_metric_history(parent, "trial.roc_auc")
     assert [(m.step, m.value) for m in steps] == [(0, 0.5), (1, 1.5)]
 

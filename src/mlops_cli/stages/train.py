@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from mlops_cli.bundle.manifest import (
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, METRICS_FILE, MODEL, PLOTS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, DataError
@@ -52,15 +54,17 @@ from mlops_cli.training.data import (
     problem_of,
     read_events,
 )
+from mlops_cli.training.drawings import drawings
 from mlops_cli.training.fitted_rows import fitted_rows
 from mlops_cli.training.plots import importance_plot, plots
-from mlops_cli.training.provenance import Origin, origin, provenance
+from mlops_cli.training.provenance import Origin, datasets, origin, provenance
 from mlops_cli.tuning.base import BEST, Best
 
 _ONE_LABEL = (
     "every row of the hold-out gets the same label: go by the probabilities, or have the model "
     "judged by how right they are (train.metric: log_loss)"
 )
+RUN_PLOTS = "plots"  # where the run in MLflow has its pictures
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
 _GROUP = 200  # features of one query
 
@@ -92,6 +96,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     The model is fitted on training and validation part together. Raises `BundleError`, and writes
     no bundle, where the reloaded bundle does not reproduce training's predictions.
     """
+    started = time.monotonic()
     progress.update("reading the features")
     work = _read(project)
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
@@ -107,7 +112,9 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     model, files = _bundle(project, work, fitted, profile)
     reproduced = _prove(project, model, files)
     source = _origin(project)
-    run_id = _log(project, work, evaluation, source)
+    tables = _plots(project, work, fitted, predictions)
+    seconds = time.monotonic() - started
+    run_id = _log(project, _run(project.config, work, evaluation, source), tables, seconds)
     rows = fitted_rows(work.events, project.config)
     made = provenance(source, run_id, rows)
     digest = write_bundle(project.root / MODEL, model, files, made)
@@ -115,7 +122,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         "validation": work.best.validation,
         "holdout": evaluation.flat(project.config.metric),
     }
-    _write_plots(project, work, fitted, predictions)
+    _write_plots(project, tables)
     write_text(project.root / METRICS_FILE, pretty_json(metrics))
     return TrainResult(
         digest=digest,
@@ -263,33 +270,45 @@ def _origin(project: Project) -> Origin:
     return origin(project.root, project.config, me.params, (FEATURES_TABLE, FEATURES_PLAN))
 
 
-def _log(project: Project, work: _Work, evaluation: Evaluation, source: Origin) -> str:
-    config = project.config
-    tracker = open_tracker(project)
+def _run(config: Config, work: _Work, evaluation: Evaluation, source: Origin) -> RunRecord:
     validation = {f"validation_{k}": v for k, v in work.best.validation.items()}
-    return tracker.log_run(
-        RunRecord(
-            name="train",
-            params={
-                **config.train.params,
-                **work.best.params,
-                "estimator": config.train.estimator,
-                "rounds": work.best.rounds,
-                "seed": config.train.seed,
-                "rows": len(work.events.split.fitted),
-            },
-            metrics=evaluation.flat(config.metric) | validation,
-            tags={"stage": "train", "interval": evaluation.interval.method} | source.tags(),
-        )
+    split, features = work.events.split, work.problem.features
+    return RunRecord(
+        name="train",
+        params={
+            **config.train.params,
+            **work.best.params,
+            "estimator": config.train.estimator,
+            "rounds": work.best.rounds,
+            "seed": config.train.seed,
+            "rows": len(split.fitted),
+        },
+        metrics=evaluation.flat(config.metric) | validation,
+        tags={"stage": "train", "interval": evaluation.interval.method} | source.tags(),
+        datasets=datasets(
+            config,
+            features,
+            source.data,
+            {"training": len(split.fitted), "holdout": len(split.holdout)},
+        ),
     )
 
 
-def _write_plots(
+def _log(project: Project, run: RunRecord, tables: Mapping[str, str], seconds: float) -> str:
+    pictures = drawings(project.config.task, tables)
+    files = {f"{RUN_PLOTS}/{name}": picture for name, picture in pictures.items()}
+    return open_tracker(project).log_run(replace(run, seconds=seconds, files=files))
+
+
+def _plots(
     project: Project, work: _Work, fitted: Fitted, predictions: NDArray[np.float64]
-) -> None:
+) -> dict[str, str]:
     target = work.events.target[work.events.split.holdout]
     tables = plots(project.config.task, work.events.plan.classes, target, predictions)
-    tables |= importance_plot(fitted.importance())
+    return tables | importance_plot(fitted.importance())
+
+
+def _write_plots(project: Project, tables: Mapping[str, str]) -> None:
     with replacing_folder(project.root / PLOTS) as folder:
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,10 +25,11 @@ from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import RunRecord, Tracker, TrialRecord
+from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
 from mlops_cli.training.data import problem_of, read_events
+from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
     BEST,
@@ -77,6 +79,7 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     cut off goes on where it was.
     """
     config = project.config
+    started = time.monotonic()
     space = space_of(config.train.estimator, config.tune.space, config.train.params)
     tracker = open_tracker(project)
     with ThreadPoolExecutor(1) as beside:
@@ -86,12 +89,15 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
         progress.update("checking that the model can be served")
         work.estimator.check(work.train, ends(space))
         plan, objective = _plan(project, work, space), _objective(work)
+        read = _datasets(project, work)
         del work  # a training part that is binned has no second copy in memory
         prepared.result()
     found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     _write(project.root, best, trials_csv(found))
-    _log(project, tracker, best, found)
+    seconds = time.monotonic() - started
+    run = replace(_run(project, best), seconds=seconds, datasets=read)
+    tracker.log_trials(run, _trials(best, found))
     return _result(best, found)
 
 
@@ -190,25 +196,39 @@ def _write(root: Path, best: Best, trials: str) -> None:
         (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
 
 
-def _log(project: Project, tracker: Tracker, best: Best, found: Search) -> None:
+def _datasets(project: Project, work: _Work) -> list[DatasetRecord]:
+    rows: dict[Role, int] = {
+        "training": len(work.train.target),
+        "validation": len(work.validation.target),
+    }
+    return datasets(project.config, work.problem.features, data_digest(project.root), rows)
+
+
+def _run(project: Project, best: Best) -> RunRecord:
     numbers = {"rounds_run": best.rounds_run, "rounds_saved": best.rounds_saved}
-    parent = RunRecord(
+    return RunRecord(
         name="tune",
         params={**best.params, "rounds": best.rounds, "trials": best.trials},
         metrics={best.metric: best.score} | {k: float(v) for k, v in numbers.items() if v},
         tags={"stage": "tune", "estimator": project.config.train.estimator},
     )
-    trials = [
+
+
+def _trials(best: Best, found: Search) -> list[TrialRecord]:
+    """The trials as runs; one that was pruned has no score, since it was not fitted to its end."""
+    return [
         TrialRecord(
             number=t.number,
             state=t.state,
             params=t.params,
-            metrics={best.metric: t.score} if t.score is not None else {},
-            seconds=t.seconds,
+            metrics=({best.metric: t.score} if t.score is not None else {})
+            | ({"rounds": float(t.ran)} if t.ran is not None else {}),
+            began=t.began,
+            ended=t.ended,
+            reason=t.reason,
         )
         for t in found.trials
     ]
-    tracker.log_trials(parent, trials)
 
 
 def _result(best: Best, found: Search) -> TuneResult:

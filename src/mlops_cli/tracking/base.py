@@ -13,14 +13,31 @@ from mlops_cli.errors import EnvironmentFault
 
 CHAMPION = "champion"  # the alias of the version that stands for the project
 Value = bool | int | float | str | None
+Role = Literal["training", "validation", "holdout"]
 TrialState = Literal["complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """Rows that a run read: `role` is what for, `digest` names their file's content.
+
+    `columns` are the features, each with whether it is a number (else a category).
+    """
+
+    name: str
+    role: Role
+    digest: str
+    source: str
+    rows: int
+    columns: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """What one piece of work did; a metric that is NaN or infinite is left out.
 
-    `seconds` is how long it took, where that is known.
+    `seconds` is how long it took until it is logged, where that is known; `files` are texts by the
+    path that they get among the run's artifacts.
     """
 
     name: str
@@ -28,17 +45,24 @@ class RunRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    datasets: Sequence[DatasetRecord] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """One trial of a search; `seconds` is how long it took, where that is known."""
+    """One trial of a search: when it began and ended (seconds since 1970), where that is known.
+
+    `reason` is why it failed.
+    """
 
     number: int
     state: TrialState
     params: Mapping[str, Value]
     metrics: Mapping[str, float]
-    seconds: float | None = None
+    began: float | None = None
+    ended: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

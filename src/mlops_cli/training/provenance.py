@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,7 +13,10 @@ from pathlib import Path
 from mlops_cli import _git
 from mlops_cli._files import sha256_of
 from mlops_cli._json import canonical_json
+from mlops_cli.bundle.manifest import Feature
 from mlops_cli.config.model import Config
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
+from mlops_cli.tracking.base import DatasetRecord, Role
 from mlops_cli.training.fitted_rows import FittedRows
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -42,13 +45,33 @@ class Origin:
 def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[str]) -> Origin:
     """The origin of work on `files` of the project folder `root` by `sections` of `mlops.yaml`."""
     said = config.model_dump(mode="json", by_alias=True, include=set(sections))
-    digests = "".join(sha256_of(root / name) for name in files)
     return Origin(
-        data=hashlib.sha256(digests.encode()).hexdigest(),
+        data=data_digest(root, files),
         config=hashlib.sha256(canonical_json(said)).hexdigest(),
         code=_code(),
         commit=_git.head(root),
     )
+
+
+def data_digest(root: Path, files: Sequence[str] = (FEATURES_TABLE, FEATURES_PLAN)) -> str:
+    """What names the content of files of the project: by default of the features."""
+    digests = "".join(sha256_of(root / name) for name in files)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def datasets(
+    config: Config, features: Sequence[Feature], digest: str, rows: Mapping[Role, int]
+) -> list[DatasetRecord]:
+    """The parts of the table of features that a run read, for what each, as the tracker has it.
+
+    Their names tell them apart, also between runs: MLflow keeps one of a name and a digest.
+    """
+    columns = {f.name: f.kind == "numeric" for f in features}
+    name = Path(config.data.table).stem
+    return [
+        DatasetRecord(f"{name} {role} ({n} rows)", role, digest, FEATURES_TABLE, n, columns)
+        for role, n in rows.items()
+    ]
 
 
 def provenance(of: Origin, run_id: str | None, fitted: FittedRows) -> dict[str, object]:

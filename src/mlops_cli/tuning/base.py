@@ -79,7 +79,7 @@ class SearchPlan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One finished trial; `seconds` is how long it took, and stands in no output of a stage."""
+    """One finished trial; when it began and ended stands in no output of a stage."""
 
     number: int
     state: State
@@ -87,7 +87,8 @@ class Trial:
     score: float | None
     rounds: int | None
     ran: int | None
-    seconds: float
+    began: float | None = None
+    ended: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     reason: str | None = None
 

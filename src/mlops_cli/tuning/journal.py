@@ -18,13 +18,14 @@ class Step(msgspec.Struct, frozen=True):
     """A line of the journal: trial `trial` with `params`, after it was told to go on to `until`.
 
     `failed` is why its parameters could not be. `metrics` stand with a trial that is over.
-    `seconds` is how long this step took.
+    `seconds` is how long this step took, `ended_at` when it ended (seconds since 1970).
     """
 
     trial: int
     until: int
     params: dict[str, Value]
     seconds: float = 0.0
+    ended_at: float | None = None
     score: float | None = None
     rounds: int | None = None
     ran: int | None = None

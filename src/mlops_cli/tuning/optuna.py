@@ -80,6 +80,7 @@ class _Trial:
     state: State | None = None
     reason: str | None = None
     seconds: float = 0.0
+    began: float | None = None
     resumed: bool = True
 
 
@@ -151,7 +152,9 @@ class _Run:
         trial.resumed = False
         started = time.monotonic()
         step = self._step(trial, check, until)
-        step = msgspec.structs.replace(step, seconds=time.monotonic() - started)
+        step = msgspec.structs.replace(
+            step, seconds=time.monotonic() - started, ended_at=time.time()
+        )
         self._journal.add(step)
         return step
 
@@ -184,6 +187,8 @@ class _Run:
         if step is None:
             self._trials.remove(trial)
             return
+        if trial.last is None and step.ended_at is not None:
+            trial.began = step.ended_at - step.seconds
         trial.last = step
         trial.seconds += step.seconds
         if step.failed is not None:
@@ -312,7 +317,8 @@ def _finished(trial: _Trial, last: Step, state: State) -> Trial:
         score=last.score if complete else None,
         rounds=last.rounds,
         ran=last.ran,
-        seconds=trial.seconds,
+        began=trial.began,
+        ended=last.ended_at,
         metrics=last.metrics if complete else {},
         reason=trial.reason,
     )
