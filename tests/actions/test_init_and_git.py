@@ -43,7 +43,8 @@ def test_a_project_is_made_and_committed(tmp_path: Path) -> None:
     assert project.config.project == "delays"
     assert project.config.task == "binary"
     assert project.config.data.time == "made"
-    assert result.features == project.config.features.columns
+    features = project.config.features
+    assert result.features == (*features.columns, *features.row)
     assert load_contract(root / "contracts/trips.yaml").types["made"] == "timestamp"
     assert git(root, "status", "--porcelain") == ""
     assert len(git(root, "log", "--oneline").splitlines()) == 1

@@ -17,7 +17,7 @@ def keys_of(folder: Path, rows: Iterable[tuple[object, ...]]) -> list[str]:
     with (folder / "seen.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("at", "who", "unit", "x", "y"), *rows])
     result = made(folder / "keyed", folder / "seen.csv", target="y", time="at")
-    return [str(g.value) for g in result.guesses if g.what == "key"]
+    return [str(g.value) for g in result.guesses if g.what == "names a row"]
 
 
 @pytest.mark.parametrize(("each", "keys"), [(1, ["at"]), (10, ["who, at"])])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -65,12 +67,79 @@ def test_ranges_leave_room_for_next_month(sales: Path) -> None:
     assert columns["count"].min == 0
     assert columns["count"].max == 70
     assert columns["count"].nullable
-    assert columns["celsius"].min == -400  # one summer is no reason to refuse the frost
+    assert columns["celsius"].min == -300  # one summer is no reason to refuse the frost
     assert (columns["balance"].min, columns["balance"].max) == (-500, 500)
     assert columns["odd"].max is None
     assert columns["odd"].min == 0
     assert columns["odd"].nullable  # JSON has no infinity
     assert (columns["year"].min, columns["year"].max) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "ends"),
+    [
+        ("Month", [6, 7, 8], (1, 12)),
+        ("month", [0, 5, 11], (0, 200)),  # they count from zero
+        ("day", [3, 17, 29], (0, 300)),  # without a month it may count on
+        ("hour", [5.0, 23.0], (0, 23)),
+        ("year", [2013, 2014], (1900, 2100)),
+        ("hours", [1, 9], (0, 90)),
+        ("lon", [-73.9, -73.7], (-180, 180)),
+        ("humid", [12.74, 99.1], (0, 100)),
+        ("off_pct", [0.0, 0.4], (0, 4)),  # of one, it seems
+        ("growth percent", [-3.0, 40.0], (-40, 400)),
+        ("paid_share", [0.1, 0.4], (0, 1)),
+        ("millibar", [983.8, 1042.1], (0, 3000)),
+        ("odometer", [50_000, 51_000], (0, 200_000)),
+        ("delay", [-43.0, 1301.0], (-2000, 20_000)),
+        ("depth", [-1042.1, -983.8], (-3000, 0)),
+        ("tiny", [0.0011, 0.0013], (-0.001, 0.004)),
+        ("amount", [0, 5317.25], (0, 60_000)),
+    ],
+)
+def test_ranges_are_what_a_person_would_write(
+    name: str, values: list[float], ends: tuple[float, float], tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({name: values * 9}), path)
+    column = inferred(path).columns[name]
+    assert (column.min, column.max) == ends
+
+
+def test_a_day_beside_a_month_is_one_of_the_month_and_a_key_counts_on(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    n = 2000
+    pq.write_table(pa.table({"month": [1, 2] * 1000, "day": [1, 9] * 1000, "id": range(n)}), path)
+    columns = inferred(path).columns
+    assert (columns["day"].min, columns["day"].max) == (1, 31)
+    assert (columns["id"].min, columns["id"].max, columns["id"].unique) == (0, None, True)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ordinary_later_data_keep_the_range(seed: int) -> None:
+    """A hundred times as many rows, a year on, of every usual shape."""
+    rng = np.random.default_rng(seed)
+    for draw in (
+        lambda n, later: rng.normal(20 - 25 * later, 5, n),  # celsius: summer, then winter
+        lambda n, _: rng.normal(1015, 8, n),
+        lambda n, later: rng.lognormal(3 + 0.3 * later, 1, n),
+        lambda n, later: rng.poisson(2 + later, n),
+        lambda n, _: rng.standard_t(3, n),
+        lambda n, later: 50_000 + 40_000 * later + rng.integers(0, 2000, n),  # an odometer
+        lambda n, later: rng.gamma(2, 30 * (1 + later), n) - 10,
+    ):
+        first, later = draw(1000, 0), draw(100_000, 1)
+        found = infer_range(first)
+        assert found[0] is None or found[0] <= later.min(), found
+        assert found[1] is None or later.max() <= found[1], found
+
+
+def infer_range(values: np.ndarray) -> tuple[float | None, float | None]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.parquet"
+        pq.write_table(pa.table({"x": values}), path)
+        column = inferred(path).columns["x"]
+    return column.min, column.max  # type: ignore[return-value]  # numbers
 
 
 def test_categories_and_keys_need_evidence(sales: Path) -> None:
@@ -115,8 +184,6 @@ cells = st.one_of(
 @settings(deadline=None, max_examples=40)
 @given(cells)
 def test_a_file_keeps_the_contract_inferred_from_it(values: list[object]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.parquet"
         pq.write_table(pa.table({"x": pa.array(values), "n": list(range(len(values)))}), path)

@@ -42,6 +42,7 @@ def test_no_text_leaves_its_comment(end: str) -> None:
         time_why=hostile,
         features=["a"],
         row=[],
+        notes=[hostile],
         warnings={"a": hostile},
         id="",
         left_out=[{"name": hostile, "reason": hostile}],

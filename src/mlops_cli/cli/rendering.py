@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,8 +11,49 @@ from mlops_cli.cli.execute import relative
 
 if TYPE_CHECKING:
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+    from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.status import DecisionStatus, StatusResult
     from mlops_cli.pipeline.result import RunResult
+
+
+_WIDE = 100  # characters of a line
+_WARNINGS = 8  # shown; the others stand in mlops.yaml, too
+
+
+def render_init(result: InitResult) -> None:
+    """A line for each kind of guess, the warnings, and the next command."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for guess in result.guesses:
+        groups.setdefault(guess.what, []).append((guess.value, guess.why))
+    for what, guesses in groups.items():
+        typer.echo(_group(what, guesses, result))
+    for warning in result.warnings[:_WARNINGS]:
+        typer.echo(f"warning: {warning}")
+    if (more := len(result.warnings) - _WARNINGS) > 0:
+        typer.echo(f"warning: {more} more, in mlops.yaml")
+    typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")
+
+
+def _group(what: str, guesses: Sequence[tuple[str, str]], result: InitResult) -> str:
+    if what == "features":
+        return f"features: {_listed(result.features)}"
+    told = [g for g in guesses if g[1] not in ("it is the target", "the target is made of it")]
+    if len(told or guesses) == 1:
+        value, why = (told or guesses)[0]
+        return f"{what}: {value} ({why})"
+    where = {"left out": " (reasons in mlops.yaml)", "read": " (how: in the contract)"}
+    between = "; " if what == "names a row" else ", "
+    return f"{what}: {_listed([value for value, _ in told], between)}{where.get(what, '')}"
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    """As many names as stand in a line, and how many more there are."""
+    shown = list[str]()
+    for name in names:
+        if shown and len(between.join([*shown, name])) > _WIDE:
+            return f"{between.join(shown)} and {len(names) - len(shown):,} more"
+        shown.append(name)
+    return between.join(shown)
 
 
 def render_run(result: RunResult) -> None:

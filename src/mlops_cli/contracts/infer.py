@@ -8,10 +8,14 @@ not what is new: that is drift's part. So the rules are
   are not ISO 8601, where the values say so (see `forms`);
 - nullable: where a null or NaN was found, or an infinity, which a model takes as missing and a
   request can only say as null;
-- min and max: ten times as far from zero as the farthest value, rounded outward to one digit.
-  Zero is a bound of its own for columns that stay on one side of it: where the values touch it,
-  and where they are whole numbers that come near it (counts, months, distances; not the
-  temperatures of one summer). None for a constant;
+- min and max: those of the thing where the name says what it is and the values agree (a month,
+  an hour, a latitude, a percentage). Otherwise ten times as far from zero as the values go,
+  rounded outward to one digit. Values of one sign keep to it where they touch zero, where they
+  are whole numbers that come near it (counts, distances; not the temperatures of one summer), and
+  where they vary little for their size (the pressure of the air), which also brings the other
+  bound nearer, but not below twice the farthest value: what counts up goes on. Values of both
+  signs may go as far to the one side as they do to the other. None for a constant, and no maximum
+  for a key;
 - categories: of text with at most 50 values, each of which occurs at least five times, so that
   an unseen one is unlikely (Good and Turing estimate its probability by the share of values
   seen once);
@@ -21,6 +25,7 @@ not what is new: that is drift's part. So the rules are
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +37,25 @@ MANY_CATEGORIES = 50
 SEEN_OFTEN = 5
 ROWS_OF_A_KEY = 1000
 WIDER = 10
+PERCENT = 100
+# A column's name without signs, the range, and whether the numbers must be whole.
+NATURAL = tuple(
+    (re.compile(name), ends, whole)
+    for name, ends, whole in (
+        (r"month", (1, 12), True),
+        (r"day|dayofmonth", (1, 31), True),
+        (r"dayofyear|doy", (1, 366), True),
+        (r"weekday|dayofweek|dow", (0, 7), True),
+        (r"quarter", (1, 4), True),
+        (r"year", (1900, 2100), True),
+        (r"hour|hourofday", (0, 23), True),
+        (r"minute|second", (0, 59), True),
+        (r"lat|latitude", (-90, 90), False),
+        (r"lon|lng|longitude", (-180, 180), False),
+        (r".*(percent|pct|percentage)|humid|humidity|relhumidity", (0, PERCENT), False),
+        (r".*(share|fraction|probability)", (0, 1), False),
+    )
+)
 _INT64 = 2**63 - 1
 
 
@@ -50,12 +74,12 @@ def infer_contract(
     table = read_statistics(engine, path, times=times, formats=formats)
     categories = _categories(engine, path, table)
     keys = _keys(table)
+    names = {_plain(name) for name in table.columns}
     columns = {
         name: ColumnContract(
             type=column.type,
             nullable=column.nulls > 0 or column.infinite_low or column.infinite_high,
-            min=_low(column),
-            max=_high(column),
+            **_range(column, names, key=name in keys),
             categories=categories.get(name),
             unique=name in keys,
             missing=table.forms[name].missing,
@@ -66,31 +90,54 @@ def infer_contract(
     return Contract(columns=columns), table
 
 
-def _low(column: ColumnStatistics) -> float | None:
+def _range(column: ColumnStatistics, names: set[str], *, key: bool) -> dict[str, float | None]:
     low, high = column.low, column.high
-    if low is None or high is None or low == high or column.infinite_low:
-        return None
-    if _stops_at_zero(low, high, column.whole):
-        return 0
-    return _bound(-max(abs(low), abs(high)) * WIDER, column)
+    if low is None or high is None or low == high:
+        return {"min": None, "max": None}
+    finite = not (column.infinite_low or column.infinite_high)
+    if finite and (natural := _natural(column, names, low, high)):
+        return {"min": natural[0], "max": natural[1]}
+    below, above = -_upper(-high, -low, column.whole), _upper(low, high, column.whole)
+    return {
+        "min": None if column.infinite_low else _bound(below, column),
+        "max": None if column.infinite_high or key else _bound(above, column),
+    }
 
 
-def _high(column: ColumnStatistics) -> float | None:
-    low, high = column.low, column.high
-    if low is None or high is None or low == high or column.infinite_high:
-        return None
-    if _stops_at_zero(-high, -low, column.whole):
-        return 0
-    return _bound(max(abs(low), abs(high)) * WIDER, column)
+def _natural(
+    column: ColumnStatistics, names: set[str], low: float, high: float
+) -> tuple[int, int] | None:
+    """The range of the thing that the column's name says it is, where all values lie in it."""
+    name = _plain(column.name)
+    if name == "day" and "month" not in names:
+        return None  # it may count on
+    for pattern, (least, most), whole in NATURAL:
+        if pattern.fullmatch(name) and least <= low and high <= most and column.whole >= whole:
+            return None if most == PERCENT and high <= 1 else (least, most)
+    return None
 
 
-def _stops_at_zero(low: float, high: float, whole: bool) -> bool:
-    return low == 0 or (whole and 0 < low <= max(1, high / 10))
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _upper(low: float, high: float, whole: bool) -> float:
+    """How high values may go that went from `low` to `high`, before it is rounded."""
+    if high == 0 or (whole and high < 0 and -high <= max(1, -low / WIDER)):
+        return 0.0
+    room = WIDER * (high - low)
+    if high < 0:
+        return min(high + room, -WIDER * low) if high + room > 0 else 0.0
+    if low <= max(0.0, high / WIDER if whole else 0.0):
+        return max(WIDER * high, -low)
+    return max(2 * high, min(WIDER * high, high + room))
 
 
 def _bound(value: float, column: ColumnStatistics) -> float | None:
     if not math.isfinite(value):
         return None
+    if value == 0:
+        return 0
     unit = 10.0 ** math.floor(math.log10(abs(value)))
     rounded = math.copysign(math.ceil(abs(value) / unit) * unit, value)
     if abs(rounded) > _INT64:

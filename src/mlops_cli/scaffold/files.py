@@ -105,6 +105,7 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "row": study.parts.taken,
         "left_out": (*study.choice.left_out, *study.parts.left_out),
         "warnings": _by_column(study.choice.warnings),
+        "notes": [text for text in study.warnings if text not in study.choice.warnings],
         "split_why": _split_why(study),
         "metric": METRICS[study.task][0],
         "outs": _outs(),

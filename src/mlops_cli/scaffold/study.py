@@ -127,7 +127,7 @@ def _guesses(
     if order:
         yield Guess("time" if order.name else "no time", order.name or _names(order), order.why)
     for key in study.keys:
-        yield Guess("key", ", ".join(key), "no two rows have the same")
+        yield Guess("names a row", ", ".join(key), "no two rows have the same")
     if study.subject:
         yield Guess("subject", study.subject, "whom a row is about: several rows have the same")
     for remark in table.remarks:

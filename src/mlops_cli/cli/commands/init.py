@@ -9,6 +9,7 @@ import typer
 
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import JsonOption
+from mlops_cli.cli.rendering import render_init
 from mlops_cli.cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -48,12 +49,4 @@ def init_command(
             progress=TerminalProgress(),
         )
 
-    execute("init", work, _render, as_json=as_json)
-
-
-def _render(result: InitResult) -> None:
-    for guess in result.guesses:
-        typer.echo(f"{guess.what}: {guess.value}  ({guess.why})")
-    for warning in result.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")
+    execute("init", work, render_init, as_json=as_json)
