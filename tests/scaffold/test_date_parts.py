@@ -105,7 +105,16 @@ def test_what_a_column_tells_is_not_told_twice(tmp_path: Path) -> None:
     assert kinds(found) == ["weekday"]
     left = {column.name: column.reason for column in found.parts.left_out}
     assert left["at_hour"] == "clock tells it already"
-    assert left["at_dayofyear"] == left["at_month"] == "month tells it already"
+    assert left["at_month"] == "month tells it already"
+    assert left["at_dayofyear"] == "month and day tell it already"
+
+
+def test_in_a_single_year_month_and_day_are_the_date(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    days = [BEGIN + dt.timedelta(hours=i) for i in range(8700)]
+    rows = [(at.isoformat(), at.month, at.day, rng.random()) for at in days]
+    found = study(table(tmp_path, ["at", "month", "day", "value"], rows))
+    assert kinds(found) == ["hour"]
 
 
 def test_a_target_that_is_a_part_of_the_date_is_not_given_away(tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ not what is new: that is drift's part. So the rules are
   rounded outward to one digit. Values of one sign keep to it where they touch zero, where they
   are whole numbers that come near it (counts, distances; not the temperatures of one summer), and
   where they vary little for their size (the pressure of the air), which also brings the other
-  bound nearer, but not below twice the farthest value: what counts up goes on. Values of both
-  signs may go as far to the one side as they do to the other. None for a constant, and no maximum
-  for a key;
+  bound nearer, but not below twice the farthest value: what counts up goes on. None for a
+  constant, and no maximum for a key;
 - categories: of text with at most 50 values, each of which occurs at least five times, so that
   an unseen one is unlikely (Good and Turing estimate its probability by the share of values
   seen once);
@@ -129,7 +128,7 @@ def _upper(low: float, high: float, whole: bool) -> float:
     if high < 0:
         return min(high + room, -WIDER * low) if high + room > 0 else 0.0
     if low <= max(0.0, high / WIDER if whole else 0.0):
-        return max(WIDER * high, -low)
+        return WIDER * max(high, -low)
     return max(2 * high, min(WIDER * high, high + room))
 
 

@@ -133,11 +133,30 @@ def _superfluous(kind: str, parts: Mapping[str, Codes], known: Mapping[str, Code
     if not len(part) or part.min() == part.max():
         return "it has one value only"
     for name, codes in known.items():
-        # What has the month as a column has the day of the year in it and the day.
-        season = kind == "dayofyear" and codes is not parts["month"]
-        if _told(part, codes) >= TOLD or (season and _told(parts["month"], codes) >= TOLD):
+        if _told(part, codes) >= TOLD:
             return f"{name} tells it already"
+    return _told_by_two(kind, parts, known)
+
+
+def _told_by_two(
+    kind: str, parts: Mapping[str, Codes], known: Mapping[str, Codes]
+) -> str | None:
+    """A month and a day tell the day of the year, and in a single year the weekday."""
+    if kind not in ("dayofyear", "weekday"):
+        return None
+    months = [n for n, c in known.items() if c is not parts["month"]]
+    months = [n for n in months if _told(parts["month"], known[n]) >= TOLD]
+    for month in months[:1]:
+        for name, codes in known.items():
+            both = np.unique(_joint(known[month], codes), return_inverse=True)[1]
+            few = (both.max() + 1) * _EACH <= len(both)
+            if name != month and few and _told(parts[kind], both) >= TOLD:
+                return f"{month} and {name} tell it already"
     return None
+
+
+def _joint(a: Codes, b: Codes) -> Codes:
+    return a * (b.max() + 1) + b
 
 
 def _told(part: Codes, codes: Codes) -> float:
@@ -145,7 +164,7 @@ def _told(part: Codes, codes: Codes) -> float:
     own = _entropy(part)
     if not own:
         return 0.0
-    both = _entropy(np.unique(codes * (part.max() + 1) + part, return_inverse=True)[1])
+    both = _entropy(np.unique(_joint(codes, part), return_inverse=True)[1])
     return 1.0 - (both - _entropy(codes)) / own
 
 
