@@ -184,7 +184,7 @@ def lines(path: Path) -> int:
 
 def test_every_command_has_a_python_name() -> None:
     rows = {command.function: command.module for command in COMMANDS}
-    extra = {"LoadedModel", "Project", "feature_values", "load", "load_project"}
+    extra = {"LoadedModel", "Project", "feature_values", "load", "load_project", "update_project"}
     assert set(mlops_cli.__all__) == set(rows) | extra
     for name, module in rows.items():
         assert getattr(mlops_cli, name).__module__ == module

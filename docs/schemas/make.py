@@ -11,6 +11,7 @@ import msgspec
 from mlops_cli.actions import COMMANDS, Command, load_command
 from mlops_cli.actions.build import BuildResult
 from mlops_cli.actions.deploy import PlanResult, RenderResult
+from mlops_cli.actions.update import UpdateResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import SCHEMA, config_schema
 from mlops_cli.contracts.model import contract_schema
@@ -35,6 +36,7 @@ RESULTS = (
     ("package", BuildResult),  # with --build or --push
     ("deploy", PlanResult),  # with --plan
     ("deploy", RenderResult),  # with --render
+    ("init", UpdateResult),  # with --update
 )
 
 

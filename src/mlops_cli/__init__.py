@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.score import score
     from mlops_cli.actions.serve import serve
     from mlops_cli.actions.status import status
+    from mlops_cli.actions.update import update_project
     from mlops_cli.config.load import load_project
     from mlops_cli.config.project import Project
     from mlops_cli.scaffold.examples import feature_values
@@ -59,6 +60,7 @@ __all__ = [
     "status",
     "train",
     "tune",
+    "update_project",
     "validate",
 ]
 
@@ -68,6 +70,7 @@ _ELSEWHERE = {
     "Project": "mlops_cli.config.project",
     "load": "mlops_cli.scoring.loaded",
     "load_project": "mlops_cli.config.load",
+    "update_project": "mlops_cli.actions.update",
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_cli.errors import EnvironmentFault, UsageError
 
 _LIMIT = 30.0  # seconds
+_MOST_CONFLICTS = 127  # that git merge-file counts; above it says that it cannot
 
 
 def head(root: Path) -> str | None:
@@ -90,6 +92,39 @@ def committed(root: Path, revision: str, path: str) -> bytes | None:
 def uncommitted(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     """Those of `paths`, relative to `root`, that are not as HEAD has them; without git none."""
     return tuple(path for path in paths if _asked(root, "status", "--porcelain", "--", path))
+
+
+def first_commit_of(root: Path, path: str) -> tuple[str, str] | None:
+    """The commit, in hex digits, that first added `path`, and its subject; None without one."""
+    asked = ("log", "--diff-filter=A", "--format=%H %s", "--", path)
+    lines = (_text(_asked(root, *asked)) or "").splitlines()
+    commit, _, subject = lines[-1].partition(" ") if lines else ("", "", "")
+    return (commit, subject) if commit else None
+
+
+def merge(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, bool]:
+    """Merge the lines that changed from `base` to `theirs` into `ours`; and whether that went well.
+
+    Where both changed the same lines, the text has git's marks around either. Raises
+    `EnvironmentFault` without git.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        names = ("yours", "before", "new")
+        for name, text in zip(names, (ours, base, theirs), strict=True):
+            (Path(folder) / name).write_bytes(text)
+        labels = [part for name in names for part in ("-L", name)]
+        try:
+            done = subprocess.run(
+                ["git", "merge-file", "--stdout", "--quiet", *labels, *names],
+                cwd=folder,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as e:
+            raise EnvironmentFault("git is not installed", hint="install git") from e
+    if done.returncode > _MOST_CONFLICTS:  # what is no text cannot be merged
+        return theirs, False
+    return done.stdout, done.returncode == 0
 
 
 def run(folder: Path, *command: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mlops_cli._templates import render
-from mlops_cli.scaffold.files import comment, github_scalar, scalar
+from mlops_cli.scaffold.texts import comment, github_scalar, scalar
 
 ODD = ["a: b", "- x", "# x", "yes", "", "a\nb: c", 'a"b', "a'b", "a\u2028b", "a\x85b", "\ufeffa",
        "{{ a }}", "${{ github.token }}", "a\tb", "~", "1", "*a", "&a", "!a", "@a"]  # fmt: skip

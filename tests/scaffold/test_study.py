@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlops_cli.actions.init import init
+from mlops_cli.config.load import load_project
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.scaffold.study import Study, study_file
 from mlops_cli.tables import open_engine
@@ -195,6 +197,13 @@ def test_dates_that_may_be_two_things_are_said_and_settled_by_the_user(tmp_path:
         study(path, "y", time="day")
     settled = study(path, "y", time="day", formats={"day": "%d/%m/%Y"})
     assert settled.contract.columns["day"].format == "%d/%m/%Y"
+
+
+def test_a_project_is_called_as_its_folder_whatever_dates_it_has(tmp_path: Path) -> None:
+    rows = [(f"{i % 28 + 1}/{i % 12 + 1}/2024", i * 7 % 11, i % 2) for i in range(200)]
+    path = csv_of(tmp_path, ["day", "x", "y"], rows)
+    init(tmp_path / "p", data=path, target="y", formats={"day": "%d/%m/%Y"}, git=False)
+    assert load_project(tmp_path / "p").config.project == "p"
 
 
 def test_dates_that_end_as_something_else_are_text_and_said(tmp_path: Path) -> None:

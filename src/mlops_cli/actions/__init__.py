@@ -77,11 +77,12 @@ COMMANDS: tuple[Command, ...] = (
     _action(
         "init",
         PROJECT,
-        "Make a new project straight from a data file; say what was guessed, and why.",
-        usage="DIR --data FILE --target COLUMN",
+        "Make a new project straight from a data file; or bring one to a newer template.",
+        usage="DIR --data FILE --target COLUMN` or `mlops init --update",
         examples="""
 mlops init churn --data customers.csv --target churned
 mlops init delays --data flights.parquet --target "late = arr_delay > 15" --time time_hour
+mlops init --update
 """,
     ),
     _action(

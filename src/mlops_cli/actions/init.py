@@ -17,12 +17,17 @@ from mlops_cli.scaffold.dvc import add_data, start_dvc
 from mlops_cli.scaffold.examples import write_examples
 from mlops_cli.scaffold.files import Plan, write_files
 from mlops_cli.scaffold.place import check_free, new_folder
-from mlops_cli.scaffold.repository import first_commit, path_in_git, start_git, unstage
+from mlops_cli.scaffold.repository import (
+    FIRST_SUBJECT,
+    first_commit,
+    path_in_git,
+    start_git,
+    unstage,
+)
 from mlops_cli.scaffold.study import Guess, study_file
 from mlops_cli.tables import open_engine
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_MESSAGE = "{name}: a new project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ def init(
         raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
     if not data.is_file():
         raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
-    for name, written in (formats or {}).items():
-        _check_format(name, written)
+    for column, written in (formats or {}).items():
+        _check_format(column, written)
     progress.update(f"reading {data.name}")
     with open_engine() as engine:
         study = study_file(engine, data, target=target, time=time, formats=formats)
@@ -90,9 +95,9 @@ def init(
             _keep(root, plan, git=git)
             write_dvc_yaml(load_project(root))
             if git and plan.folder is None:
-                first_commit(root, _MESSAGE.format(name=name))
+                first_commit(root, f"{name}{FIRST_SUBJECT}")
     if git and plan.folder is not None:
-        first_commit(directory, _MESSAGE.format(name=name))
+        first_commit(directory, f"{name}{FIRST_SUBJECT}")
     return _result(directory, plan, files)
 
 

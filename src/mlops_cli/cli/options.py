@@ -1,4 +1,4 @@
-"""The options that commands share, each declared once."""
+"""The options that commands share, and those of commands with many, each declared once."""
 
 from __future__ import annotations
 
@@ -41,4 +41,24 @@ PortOption = Annotated[
         max=65535,
         help="Default: that of what runs, else deploy.port.",
     ),
+]
+DataOption = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="CSV or Parquet.")]
+TimeOption = Annotated[
+    str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")
+]
+DateFormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--date-format", metavar="COLUMN=FORMAT", help="How dates are written: %d/%m/%Y, epoch_ms."
+    ),
+]
+UpdateOption = Annotated[
+    bool, typer.Option("--update", help="Bring a project's files to this release's template.")
+]
+GitOption = Annotated[bool, typer.Option("--git/--no-git", help="Keep it in git.")]
+ReferenceOption = Annotated[
+    bool, typer.Option("--reference", help="Leave the data where it is; a clone lacks it.")
+]
+LearnedOption = Annotated[
+    str | None, typer.Option("--target", help="A column, or 'name = expression'.")
 ]

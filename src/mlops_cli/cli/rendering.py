@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.status import DecisionStatus, StatusResult
+    from mlops_cli.actions.update import UpdateResult
     from mlops_cli.pipeline.result import RunResult
 
 
@@ -20,7 +21,17 @@ _WIDE = 100  # characters of a line
 _WARNINGS = 8  # shown; the others stand in mlops.yaml, too
 
 
-def render_init(result: InitResult) -> None:
+def render_init(result: InitResult | UpdateResult) -> None:
+    """A new project, or what an update did."""
+    from mlops_cli.actions.init import InitResult
+
+    if isinstance(result, InitResult):
+        _render_new(result)
+    else:
+        _render_update(result)
+
+
+def _render_new(result: InitResult) -> None:
     """A line for each kind of guess, the warnings, and the next command."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for guess in result.guesses:
@@ -32,6 +43,26 @@ def render_init(result: InitResult) -> None:
     if (more := len(result.warnings) - _WARNINGS) > 0:
         typer.echo(f"warning: {more} more, in mlops.yaml")
     typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")
+
+
+def _render_update(result: UpdateResult) -> None:
+    """Each file that differs, and its lines."""
+    said = {
+        "updated": "{0}: updated",
+        "new": "{0}: new",
+        "removed": "{0}: you removed it; the template changed it, and it stays away",
+        "conflict": "{0}: you and the template changed the same lines: yours are kept, and "
+        ".mlops/update/{0} has both",
+    }
+    for file in result.files:
+        typer.echo(said[file.state].format(file.path))
+        for line in file.diff.splitlines()[2:]:
+            typer.echo(f"  {line}")
+    before = result.before or "an earlier release"
+    if not result.files:
+        typer.echo(f"nothing to change: the files are those of {result.now}")
+    else:
+        typer.echo(f"from {before} to {result.now}; next: git diff, then mlops run")
 
 
 def _group(what: str, guesses: Sequence[tuple[str, str]], result: InitResult) -> str:

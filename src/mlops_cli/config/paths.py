@@ -21,3 +21,4 @@ DATABASE = "mlflow.db"  # the registry of the project itself
 DVC_YAML = "dvc.yaml"
 DVC_LOCK = "dvc.lock"
 CACHE = ".mlops"
+TEMPLATE_RECORD = ".mlops-init.json"

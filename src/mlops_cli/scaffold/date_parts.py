@@ -138,9 +138,7 @@ def _superfluous(kind: str, parts: Mapping[str, Codes], known: Mapping[str, Code
     return _told_by_two(kind, parts, known)
 
 
-def _told_by_two(
-    kind: str, parts: Mapping[str, Codes], known: Mapping[str, Codes]
-) -> str | None:
+def _told_by_two(kind: str, parts: Mapping[str, Codes], known: Mapping[str, Codes]) -> str | None:
     """A month and a day tell the day of the year, and in a single year the weekday."""
     if kind not in ("dayofyear", "weekday"):
         return None
@@ -156,7 +154,7 @@ def _told_by_two(
 
 
 def _joint(a: Codes, b: Codes) -> Codes:
-    return a * (b.max() + 1) + b
+    return np.asarray(a * (b.max() + 1) + b)
 
 
 def _told(part: Codes, codes: Codes) -> float:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mlops_cli._files import write_text
-from mlops_cli._templates import as_yaml, render
-from mlops_cli.bundle.requirements import PACKAGE
+from mlops_cli._templates import render
 from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.model import contract_of
+from mlops_cli.config.paths import CONFIG, TEMPLATE_RECORD
 from mlops_cli.contracts.write import write_contract
+from mlops_cli.scaffold.given import Facts, given, write_record
 from mlops_cli.scaffold.study import Study
+from mlops_cli.scaffold.texts import comment, scalar
 from mlops_cli.secret_forms import refuse_secrets
-from mlops_cli.stages import STAGES
-
-# Plain YAML scalars that some reader (YAML 1.1 among them) takes for something else.
-_RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
-_PLAIN = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +34,28 @@ class Plan:
 
 def write_files(root: Path, plan: Plan) -> list[str]:
     """Write everything but data, DVC and git into `root`; the paths, relative to it."""
+    target = plan.study.target
     contract = contract_of(plan.table)
     write_contract(root / contract, plan.study.contract, table=plan.table)
-    values = _values(plan, contract)
-    written = [contract]
-    for template, path in (
-        ("mlops.yaml", "mlops.yaml"),
-        ("README.md", "README.md"),
-        ("gitignore", ".gitignore"),
-        ("gitattributes", ".gitattributes"),
-        ("workflow.yml", ".github/workflows/mlops.yml"),
-        ("test_project.py", "tests/test_project.py"),
-    ):
-        text = render(f"project/{template}.j2", **values)
-        refuse_secrets(text, path)
+    config = render("project/mlops.yaml.j2", **_values(plan, contract))
+    refuse_secrets(config, CONFIG)
+    write_text(root / CONFIG, config)
+    record = given(
+        Facts(
+            project=plan.name,
+            task=plan.study.task,
+            table=plan.table,
+            target_name=target.name,
+            expression=target.expression,
+            contract=contract,
+            reference=plan.reference,
+            folder=plan.folder,
+        )
+    )
+    for path, text in record.files.items():
         write_text(root / path, text)
-        written.append(path)
-    return written
+    write_record(root, record)
+    return [contract, CONFIG, *record.files, TEMPLATE_RECORD]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -64,30 +63,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def scalar(text: str) -> str:
-    """Text as a YAML scalar, quoted where it must be."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
-    return text if plain else as_yaml(text)
-
-
-def github_scalar(text: str) -> str:
-    """The same in a workflow, where `${{` would begin an expression: it is written as one."""
-    return scalar(text.replace("${{", "${{ '${{' }}"))
-
-
-def comment(text: str) -> str:
-    """Text that stays in its comment: what ends a line, or is none, becomes a space."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _values(plan: Plan, contract: str) -> dict[str, object]:
     study = plan.study
     why = {g.what: g for g in study.guesses}
     time = why.get("time") or why.get("no time")
-    python = sys.version_info
     return {
         "yaml": scalar,
-        "github": github_scalar,
         "comment": comment,
         "project": plan.name,
         "task": study.task,
@@ -95,8 +76,6 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "table": plan.table,
         "target": plan.target,
         "positive": study.positive,
-        "target_name": study.target.name,
-        "expression": study.target.expression,
         "time": study.time,
         "time_why": _time_why(time.value, time.why, study) if time else None,
         "id": _id(study),
@@ -108,13 +87,6 @@ def _values(plan: Plan, contract: str) -> dict[str, object]:
         "notes": [text for text in study.warnings if text not in study.choice.warnings],
         "split_why": _split_why(study),
         "metric": METRICS[study.task][0],
-        "outs": _outs(),
-        "reference": plan.reference,
-        "folder": plan.folder,
-        "python": f"{python.major}.{python.minor}",
-        "version": version("mlops-cli"),
-        # The repository's variable MLOPS_REQUIREMENT names another source.
-        "requirement": PACKAGE.format(version("mlops-cli")),
     }
 
 
@@ -138,7 +110,3 @@ def _split_why(study: Study) -> str:
         return "by time: the last 20 % are the hold-out, 20 % before them for validation"
     how = "at random" if study.task == "regression" else "stratified by class"
     return f"{how}: 20 % hold-out, 20 % validation"
-
-
-def _outs() -> list[str]:
-    return [path for stage in STAGES for path in stage.outs]

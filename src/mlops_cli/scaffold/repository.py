@@ -8,6 +8,7 @@ from pathlib import Path
 from mlops_cli import _git
 from mlops_cli.errors import EnvironmentFault, UsageError
 
+FIRST_SUBJECT = ": a new project"  # after the project's name
 _FALLBACK = ("-c", "user.name=mlops", "-c", "user.email=mlops@localhost")
 
 
