@@ -110,7 +110,7 @@ class Load:
             thread.join()
 
     def _ask(self, kept: bool) -> None:
-        body = b'{"origin": "JFK", "distance": 100}'
+        body = b'{"kind": "a", "x": 1000}'
         heard, connection = time.monotonic(), http.client.HTTPConnection(self._where, timeout=10)
         while not self._over.wait(0.02):
             if connection.sock is None:

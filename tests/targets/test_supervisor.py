@@ -60,19 +60,19 @@ def stand_still(worker: Worker) -> None:
 
 
 def test_a_withdrawn_candidate_answers_whom_it_has_accepted(
-    supervisor: Supervisor, made: Path, free_port: int
+    supervisor: Supervisor, bundles_to_deploy: Path, free_port: int
 ) -> None:
     """It shares the socket, and accepts before the supervisor has read that it is ready."""
-    serving = start(supervisor, made / "first", free_port)
+    serving = start(supervisor, bundles_to_deploy / "first", free_port)
     steps(supervisor, lambda: supervisor._serving is serving)
-    candidate = start(supervisor, made / "second", free_port)
+    candidate = start(supervisor, bundles_to_deploy / "second", free_port)
     assert select.select([candidate.ready_pipe], [], [], 60)[0]
     stand_still(serving)  # so that it is the candidate who accepts
     client = http.client.HTTPConnection("127.0.0.1", free_port, timeout=60)
     try:
         client.request("GET", "/readyz")
         assert json.loads(client.getresponse().read())["digest"] == candidate.wanted.digest
-        event = b'{"origin": "JFK", "distance": 100}'
+        event = b'{"kind": "a", "x": 1000}'
         client.putrequest("POST", "/v1/predict")
         client.putheader("Content-Length", str(len(event)))
         client.endheaders(event[:5])
@@ -88,10 +88,10 @@ def test_a_withdrawn_candidate_answers_whom_it_has_accepted(
 
 
 def test_a_worker_that_stands_still_is_replaced(
-    supervisor: Supervisor, made: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, bundles_to_deploy: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "SILENCE_LIMIT", 3.0)
-    serving = start(supervisor, made / "first", free_port)
+    serving = start(supervisor, bundles_to_deploy / "first", free_port)
     steps(supervisor, lambda: supervisor._serving is serving)
     end = time.monotonic() + 4
     steps(supervisor, lambda: time.monotonic() > end)

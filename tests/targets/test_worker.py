@@ -12,9 +12,11 @@ from mlops_cli.targets.local.worker import listen, start_worker
 from mlops_cli.testing.target import get
 
 
-def test_the_end_of_a_login_does_not_end_a_worker_before_its_supervisor_does(made: Path) -> None:
+def test_the_end_of_a_login_does_not_end_a_worker_before_its_supervisor_does(
+    bundles_to_deploy: Path,
+) -> None:
     """It sends SIGHUP together with SIGTERM: by the one a worker would die in its answers."""
-    bundle = made / "first"
+    bundle = bundles_to_deploy / "first"
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         wanted = Wanted("1", str(bundle), open_bundle(bundle).digest, "127.0.0.1", port)
