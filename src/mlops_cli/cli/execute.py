@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error
+from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.redaction import redact_all
 
@@ -31,7 +32,10 @@ def execute(
     A result that is None was told while the work went on.
     """
     with _failures(command, as_json=as_json):
-        result = work()
+        try:
+            result = work()
+        finally:
+            TerminalProgress.clear_shown()
         if as_json and result is not None:
             print_result(command, result)
         elif not as_json:

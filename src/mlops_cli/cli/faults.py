@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from mlops_cli.cli.look import paint
 from mlops_cli.errors import EnvironmentFault, MlopsError
 from mlops_cli.redaction import redact
 
@@ -38,6 +39,6 @@ def bug(e: BaseException) -> MlopsError:
 
 def print_error(e: MlopsError) -> None:
     """One message, and how to fix it, on standard error."""
-    sys.stderr.write(f"error: {e.message}\n")
+    sys.stderr.write(f"{paint('error', 'red', sys.stderr)}: {e.message}\n")
     if e.hint:
         sys.stderr.write(f"hint: {e.hint}\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from mlops_cli.cli.execute import relative
+from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
@@ -36,12 +37,10 @@ def _render_new(result: InitResult) -> None:
     groups: dict[str, list[tuple[str, str]]] = {}
     for guess in result.guesses:
         groups.setdefault(guess.what, []).append((guess.value, guess.why))
-    for what, guesses in groups.items():
-        typer.echo(_group(what, guesses, result))
-    for warning in result.warnings[:_WARNINGS]:
-        typer.echo(f"warning: {warning}")
+    echo_remarks(_group(what, guesses, result) for what, guesses in groups.items())
+    echo_remarks(f"warning: {warning}" for warning in result.warnings[:_WARNINGS])
     if (more := len(result.warnings) - _WARNINGS) > 0:
-        typer.echo(f"warning: {more} more, in mlops.yaml")
+        echo_remarks([f"warning: {more} more, in mlops.yaml"])
     typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")
 
 
@@ -87,15 +86,29 @@ def _listed(names: Sequence[str], between: str = ", ") -> str:
     return between.join(shown)
 
 
+def echo_rows(rows: Iterable[Row]) -> None:
+    """Print rows whose columns align; see `look.aligned`."""
+    for line in aligned(rows):
+        typer.echo(line)
+
+
+def echo_remarks(remarks: Iterable[str]) -> None:
+    """Print sentences, each warning in its colour."""
+    for remark in remarks:
+        echo_rows([row(remark, colour="yellow" if remark.startswith("warning: ") else None)])
+
+
 def render_run(result: RunResult) -> None:
     """Each stage, its state, and how long it took."""
+    echo_rows(row(s.name, f"{s.state:<9}{_took(s.seconds)}".rstrip()) for s in result.stages)
     width = max(len(stage.name) for stage in result.stages)
-    for stage in result.stages:
-        took = f"{stage.seconds:6.1f} s" if stage.seconds is not None else ""
-        typer.echo(f"{stage.name:<{width}}  {stage.state:<9} {took}".rstrip())
     typer.echo(f"{'':<{width}}  in {result.seconds:.1f} s")
     for line in _outcome(result):
         typer.echo(line)
+
+
+def _took(seconds: float | None) -> str:
+    return "" if seconds is None else f" {seconds:6.1f} s"
 
 
 def _outcome(result: RunResult) -> Iterator[str]:
@@ -140,33 +153,35 @@ def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:
 
 def render_status(result: StatusResult) -> None:
     """A line for each thing, its name first."""
-    rows = list(_rows(result))
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        typer.echo(f"{name:<{width}}  {text}")
+    echo_rows(_rows(result))
 
 
-def _rows(result: StatusResult) -> Iterator[tuple[str, str]]:
-    yield "project", result.project
+def _rows(result: StatusResult) -> Iterator[Row]:
+    yield row("project", result.project)
     for stage in result.stages:
-        yield stage.name, stage.state
+        fresh = stage.state == "up to date"
+        yield row(stage.name, stage.state, colour="green" if fresh else "yellow")
     for part, metrics in (result.metrics or {}).items():
-        yield part, ", ".join(f"{name} {_number(value)}" for name, value in metrics.items())
-    if result.decision:
-        yield "model", _model(result, result.decision)
-    yield "champion", _champion(result)
+        said = ", ".join(f"{name}{TIE}{_number(value)}" for name, value in metrics.items())
+        yield row(part, said)
+    if decision := result.decision:
+        yield row("model", _model(result, decision), colour=None if decision.passed else "red")
+    yield row("champion", _champion(result), colour=None if result.champion else "yellow")
     for d in result.deployments:
         health = "healthy" if d.healthy else "NOT HEALTHY"
-        yield d.target, f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
+        said = f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
+        yield row(d.target, said, colour="green" if d.healthy else "red")
     for target in result.unreachable:
-        yield target.name, f"DOES NOT ANSWER: {target.why}"
+        yield row(target.name, f"DOES NOT ANSWER: {target.why}", colour="red")
     if not (result.deployments or result.unreachable):
-        yield "deployed", "nothing"
+        yield row("deployed", "nothing")
     if drift := result.drift:
         verdict = f"drifted: {', '.join(drift.columns)}" if drift.drifted else "no drift"
-        yield "drift", f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
+        said = f"{verdict} ({drift.current} against {drift.version}, {drift.report})"
+        yield row("drift", said, colour="yellow" if drift.drifted else "green")
     for missing in result.missing:
-        yield "missing", f"{missing.name}: {missing.why}; {missing.hint}"
+        said = f"{missing.name}: {missing.why}; {missing.hint}"
+        yield row("missing", said, colour="yellow")
 
 
 def _number(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 from mlops_cli.redaction import redact
 
@@ -15,6 +15,8 @@ _PLAIN_SECONDS = 5.0
 
 class TerminalProgress:
     """`Progress` on standard error."""
+
+    _shown: ClassVar[TerminalProgress | None] = None  # whose live line stands on the terminal
 
     def __init__(self, stream: TextIO | None = None, *, prefix: str = "") -> None:
         self._stream = stream or sys.stderr
@@ -35,7 +37,7 @@ class TerminalProgress:
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r\x1b[K{text[:width]}")
-            self._line = True
+            self._line, TerminalProgress._shown = True, self
         else:
             self._stream.write(f"{text}\n")
         self._stream.flush()
@@ -45,6 +47,12 @@ class TerminalProgress:
         self.clear()
         self._stream.write(f"{self._prefix}{redact(message)}\n")
         self._stream.flush()
+
+    @classmethod
+    def clear_shown(cls) -> None:
+        """Take away the live line that stands on the terminal, whoever drew it."""
+        if cls._shown:
+            cls._shown.clear()
 
     def clear(self) -> None:
         """Take the live line away."""

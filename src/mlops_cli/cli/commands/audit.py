@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
+from mlops_cli.cli.look import Row, paint, row
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.rendering import echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.actions.audit import AuditResult
@@ -43,16 +45,16 @@ def audit_command(
 
 
 def _render(result: AuditResult) -> None:
-    for entry in result.entries:
-        typer.echo(_row(entry))
+    echo_rows(map(_row, result.entries))
     if result.verified:
         anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
-        typer.echo(f"verified: {len(result.entries)} entries, against {anchors}")
+        verified = paint("verified", "green")
+        typer.echo(f"{verified}: {len(result.entries)} entries, against {anchors}")
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry) -> Row:
     version = entry.subject.get("digest", "")[:12]
     target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
     what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
     reason = f": {entry.reason}" if entry.reason else ""
-    return f"{entry.time}  {entry.id[:12]}  {what}{reason}  ({entry.actor})"
+    return row(entry.time, entry.id[:12], f"{what}{reason}  ({entry.actor})")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops_cli.cli.execute import execute
+from mlops_cli.cli.look import row
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.rendering import echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.config.values import ConfigResult
@@ -43,6 +45,4 @@ def _print_schema(schema: dict[str, Any]) -> None:
 def _render(result: ConfigResult) -> None:
     import json
 
-    width = min(40, max(len(v.key) for v in result.values))
-    for value in result.values:
-        typer.echo(f"{value.key:<{width}}  {json.dumps(value.value)}  ({value.source})")
+    echo_rows(row(v.key, f"{json.dumps(v.value)}  ({v.source})") for v in result.values)

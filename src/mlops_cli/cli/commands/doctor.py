@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
+from mlops_cli.cli.look import paint, row
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.rendering import echo_rows
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import EnvironmentFault, UsageError
 
@@ -49,9 +51,9 @@ def _exit_code(result: DoctorResult) -> int:
 
 
 def _render(result: DoctorResult) -> None:
-    for check in result.checks:
-        if not check.healthy:
-            typer.echo(f"{check.name}: {check.found}; {check.hint or 'see above'}")
-    failed = sum(not check.healthy for check in result.checks)
-    verdict = f"{failed} check{'s' if failed > 1 else ''} failed" if failed else "all checks passed"
-    typer.echo(verdict)
+    failed = [check for check in result.checks if not check.healthy]
+    echo_rows(row(c.name, f"{c.found}; {c.hint or 'see above'}", colour="red") for c in failed)
+    if failed:
+        typer.echo(paint(f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed", "red"))
+    else:
+        typer.echo(paint("all checks passed", "green"))

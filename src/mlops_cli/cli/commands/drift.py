@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
+from mlops_cli.cli.look import paint, row
 from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.rendering import echo_rows
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import DriftError
 
@@ -41,9 +43,9 @@ def _exit_code(result: DriftResult) -> int:
 
 def _render(result: DriftResult) -> None:
     drifted = [column for column in result.columns if column.drifted]
-    for column in drifted:
-        typer.echo(
-            f"{column.name}: {column.statistic} {column.value:.4g} (limit {column.threshold:.4g})"
-        )
+    echo_rows(
+        row(c.name, c.statistic, f"{c.value:.4g}", f"limit {c.threshold:.4g}") for c in drifted
+    )
     verdict = f"{len(drifted)} of {len(result.columns)} columns drifted" if drifted else "no drift"
-    typer.echo(f"{verdict}, {result.rows:,} rows; report: {result.report}")
+    said = paint(verdict, "red" if drifted else "green")
+    typer.echo(f"{said}, {result.rows:,} rows; report: {result.report}")

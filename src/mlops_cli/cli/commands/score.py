@@ -9,6 +9,7 @@ import typer
 
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.rendering import echo_remarks
 from mlops_cli.cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -56,5 +57,4 @@ def score_command(
 def _render(result: ScoreResult) -> None:
     would = "" if result.written else "would write "
     typer.echo(f"{would}{result.rows:,} rows by {result.version} to {result.output}")
-    for remark in result.remarks:
-        typer.echo(remark)
+    echo_remarks(result.remarks)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
+from mlops_cli.cli.look import paint
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.pipeline import Asked, run_stages
 from mlops_cli.cli.rendering import render_run
@@ -44,4 +45,5 @@ def _validate(asked: Asked) -> ValidateResult:
 def _render(result: ValidateResult) -> None:
     for table in result.tables:
         newest = f", the newest of {table.newest}" if table.newest else ""
-        typer.echo(f"{table.table}: {table.rows} rows{newest}, {table.bad_rows} bad")
+        bad = paint(f"{table.bad_rows:,} bad", "red" if table.bad_rows else "green")
+        typer.echo(f"{table.table}: {table.rows:,} rows{newest}, {bad}")

@@ -1,0 +1,109 @@
+"""What a terminal shows: aligned, wrapped, in colour; and what a file or a pipe gets."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import projects
+from mlops_cli.cli.look import TIE, aligned, paint, row
+
+ROWS = [
+    row("name", "ready", colour="green"),
+    row("a longer name", "dvc remote add --default NAME URL && dvc push " * 3, colour="red"),
+    row("n" * 60, "after a cell that is wider than columns are"),
+]
+Terminal = Callable[[int], None]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Makes standard output a terminal of so many columns."""
+
+    def become(columns: int) -> None:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+
+    return become
+
+
+def plain(lines: list[str]) -> list[str]:
+    return [re.sub(r"\x1b\[\d+m", "", line) for line in lines]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_long_cell_goes_on_below_itself_and_nothing_is_cut(
+    terminal: Terminal, columns: int
+) -> None:
+    terminal(columns)
+    lines = plain(list(aligned(ROWS)))
+    name, long = lines[0], lines[1:-1]
+    start = name.index("ready")
+    assert len(long) > 1
+    assert all(line[:start].strip() in ("", "a longer name") for line in long)
+    assert " ".join(line[start:] for line in long).split() == ROWS[1].cells[1].split()
+    assert max(map(len, long)) <= columns
+    assert lines[-1] == "  ".join(ROWS[2].cells)
+
+
+def test_tied_words_stay_together(terminal: Terminal) -> None:
+    terminal(60)
+    lines = plain(list(aligned([row("part", ", ".join(f"metric_{i}{TIE}0.5" for i in range(12)))])))
+    assert len(lines) > 1
+    assert all(re.fullmatch(r"(part| {4})(  | )(metric_\d+ 0\.5,? ?)+", line) for line in lines)
+
+
+def test_a_pipe_gets_a_line_for_each_row_and_no_colour() -> None:
+    lines = list(aligned(ROWS))
+    assert len(lines) == len(ROWS)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_colour_is_for_terminals_that_want_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paint("ready", "green") == "ready"
+    terminal(80)
+    assert paint("ready", "green") == "\x1b[32mready\x1b[0m"
+    assert paint("ready", None) == "ready"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paint("ready", "green") == "ready"
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("TERM", "dumb")
+    assert paint("ready", "green") == "ready"
+
+
+def test_the_live_line_is_gone_before_the_result_is_told(tmp_path: Path) -> None:
+    """On a real terminal: what the last command drew, as the terminal then shows it."""
+    project = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    command = ["score", "data/raw/parcels.csv", "out.csv", "--bundle", "model", "--dry-run"]
+    own, other = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "mlops_cli", *command],
+        cwd=project,
+        stdout=other,
+        stderr=other,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(other)
+        said = b""
+        try:
+            while chunk := os.read(own, 4096):
+                said += chunk
+        except OSError:  # the terminal's other end is closed
+            pass
+    os.close(own)
+    assert process.returncode == 0, said
+    drawn = said.decode()
+    assert "\x1b[Kscored " in drawn
+    shown = [line.rpartition("\r\x1b[K")[2] for line in drawn.replace("\r\n", "\n").split("\n")]
+    assert shown[0].startswith("would write ")
