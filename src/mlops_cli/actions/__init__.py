@@ -119,6 +119,7 @@ mlops init --update
         examples="""
 mlops run
 mlops run train
+mlops run --force train
 """,
     ),
     *map(_stage, STAGES),

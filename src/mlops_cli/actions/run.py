@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
 
 from mlops_cli._files import write_text
-from mlops_cli.config.paths import CONFIG, DVC_LOCK, REQUEST
+from mlops_cli.config.paths import CONFIG, DVC_LOCK, REQUEST, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
@@ -34,7 +34,7 @@ from mlops_cli.pipeline.result import RunResult, StageRun, registers
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import FIRST, stages_of
+from mlops_cli.stages import ANEW, FIRST, stages_of
 
 
 def run(
@@ -42,20 +42,22 @@ def run(
     *targets: str,
     asked: bool = False,
     first: bool = False,
+    force: bool = False,
     progress: Progress = QUIET,
 ) -> RunResult:
     """Bring `targets` and what they depend on up to date (none: the whole pipeline).
 
     What passed the gates becomes a version and the champion on the main line, or where it is
-    `asked` for; `first` does without a champion, once. Raises the error of the stage that failed,
+    `asked` for; `first` does without a champion, once. `force` runs also what did not change, of
+    `targets` and of what they depend on. Raises the error of the stage that failed,
     with that stage's own exit code.
     """
     started = time.monotonic()
     never_ran = not (project.root / DVC_LOCK).exists()
-    with own_outcomes(), warm_parent(at_once=never_ran), _first_told(first=first):
+    with own_outcomes(), warm_parent(at_once=never_ran), _told({FIRST: first, ANEW: force}):
         _prepare(project, progress)
         seen = _look(project)
-        done, found = _registered(project, targets, Wish(asked, first), progress)
+        done, found = _registered(project, targets, Wish(asked, first), progress, force=force)
         stages = [_stage_run(project, name, done) for name in stages_of(targets)]
     if not done and not targets and found and seen and seen == _look(project):
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
@@ -68,13 +70,13 @@ def run(
 
 
 def _registered(
-    project: Project, targets: Sequence[str], wish: Wish, progress: Progress
+    project: Project, targets: Sequence[str], wish: Wish, progress: Progress, *, force: bool
 ) -> tuple[list[str], Registration | None]:
     """The stages that ran, and what became of the model where the run goes that far."""
     done: dict[str, None] = {}
 
     def judge() -> tuple[None, bool]:
-        ran = _reproduce(project, targets, progress)
+        ran = _reproduce(project, targets, progress, force=force)
         done.update(dict.fromkeys(ran))
         return None, "register" in ran
 
@@ -101,21 +103,21 @@ def _enter_beside(project: Project, wish: Wish) -> Registration | None:
 
 
 @contextmanager
-def _first_told(*, first: bool) -> Iterator[None]:
-    """DVC starts `register`: its environment tells it of `--first`, and ends with this run.
+def _told(asked: Mapping[str, bool]) -> Iterator[None]:
+    """DVC starts the stages: their environment tells them what was asked, and ends with this run.
 
     A file would outlive a run that is killed, and wave the next one's model through. What this
     process was given counts no more than a file: who wants `--first` says so.
     """
-    given = os.environ.pop(FIRST, None)
-    if first:
-        os.environ[FIRST] = "1"
+    given = {name: os.environ.pop(name, None) for name in asked}
+    os.environ |= {name: "1" for name, wanted in asked.items() if wanted}
     try:
         yield
     finally:
-        os.environ.pop(FIRST, None)
-        if given is not None:
-            os.environ[FIRST] = given
+        for name, before in given.items():
+            os.environ.pop(name, None)
+            if before is not None:
+                os.environ[name] = before
 
 
 def _prepare(project: Project, progress: Progress) -> None:
@@ -152,11 +154,15 @@ def _check_tables(project: Project) -> None:
         )
 
 
-def _reproduce(project: Project, targets: Sequence[str], progress: Progress) -> list[str]:
+def _reproduce(
+    project: Project, targets: Sequence[str], progress: Progress, *, force: bool
+) -> list[str]:
+    """What ran, without `settings`, which computes nothing."""
     try:
-        return reproduce(project.root, targets, progress)
+        done = reproduce(project.root, targets, progress, force=force)
     except StageFailed as e:
         raise _own_error(read_outcome(project, e.stage), e.stage, e) from e
+    return [name for name in done if name != SETTINGS]
 
 
 def _own_error(outcome: Outcome | None, stage: str, e: MlopsError) -> MlopsError:

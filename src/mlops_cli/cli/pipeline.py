@@ -27,6 +27,7 @@ class Asked:
     as_json: bool
     first: bool = False
     register: bool = False
+    force: bool = False
 
 
 def command_of(stage: str) -> Callable[..., None]:
@@ -46,8 +47,11 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     from mlops_cli.config.root import ENV_VARIABLE, find_project
     from mlops_cli.pipeline.unchanged import unchanged_run
 
-    special = asked.first or asked.register or asked.env or os.environ.get(ENV_VARIABLE)
-    if not special and (result := unchanged_run(find_project(asked.project), targets)):
+    special = asked.first or asked.register or asked.force
+    overlaid = asked.env or os.environ.get(ENV_VARIABLE)
+    if not (special or overlaid) and (
+        result := unchanged_run(find_project(asked.project), targets)
+    ):
         return result
     from mlops_cli.config.load import load_project
 
@@ -58,4 +62,11 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
     progress = TerminalProgress()
-    return run(project, *targets, asked=asked.register, first=asked.first, progress=progress)
+    return run(
+        project,
+        *targets,
+        asked=asked.register,
+        first=asked.first,
+        force=asked.force,
+        progress=progress,
+    )

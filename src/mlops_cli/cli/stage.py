@@ -9,6 +9,7 @@ from pathlib import Path
 from mlops_cli.cli.faults import INTERRUPTED, UNDER_RUN, bug, os_fault, print_error
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
@@ -29,7 +30,8 @@ def stage_command(arguments: Sequence[str]) -> int:
         project = load_project(Path.cwd())  # whatever MLOPS_PROJECT says: DVC stands in ours
         progress = TerminalProgress(prefix=name)
         outcome = run_stage(project, name, revision, progress=progress)
-        progress.log(f"done in {outcome.seconds:.1f} s")
+        if name != SETTINGS:  # it is done in no time, and nobody waits for it
+            progress.log(f"done in {outcome.seconds:.1f} s")
         if name == "register" and UNDER_RUN not in os.environ:
             progress.log("`mlops register` makes it a version, and the champion")
     except MlopsError as e:

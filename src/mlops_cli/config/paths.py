@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CONFIG = "mlops.yaml"
+SETTINGS = "settings"  # mlops.yaml as each stage depends on it
 REJECTED = "data/rejected.parquet"
 FEATURES_TABLE = "data/features.parquet"
 FEATURES_PLAN = "data/features.json"

@@ -39,8 +39,12 @@ class StageFailed(MlopsError):
         self.stage = stage
 
 
-def reproduce(root: Path, targets: Sequence[str], progress: Progress = QUIET) -> list[str]:
+def reproduce(
+    root: Path, targets: Sequence[str], progress: Progress = QUIET, *, force: bool = False
+) -> list[str]:
     """Run what has changed of `targets` and their upstream (none: of the whole pipeline).
+
+    `force` runs what has not changed, too.
 
     Returns the names of the stages that were run or restored from DVC's run cache. Raises
     `StageFailed` for a stage whose command failed, KeyboardInterrupt for one that Ctrl-C ended,
@@ -50,17 +54,17 @@ def reproduce(root: Path, targets: Sequence[str], progress: Progress = QUIET) ->
         if is_cut(root):
             _mend(root, progress)
         try:
-            return _reproduce(root, targets)
+            return _reproduce(root, targets, force=force)
         except (EnvironmentFault, UsageError):
             if not _mend(root, progress):
                 raise
-        return _reproduce(root, targets)
+        return _reproduce(root, targets, force=force)
 
 
-def _reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+def _reproduce(root: Path, targets: Sequence[str], *, force: bool) -> list[str]:
     with _repo(root) as repo:
         try:
-            done = repo.reproduce(targets=list(targets) or None, on_error="fail")
+            done = repo.reproduce(targets=list(targets) or None, on_error="fail", force=force)
         except ReproductionError as e:
             raise _reproduction_error(e) from e
         except DvcException as e:

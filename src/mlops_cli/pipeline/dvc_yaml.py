@@ -16,7 +16,7 @@ from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.secret_forms import refuse_secrets
-from mlops_cli.stages import STAGES, Stage
+from mlops_cli.stages import PIPELINE, STAGES, Stage
 from mlops_cli.training.charts import CHARTS, Chart, template
 
 
@@ -61,10 +61,10 @@ def add_missing_sections(project: Project) -> list[str]:
 def files_of(project: Project) -> list[str] | None:
     """Every file and folder that our stages read or write; None where the user has stages, too."""
     stages = _read(project).get("stages") or {}
-    if stages.keys() != {stage.name for stage in STAGES}:
+    if stages.keys() != {stage.name for stage in PIPELINE}:
         return None
-    paths = [path for stage in STAGES for path in _deps(project, stage)]
-    for stage in STAGES:
+    paths = [path for stage in PIPELINE for path in _deps(project, stage)]
+    for stage in PIPELINE:
         paths += stage.written
     paths += [str(_template_file(chart)) for chart in CHARTS[project.config.task]]
     return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
@@ -85,15 +85,17 @@ def _with_empty(sections: list[str], text: str) -> str:
 
 
 def _wanted(project: Project) -> dict[str, dict[str, Any]]:
-    return {stage.name: _entry(project, stage) for stage in STAGES}
+    return {stage.name: _entry(project, stage) for stage in PIPELINE}
 
 
 def _entry(project: Project, stage: Stage) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "cmd": f"mlops stage {stage.name} --revision {stage.revision}",
         "deps": _deps(project, stage),
-        "params": [{CONFIG: list(stage.params)}],
     }
+    if stage.params:  # those of `settings` decide; these are for `dvc params` and `dvc exp show`
+        entry["deps"].append(stage.settings)
+        entry["params"] = [{CONFIG: list(stage.params)}]
     outs: list[Any] = [*stage.outs, *({path: {"cache": False}} for path in stage.uncached)]
     for key, paths in (
         ("outs", outs),
@@ -143,7 +145,7 @@ def _deps(project: Project, stage: Stage) -> list[str]:
 def _ours(stages: Any) -> dict[str, Any]:
     if not isinstance(stages, dict):
         raise UsageError(f"{DVC_YAML}: `stages` is not a mapping", hint="fix it, or delete it")
-    names = {stage.name for stage in STAGES}
+    names = {stage.name for stage in PIPELINE}
     return {name: entry for name, entry in stages.items() if name in names}
 
 

@@ -17,7 +17,8 @@ from mlops_cli.errors import UsageError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
-from mlops_cli.stages import STAGES, load_stage, stage
+from mlops_cli.stages import PIPELINE, STAGES, load_stage, stage
+from mlops_cli.stages.settings import typed
 
 
 def run_stage(project: Project, name: str, revision: int, *, progress: Progress) -> Outcome:
@@ -54,7 +55,7 @@ def _as_text(value: object) -> str:
 
 
 def _function(project: Project, name: str, revision: int) -> Callable[..., object]:
-    known = [s.name for s in STAGES]
+    known = [s.name for s in PIPELINE]
     if name not in known:
         raise UsageError(f"no stage {name!r}", hint=f"the stages are {', '.join(known)}")
     check_dvc_yaml(project)
@@ -90,9 +91,8 @@ def _check_unedited(project: Project, name: str, contracts: Mapping[str, bytes |
         config = load_project(project.root).config
     except UsageError as e:
         raise UsageError(f"{CONFIG} was changed while {name} ran: {e.message}", hint=e.hint) from e
-    now, read = (c.model_dump(by_alias=True) for c in (config, project.config))
-    for section in stage(name).params:
-        if now[section] != read[section]:
+    for section in stage(name).params or {key: 0 for one in STAGES for key in one.params}:
+        if typed(config, [section]) != typed(project.config, [section]):
             raise UsageError(f"{CONFIG} was changed while {name} ran: {section}", hint="mlops run")
     for path, before in contracts.items():
         if _bytes(project.root / path) != before:

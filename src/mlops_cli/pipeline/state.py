@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mlops_cli.config.paths import DVC_YAML
+from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.pipeline.dvc import stale_stages
-from mlops_cli.stages import STAGES
+from mlops_cli.stages import STAGES, Stage
+from mlops_cli.stages.settings import typed
 
 
 def stage_states(project: Project) -> dict[str, str]:
@@ -24,4 +25,13 @@ def stage_states(project: Project) -> dict[str, str]:
     except OSError as e:
         why = f"{(e.strerror or str(e)).lower()}: {e.filename}"
         return {stage.name: f"not known: {why}" for stage in STAGES}
+    for stage in STAGES:  # DVC sees it once `settings` has run
+        if stage.name not in stale and _settings_changed(project, stage):
+            stale[stage.name] = f"changed settings: {CONFIG}"
     return {stage.name: stale.get(stage.name, "up to date") for stage in STAGES}
+
+
+def _settings_changed(project: Project, stage: Stage) -> bool:
+    written = project.root / stage.settings
+    now = typed(project.config, stage.params)
+    return written.is_file() and written.read_text(encoding="utf-8") != now

@@ -22,7 +22,7 @@ from mlops_cli.config.paths import TEMPLATE_RECORD
 from mlops_cli.errors import UsageError
 from mlops_cli.scaffold.texts import comment, github_scalar, scalar
 from mlops_cli.secret_forms import refuse_secrets
-from mlops_cli.stages import STAGES
+from mlops_cli.stages import PIPELINE
 
 _TEMPLATES = {
     "README.md": "README.md",
@@ -66,7 +66,7 @@ def given(facts: Facts) -> Record:
         "yaml": scalar,
         "github": github_scalar,
         "comment": comment,
-        "outs": [path for stage in STAGES for path in stage.outs],
+        "outs": [path for stage in PIPELINE for path in stage.outs],
         "python": f"{python.major}.{python.minor}",
         "version": release,
         # The repository's variable MLOPS_REQUIREMENT names another source.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlops_cli.config.paths import (
+    CONFIG,
     DECISION,
     FEATURES_PLAN,
     FEATURES_TABLE,
@@ -19,11 +20,14 @@ from mlops_cli.config.paths import (
     MODEL,
     PLOTS,
     REJECTED,
+    SETTINGS,
     TUNE,
     VALIDATE_REPORT,
 )
 
-FIRST = "MLOPS_FIRST"  # "1" in its environment tells `register`, which DVC starts, of `--first`
+# "1" in the environment of stages, which DVC starts, tells them of an option of `mlops run`
+FIRST = "MLOPS_FIRST"  # `--first`, to `register`
+ANEW = "MLOPS_ANEW"  # `--force`, to `tune`, which takes over no trial of an earlier search then
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Stage:
     uncached: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> str:
+        """The file of its sections as DVC compares them: with the types of their values."""
+        return f"{SETTINGS}/{self.name}.json"
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -119,10 +128,23 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
+# What DVC runs before them where `mlops.yaml` was written anew: see `stages/settings.py`.
+PIPELINE: tuple[Stage, ...] = (
+    Stage(
+        name="settings",
+        summary="write down, with their types, the settings that each stage depends on",
+        revision=1,
+        params=(),
+        deps=(CONFIG,),
+        outs=(SETTINGS,),
+    ),
+    *STAGES,
+)
+
 
 def stage(name: str) -> Stage:
     """The stage of that name."""
-    return next(s for s in STAGES if s.name == name)
+    return next(s for s in PIPELINE if s.name == name)
 
 
 def load_stage(name: str) -> Callable[..., object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from mlops_cli.cores import cores
 from mlops_cli.evaluation.evaluate import check_part
 from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import stage
+from mlops_cli.stages import ANEW, stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
@@ -165,6 +166,7 @@ def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
         greater_is_better=metric.greater_is_better,
         identity=_identity(project, work.estimator),
         seconds=config.tune.timeout.total_seconds() if config.tune.timeout else None,
+        anew=os.environ.get(ANEW) == "1",
         workers=_workers(config) if work.estimator.has_rounds else 1,
     )
 

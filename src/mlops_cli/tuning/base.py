@@ -63,6 +63,7 @@ class SearchPlan:
     only a search of the same identity, space and settings is resumed. `seconds` is after how
     long no further trial starts. `rounds` is the most that a trial may run; `workers` is how many
     trials go on at once (1: in the thread that searches), which changes nothing of what is found.
+    `anew`: no search is resumed, whatever its identity.
     """
 
     space: Space
@@ -75,6 +76,7 @@ class SearchPlan:
     identity: str
     seconds: float | None = None
     workers: int = 1
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

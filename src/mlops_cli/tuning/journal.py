@@ -62,18 +62,22 @@ class Journal:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Journal]:
+def held(folder: Path, *, anew: bool = False) -> Iterator[Journal]:
     """The journal in `folder`, held by this process alone until the block ends.
 
     The kernel lets go of it when the process dies, however it dies. A last line that a killed
-    process left unfinished is cut off. Raises `EnvironmentFault` where another process holds it.
+    process left unfinished is cut off; `anew`, all of it is. Raises `EnvironmentFault` where
+    another process holds it.
     """
     lock = folder / "lock"
     taken = EnvironmentFault(
         f"another process runs this search: it holds {lock}", hint="wait for it, or end it"
     )
     with locked(lock, otherwise=taken):
-        yield Journal(folder / "journal.jsonl")
+        file = folder / "journal.jsonl"
+        if anew:
+            file.unlink(missing_ok=True)
+        yield Journal(file)
 
 
 def _cut_unfinished_line(journal: Path) -> None:

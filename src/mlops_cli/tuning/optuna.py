@@ -59,7 +59,7 @@ class OptunaSearcher:
         self, plan: SearchPlan, objective: Objective, folder: Path, *, progress: Progress
     ) -> Search:
         """See `Searcher.search`."""
-        with _quiet(), held(folder / _digest(plan)) as journal:
+        with _quiet(), held(folder / _digest(plan), anew=plan.anew) as journal:
             if journal.trials:
                 progress.log(f"{journal.trials} trials of an earlier process are taken over")
             with open_workers(plan.workers) as workers:

@@ -18,10 +18,13 @@ def run_command(
         typer.Argument(metavar="[STAGE]...", help="Default: all; what they need runs too."),
     ] = None,
     first: FirstOption = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run also what did not change, and what it needs.")
+    ] = False,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the pipeline, or some of its stages."""
-    targets, asked = tuple(stages or ()), Asked(project, env, as_json, first)
+    targets, asked = tuple(stages or ()), Asked(project, env, as_json, first, force=force)
     execute("run", lambda: run_stages(targets, asked), render_run, as_json=as_json)

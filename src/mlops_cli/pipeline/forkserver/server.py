@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
-from mlops_cli.stages import STAGES, Stage, load_stage
+from mlops_cli.stages import PIPELINE, Stage, load_stage
 
 # Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
 _PORTS = ("mlops_cli.tables", "mlops_cli.training", "mlops_cli.tuning", "mlops_cli.tracking",
@@ -97,11 +97,11 @@ def _receive(connection: socket.socket) -> _Request | None:
 
 def _preload(named: Sequence[str]) -> Iterator[bool]:
     """Import what the named stage needs; the steps that import what the stages after it need."""
-    order = [s.name for s in STAGES]
+    order = [s.name for s in PIPELINE]
     at = order.index(named[0]) if named and named[0] in order else len(order)
-    for _ in _imports(STAGES[at : at + 1]):
+    for _ in _imports(PIPELINE[at : at + 1]):
         pass
-    return _imports(STAGES[at + 1 :])
+    return _imports(PIPELINE[at + 1 :])
 
 
 def _imports(stages: Iterable[Stage]) -> Iterator[bool]:

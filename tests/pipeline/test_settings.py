@@ -1,0 +1,106 @@
+"""What DVC takes for one value, and a model does not: 1, 1.0 and true."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import projects
+from command_line import Mlops
+from mlops_cli.config.load import check_config, load_project
+from mlops_cli.pipeline.state import stage_states
+from mlops_cli.stages import stage
+from mlops_cli.stages.settings import settings, typed
+
+BASE: dict[str, Any] = {"project": "p", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
+
+
+def text_of(section: str, value: Any) -> str:
+    return typed(check_config(BASE | {section: value}, file="mlops.yaml"), [section])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (1, True), (0.0, False), (0.0, -0.0), (1, "1"), ("true", True), ("1e3", 1e3)],
+)
+def test_values_that_are_equal_to_python_alone(one: object, other: object) -> None:
+    fixed, searched = (
+        [text_of("train", {"params": {"max_features": value}}) for value in (one, other)],
+        [text_of("tune", {"space": {"x": {"choice": [value, 7]}}}) for value in (one, other)],
+    )
+    assert len({*fixed}) == len({*searched}) == 2
+
+
+def test_what_stands_for_the_same_is_the_same_text() -> None:
+    assert text_of("tune", {"timeout": "60m", "trials": 3}) == text_of(
+        "tune", {"trials": 3, "timeout": "1h"}
+    )
+    assert text_of("features", {"row": {"a": "x", "b": "y"}}) != text_of(
+        "features", {"row": {"b": "y", "a": "x"}}
+    ), "the features' order is the user's"
+
+
+@pytest.mark.slow
+def test_a_change_of_type_is_a_change_by_any_way(tmp_path: Path, mlops: Mlops) -> None:
+    project = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    _edit(project, "train: {}", "train: {params: {lambda: 1}}")
+    assert _ran(mlops(project, "run", "train", "--json", code=0)) == ["tune", "train"]
+    _edit(project, "drift: {}", "drift: {}  # a word")
+    assert _ran(mlops(project, "run", "train", "--json", code=0)) == []
+    _edit(project, "lambda: 1}", "lambda: 1.0}")
+    states = stage_states(load_project(project))
+    assert (states["featurize"], states["tune"]) == ("up to date", "changed settings: mlops.yaml")
+    assert _ran(mlops(project, "run", "train", "--json", code=0)) == ["tune", "train"]
+    _edit(project, "lambda: 1.0}", "lambda: 1}")
+    said = _dvc(project, "repro", "train")
+    assert "'featurize' didn't change" in said
+    assert "'train' is cached" in said, "what it gave for 1"
+    said = _dvc(project, "exp", "run", "-S", "mlops.yaml:train.params.lambda=1.5")
+    assert "Running stage 'train'" in said
+
+
+@pytest.mark.slow
+def test_a_forced_run_does_all_of_it_again_and_the_same_comes_out(
+    tmp_path: Path, mlops: Mlops
+) -> None:
+    project = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    before = projects.registered(project)
+    assert _ran(mlops(project, "run", "--force", "featurize", "--json", code=0)) == [
+        "validate",
+        "featurize",
+    ]
+    forced = mlops(project, "run", "--force", "--json", code=0).result
+    assert {one["state"] for one in forced["stages"]} == {"ran"}
+    tuned = next(one for one in forced["stages"] if one["name"] == "tune")
+    assert tuned["result"]["resumed"] == 0, "the trials of the earlier search were taken over"
+    assert forced["registration"]["state"] == "champion"
+    assert projects.registered(project) == before
+    assert _ran(mlops(project, "run", "--json", code=0)) == []
+
+
+def _ran(done: Any) -> list[str]:
+    return [one["name"] for one in done.result["stages"] if one["state"] == "ran"]
+
+
+def _dvc(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["dvc", *arguments], cwd=project, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def _edit(project: Path, old: str, new: str) -> None:
+    config = project / "mlops.yaml"
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new, 1))
+
+
+def test_each_stage_depends_on_its_own(tmp_path: Path) -> None:
+    written = (projects.started("parcels") / "mlops.yaml").read_text()
+    (tmp_path / "mlops.yaml").write_text(written)
+    files = settings(load_project(tmp_path)).files
+    assert stage("train").settings in files
+    assert '"tune"' not in (tmp_path / stage("train").settings).read_text()
