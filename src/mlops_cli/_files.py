@@ -25,6 +25,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def nearest(folder: Path, name: str) -> Path | None:
+    """The entry `name` of the folder, or of the first folder above it that has one."""
+    return next((p / name for p in (folder, *folder.parents) if (p / name).exists()), None)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all."""
     write_bytes(path, text.encode())

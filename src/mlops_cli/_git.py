@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlops_cli._files import nearest
 from mlops_cli.errors import EnvironmentFault, UsageError
 
 _LIMIT = 30.0  # seconds
@@ -45,7 +46,12 @@ def added_lines(root: Path, path: str) -> tuple[bytes, ...]:
 
 def in_git(root: Path) -> bool:
     """Whether the folder stands in a git work tree, whatever git itself says of it."""
-    return any((folder / ".git").exists() for folder in (root, *root.parents))
+    return nearest(root, ".git") is not None
+
+
+def tracks(root: Path, path: str) -> bool:
+    """Whether git keeps the file `path`, relative to `root`."""
+    return _asked(root, "ls-files", "--error-unmatch", "--", path) is not None
 
 
 def current_branch(root: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from command_line import Mlops
@@ -25,7 +26,9 @@ def test_freshness_by_the_wall_clock(project: Path, mlops: Mlops) -> None:
 
 def test_a_lost_registry_is_begun_anew_when_somebody_says_so(project: Path, mlops: Mlops) -> None:
     (project / "mlflow.db").unlink()
-    assert mlops(project, "register").code == 8
+    shutil.rmtree(project / "model")
+    shutil.rmtree(project / ".mlops/bundles", ignore_errors=True)
+    assert mlops(project, "deploy").code == 8
     ran = mlops(project, "run", "--first")
     assert ran.code == 0, ran.err
     assert len(registered(project)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mlops_cli.config.load import check_config, load_project
 from mlops_cli.pipeline.state import stage_states
 from mlops_cli.stages import stage
 from mlops_cli.stages.settings import settings, typed
+from trips import git
 
 BASE: dict[str, Any] = {"project": "p", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
 
@@ -58,6 +60,7 @@ def test_a_change_of_type_is_a_change_by_any_way(tmp_path: Path, mlops: Mlops) -
     said = _dvc(project, "repro", "train")
     assert "'featurize' didn't change" in said
     assert "'train' is cached" in said, "what it gave for 1"
+    _commit(project)
     said = _dvc(project, "exp", "run", "-S", "mlops.yaml:train.params.lambda=1.5")
     assert "Running stage 'train'" in said
 
@@ -86,10 +89,36 @@ def _ran(done: Any) -> list[str]:
 
 
 def _dvc(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["dvc", *arguments], cwd=project, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["dvc", *arguments], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.mark.slow
+def test_an_experiment_of_another_table(tmp_path: Path, mlops: Mlops) -> None:
+    """`-S` of what decides the form of `dvc.yaml`, which DVC has read by then."""
+    project = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    _commit(project)
+    lines = (project / "data/raw/parcels.csv").read_text().splitlines(keepends=True)
+    (project / "data/raw/others.csv").write_text("".join(lines[:500]))
+    said = _dvc(project, "exp", "run", "-S", "mlops.yaml:data.table=data/raw/others.csv", "train")
+    assert "Running stage 'train'" in said
+    assert "data/raw/others.csv" in (project / "dvc.yaml").read_text()
+    assert "# " in (project / "mlops.yaml").read_text(), "comments stay"
+    report = json.loads((project / "reports/validate.json").read_text())
+    assert [table["rows"] for table in report["tables"]] == [499]
+    (project / "data/raw/others.csv").write_text("".join(lines[:400]))
+    git(project, "checkout", "--quiet", "--", ".")
+    _dvc(project, "exp", "run", "-S", "mlops.yaml:data.table=data/raw/others.csv", "train")
+    report = json.loads((project / "reports/validate.json").read_text())
+    assert [table["rows"] for table in report["tables"]] == [399], "not what DVC remembered"
+
+
+def _commit(project: Path) -> None:
+    git(project, "config", "user.name", "a")
+    git(project, "config", "user.email", "a@example.com")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "a run")
 
 
 def _edit(project: Path, old: str, new: str) -> None:

@@ -60,8 +60,15 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return new_project(outer / "on: ${{ github.token }}" / "orders")
 
 
+def workflow(project: Path) -> Path:
+    """At the top of the repository, wherever the project stands in it."""
+    top = next(p for p in (project, *project.parents) if (p / ".git").exists())
+    (found,) = (top / ".github/workflows").iterdir()
+    return found
+
+
 def read(project: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = YAML(typ="safe").load((project / WORKFLOW).read_text())
+    loaded: dict[str, Any] = YAML(typ="safe").load(workflow(project).read_text())
     return loaded
 
 
@@ -81,7 +88,7 @@ def checked(*command: str) -> None:
 def test_zizmor_and_the_schema_have_nothing_to_say(
     where: str, request: pytest.FixtureRequest
 ) -> None:
-    file = str(request.getfixturevalue(where) / WORKFLOW)
+    file = str(workflow(request.getfixturevalue(where)))
     checked("zizmor", "--offline", "--persona", "pedantic", "--no-config", "--quiet", file)
     checked("check-jsonschema", "--builtin-schema", "vendor.github-workflows", file)
 
@@ -144,6 +151,9 @@ def test_inside_another_repository_the_steps_stand_in_the_project(inside: Path) 
     # GitHub writes what an expression gives and does not look at it again.
     where = {"working-directory": "on: ${{ '${{' }} github.token }}/orders"}
     assert there == {"pipeline": where, "comment": {}, "deploy": where}
+    assert workflow(inside).name == "mlops-on-github.token-orders.yml"
+    paths = read(inside)["on"]["pull_request"]["paths"]
+    assert paths[0] == "on: [$]{{ github.token }}/orders/**", "no expression stands in a filter"
 
 
 COMMENT = {

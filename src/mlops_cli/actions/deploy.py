@@ -75,7 +75,7 @@ def deploy(
     name, place = _place(project, target, port)
     if stop:
         return _stop(project, place, name)
-    release = _champion(project, expect)
+    release = _champion(project, expect, progress)
     if port is None:
         place = _where_it_runs(project, place, name)
     progress.log(f"deploying {release.version} to {name}")
@@ -141,7 +141,7 @@ def _where_it_runs(project: Project, place: Target, name: str) -> Target:
     return open_target(name, project, port=port) if port else place
 
 
-def _champion(project: Project, expect: str | None) -> Release:
+def _champion(project: Project, expect: str | None, progress: Progress = QUIET) -> Release:
     tracker = open_tracker(project)
     champion = champion_of(project, tracker)
     # A part of a version would approve of others, too.
@@ -150,6 +150,8 @@ def _champion(project: Project, expect: str | None) -> Release:
             f"the champion in {tracker.address} is {champion.version}, and not {expect or 'none'}",
             hint="it has changed since, or was never that one: `mlops status` shows it",
         )
+    if not champion.number:
+        progress.log(f"{tracker.address} has lost it: {champion.version} is the log's champion")
     bundle = open_bundle(tracker.fetch(champion.digest))
     base = project.config.package.base
     return Release(bundle, image_of(bundle, base=base, root=project.root))

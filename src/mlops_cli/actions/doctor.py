@@ -138,7 +138,7 @@ def _tables(project: Project) -> str:
 
 
 def _dvc_yaml(project: Project) -> str:
-    if not (project.root / ".dvc").is_dir():
+    if project.dvc_folder is None:
         raise MlopsError("the project is no DVC repository: .dvc is missing", hint="dvc init")
     check_dvc_yaml(project)
     return "is what mlops.yaml asks for"

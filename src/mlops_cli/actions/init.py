@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_cli._files import nearest, write_text
 from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import DVC_YAML
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.moments import check_format
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
+from mlops_cli.pipeline.kept import keep_tables
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.scaffold.beside import check_place, folder_beside, join
 from mlops_cli.scaffold.data import bring_data
-from mlops_cli.scaffold.dvc import add_data, start_dvc
+from mlops_cli.scaffold.dvc import add_data, dvc_of, start_dvc
 from mlops_cli.scaffold.examples import write_examples
-from mlops_cli.scaffold.files import Plan, write_files
-from mlops_cli.scaffold.place import check_free, new_folder
+from mlops_cli.scaffold.files import Plan, facts_of, write_files
+from mlops_cli.scaffold.given import given
+from mlops_cli.scaffold.place import joins, new_folder
 from mlops_cli.scaffold.repository import (
     FIRST_SUBJECT,
+    Repository,
     first_commit,
-    path_in_git,
+    repository_of,
     start_git,
     unstage,
 )
 from mlops_cli.scaffold.study import Guess, study_file
 from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import Engine
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -55,7 +64,11 @@ def init(
     reference: bool = False,
     progress: Progress = QUIET,
 ) -> InitResult:
-    """Make a project in `directory`, which does not exist or is empty, named after its last part.
+    """Make a project in `directory`, named after its last part.
+
+    It does not exist, is empty, or is the folder that one stands in: then the project joins what
+    is there, and overwrites nothing of it. Inside a git work tree it is a model among others, with
+    one DVC repository for all, and a workflow of its own at the top.
 
     An init that was killed there may be repeated, as long as nothing was changed since.
 
@@ -68,37 +81,129 @@ def init(
     leaves nothing to learn. Nothing is left behind then.
     """
     name = _name(directory)
-    check_free(directory)
+    beside = joins(directory)
     if not target.strip():
         raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
     if not data.is_file():
         raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
     for column, written in (formats or {}).items():
         _check_format(column, written)
+    repository = repository_of(directory, inclusive=beside) if git else None
+    table = _table(data, directory if beside else None)
+    if beside:
+        check_place(directory, data, table=table, git=repository is not None)
     progress.update(f"reading {data.name}")
     with open_engine() as engine:
-        study = study_file(engine, data, target=target, time=time, formats=formats)
         plan = Plan(
             name=name,
-            table=f"data/raw/{data.name}",
+            table=table,
             target=target.strip(),
-            study=study,
-            reference=reference,
-            folder=path_in_git(directory) if git else None,
+            study=study_file(engine, data, target=target, time=time, formats=formats),
+            reference=reference and not (directory / table).exists(),
+            folder=repository.path if repository and repository.path != "." else None,
+            beside=beside,
         )
+        make = _join if beside else _make
+        files, stays = make(engine, directory, data, plan, repository, git=git)
+    return _result(directory, plan, files, stays)
+
+
+def _table(data: Path, directory: Path | None) -> str:
+    """Where the table will stand: where it is, if that is in the folder that the project joins."""
+    place, folder = data.resolve(), directory and directory.resolve()
+    inside = folder is not None and place.is_relative_to(folder)
+    return place.relative_to(folder).as_posix() if folder and inside else f"data/raw/{data.name}"
+
+
+def _make(
+    engine: Engine,
+    directory: Path,
+    data: Path,
+    plan: Plan,
+    repository: Repository | None,
+    *,
+    git: bool,
+) -> tuple[list[str], list[str]]:
+    """A folder of its own, whole or not at all."""
+    top = repository.top if repository and repository.dvc is None else None
+    message = f"{plan.name}{FIRST_SUBJECT}"
+    with _workflow(directory, plan) as workflow, dvc_of(top) as shared:
         with new_folder(directory) as root:
-            progress.update(f"making {directory}")
-            files = write_files(root, plan)
-            bring_data(data, root / plan.table, reference=reference)
-            files += write_examples(engine, root, study.target.sql)
+            files = _files(engine, root, data, plan)
             engine.check_steady()  # before DVC puts a link in the copy's place
-            _keep(root, plan, git=git)
+            if repository is None:
+                if git:
+                    start_git(root)
+                start_dvc(root, git=git)
+            if not plan.reference:
+                add_data(root, plan.table)
+            if repository is not None:
+                unstage(root)
             write_dvc_yaml(load_project(root))
-            if git and plan.folder is None:
-                first_commit(root, f"{name}{FIRST_SUBJECT}")
-    if git and plan.folder is not None:
-        first_commit(directory, f"{name}{FIRST_SUBJECT}")
-    return _result(directory, plan, files)
+            if git and repository is None:
+                first_commit(root, message)
+        if repository is not None:
+            plots = nearest(directory.resolve(), ".dvc/plots")
+            first_commit(directory, message, *shared, *workflow, *([plots] if plots else []))
+    return files, []
+
+
+def _join(
+    engine: Engine,
+    directory: Path,
+    data: Path,
+    plan: Plan,
+    repository: Repository | None,
+    *,
+    git: bool,
+) -> tuple[list[str], list[str]]:
+    """Beside what stands in the folder already; nothing is committed."""
+    with _workflow(directory, plan), folder_beside(directory) as root:
+        files = _files(engine, root, data, replace(plan, reference=True))
+        engine.check_steady()
+        (root / plan.table).unlink()  # a link, to be read by
+        if (directory / DVC_YAML).is_file():
+            shutil.copyfile(directory / DVC_YAML, root / DVC_YAML)
+        write_dvc_yaml(load_project(root), templates=False)
+        stays = join(root, directory)
+    if git and repository is None:
+        start_git(directory)
+    if (repository.dvc if repository else nearest(directory.resolve(), ".dvc")) is None:
+        start_dvc(repository.top if repository else directory, git=git)
+    if not (directory / plan.table).exists():
+        bring_data(data, directory / plan.table, reference=plan.reference)
+    project = load_project(directory)
+    write_dvc_yaml(project)  # DVC has a place for the templates of plots now
+    keep_tables(project)
+    return files, stays
+
+
+def _files(engine: Engine, root: Path, data: Path, plan: Plan) -> list[str]:
+    files = write_files(root, plan)
+    bring_data(data, root / plan.table, reference=plan.reference)
+    return files + write_examples(engine, root, plan.study.target.sql)
+
+
+@contextmanager
+def _workflow(directory: Path, plan: Plan) -> Iterator[list[Path]]:
+    """What GitHub runs, at the top of the repository; taken back where the block fails."""
+    if plan.folder is None:
+        yield []
+        return
+    facts = facts_of(plan)
+    file = (directory.resolve() / facts.workflow).resolve()
+    text = given(facts).files[facts.workflow]
+    if found := file.exists():
+        if file.read_text(encoding="utf-8") != text:
+            raise UsageError(f"{file} is there, and is another one", hint="move or rename it")
+    else:
+        write_text(file, text)
+    try:
+        yield [file]
+    except BaseException:
+        if not found:
+            file.unlink()
+        raise
 
 
 def parse_format(option: str) -> tuple[str, str]:
@@ -119,17 +224,6 @@ def _check_format(name: str, written: str) -> None:
         raise UsageError(f"the format of {name!r}: {e}", hint="--date-format 'NAME=FORMAT'") from e
 
 
-def _keep(root: Path, plan: Plan, *, git: bool) -> None:
-    """Put the project under git and DVC."""
-    if git and plan.folder is None:
-        start_git(root)
-    start_dvc(root, git=git, subdirectory=plan.folder is not None)
-    if git and plan.folder is not None:
-        unstage(root)
-    if not plan.reference:
-        add_data(root, plan.table)
-
-
 def _name(directory: Path) -> str:
     name = directory.resolve().name
     if not _NAME.fullmatch(name):
@@ -140,12 +234,13 @@ def _name(directory: Path) -> str:
     return name
 
 
-def _result(directory: Path, plan: Plan, files: list[str]) -> InitResult:
+def _result(directory: Path, plan: Plan, files: list[str], stays: Sequence[str]) -> InitResult:
     study, warnings = plan.study, list(plan.study.warnings)
     if plan.reference:
         warnings.append(f"{plan.table} is a link: a clone of this project lacks the data")
-    if plan.folder is not None:
-        warnings.append("GitHub reads workflows at the repository's root: move .github there")
+    told = [f"{name} is yours, and stays as it is" for name in stays]
+    if plan.beside:
+        told.append("nothing is committed yet: git status shows what is new")
     return InitResult(
         project=str(directory),
         task=study.task,
@@ -154,5 +249,5 @@ def _result(directory: Path, plan: Plan, files: list[str]) -> InitResult:
         features=study.features,
         files=(*files, plan.table),
         guesses=study.guesses,
-        warnings=tuple(warnings),
+        warnings=(*told, *warnings),
     )

@@ -12,15 +12,16 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from mlops_cli._files import write_text
-from mlops_cli.config.paths import CONFIG, DVC_LOCK, REQUEST, SETTINGS
+from mlops_cli.config.paths import CONFIG, DVC_LOCK, DVC_YAML, REQUEST, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_exit_code
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.layout import check_features
+from mlops_cli.governance.champion import kept_champion, lost_champion
 from mlops_cli.governance.registration import enter, settle
 from mlops_cli.governance.result import Registration, Wish
-from mlops_cli.pipeline.dvc import StageFailed, reproduce
+from mlops_cli.pipeline.dvc import StageFailed, reproduce, stale_stages
 from mlops_cli.pipeline.dvc_yaml import (
     add_missing_sections,
     files_of,
@@ -28,6 +29,7 @@ from mlops_cli.pipeline.dvc_yaml import (
 )
 from mlops_cli.pipeline.example import refresh_request
 from mlops_cli.pipeline.forkserver.launcher import supported, warm_parent
+from mlops_cli.pipeline.kept import keep_tables
 from mlops_cli.pipeline.outcome import Failure, Outcome, own_outcomes, read_outcome
 from mlops_cli.pipeline.registration import REGISTRATION, arguments_of
 from mlops_cli.pipeline.result import RunResult, StageRun, registers
@@ -35,6 +37,8 @@ from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, FIRST, stages_of
+from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.address import own_database
 
 
 def run(
@@ -83,6 +87,8 @@ def _registered(
     if not registers(targets):
         judge()
         return list(done), None
+    if not wish.first:
+        _refuse_a_lost_champion(project, wish, force=force)
 
     def enter_it(wish: Wish) -> Registration | None:
         if done and supported():  # the warm parent has the registry's library in memory
@@ -91,6 +97,20 @@ def _registered(
 
     _, found = settle(project, judge, wish, enter_it)
     return list(done), found
+
+
+def _refuse_a_lost_champion(project: Project, wish: Wish, *, force: bool) -> None:
+    """Before the search: `register` could not say, at its end, whether its model is any better.
+
+    Only where the project's own registry is not there at all, as in a clone: that costs nothing.
+    """
+    database = own_database(project.root, project.config.tracking.uri)
+    if database is None or database.exists() or not (project.root / DVC_YAML).exists():
+        return
+    lost = lost_champion(project, open_tracker(project).address)
+    restored = wish.asked and kept_champion(project)
+    if lost and not restored and (force or stale_stages(project.root)):
+        raise lost
 
 
 def _enter_beside(project: Project, wish: Wish) -> Registration | None:
@@ -127,6 +147,7 @@ def _prepare(project: Project, progress: Progress) -> None:
         progress.log(f"mlops.yaml: added the section `{section}`")
     for path in write_missing_contracts(project):
         progress.log(f"{path.relative_to(project.root)} inferred and written: have a look at it")
+    keep_tables(project, progress)
     schemas = load_schemas(project)
     check_features(project.config, schemas)
     if write_dvc_yaml(project):

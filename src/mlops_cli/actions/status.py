@@ -135,7 +135,7 @@ def status(project: Project) -> StatusResult:
         deployments=deployments,
         unreachable=unreachable,
         drift=_drift(project),
-        missing=(*(() if champion else _lost(project.root, tracker.address)), *_missing(project)),
+        missing=(*(() if champion else _lost(project, tracker.address)), *_missing(project)),
     )
 
 
@@ -164,8 +164,8 @@ def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
     )
 
 
-def _lost(root: Path, address: str) -> Iterator[Missing]:
-    if lost := lost_champion(root, address):
+def _lost(project: Project, address: str) -> Iterator[Missing]:
+    if lost := lost_champion(project, address):
         yield Missing("champion", lost.message, lost.hint or "")
 
 
@@ -211,7 +211,7 @@ def _missing(project: Project) -> tuple[Missing, ...]:
     config, root = project.config, project.root
     tables = dict.fromkeys([config.data.table, *(j.table for j in config.features.join)])
     found = [fault for table in tables if (fault := _table_fault(root, table)) is not None]
-    if (root / ".dvc").is_dir() and not _has_remote(root):
+    if project.dvc_folder and not _has_remote(project.dvc_folder):
         why = "what DVC tracks (data, features, the bundle) stands on this machine only"
         found.append(Missing("dvc remote", why, "dvc remote add --default NAME URL && dvc push"))
     if not (config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")):
@@ -233,11 +233,11 @@ def _table_fault(root: Path, table: str) -> Missing | None:
     return None
 
 
-def _has_remote(root: Path) -> bool:
+def _has_remote(folder: Path) -> bool:
     for name in ("config", "config.local"):
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            parser.read(root / ".dvc" / name, encoding="utf-8")
+            parser.read(folder / name, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError):
             continue
         if parser.has_option("core", "remote"):

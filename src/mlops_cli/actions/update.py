@@ -13,7 +13,7 @@ from mlops_cli._files import write_bytes
 from mlops_cli.config.paths import CACHE, CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.scaffold.given import Facts, Record, given, read_record, write_record
-from mlops_cli.scaffold.repository import FIRST_SUBJECT, path_in_git
+from mlops_cli.scaffold.repository import FIRST_SUBJECT, repository_of
 
 ASIDE = f"{CACHE}/update"  # where the template's text of a conflict is kept
 
@@ -99,6 +99,7 @@ def _diff(path: str, before: bytes, after: bytes) -> str:
 
 def _facts(project: Project) -> Facts:
     config, root = project.config, project.root
+    found = repository_of(root, inclusive=True)
     return Facts(
         project=config.project,
         task=config.task,
@@ -106,8 +107,8 @@ def _facts(project: Project) -> Facts:
         target_name=config.data.target_name,
         expression=config.data.target_expression,
         contract=config.contract,
-        reference=not (root / f"{config.data.table}.dvc").is_file(),
-        folder=path_in_git(root) if not (root / ".git").exists() else None,
+        reference=not (root / config.data.table).resolve().is_relative_to(root.resolve()),
+        folder=found.path if found and found.path != "." else None,
     )
 
 

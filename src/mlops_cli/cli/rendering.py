@@ -41,7 +41,8 @@ def _render_new(result: InitResult) -> None:
     echo_remarks(f"warning: {warning}" for warning in result.warnings[:_WARNINGS])
     if (more := len(result.warnings) - _WARNINGS) > 0:
         echo_remarks([f"warning: {more} more, in mlops.yaml"])
-    typer.echo(f"made {result.project}; next: cd {result.project} && mlops run")
+    go = "" if result.project == "." else f"cd {result.project} && "
+    typer.echo(f"made {result.project}; next: {go}mlops run")
 
 
 def _render_update(result: UpdateResult) -> None:

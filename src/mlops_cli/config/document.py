@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,23 @@ def read_project_yaml(path: Path) -> Any:
     return content
 
 
+def refuse_merge_marks(path: Path, *, hint: str | None = None) -> None:
+    """Raise `UsageError` where the file holds both sides of a merge, with the marks of git."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    marked = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")), None)
+    if marked and any(line.startswith(">>>>>>> ") for line in lines[marked:]):
+        raise UsageError(
+            f"{path.name}, line {marked}: a merge left both sides there, between `<<<<<<<` and "
+            "`>>>>>>>`",
+            hint=hint
+            or "keep what is right and delete the marks, or take one side whole: "
+            f"git checkout --ours {os.path.relpath(path)} (or --theirs)",
+        )
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML 1.2 file; raises `UsageError` with line and column.
 
@@ -40,6 +58,7 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as e:
         raise UsageError(f"{path.name} is not UTF-8: {e}", hint="save it as UTF-8") from e
     except YAMLError as e:
+        refuse_merge_marks(path)
         mark = getattr(e, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         what = getattr(e, "problem", None) or str(e).splitlines()[0]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_cli._files import nearest
 from mlops_cli.config.model import Config, contract_of
 from mlops_cli.config.paths import CACHE
 
@@ -23,6 +24,11 @@ class Project:
     def cache(self) -> Path:
         """`.mlops/`, which may be deleted at any time."""
         return self.root / CACHE
+
+    @property
+    def dvc_folder(self) -> Path | None:
+        """`.dvc` of the project, or of the repository of several that it stands in."""
+        return nearest(self.root, ".dvc")
 
     @property
     def temporary(self) -> Path:

@@ -16,7 +16,7 @@ from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
-from mlops_cli.governance.champion import lost_champion
+from mlops_cli.governance.champion import kept_champion, lost_champion
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.main_line import off_main_line
@@ -42,6 +42,8 @@ def settle(
     again, of that one; `EnvironmentFault` where that happens every time. What the gates refuse is
     recorded, and raised.
     """
+    if wish.asked and not wish.first:
+        _restore(project)
     for _ in range(_TURNS):
         try:
             result, judged = judge()
@@ -57,6 +59,19 @@ def settle(
         "while this one was compared with the one before",
         hint="run `mlops register` again when nobody else registers",
     )
+
+
+def _restore(project: Project) -> None:
+    """Put the champion of the log into the project's own registry, which has lost it."""
+    if (kept := kept_champion(project)) is None:
+        return
+    tracker = open_tracker(project)
+    if tracker.alias(CHAMPION) is None:
+        entries = reversed(in_order(every_entry(project.root, None)))
+        of_it = (e for e in entries if e.subject.get("digest") == kept.digest)
+        proof = next((e.evidence for e in of_it if e.action == "register"), {})
+        version = tracker.register(kept, tags={EVIDENCE: json.dumps(proof, sort_keys=True)})
+        tracker.set_alias(CHAMPION, version, expected=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +129,7 @@ def _why_not(model: _Model, now: ModelVersion | None, wish: Wish) -> str | None:
     if wish.first:
         return None
     if now is None:
-        lost = lost_champion(model.project.root, model.tracker.address)
+        lost = lost_champion(model.project, model.tracker.address)
         if lost and (wish.asked or wish.judged):
             raise lost
         return lost.message if lost else None

@@ -12,6 +12,9 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlops_cli._files import nearest
+from mlops_cli.config.document import refuse_merge_marks
+from mlops_cli.config.paths import DVC_LOCK, DVC_YAML
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
@@ -50,6 +53,7 @@ def reproduce(
     `StageFailed` for a stage whose command failed, KeyboardInterrupt for one that Ctrl-C ended,
     and a typed error for what DVC refuses.
     """
+    _refuse_merge_marks(root)
     with _quiet(), _our_interpreter_first():
         if is_cut(root):
             _mend(root, progress)
@@ -87,12 +91,30 @@ def _mend(root: Path, progress: Progress) -> bool:
 
 def stale_stages(root: Path) -> dict[str, str]:
     """The stages that are not up to date, each with what changed, in a few words."""
+    _refuse_merge_marks(root)
     with _quiet(), _repo(root) as repo:
         try:
-            status: dict[str, list[Any]] = repo.status()
+            status: dict[str, list[Any]] = repo.status(targets=[DVC_YAML])
         except DvcException as e:
             raise _typed(e) from e
     return {name: _changes(entries) for name, entries in status.items()}
+
+
+def _refuse_merge_marks(root: Path) -> None:
+    """In what DVC reads, beside what `mlops.yaml` and `dvc.yaml` say of themselves."""
+    either = f"take either side: git checkout --ours {DVC_LOCK} && mlops run"
+    refuse_merge_marks(root / DVC_LOCK, hint=either)
+    for file in root.glob("data/**/*.dvc"):
+        refuse_merge_marks(file)
+
+
+def add(root: Path, path: str) -> None:
+    """Put the file `path` under DVC, which writes `path`.dvc and an entry of .gitignore."""
+    with _quiet(), _repo(root) as repo:
+        try:
+            repo.add([path])
+        except DvcException as e:
+            raise _typed(e) from e
 
 
 def _changes(entries: Sequence[Any]) -> str:
@@ -165,7 +187,8 @@ def _unknown_stage(name: str) -> UsageError:
 
 def _holder() -> str:
     try:  # zc.lockfile writes who has it; `_repo` stands in the project's folder
-        return f" (PID {int(Path('.dvc/tmp/lock').read_text())})"
+        folder = nearest(Path.cwd(), ".dvc") or Path()
+        return f" (PID {int((folder / 'tmp/lock').read_text())})"
     except (OSError, ValueError):
         return ""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+from mlops_cli._files import nearest
 from mlops_cli.config.document import read_yaml
 from mlops_cli.config.paths import CACHE, DVC_LOCK
 from mlops_cli.errors import UsageError
 
-RWLOCK = ".dvc/tmp/rwlock"
+RWLOCK = "tmp/rwlock"  # in `.dvc`
 _ASIDE = f"{CACHE}/torn"
 
 
@@ -26,7 +28,8 @@ def set_torn_files_aside(root: Path) -> dict[str, str]:
     but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
     A `dvc.lock` with the marks of a merge is the user's to fix.
     """
-    whole = {DVC_LOCK: _lock, RWLOCK: _rwlock}
+    folder = nearest(root, ".dvc") or root / ".dvc"
+    whole = {DVC_LOCK: _lock, os.path.relpath(folder / RWLOCK, root): _rwlock}
     torn = {name: f"{_ASIDE}/{Path(name).name}" for name in whole if not whole[name](root / name)}
     for name, aside in torn.items():
         (root / _ASIDE).mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from mlops_cli._files import write_text
-from mlops_cli.config.document import read_yaml
+from mlops_cli.config.document import read_yaml, refuse_merge_marks
 from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
@@ -20,11 +22,16 @@ from mlops_cli.stages import PIPELINE, STAGES, Stage
 from mlops_cli.training.charts import CHARTS, Chart, template
 
 
-def write_dvc_yaml(project: Project) -> bool:
-    """Bring our stages in `dvc.yaml` up to date; True where that changed the file."""
-    _write_templates(project)
+def write_dvc_yaml(project: Project, *, templates: bool = True) -> bool:
+    """Bring our stages in `dvc.yaml` up to date; True where that changed the file.
+
+    `templates` of plots go to DVC's own folder.
+    """
+    if templates:
+        _write_templates(project)
     document = _read(project)
     stages = document.setdefault("stages", CommentedMap())
+    _refuse_clashes(project, stages)
     if _ours(stages) == (wanted := _wanted(project)):
         return False
     for name, entry in wanted.items():
@@ -32,6 +39,48 @@ def write_dvc_yaml(project: Project) -> bool:
             stages[name] = entry
     write_text(project.root / DVC_YAML, _dumped(document, wanted))
     return True
+
+
+def _refuse_clashes(project: Project, stages: Any) -> None:
+    """Raise `UsageError` for a user's stage of one of our names, or that writes what ours do."""
+    ours = _ours(stages)
+    for name, entry in ours.items():
+        if f"mlops stage {name}" not in str(entry.get("cmd") if isinstance(entry, dict) else entry):
+            raise UsageError(
+                f"{DVC_YAML} has a stage {name!r} of your own, and one of ours has that name",
+                hint=f"give yours another name, such as `my-{name}`",
+            )
+    written = [path for stage in PIPELINE for path in stage.written]
+    for name, entry in stages.items():
+        for path in () if name in ours else _outs_of(entry):
+            if taken := next((w for w in written if _overlap(w, path)), None):
+                raise UsageError(
+                    f"{DVC_YAML}: the stage {name!r} writes {path}, and a stage of ours {taken}",
+                    hint="have yours write elsewhere",
+                )
+
+
+def outputs(project: Project) -> list[str]:
+    """What the user's own stages in `dvc.yaml` write."""
+    stages = _read(project).get("stages") or {}
+    ours = _ours(stages)
+    return [path for name, entry in stages.items() if name not in ours for path in _outs_of(entry)]
+
+
+def _outs_of(entry: Any) -> Iterator[str]:
+    """The paths that a stage writes, as far as they stand there and are no template."""
+    if not isinstance(entry, dict):
+        return
+    for kind in ("outs", "metrics", "plots"):
+        for out in entry.get(kind) or ():
+            path = next(iter(out), None) if isinstance(out, dict) else out
+            if isinstance(path, str) and "${" not in path:
+                yield os.path.normpath(Path(str(entry.get("wdir", ".")), path))
+
+
+def _overlap(one: str, other: str) -> bool:
+    a, b = Path(one).parts, Path(other).parts
+    return a[: len(b)] == b[: len(a)]
 
 
 def check_dvc_yaml(project: Project) -> None:
@@ -66,7 +115,7 @@ def files_of(project: Project) -> list[str] | None:
     paths = [path for stage in PIPELINE for path in _deps(project, stage)]
     for stage in PIPELINE:
         paths += stage.written
-    paths += [str(_template_file(chart)) for chart in CHARTS[project.config.task]]
+    paths += [os.path.relpath(file, project.root) for file in _templates(project)]
     return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
 
 
@@ -96,7 +145,8 @@ def _entry(project: Project, stage: Stage) -> dict[str, Any]:
     if stage.params:  # those of `settings` decide; these are for `dvc params` and `dvc exp show`
         entry["deps"].append(stage.settings)
         entry["params"] = [{CONFIG: list(stage.params)}]
-    outs: list[Any] = [*stage.outs, *({path: {"cache": False}} for path in stage.uncached)]
+    outs: list[Any] = [*stage.outs, *({path: {"persist": True}} for path in stage.persist)]
+    outs += [*({path: {"cache": False}} for path in stage.uncached)]
     for key, paths in (
         ("outs", outs),
         ("metrics", [{path: {"cache": False}} for path in stage.metrics]),
@@ -115,23 +165,27 @@ def _plots(project: Project, folder: str) -> list[dict[str, Any]]:
                 "x": chart.x,
                 "y": chart.y,
                 "title": chart.title,
-                "template": _template_file(chart).stem,
+                "template": _template(chart),
             }
         }
         for chart in CHARTS[project.config.task]
     ]
 
 
-def _template_file(chart: Chart) -> Path:
-    """Where DVC looks for a template of that name."""
-    return Path(".dvc/plots") / f"mlops_{chart.name}.json"
+def _template(chart: Chart) -> str:
+    return f"mlops_{chart.name}"
+
+
+def _templates(project: Project) -> dict[Path, Chart]:
+    """Where DVC looks for each chart's template; none without DVC."""
+    folder = project.dvc_folder  # a folder of ours would look to DVC like its own
+    charts = CHARTS[project.config.task] if folder else ()
+    return {folder / "plots" / f"{_template(chart)}.json": chart for chart in charts if folder}
 
 
 def _write_templates(project: Project) -> None:
-    if not (project.root / ".dvc").is_dir():  # a folder of ours would look to DVC like its own
-        return
-    for chart in CHARTS[project.config.task]:
-        file, text = project.root / _template_file(chart), template(chart)
+    for file, chart in _templates(project).items():
+        text = template(chart)
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             write_text(file, text)
 
@@ -157,6 +211,7 @@ def _read(project: Project) -> Any:
         text = path.read_text(encoding="utf-8")
         document = _yaml().load(text)
     except (YAMLError, ValueError, KeyError, RecursionError) as e:  # `%YAML 3.0` is a KeyError
+        refuse_merge_marks(path)
         said = " ".join(str(e).split())[:200].encode("utf-8", "backslashreplace").decode("utf-8")
         raise UsageError(f"{DVC_YAML}: {said}", hint="fix the YAML, or delete the file") from e
     refuse_secrets(text, DVC_YAML)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 
 from mlops_cli.config.load import load_project
-from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.paths import CONFIG, SETTINGS
 from mlops_cli.config.project import Project
+from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import UsageError
-from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
+from mlops_cli.governance.result import EXPERIMENT
+from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
 from mlops_cli.stages import PIPELINE, STAGES, load_stage, stage
@@ -58,14 +62,31 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
     known = [s.name for s in PIPELINE]
     if name not in known:
         raise UsageError(f"no stage {name!r}", hint=f"the stages are {', '.join(known)}")
-    check_dvc_yaml(project)
     entry = stage(name)
+    work = load_stage(name)
+    if name == SETTINGS and any(variable in os.environ for variable in EXPERIMENT):
+        work = partial(work, unlisted=_brought_up_to_date(project))
+    else:
+        check_dvc_yaml(project)
     if revision != entry.revision:
         raise UsageError(
             f"dvc.yaml asks for revision {revision} of {name!r}, this release has {entry.revision}",
             hint="run `mlops run`, which brings dvc.yaml up to date",
         )
-    return load_stage(name)
+    return work
+
+
+def _brought_up_to_date(project: Project) -> list[str]:
+    """Write `dvc.yaml` anew where `dvc exp run -S` set what decides its form, such as a table.
+
+    DVC has read the old one by then. What only the new one lists is returned: it has to be part
+    of what the stages depend on.
+    """
+    write_missing_contracts(project)
+    if not write_dvc_yaml(project):
+        return []
+    read = (*project.tables, *project.contracts.values())
+    return [path for path in read if (project.root / path).is_file()]  # else the stage tells it
 
 
 def _contracts(project: Project, name: str) -> dict[str, bytes | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_cli.config.paths import CONFIG, DVC_YAML
 from mlops_cli.config.project import Project
-from mlops_cli.errors import EnvironmentFault
+from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.pipeline.dvc import stale_stages
 from mlops_cli.stages import STAGES, Stage
 from mlops_cli.stages.settings import typed
@@ -20,7 +20,7 @@ def stage_states(project: Project) -> dict[str, str]:
         return {stage.name: "not run yet" for stage in STAGES}
     try:
         stale = stale_stages(project.root)
-    except EnvironmentFault as e:
+    except (EnvironmentFault, UsageError) as e:
         return {stage.name: f"not known: {e.message.partition(':')[0]}" for stage in STAGES}
     except OSError as e:
         why = f"{(e.strerror or str(e)).lower()}: {e.filename}"
@@ -34,4 +34,4 @@ def stage_states(project: Project) -> dict[str, str]:
 def _settings_changed(project: Project, stage: Stage) -> bool:
     written = project.root / stage.settings
     now = typed(project.config, stage.params)
-    return written.is_file() and written.read_text(encoding="utf-8") != now
+    return written.is_file() and not written.read_text(encoding="utf-8").startswith(now)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mlops_cli.stages
-from mlops_cli._files import stamp_of
+from mlops_cli._files import nearest, stamp_of
 from mlops_cli.config.paths import CACHE, CONFIG, DATABASE, DVC_LOCK, DVC_YAML
 from mlops_cli.governance.result import EXPERIMENT, Registration
 from mlops_cli.pipeline.result import RunResult, StageRun, registers
@@ -22,7 +22,7 @@ from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.stages import stages_of
 
 RECORD = f"{CACHE}/unchanged.json"
-_DVC = (DVC_YAML, DVC_LOCK, ".dvcignore", ".dvc/config", ".dvc/config.local")
+_ABOVE = {".dvc": ("config", "config.local", "../.dvcignore"), ".git": ("HEAD",)}  # or here
 _RELEASE = mlops_cli.stages.__file__  # another release of ours may compute something else
 
 Sight = dict[str, list[int] | None]
@@ -41,8 +41,14 @@ def unchanged_run(root: Path, targets: Sequence[str]) -> RunResult | None:
 def look(root: Path, paths: Iterable[str]) -> Sight:
     """How the files at `paths` (of folders: what is in them) and DVC's own look now."""
     sight: Sight = {}
-    for path in (CONFIG, *_DVC, ".git/HEAD", DATABASE, *paths):
-        sight |= {str(f.relative_to(root)): _stamp(f) for f in _entries(root / path)}
+    above = [
+        os.path.relpath(folder / file, root)
+        for name, files in _ABOVE.items()
+        if (folder := nearest(root, name))
+        for file in files
+    ]
+    for path in (CONFIG, DVC_YAML, DVC_LOCK, ".dvcignore", *above, DATABASE, *paths):
+        sight |= {os.path.relpath(f, root): _stamp(f) for f in _entries(root / path)}
     return sight
 
 

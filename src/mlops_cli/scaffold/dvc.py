@@ -6,9 +6,11 @@ import contextlib
 import io
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_cli import _git
 from mlops_cli.errors import EnvironmentFault
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
@@ -17,15 +19,33 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 
-def start_dvc(folder: Path, *, git: bool, subdirectory: bool) -> None:
-    """Make the folder a DVC repository: with git, inside another one's tree, or without git."""
+@contextlib.contextmanager
+def dvc_of(top: Path | None) -> Iterator[list[Path]]:
+    """Make the top of a git work tree a DVC repository (None: it is one); the files of it.
+
+    What was made goes again where the block ends with an error.
+    """
+    made = start_dvc(top, git=True) if top else []
+    try:
+        yield made
+    except BaseException:
+        if top:
+            shutil.rmtree(top / ".dvc")
+            (top / ".dvcignore").unlink(missing_ok=True)
+            _git.run(top, "rm", "--cached", "--quiet", "--ignore-unmatch", "--", *map(str, made))
+        raise
+
+
+def start_dvc(folder: Path, *, git: bool) -> list[Path]:
+    """Make the folder, the top of a git work tree or without git, a DVC repository; its files."""
     with _quiet():
-        repo = Repo.init(str(folder), no_scm=not git, subdir=git and subdirectory)
+        repo = Repo.init(str(folder), no_scm=not git)
         with repo.config.edit("repo") as config:
             config["core"]["analytics"] = False
             # A hard link into the cache, written to in place, would change the version of before.
             config["cache"]["type"] = "reflink,copy"
         repo.close()
+    return [folder / name for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore")]
 
 
 def add_data(folder: Path, table: str) -> None:

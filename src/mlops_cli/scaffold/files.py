@@ -22,7 +22,11 @@ from mlops_cli.secret_forms import refuse_secrets
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a new project is made from; `folder` is its path inside another git work tree."""
+    """What a new project is made from.
+
+    `folder` is its path below the top of a git work tree; None where it is the top itself, or
+    without git. `beside`: it joins what already stands in its folder.
+    """
 
     name: str
     table: str
@@ -30,32 +34,40 @@ class Plan:
     study: Study
     reference: bool
     folder: str | None
+    beside: bool = False
 
 
 def write_files(root: Path, plan: Plan) -> list[str]:
-    """Write everything but data, DVC and git into `root`; the paths, relative to it."""
-    target = plan.study.target
+    """Write everything but data, DVC and git into `root`; the paths, relative to it.
+
+    What stands outside of it, as its workflow at the top of a repository, is left to the caller.
+    """
     contract = contract_of(plan.table)
     write_contract(root / contract, plan.study.contract, table=plan.table)
     config = render("project/mlops.yaml.j2", **_values(plan, contract))
     refuse_secrets(config, CONFIG)
     write_text(root / CONFIG, config)
-    record = given(
-        Facts(
-            project=plan.name,
-            task=plan.study.task,
-            table=plan.table,
-            target_name=target.name,
-            expression=target.expression,
-            contract=contract,
-            reference=plan.reference,
-            folder=plan.folder,
-        )
-    )
+    record = given(facts_of(plan))
     for path, text in record.files.items():
-        write_text(root / path, text)
+        if not path.startswith("../"):
+            write_text(root / path, text)
     write_record(root, record)
     return [contract, CONFIG, *record.files, TEMPLATE_RECORD]
+
+
+def facts_of(plan: Plan) -> Facts:
+    """What the templates of its files are to know."""
+    target = plan.study.target
+    return Facts(
+        project=plan.name,
+        task=plan.study.task,
+        table=plan.table,
+        target_name=target.name,
+        expression=target.expression,
+        contract=contract_of(plan.table),
+        reference=plan.reference,
+        folder=plan.folder,
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,6 +8,7 @@ these files: they are the project's own from the first day.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mlops_cli._files import write_text
-from mlops_cli._templates import render
+from mlops_cli._templates import as_yaml, render
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundle.requirements import PACKAGE
 from mlops_cli.config.paths import TEMPLATE_RECORD
@@ -28,7 +29,6 @@ _TEMPLATES = {
     "README.md": "README.md",
     ".gitignore": "gitignore",
     ".gitattributes": "gitattributes",
-    ".github/workflows/mlops.yml": "workflow.yml",
     "tests/test_project.py": "test_project.py",
 }
 
@@ -45,6 +45,14 @@ class Facts:
     contract: str
     reference: bool
     folder: str | None
+
+    @property
+    def workflow(self) -> str:
+        """The file of what GitHub runs: it reads those at the top of a repository only."""
+        folder = self.folder or ""
+        part = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder).strip("-")
+        name = f"mlops-{part}" if part else "mlops"
+        return f"{'../' * len(Path(folder).parts)}.github/workflows/{name}.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +74,29 @@ def given(facts: Facts) -> Record:
         "yaml": scalar,
         "github": github_scalar,
         "comment": comment,
-        "outs": [path for stage in PIPELINE for path in stage.outs],
+        "quoted": as_yaml,
+        "outs": [path for stage in PIPELINE for path in (*stage.outs, *stage.persist)],
+        "workflow": facts.workflow,
+        "paths": _paths(facts),
         "python": f"{python.major}.{python.minor}",
         "version": release,
         # The repository's variable MLOPS_REQUIREMENT names another source.
         "requirement": PACKAGE.format(release),
     }
-    files = {path: render(f"project/{name}.j2", **values) for path, name in _TEMPLATES.items()}
+    templates = _TEMPLATES | {facts.workflow: "workflow.yml"}
+    files = {path: render(f"project/{name}.j2", **values) for path, name in templates.items()}
     for path, text in files.items():
         refuse_secrets(text, path)
     return Record(release, files)
+
+
+def _paths(facts: Facts) -> list[str]:
+    """Where a change makes GitHub run the workflow, as its filters take it; none: everywhere."""
+    if facts.folder is None:
+        return []
+    # No expression may begin in a filter.
+    plain = re.sub(r"([*?+\[\]!\\])", r"\\\1", facts.folder).replace("$", "[$]")
+    return [f"{plain}/**", facts.workflow.replace("../", "")]
 
 
 def write_record(root: Path, record: Record) -> None:

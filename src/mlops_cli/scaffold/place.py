@@ -9,18 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_cli._files import temporary_beside
-from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.paths import CONFIG, DVC_LOCK
 from mlops_cli.errors import EnvironmentFault, UsageError
 
 _OWN = (".git/", ".dvc/tmp/", ".dvc/cache/")  # what git and DVC keep for themselves
 
 
-def check_free(directory: Path) -> None:
-    """Raise `UsageError` for a folder that holds anything but what a killed init may have left."""
+def joins(directory: Path) -> bool:
+    """Whether a project is asked for beside what stands in a folder: the one that one stands in.
+
+    False for an empty folder, and for what a killed init may have left. Raises `UsageError` for a
+    folder that holds a project, or is in use and was only named.
+    """
     names = {entry.name for entry in directory.iterdir()} if directory.is_dir() else set()
-    ours = ".dvc" in names and "dvc.lock" not in names  # moved first; the first run writes a lock
-    if directory.is_file() or (names and not ours):
+    begun = ".dvc" in names and DVC_LOCK not in names  # moved first; the first run writes a lock
+    here = directory.is_dir() and directory.samefile(Path.cwd())
+    left = begun and (CONFIG in names or not here or names <= {".dvc", ".dvcignore"})
+    if directory.is_file() or (names and not left and (CONFIG in names or not here)):
         raise _taken(directory)
+    return bool(names) and not left
 
 
 @contextmanager
@@ -67,7 +74,8 @@ def _move(made: Path, directory: Path) -> None:
 
 def _taken(directory: Path) -> UsageError:
     project = (directory / CONFIG).is_file()
+    beside = f"name a new folder; or add a project to what is there: cd {directory} && mlops init ."
     return UsageError(
         f"{directory} exists and is not empty",
-        hint=f"it is a project: cd {directory} && mlops run" if project else "name a new folder",
+        hint=f"it is a project: cd {directory} && mlops run" if project else beside,
     )

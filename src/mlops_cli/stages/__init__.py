@@ -37,7 +37,8 @@ class Stage:
     `revision` belongs to the stage's code: raise it in a release that changes what the stage
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names.
-    `uncached` outputs live in git, and are never restored without running the command.
+    `uncached` outputs live in git, and are never restored without running the command; neither
+    are those that `persist`, which DVC keeps.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Stage:
     params: tuple[str, ...]
     deps: tuple[str, ...]
     outs: tuple[str, ...] = ()
+    persist: tuple[str, ...] = ()
     uncached: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
@@ -58,7 +60,7 @@ class Stage:
     @property
     def written(self) -> tuple[str, ...]:
         """Every file and folder that it writes."""
-        return (*self.outs, *self.uncached, *self.metrics, *self.plots)
+        return (*self.outs, *self.persist, *self.uncached, *self.metrics, *self.plots)
 
     @property
     def module(self) -> str:
@@ -136,7 +138,7 @@ PIPELINE: tuple[Stage, ...] = (
         revision=1,
         params=(),
         deps=(CONFIG,),
-        outs=(SETTINGS,),
+        persist=(SETTINGS,),
     ),
     *STAGES,
 )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlops_cli._files import write_text
+from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli.config.model import Config
+from mlops_cli.config.paths import SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
@@ -24,10 +26,20 @@ class SettingsResult:
     files: tuple[str, ...]
 
 
-def settings(project: Project, *, progress: Progress = QUIET) -> SettingsResult:
-    """Write a file for each stage."""
-    for stage in STAGES:
-        write_text(project.root / stage.settings, typed(project.config, stage.params))
+def settings(
+    project: Project, *, unlisted: Sequence[str] = (), progress: Progress = QUIET
+) -> SettingsResult:
+    """Write a file for each stage.
+
+    `unlisted` are files that stages read and that DVC does not watch, as in an experiment with
+    another table: their content is part of every stage's settings then.
+    """
+    progress.update(f"writing {SETTINGS}/")
+    extra = {path: sha256_of(project.root / path) for path in unlisted}
+    with replacing_folder(project.root / SETTINGS) as folder:
+        for stage in STAGES:
+            text = typed(project.config, stage.params) + (f"{json.dumps(extra)}\n" if extra else "")
+            write_text(folder / Path(stage.settings).name, text)
     return SettingsResult(tuple(stage.settings for stage in STAGES))
 
 

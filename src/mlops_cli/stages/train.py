@@ -97,6 +97,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     no bundle, where the reloaded bundle does not reproduce training's predictions.
     """
     started = time.monotonic()
+    open_tracker(project).prepare()  # before the fit
     progress.update("reading the features")
     work = _read(project)
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import os
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace

@@ -22,6 +22,12 @@ def store_uri(root: Path, configured: str | None) -> str:
     return uri
 
 
+def own_database(root: Path, configured: str | None) -> Path | None:
+    """The file of a registry that belongs to the project alone; None for one that others share."""
+    file = sqlite_file(store_uri(root, configured))
+    return file if file and file.resolve().is_relative_to(root.resolve()) else None
+
+
 def sqlite_file(uri: str) -> Path | None:
     """The file of a SQLite URI; None for any other store."""
     return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None

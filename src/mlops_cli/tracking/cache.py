@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
 
-from mlops_cli._files import replacing, stamp_of
+from mlops_cli._files import replacing, replacing_folder, stamp_of
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import CACHE
 from mlops_cli.errors import BundleError
 from mlops_cli.tracking.base import ModelVersion
@@ -33,6 +34,14 @@ def holds(path: Path, digest: str) -> bool:
         return path.is_dir() and open_bundle(path).digest == digest
     except BundleError:
         return False
+
+
+def keep_bundle(root: Path, bundle: Bundle) -> None:
+    """Keep a copy of the bundle where a fetched one would be."""
+    folder = bundle_folder(root, bundle.digest)
+    if bundle.path != folder:
+        with replacing_folder(folder) as temporary:
+            shutil.copytree(bundle.path, temporary, dirs_exist_ok=True)
 
 
 def state_of(database: Path) -> str | None:

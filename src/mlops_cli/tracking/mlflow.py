@@ -13,6 +13,7 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # read when MLflow i
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import LifecycleStage
 from mlflow.entities.model_registry import ModelVersion as Registered
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
@@ -27,7 +28,7 @@ from mlops_cli.tracking.base import AliasMoved, ModelVersion, RunRecord, TrialRe
 from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.model_folder import write_model_folder
 from mlops_cli.tracking.runs import log_run, log_trials
-from mlops_cli.tracking.store import artifact_location, faults, locked, open_client
+from mlops_cli.tracking.store import artifact_location, check_database, faults, locked, open_client
 
 AUDIT = "mlops.audit."
 DIGEST = "digest"
@@ -64,7 +65,17 @@ class MlflowTracker:
                 found = self._client.get_experiment_by_name(self._experiment)
                 if e.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
                     raise
+        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            raise self._deleted(str(found.experiment_id))
         return str(found.experiment_id)
+
+    def _deleted(self, number: str) -> EnvironmentFault:
+        restore = f"mlflow experiments restore --experiment-id {number}"
+        return EnvironmentFault(
+            f"the experiment {self._experiment!r} at {self.address} was deleted",
+            hint=f"bring it back: MLFLOW_TRACKING_URI={self.address} {restore}; or name another "
+            "one: tracking.experiment",
+        )
 
     @property
     def _never_used(self) -> bool:
@@ -74,6 +85,7 @@ class MlflowTracker:
     def prepare(self) -> None:
         """See `Tracker.prepare`."""
         with faults(self._uri):
+            check_database(self._uri)
             _ = self._experiment_id
 
     def log_run(self, run: RunRecord) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,16 @@ def _give_up_sooner() -> None:
     mlflow.store.db.utils.MAX_RETRY_COUNT = 4
 
 
+def check_database(uri: str) -> None:
+    """Have SQLite look through its file; raises its own error where that is not whole."""
+    file = sqlite_file(uri)
+    if file is not None and file.exists():
+        with closing(sqlite3.connect(file)) as database:
+            ((said,),) = database.execute("pragma quick_check(1)")
+        if said != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {said}")
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, against other processes of this machine.
@@ -82,7 +93,7 @@ def faults(uri: str) -> Iterator[None]:
             f"the tracking store {redact(uri)} needs the package {e.name!r}",
             hint=f"pip install {e.name}",
         ) from e
-    except (MlflowException, SQLAlchemyError, RequestException, OSError) as e:
+    except (MlflowException, SQLAlchemyError, RequestException, sqlite3.Error, OSError) as e:
         if isinstance(e, OSError) and e.filename is not None:  # a file of ours, not the store
             raise EnvironmentFault(f"{(e.strerror or '').lower()}: {e.filename}", hint=_ROOM) from e
         said = redact(_core(" ".join(str(e).split())))[:300]
@@ -105,6 +116,11 @@ def _hint(uri: str, said: str) -> str:
         return _ROOM
     if "database is locked" in said:
         return "another program is writing to it: wait, or close that program"
+    if (file := sqlite_file(uri)) and re.search(r"not a database|malformed", said):
+        return (
+            f"bring it back from a backup; or move it away (mv {file} {file}.broken): the "
+            "champion's bundle in model/ is enough for `mlops register` to begin it anew"
+        )
     if "out-of-date database schema" in said:
         return f"take a backup, then run: mlflow db upgrade {redact(uri)}"
     return "start it, or point `tracking.uri` or MLFLOW_TRACKING_URI at one that runs"

@@ -48,7 +48,7 @@ def forked_child(listener: int, leader: int) -> list[str]:
     this one ends with.
     """
     _end_with(leader)
-    coming = _imports(STAGES)
+    coming = _imports(PIPELINE)
     with socket.socket(fileno=listener) as door:
         knock = select.poll()
         knock.register(door, select.POLLIN)
