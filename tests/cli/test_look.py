@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import projects
-from mlops_cli.cli.look import TIE, aligned, paint, row
+from mlops_cli.cli.colour import paint
+from mlops_cli.cli.look import TIE, aligned, row
 
 ROWS = [
     row("name", "ready", colour="green"),

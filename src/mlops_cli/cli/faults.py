@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mlops_cli.cli.look import paint
+from mlops_cli.cli.colour import paint
 from mlops_cli.errors import EnvironmentFault, MlopsError
 from mlops_cli.redaction import redact
 

@@ -1,19 +1,18 @@
-"""How lines look: rows whose columns align, as wide as the terminal, in colour on a terminal only.
-
-Without Typer, since DVC's door tells errors, too.
-"""
+"""How lines look: rows whose columns align, as wide as the terminal."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING
 
-Colour = Literal["red", "green", "yellow"]
-_CODES: dict[Colour, str] = {"red": "31", "green": "32", "yellow": "33"}
+from mlops_cli.cli.colour import paint
+
+if TYPE_CHECKING:
+    from mlops_cli.cli.colour import Colour
+
 TIE = "\u00a0"  # between words that stay on one line; printed as a space
 _WIDEST = 44  # characters of a column but the last; a longer cell moves only its own row
 _LEAST = 30  # characters of the last column: a terminal that has fewer breaks lines itself
@@ -48,18 +47,6 @@ def aligned(rows: Iterable[Row]) -> Iterator[str]:
         beginning, *rest = (line.replace(TIE, " ") for line in _wrapped(last, len(head)))
         yield f"{head}{paint(beginning, r.colour)}".rstrip()
         yield from (f"{'':<{len(head)}}{paint(line, r.colour)}" for line in rest)
-
-
-def paint(text: str, colour: Colour | None, stream: TextIO | None = None) -> str:
-    """The text in a colour, where the stream (default: standard output) is a terminal that may."""
-    if colour is None or not text or not _may_colour(stream or sys.stdout):
-        return text
-    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
-
-
-def _may_colour(stream: TextIO) -> bool:
-    """As https://no-color.org has it."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli.colour import paint
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.look import Row, paint, row
+from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.rendering import echo_rows
 
@@ -48,8 +49,9 @@ def _render(result: AuditResult) -> None:
     echo_rows(map(_row, result.entries))
     if result.verified:
         anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
-        verified = paint("verified", "green")
-        typer.echo(f"{verified}: {len(result.entries)} entries, against {anchors}")
+        typer.echo(
+            f"{paint('verified', 'green')}: {len(result.entries)} entries, against {anchors}"
+        )
 
 
 def _row(entry: Entry) -> Row:

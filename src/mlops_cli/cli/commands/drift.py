@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli.colour import paint
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.look import paint, row
+from mlops_cli.cli.look import row
 from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.rendering import echo_rows
 from mlops_cli.cli.terminal import TerminalProgress

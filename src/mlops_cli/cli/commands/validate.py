@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli.colour import paint
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.look import paint
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.pipeline import Asked, run_stages
 from mlops_cli.cli.rendering import render_run
