@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlops_cli.actions.audit import audit_log
+    from mlops_cli.actions.compare import compare
     from mlops_cli.actions.config import configuration
     from mlops_cli.actions.demo import demo
     from mlops_cli.actions.deploy import deploy
@@ -40,6 +41,7 @@ __all__ = [
     "LoadedModel",
     "Project",
     "audit_log",
+    "compare",
     "configuration",
     "demo",
     "deploy",

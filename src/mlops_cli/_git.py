@@ -73,7 +73,15 @@ def branches(root: Path) -> list[str]:
 
 def commit_at(root: Path, revision: str) -> str | None:
     """The commit, in hex digits, that the revision names; None where git knows none."""
-    return _text(_asked(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"))
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return _text(_asked(root, *asked))
+
+
+def experiment_at(root: Path, name: str) -> str | None:
+    """The commit of DVC's experiment of that name, the newest of several; None where none is."""
+    asked = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)")
+    refs = (_text(_asked(root, *asked, "refs/exps")) or "").splitlines()
+    return next((ref.split()[0] for ref in refs if ref.endswith(f"/{name}")), None)
 
 
 def commit_of(root: Path, revision: str) -> str:
@@ -81,8 +89,7 @@ def commit_of(root: Path, revision: str) -> str:
 
     Raises `UsageError` where git knows no such commit.
     """
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found := _text(_asked(root, *asked)):
+    if found := commit_at(root, revision):
         return found
     raise UsageError(
         f"git knows no revision {revision!r} in {root}",

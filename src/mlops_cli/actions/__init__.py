@@ -130,6 +130,16 @@ mlops run --force train
         examples="mlops report --against origin/main",
     ),
     _action(
+        "compare",
+        PIPELINE,
+        "What differs between two commits, experiments, versions or runs: metrics, data, settings.",
+        usage="A [B]",
+        examples="""
+mlops compare main
+mlops compare champion HEAD
+""",
+    ),
+    _action(
         "deploy",
         PRODUCTION,
         "Deploy the champion; it counts when it is healthy. Never retrains.",

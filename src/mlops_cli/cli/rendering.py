@@ -11,6 +11,7 @@ from mlops_cli.cli.execute import relative
 from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
+    from mlops_cli.actions.compare import CompareResult, Side
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.status import DecisionStatus, StatusResult
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _WIDE = 100  # characters of a line
+_CELL = 40  # characters of a value in a table
 _WARNINGS = 8  # shown; the others stand in mlops.yaml, too
 
 
@@ -204,3 +206,52 @@ def _champion(result: StatusResult) -> str:
         return "LOST: see what is missing" if lost else "none yet"
     value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric is not None else ""
     return f"{champion.version}{value} (version {champion.number} in {champion.registry})"
+
+
+def render_comparison(result: CompareResult) -> None:
+    """The metrics of both sides as a table, and below it what differs, a table a kind."""
+    rows = [row("", _side(result.a), _side(result.b), "difference")]
+    rows += [
+        row(
+            m.name,
+            _measured(m.a, m.a_interval),
+            _measured(m.b, m.b_interval),
+            "-" if m.difference is None else f"{m.difference:+.4g}",
+        )
+        for m in result.metrics
+    ]
+    echo_rows(rows)
+    for title in ("data", "contracts", "features", "params", "settings"):
+        found = getattr(result, title)
+        if found:
+            typer.echo()
+            values = [row(f"  {d.name}", _shown(d.a), _shown(d.b)) for d in found]
+            echo_rows([row(title, result.a.name, result.b.name), *values])
+    same = [t for t in ("data", "contracts", "features", "params") if getattr(result, t) == []]
+    unknown = [t for t in ("data", "contracts", "features", "params") if getattr(result, t) is None]
+    typer.echo()
+    for said, titles in (("the same in both", same), ("not known of both", unknown)):
+        if titles:
+            typer.echo(f"{said}: {', '.join(titles)}")
+    echo_remarks(result.remarks)
+
+
+def _side(side: Side) -> str:
+    what = [side.kind] if side.kind != side.name else []
+    model = [side.model] if side.model and side.model != side.name else []
+    return f"{side.name} ({', '.join([*what, *model])})" if what or model else side.name
+
+
+def _measured(value: float | None, interval: tuple[float, float] | None) -> str:
+    ends = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
+    return f"{_number(value)}{ends}"
+
+
+def _shown(value: object) -> str:
+    """A value of either side, cut to what a column can hold."""
+    if value is None:
+        return "-"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float):
+        text = f"{value:.6g}"
+    return text if len(text) <= _CELL else f"{text[: _CELL - 3]}..."

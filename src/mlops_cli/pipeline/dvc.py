@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
 
+from dvc.api import DVCFileSystem
 from dvc.exceptions import (
     CyclicGraphError,
     DvcException,
@@ -28,6 +29,7 @@ from dvc.exceptions import (
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
+from dvc_data.index import DataIndexDirError
 
 from mlops_cli.pipeline.dvc_repair import is_cut, set_torn_files_aside
 from mlops_cli.progress import QUIET, Progress
@@ -115,6 +117,27 @@ def add(root: Path, path: str) -> None:
             repo.add([path])
         except DvcException as e:
             raise _typed(e) from e
+
+
+@contextmanager
+def reader_at(root: Path, revision: str) -> Iterator[Callable[[str], bytes | None]]:
+    """A function that reads files as they were at a commit, also those that DVC keeps.
+
+    It gives None for what is not there, neither in this clone nor in DVC's remote.
+    """
+
+    def read(path: str) -> bytes | None:
+        try:
+            return bytes(files.read_bytes(path))
+        except (OSError, DvcException, DataIndexDirError):
+            return None
+
+    with _quiet():
+        try:
+            files = DVCFileSystem(str(root), rev=revision)
+        except DvcException as e:
+            raise _typed(e) from e
+        yield read
 
 
 def _changes(entries: Sequence[Any]) -> str:

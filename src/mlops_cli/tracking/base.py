@@ -103,6 +103,9 @@ class Tracker(Protocol):
     def log_run(self, run: RunRecord) -> str:
         """Record a finished run and return its id."""
 
+    def run(self, run_id: str) -> RunRecord | None:
+        """The run's parameters (as text), metrics and tags; None where there is none of that id."""
+
     def log_trials(self, parent: RunRecord, trials: Sequence[TrialRecord]) -> str:
         """Record a search: a run for `parent`, a run under it for each trial; the parent's id."""
 

@@ -49,6 +49,10 @@ class CachedTracker:
         """See `Tracker.log_run`."""
         return self._tracker.log_run(run)
 
+    def run(self, run_id: str) -> RunRecord | None:
+        """See `Tracker.run`."""
+        return None if self._never_used else self._tracker.run(run_id)
+
     def log_trials(self, parent: RunRecord, trials: Sequence[TrialRecord]) -> str:
         """See `Tracker.log_trials`."""
         return self._tracker.log_trials(parent, trials)

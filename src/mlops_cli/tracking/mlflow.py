@@ -93,6 +93,15 @@ class MlflowTracker:
         with faults(self._uri):
             return log_run(self._client, self._experiment_id, run)
 
+    def run(self, run_id: str) -> RunRecord | None:
+        """See `Tracker.run`."""
+        with faults(self._uri):
+            found = self._known_run(run_id)
+        if found is None:
+            return None
+        data = found.data
+        return RunRecord(found.info.run_name, data.params, data.metrics, data.tags)
+
     def log_trials(self, parent: RunRecord, trials: Sequence[TrialRecord]) -> str:
         """See `Tracker.log_trials`."""
         with faults(self._uri):
@@ -200,14 +209,18 @@ class MlflowTracker:
 
     def _run_of(self, bundle: Bundle, run_id: str | None) -> Any:
         # A bundle that DVC restored may come from a server that is not this one.
-        if run_id is not None:
-            try:
-                return self._client.get_run(run_id)
-            except MlflowException as e:
-                if e.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    raise
+        if run_id is not None and (found := self._known_run(run_id)):
+            return found
         run = RunRecord(name=f"register {bundle.version}", tags={DIGEST: bundle.digest})
         return self._client.get_run(log_run(self._client, self._experiment_id, run))
+
+    def _known_run(self, run_id: str) -> Any:
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as e:
+            if e.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            return None
 
     def _create(self, bundle: Bundle, run: Any, tags: Mapping[str, str]) -> str:
         run_id = run.info.run_id
