@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mlops_cli.cli.colour import paint
 from mlops_cli.cli.execute import relative
 from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
+    from mlops_cli.actions.audit import AuditResult
     from mlops_cli.actions.compare import CompareResult, Side
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.status import DecisionStatus, StatusResult
     from mlops_cli.actions.update import UpdateResult
+    from mlops_cli.audit.entry import Entry
     from mlops_cli.pipeline.result import RunResult
 
 
@@ -255,3 +258,20 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         text = f"{value:.6g}"
     return text if len(text) <= _CELL else f"{text[: _CELL - 3]}..."
+
+
+def render_audit(result: AuditResult) -> None:
+    """A line for each entry, and what they were held to."""
+    echo_rows(map(_entry, result.entries))
+    if result.verified:
+        anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
+        verified = paint("verified", "green")
+        typer.echo(f"{verified}: {len(result.entries)} entries, against {anchors}")
+
+
+def _entry(entry: Entry) -> Row:
+    version = entry.subject.get("digest", "")[:12]
+    target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
+    what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
+    reason = f": {entry.reason}" if entry.reason else ""
+    return row(entry.time, entry.id[:12], f"{what}{reason}  ({entry.actor})")

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_cli.cli.colour import paint
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
-from mlops_cli.cli.rendering import echo_rows
+from mlops_cli.cli.rendering import render_audit
 
 if TYPE_CHECKING:
     from mlops_cli.actions.audit import AuditResult
-    from mlops_cli.audit.entry import Entry
 
 
 def audit_command(
@@ -42,21 +39,4 @@ def audit_command(
 
         return InconclusiveError.exit_code if verify and result.verified is None else 0
 
-    execute("audit", work, _render, as_json=as_json, exit_code=unsure)
-
-
-def _render(result: AuditResult) -> None:
-    echo_rows(map(_row, result.entries))
-    if result.verified:
-        anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
-        typer.echo(
-            f"{paint('verified', 'green')}: {len(result.entries)} entries, against {anchors}"
-        )
-
-
-def _row(entry: Entry) -> Row:
-    version = entry.subject.get("digest", "")[:12]
-    target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
-    what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
-    reason = f": {entry.reason}" if entry.reason else ""
-    return row(entry.time, entry.id[:12], f"{what}{reason}  ({entry.actor})")
+    execute("audit", work, render_audit, as_json=as_json, exit_code=unsure)
