@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_what_dvc_keeps_elsewhere_is_said(changed: Path, tmp_path: Path) -> None
     assert found.features is None
     assert metric(found, "roc_auc").difference == 0.0
     assert "what DVC keeps of HEAD is not in this clone" in found.remarks[0]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_project_in_a_folder_of_a_repository(tmp_path: Path, shared: bool) -> None:
+    root = projects.copy(projects.finished("p"), tmp_path / "models/p")
+    shutil.rmtree(root / ".git")
+    if shared:
+        for name in (".dvc", ".dvcignore"):
+            (root / name).rename(tmp_path / name)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "a run")
+    found = compared(root, "HEAD")
+    assert found.a.model == found.b.model is not None
+    assert found.metrics
+    assert {m.difference for m in found.metrics} == {0.0}
+    assert (found.params, found.data, found.contracts, found.features) == ([], [], [], [])
 
 
 def test_an_unknown_name_is_refused(changed: Path) -> None:

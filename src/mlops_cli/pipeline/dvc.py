@@ -125,16 +125,19 @@ def reader_at(root: Path, revision: str) -> Iterator[Callable[[str], bytes | Non
 
     It gives None for what is not there, neither in this clone nor in DVC's remote.
     """
+    found = nearest(root, ".git")  # of a commit DVC knows the whole repository
+    top = found.parent if found else root
+    inside = root.relative_to(top)
 
     def read(path: str) -> bytes | None:
         try:
-            return bytes(files.read_bytes(path))
+            return bytes(files.read_bytes((inside / path).as_posix()))
         except (OSError, DvcException, DataIndexDirError):
             return None
 
     with _quiet():
         try:
-            files = DVCFileSystem(str(root), rev=revision)
+            files = DVCFileSystem(str(top), rev=revision, subrepos=True)
         except DvcException as e:
             raise _typed(e) from e
         yield read
