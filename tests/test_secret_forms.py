@@ -78,7 +78,7 @@ def refused(action: object) -> UsageError:
     return caught.value
 
 
-def test_a_login_in_the_configuration_is_refused_with_the_mend(tmp_path: Path) -> None:
+def test_a_login_in_the_configuration_is_refused_with_the_fix(tmp_path: Path) -> None:
     (tmp_path / "mlops.yaml").write_text(f'{CONFIG}tracking: {{uri: "{URI}"}}\n')
     error = refused(lambda: load_project(tmp_path))
     assert error.message.startswith("mlops.yaml, line 4: a URL with a password")

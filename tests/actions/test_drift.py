@@ -212,7 +212,7 @@ def test_joined_column_that_the_table_lacks_is_made(joined: Project, tmp_path: P
     result = drift(joined, current=parquet(tmp_path, sent(2000)), bundle=tmp_path / "bundle")
     assert not result.drifted
     (fee,) = (c for c in result.columns if c.name == "fee")
-    assert fee.missing_now == 0
+    assert fee.missing_current == 0
 
 
 def test_joined_column_that_the_table_has_is_taken_as_it_is(

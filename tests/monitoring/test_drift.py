@@ -14,7 +14,7 @@ from mlops_cli.bundle.profile import Profile
 from mlops_cli.errors import InconclusiveError
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import alpha_of, find_drift
-from mlops_cli.monitoring.hypotheses import Hypothesis, judge
+from mlops_cli.monitoring.hypotheses import Hypothesis, evaluate
 from mlops_cli.monitoring.profile import build_profile
 from mlops_cli.monitoring.sample import OTHER, Sample, reconstruct
 from mlops_cli.monitoring.window import compare
@@ -119,7 +119,7 @@ def test_new_missing_values_are_drift_of_the_missing_share(profile: Profile) -> 
     ]
     (first, *_) = judged(profile, changed("number", numbers))
     assert (first.name, first.drifted, first.statistic) == ("number", True, "missing_share")
-    assert (first.missing_now, first.missing_then) == (0.05, 0.0)
+    assert (first.missing_current, first.missing_reference) == (0.05, 0.0)
     assert first.threshold <= first.value == pytest.approx(0.05)
 
 
@@ -132,7 +132,7 @@ def test_missing_values_that_ended_are_drift(profile: Profile) -> None:
 def test_column_that_went_away_is_drift(profile: Profile) -> None:
     found = judged(profile, changed("number", pa.nulls(1000, pa.float64())))
     assert names(found) == ["number"]
-    assert found[0].missing_now == 1.0
+    assert found[0].missing_current == 1.0
     assert found[0].wasserstein is None
 
 
@@ -172,7 +172,7 @@ def test_levels_are_holms() -> None:
     def hypothesis(p: float) -> Hypothesis:
         return Hypothesis("x", "ks", 1.0, p, 1.0, 0.0, lambda alpha: alpha)
 
-    got = judge([hypothesis(p) for p in (0.04, 0.01, 0.02, 0.5)], 0.05)
+    got = evaluate([hypothesis(p) for p in (0.04, 0.01, 0.02, 0.5)], 0.05)
     # 0.01 <= 0.05/4 is rejected; 0.02 > 0.05/3 ends it, and all others keep that level.
     assert [(j.hypothesis.p_value, j.rejected) for j in got] == [
         (0.01, True),

@@ -133,9 +133,9 @@ def test_groups_are_nearly_even_and_keep_every_row() -> None:
 def test_share_test_is_never_much_bolder_than_fishers(
     n: int, m: int, share: float, then: float
 ) -> None:
-    hits, hits_then = round(share * n), round(then * m)
-    got = statistics.share_p_value(hits, n, hits_then, m)
-    exact = stats.fisher_exact([[hits, n - hits], [hits_then, m - hits_then]]).pvalue
+    hits, reference_hits = round(share * n), round(then * m)
+    got = statistics.share_p_value(hits, n, reference_hits, m)
+    exact = stats.fisher_exact([[hits, n - hits], [reference_hits, m - reference_hits]]).pvalue
     assert 0 <= got <= 1
     # Pearson's tail is thinner than the exact one where few are expected: down to 0.14 of it.
     if exact > 0.001:
@@ -145,14 +145,14 @@ def test_share_test_is_never_much_bolder_than_fishers(
 @settings(deadline=None, max_examples=60)
 @given(n=st.integers(30, 3000), m=st.integers(100, 50_000), then=st.floats(0, 0.9))
 def test_share_threshold_is_where_the_test_begins_to_reject(n: int, m: int, then: float) -> None:
-    hits_then = round(then * m)
-    critical = statistics.share_critical(0.001, n, hits_then, m)
+    reference_hits = round(then * m)
+    critical = statistics.share_critical(0.001, n, reference_hits, m)
     if critical == 1.0:
-        assert statistics.share_p_value(n, n, hits_then, m) > 0.001
+        assert statistics.share_p_value(n, n, reference_hits, m) > 0.001
     else:
-        hits = round((critical + hits_then / m) * n)
-        assert statistics.share_p_value(hits, n, hits_then, m) <= 0.001
-        assert statistics.share_p_value(hits - 1, n, hits_then, m) > 0.001
+        hits = round((critical + reference_hits / m) * n)
+        assert statistics.share_p_value(hits, n, reference_hits, m) <= 0.001
+        assert statistics.share_p_value(hits - 1, n, reference_hits, m) > 0.001
 
 
 def test_thresholds_shrink_with_either_sample() -> None:

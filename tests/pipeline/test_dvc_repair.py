@@ -13,7 +13,7 @@ from mlops_cli.pipeline.dvc import reproduce
 LOCK, RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 
 
-MADE_ANEW = "moved to .mlops/torn/dvc.lock and made anew"
+MADE_ANEW = "moved to .mlops/unreadable/dvc.lock and made anew"
 
 
 class Said:
@@ -52,7 +52,7 @@ def test_a_lock_that_was_cut_anywhere_is_made_again(done: Path, share: float) ->
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"write": {"a": {"pid": 1'])
-def test_a_torn_list_of_readers_and_writers_is_begun_again(done: Path, text: str) -> None:
+def test_an_unreadable_list_of_readers_and_writers_is_begun_again(done: Path, text: str) -> None:
     (done / "first.txt").unlink()
     (done / RWLOCK).write_text(text)
     assert reproduce(done, []) == ["first"]

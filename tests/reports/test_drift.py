@@ -31,8 +31,8 @@ def verdict(name: str, *, drifted: bool = False) -> ColumnDrift:
         psi=0.9,
         psi_threshold=0.2,
         wasserstein=2.0,
-        missing_now=0.02,
-        missing_then=0.0,
+        missing_current=0.02,
+        missing_reference=0.0,
         unseen=None,
     )
 

@@ -33,8 +33,8 @@ def moved(name: str, value: float, threshold: float) -> ColumnDrift:
         psi=None,
         psi_threshold=None,
         wasserstein=None,
-        missing_now=0.0,
-        missing_then=0.0,
+        missing_current=0.0,
+        missing_reference=0.0,
         unseen=None,
     )
 

@@ -82,5 +82,5 @@ def test_the_same_table_by_pandas_is_no_drift(root: Path, tmp_path: Path) -> Non
     ]
     assert not found[0].drifted
     assert found[0].columns == found[1].columns
-    missing = {c.name: (c.missing_then, c.missing_now) for c in found[0].columns}["sex"]
+    missing = {c.name: (c.missing_reference, c.missing_current) for c in found[0].columns}["sex"]
     assert all(0.2 < share < 0.45 for share in missing)

@@ -19,9 +19,9 @@ def register(project: Project, *, first: bool = False, progress: Progress = QUIE
     registry has lost its champion, or another model became it each time that it was judged.
     """
 
-    def judge() -> tuple[stage.RegisterResult, bool]:
+    def evaluate() -> tuple[stage.RegisterResult, bool]:
         return stage.register(project, first=first, progress=progress), True
 
     wish = Wish(asked=True, first=first)
-    _, found = settle(project, judge, wish, partial(enter, project, progress=progress))
+    _, found = settle(project, evaluate, wish, partial(enter, project, progress=progress))
     return found

@@ -132,14 +132,15 @@ class _Metrics(msgspec.Struct):
     holdout: dict[str, float | None]
 
 
-def _changes(now: _Values, then: _Values) -> Iterator[MetricChange]:
-    names = dict.fromkeys([*now, *then])
+def _changes(current: _Values, reference: _Values) -> Iterator[MetricChange]:
+    names = dict.fromkeys([*current, *reference])
     for name in names:
         if name.endswith(_ENDS) and name.rpartition("_")[0] in names:
             continue  # an end of the interval of another one
-        (value, low, high), (value_then, low_then, high_then) = _all(now, name), _all(then, name)
-        change = value - value_then if value is not None and value_then is not None else None
-        yield MetricChange(name, value, low, high, value_then, low_then, high_then, change)
+        value, low, high = _all(current, name)
+        before = _all(reference, name)
+        change = value - before[0] if value is not None and before[0] is not None else None
+        yield MetricChange(name, value, low, high, *before, change)
 
 
 def _all(values: _Values, name: str) -> tuple[float | None, float | None, float | None]:

@@ -79,13 +79,13 @@ def _registered(
     """The stages that ran, and what became of the model where the run goes that far."""
     done: dict[str, None] = {}
 
-    def judge() -> tuple[None, bool]:
+    def evaluate() -> tuple[None, bool]:
         ran = _reproduce(project, targets, progress, force=force)
         done.update(dict.fromkeys(ran))
         return None, "register" in ran
 
     if not registers(targets):
-        judge()
+        evaluate()
         return list(done), None
     if not wish.first:
         _refuse_a_lost_champion(project, wish, force=force)
@@ -95,7 +95,7 @@ def _registered(
             return _enter_beside(project, wish)
         return enter(project, wish, progress=progress)
 
-    _, found = settle(project, judge, wish, enter_it)
+    _, found = settle(project, evaluate, wish, enter_it)
     return list(done), found
 
 

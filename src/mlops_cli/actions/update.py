@@ -37,7 +37,7 @@ class UpdateResult:
 
     project: str
     before: str | None
-    now: str
+    after: str
     files: tuple[FileChange, ...]
 
     @property
@@ -117,5 +117,5 @@ def _of_first_commit(project: Project, paths: Mapping[str, str]) -> Record:
     found = _git.first_commit_of(project.root, CONFIG)
     if found is None or not found[1].endswith(FIRST_SUBJECT):
         return Record("", {})
-    given_then = {path: _git.committed(project.root, found[0], path) for path in paths}
-    return Record("", {p: text.decode() for p, text in given_then.items() if text is not None})
+    known = {path: _git.committed(project.root, found[0], path) for path in paths}
+    return Record("", {p: text.decode() for p, text in known.items() if text is not None})

@@ -65,9 +65,9 @@ def _render_update(result: UpdateResult) -> None:
             typer.echo(f"  {line}")
     before = result.before or "an earlier release"
     if not result.files:
-        typer.echo(f"nothing to change: the files are those of {result.now}")
+        typer.echo(f"nothing to change: the files are those of {result.after}")
     else:
-        typer.echo(f"from {before} to {result.now}; next: git diff, then mlops run")
+        typer.echo(f"from {before} to {result.after}; next: git diff, then mlops run")
 
 
 def _group(what: str, guesses: Sequence[tuple[str, str]], result: InitResult) -> str:

@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 def settle(
     project: Project,
-    judge: Callable[[], tuple[T, bool]],
+    evaluate: Callable[[], tuple[T, bool]],
     wish: Wish,
     enter: Callable[[Wish], Registration | None],
 ) -> tuple[T, Registration]:
-    """Judge by `judge` (its result, and whether the gates were asked) and enter what passed.
+    """Judge by `evaluate` (its result, and whether the gates were asked) and enter what passed.
 
     Where another model became the champion meanwhile, such as from another clone, it is judged
     again, of that one; `EnvironmentFault` where that happens every time. What the gates refuse is
@@ -46,7 +46,7 @@ def settle(
         _restore(project)
     for _ in range(_TURNS):
         try:
-            result, judged = judge()
+            result, judged = evaluate()
         except (GateError, InconclusiveError):
             record_refusal(project, wish)
             raise
@@ -109,41 +109,41 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
         return _left(candidate, why)
     model = _Model(project, open_tracker(project), candidate, decision)
     try:
-        now = model.tracker.alias(CHAMPION)
+        current = model.tracker.alias(CHAMPION)
     except EnvironmentFault as e:
         if wish.asked or wish.judged:
             raise
         return _left(candidate, e.message)  # nothing changed: nobody needs the registry now
-    if now is not None and now.digest == decision.digest:
+    if current is not None and current.digest == decision.digest:
         _record(model)
-        return _is_champion(model, now)
-    if why := _why_not(model, now, wish):
+        return _is_champion(model, current)
+    if why := _why_not(model, current, wish):
         return _left(candidate, why)
-    if (now.digest if now else None) != model.before:
+    if (current.digest if current else None) != model.before:
         return None
-    return _crown(model, now, progress)
+    return _crown(model, current, progress)
 
 
-def _why_not(model: _Model, now: ModelVersion | None, wish: Wish) -> str | None:
+def _why_not(model: _Model, current: ModelVersion | None, wish: Wish) -> str | None:
     """Why it is left as it is, although it passed its gates; None where it is not."""
     if wish.first:
         return None
-    if now is None:
+    if current is None:
         lost = lost_champion(model.project, model.tracker.address)
         if lost and (wish.asked or wish.judged):
             raise lost
         return lost.message if lost else None
     if not wish.judged and _was_champion(model):
-        return f"it was the champion before, and {now.version} replaced it"
+        return f"it was the champion before, and {current.version} replaced it"
     return None
 
 
-def _crown(model: _Model, now: ModelVersion | None, progress: Progress) -> Registration | None:
+def _crown(model: _Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
     """Version, alias, entry; None where another model became the champion meanwhile."""
     known = model.entries().keys()
     version = _register(model)
     try:
-        model.tracker.set_alias(CHAMPION, version, expected=now)
+        model.tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved:
         return None
     _record(model)

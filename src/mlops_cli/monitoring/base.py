@@ -30,6 +30,6 @@ class ColumnDrift:
     psi: float | None
     psi_threshold: float | None
     wasserstein: float | None
-    missing_now: float
-    missing_then: float
+    missing_current: float
+    missing_reference: float
     unseen: float | None

@@ -9,7 +9,7 @@ from mlops_cli.bundle.profile import Span
 from mlops_cli.errors import InconclusiveError
 from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import ColumnDrift
-from mlops_cli.monitoring.hypotheses import Judged, by_order, hypotheses, judge, size_of
+from mlops_cli.monitoring.hypotheses import Evaluated, by_order, evaluate, hypotheses, size_of
 from mlops_cli.monitoring.spans import with_spans
 from mlops_cli.monitoring.window import Comparison
 
@@ -41,11 +41,11 @@ def find_drift(
             f"{rows} rows are too few to judge drift: chance alone moves them far",
             hint=f"gather at least {MIN_ROWS} rows, better some hundred",
         )
-    of: dict[str, list[Judged]] = {c.profile.name: [] for c in columns}
+    of: dict[str, list[Evaluated]] = {c.profile.name: [] for c in columns}
     asked = [h for c in columns for h in hypotheses(c)]
     if span is not None:
         asked = list(with_spans(asked, columns, span, alpha))
-    for one in judge(asked, alpha):
+    for one in evaluate(asked, alpha):
         of[one.hypothesis.column].append(one)
     found = [_column(c, of[c.profile.name]) for c in columns]
     return sorted(found, key=_rank)
@@ -56,8 +56,8 @@ def _rank(column: ColumnDrift) -> tuple[bool, float, float, str]:
     return (not column.drifted, -use, -column.effect, column.name)
 
 
-def _column(column: Comparison, judged: Iterable[Judged]) -> ColumnDrift:
-    most = max(judged, key=lambda j: (j.rejected, _excess(j)))
+def _column(column: Comparison, evaluated: Iterable[Evaluated]) -> ColumnDrift:
+    most = max(evaluated, key=lambda j: (j.rejected, _excess(j)))
     h, profile = most.hypothesis, column.profile
     index, index_threshold = _psi(column, most.level)
     present = column.rows - column.missing
@@ -73,14 +73,14 @@ def _column(column: Comparison, judged: Iterable[Judged]) -> ColumnDrift:
         psi=index,
         psi_threshold=index_threshold,
         wasserstein=column.wasserstein,
-        missing_now=column.missing / column.rows,
-        missing_then=profile.missing / max(profile.count + profile.missing, 1),
+        missing_current=column.missing / column.rows,
+        missing_reference=profile.missing / max(profile.count + profile.missing, 1),
         unseen=column.unseen / present if column.unseen is not None and present else None,
     )
 
 
-def _excess(judged: Judged) -> float:
-    return judged.hypothesis.value / judged.threshold if judged.threshold else 0.0
+def _excess(evaluated: Evaluated) -> float:
+    return evaluated.hypothesis.value / evaluated.threshold if evaluated.threshold else 0.0
 
 
 def _psi(column: Comparison, level: float) -> tuple[float | None, float | None]:

@@ -38,7 +38,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Evaluated:
     """A hypothesis with the level that its rank among all of them left it."""
 
     hypothesis: Hypothesis
@@ -56,20 +56,20 @@ class Judged:
         return h.p_value <= self.level and h.value >= h.floor
 
 
-def judge(hypotheses: Sequence[Hypothesis], alpha: float) -> list[Judged]:
+def evaluate(hypotheses: Sequence[Hypothesis], alpha: float) -> list[Evaluated]:
     """Holm's step-down procedure: the probability of any false rejection is at most `alpha`.
 
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of
     Statistics 6. It holds under any dependence of the tests. The order of the result is by
     p-value.
     """
-    judged: list[Judged] = []
+    evaluated: list[Evaluated] = []
     left, stopped = len(hypotheses), False
     for hypothesis in sorted(hypotheses, key=lambda h: h.p_value):
-        judged.append(Judged(hypothesis, alpha / left))
+        evaluated.append(Evaluated(hypothesis, alpha / left))
         stopped = stopped or hypothesis.p_value > alpha / left
         left -= not stopped
-    return judged
+    return evaluated
 
 
 def hypotheses(column: Comparison) -> Iterator[Hypothesis]:
@@ -78,7 +78,7 @@ def hypotheses(column: Comparison) -> Iterator[Hypothesis]:
     if min(present, column.profile.count) >= MIN_VALUES:
         yield _ks(column) if by_order(column) else _chi_square(column)
         yield from _unseen(column, present)
-    missing = _Shares(column.missing, column.rows, column.profile.missing, _rows_then(column))
+    missing = _Shares(column.missing, column.rows, column.profile.missing, _reference_rows(column))
     yield _share(column, "missing_share", missing)
 
 
@@ -162,5 +162,5 @@ def size_of(column: Comparison) -> float:
     return st.effective(column.profile.count, column.rows - column.missing)
 
 
-def _rows_then(column: Comparison) -> int:
+def _reference_rows(column: Comparison) -> int:
     return column.profile.count + column.profile.missing

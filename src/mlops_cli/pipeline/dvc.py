@@ -31,7 +31,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 from dvc_data.index import DataIndexDirError
 
-from mlops_cli.pipeline.dvc_repair import is_cut, set_torn_files_aside
+from mlops_cli.pipeline.dvc_repair import is_cut, set_unreadable_files_aside
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import STAGES
 
@@ -58,11 +58,11 @@ def reproduce(
     _refuse_merge_marks(root)
     with _quiet(), _our_interpreter_first():
         if is_cut(root):
-            _mend(root, progress)
+            _repair(root, progress)
         try:
             return _reproduce(root, targets, force=force)
         except (EnvironmentFault, UsageError):
-            if not _mend(root, progress):
+            if not _repair(root, progress):
                 raise
         return _reproduce(root, targets, force=force)
 
@@ -78,17 +78,17 @@ def _reproduce(root: Path, targets: Sequence[str], *, force: bool) -> list[str]:
     return [stage.addressing for stage in done if hasattr(stage, "name")]
 
 
-def _mend(root: Path, progress: Progress) -> bool:
-    """Set aside what a killed process left torn, and say so; whether there was such a thing."""
+def _repair(root: Path, progress: Progress) -> bool:
+    """Set aside what a killed process left unreadable, and say so; whether there was any."""
     with _repo(root) as repo:
         try:
             with repo.lock:
-                torn = set_torn_files_aside(root)
+                unreadable = set_unreadable_files_aside(root)
         except LockError:
             return False
-    for name, aside in torn.items():
+    for name, aside in unreadable.items():
         progress.log(f"{name} was cut off while it was written: moved to {aside} and made anew")
-    return bool(torn)
+    return bool(unreadable)
 
 
 def stale_stages(root: Path) -> dict[str, str]:

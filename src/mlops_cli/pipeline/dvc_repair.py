@@ -1,4 +1,4 @@
-"""DVC writes two of its files in place; a process killed in between leaves them torn."""
+"""DVC writes two of its files in place; a process killed in between leaves them unreadable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops_cli.config.paths import CACHE, DVC_LOCK
 from mlops_cli.errors import UsageError
 
 RWLOCK = "tmp/rwlock"  # in `.dvc`
-_ASIDE = f"{CACHE}/torn"
+_ASIDE = f"{CACHE}/unreadable"
 
 
 def is_cut(root: Path) -> bool:
@@ -21,8 +21,8 @@ def is_cut(root: Path) -> bool:
     return path.is_file() and not path.read_bytes().endswith(b"\n")
 
 
-def set_torn_files_aside(root: Path) -> dict[str, str]:
-    """Move the files that DVC can no longer read to `.mlops/torn/`; where each of them is now.
+def set_unreadable_files_aside(root: Path) -> dict[str, str]:
+    """Move the files that DVC can no longer read to `.mlops/unreadable/`; where each of them is.
 
     Only who holds DVC's own lock may ask: else a file may just be being written. Nothing is lost
     but the knowledge that stages are up to date: they run again, or DVC restores their outputs.
@@ -30,11 +30,12 @@ def set_torn_files_aside(root: Path) -> dict[str, str]:
     """
     folder = nearest(root, ".dvc") or root / ".dvc"
     whole = {DVC_LOCK: _lock, os.path.relpath(folder / RWLOCK, root): _rwlock}
-    torn = {name: f"{_ASIDE}/{Path(name).name}" for name in whole if not whole[name](root / name)}
-    for name, aside in torn.items():
+    cut = [name for name, is_whole in whole.items() if not is_whole(root / name)]
+    unreadable = {name: f"{_ASIDE}/{Path(name).name}" for name in cut}
+    for name, aside in unreadable.items():
         (root / _ASIDE).mkdir(parents=True, exist_ok=True)
         (root / name).replace(root / aside)
-    return torn
+    return unreadable
 
 
 def _lock(path: Path) -> bool:

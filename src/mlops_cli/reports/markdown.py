@@ -104,7 +104,8 @@ def _metrics(result: ReportResult) -> Iterator[str]:
         yield f"The positive class, which `probability` is of, is {code(result.positive)}."
         yield ""
     if result.commit is None:
-        yield from _table(("metric", "value"), [(_name(m.name), _now(m)) for m in result.metrics])
+        rows = [(_name(m.name), _current(m)) for m in result.metrics]
+        yield from _table(("metric", "value"), rows)
         return
     there = f"{_name(str(result.against))} ({short(result.commit)})"
     if all(m.value_before is None for m in result.metrics):
@@ -112,7 +113,7 @@ def _metrics(result: ReportResult) -> Iterator[str]:
         yield ""
     head = ("metric", "here", there, "change")
     yield from _table(
-        head, [(_name(m.name), _now(m), _then(m), _change(m)) for m in result.metrics]
+        head, [(_name(m.name), _current(m), _reference(m), _change(m)) for m in result.metrics]
     )
     yield ""
     yield (
@@ -121,11 +122,11 @@ def _metrics(result: ReportResult) -> Iterator[str]:
     )
 
 
-def _now(metric: MetricChange) -> str:
+def _current(metric: MetricChange) -> str:
     return _value(metric.value, metric.low, metric.high)
 
 
-def _then(metric: MetricChange) -> str:
+def _reference(metric: MetricChange) -> str:
     return _value(metric.value_before, metric.low_before, metric.high_before)
 
 

@@ -32,9 +32,9 @@ class ColumnCensus:
 
     name: str
     missing: int
-    missing_then: float
+    missing_reference: float
     unseen: int | None
-    unseen_then: float
+    unseen_reference: float
     unusual: bool
     example: str | None = None
     why: str | None = None
@@ -90,7 +90,7 @@ class Census:
 
     def _of(self, i: int, column: ColumnProfile) -> ColumnCensus:
         missing, unseen = int(self._missing[i]), int(self._unseen[i])
-        rows_then = column.count + column.missing
+        reference_rows = column.count + column.missing
         once = _seen_once(column)
         present = self.rows - missing
         example = self._examples.get(column.name)
@@ -98,10 +98,10 @@ class Census:
         return ColumnCensus(
             name=column.name,
             missing=missing,
-            missing_then=column.missing / max(rows_then, 1),
+            missing_reference=column.missing / max(reference_rows, 1),
             unseen=unseen if feature else None,
-            unseen_then=once / max(column.count, 1),
-            unusual=_rose(missing, self.rows, column.missing, rows_then)
+            unseen_reference=once / max(column.count, 1),
+            unusual=_rose(missing, self.rows, column.missing, reference_rows)
             or _rose(unseen, present, once, column.count),
             example=example,
             why=_why(example, feature[1]) if example and feature else None,
@@ -115,16 +115,16 @@ def describe(column: ColumnCensus, rows: int) -> str:
         example = f", such as {column.example[:_SHOWN]!r}" if column.example else ""
         said.append(f"{column.unseen} of {rows} values were never seen in training{example}")
     if column.missing:
-        then = f"{column.missing_then:.1%} in training"
+        then = f"{column.missing_reference:.1%} in training"
         said.append(f"{column.missing} of {rows} are missing ({then})")
     why = f" ({column.why})" if column.why else ""
     return f"{column.name}: {', '.join(said)}{why}"
 
 
-def _rose(hits: int, n: int, hits_then: int, m: int) -> bool:
-    if not n or not m or hits / n - hits_then / m < RISE:
+def _rose(hits: int, n: int, reference_hits: int, m: int) -> bool:
+    if not n or not m or hits / n - reference_hits / m < RISE:
         return False
-    return share_p_value(hits, n, hits_then, m) <= LEVEL
+    return share_p_value(hits, n, reference_hits, m) <= LEVEL
 
 
 def _seen_once(column: ColumnProfile) -> int:

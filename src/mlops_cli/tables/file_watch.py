@@ -22,8 +22,8 @@ class FileWatch:
     def check(self) -> None:
         """Raise `DataError` naming a file that no longer looks as it did; no longer watch it."""
         seen, self._seen = self._seen, {}
-        for path, then in seen.items():
-            if stamp_of(path) != then:
+        for path, noted in seen.items():
+            if stamp_of(path) != noted:
                 raise DataError(
                     f"{path.name} changed while it was read",
                     hint="read it again when nobody writes to it, or a copy of it",

@@ -159,11 +159,11 @@ def _champion_table(
     if same and champion.trees().features == events.plan.trees:
         return events.rows(rows)
     config = project.config.model_copy(update={"features": features})
-    then = replace(project, config=config)
+    earlier = replace(project, config=config)
     with open_engine(temporary=project.temporary) as engine:
         table = project.root / config.data.table
-        schemas = load_schemas(then)
-        sql = raw_table_sql(engine, then, schemas, champion, table)
+        schemas = load_schemas(earlier)
+        sql = raw_table_sql(engine, earlier, schemas, champion, table)
         return take_rows(engine.batches(sql), events.numbers[rows])
 
 

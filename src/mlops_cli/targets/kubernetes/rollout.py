@@ -79,8 +79,8 @@ def wait(kubectl: Kubectl, name: str, *, digest: str, until: float, progress: Pr
     told = None
     while True:
         seen = look(kubectl, name)
-        if seen.deployment is not None and (now := digest_of(seen.deployment)) != digest:
-            raise replaced(now)
+        if seen.deployment is not None and (current := digest_of(seen.deployment)) != digest:
+            raise replaced(current)
         if seen.settled:
             return
         late = time.monotonic() > until

@@ -70,7 +70,7 @@ class LocalTarget:
         url = url_of(self._host, self._port)
         if found is None:
             return [Change("create", "process", name, f"answers at {url}")]
-        answers, same = found.healthy, self._settings == self._settings_now()
+        answers, same = found.healthy, self._settings == self._current_settings()
         if (found.digest, found.url) == (release.digest, url) and answers and same:
             return []
         state = "" if answers else ", which does not answer"
@@ -134,7 +134,7 @@ class LocalTarget:
             settings=self._settings,
         )
 
-    def _settings_now(self) -> dict[str, str]:
+    def _current_settings(self) -> dict[str, str]:
         state = self._control.hear()
         return state.serving.settings if state is not None and state.serving is not None else {}
 
