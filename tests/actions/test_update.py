@@ -80,6 +80,21 @@ def test_what_both_changed_stays_the_users_and_is_told_once(root: Path, mlops: M
     assert "nothing to change" in mlops(root, "init", "--update", code=0).out
 
 
+def test_a_conflict_in_a_workflow_above_the_project_is_kept_aside_in_it(
+    tmp_path: Path, mlops: Mlops
+) -> None:
+    git(tmp_path, "init", "-q", "top")
+    root = tmp_path / "top/a/b/p"
+    made(root, trips(tmp_path)[0])
+    path = next(p for p in read_record(root).files if p.startswith("../../../.github"))  # type: ignore[union-attr]  # it has one
+    older(root, path, lambda text: text.replace("on:", "on:  # before"))
+    (root / path).write_text((root / path).read_text().replace("# before", "# mine"))
+    before = sorted(tmp_path.rglob("*.yml"))
+    assert states(mlops(root, "init", "--update", "--json", code=2)) == {path: "conflict"}
+    aside = root / ".mlops/update" / path.replace("../", "")
+    assert sorted(tmp_path.rglob("*.yml")) == sorted([*before, aside])
+
+
 def test_a_file_that_was_removed_stays_away_and_a_new_one_comes(root: Path, mlops: Mlops) -> None:
     older(root, "tests/test_project.py", lambda text: text + "# more\n")
     (root / "tests/test_project.py").unlink()

@@ -86,7 +86,8 @@ def _merged(
         return None, {}
     merged, clean = _git.merge(base, ours, new)
     if not clean:
-        return FileChange(path, "conflict", _diff(path, ours, new)), {root / ASIDE / path: merged}
+        aside = root / ASIDE / path.replace("../", "")  # what stands above is kept aside here, too
+        return FileChange(path, "conflict", _diff(path, ours, new)), {aside: merged}
     if merged == ours:
         return None, {}
     return FileChange(path, "updated", _diff(path, ours, merged)), {file: merged}

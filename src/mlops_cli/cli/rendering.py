@@ -57,10 +57,10 @@ def _render_update(result: UpdateResult) -> None:
         "new": "{0}: new",
         "removed": "{0}: you removed it; the template changed it, and it stays away",
         "conflict": "{0}: you and the template changed the same lines: yours are kept, and "
-        ".mlops/update/{0} has both",
+        ".mlops/update/{1} has both",
     }
     for file in result.files:
-        typer.echo(said[file.state].format(file.path))
+        typer.echo(said[file.state].format(file.path, file.path.replace("../", "")))
         for line in file.diff.splitlines()[2:]:
             typer.echo(f"  {line}")
     before = result.before or "an earlier release"
