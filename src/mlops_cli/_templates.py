@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
+import traceback
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, Undefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from mlops_cli.errors import UsageError
+
+OWN = "templates"  # a project's folder of its own ones
+KINDS = ("image", "kubernetes", "docker", "local")  # the folders in it that count
+_GUIDE = "docs/guides/templates.md of mlops-cli has the names, and the values that each gets"
 
 
 @cache
@@ -18,22 +28,65 @@ def template_folder() -> Path:
     return shipped if shipped.is_dir() else package.parents[1] / "templates"
 
 
-def render(name: str, **values: object) -> str:
+def own_templates(root: Path) -> Path | None:
+    """The folder of a project's own templates, which win over ours by name; None without one.
+
+    Raises `UsageError` for a file in it that stands where a template may, and is called as none.
+    """
+    folder = root / OWN
+    known = {f"{kind}/{p.name}" for kind in KINDS for p in (template_folder() / kind).iterdir()}
+    found = {p.relative_to(folder).as_posix() for kind in KINDS for p in (folder / kind).glob("*")}
+    for name in sorted(found - known):
+        if name.endswith(".j2"):
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise UsageError(
+                f"{OWN}/{name} is no template; the nearest name of one is {near}", hint=_GUIDE
+            )
+    return folder if found else None
+
+
+def is_own(own: Path | None, name: str) -> bool:
+    """Whether the project has the template `name` itself."""
+    return own is not None and (own / name).is_file()
+
+
+def render(name: str, /, *, own: Path | None = None, **values: object) -> str:
     """The text of the template `name` (`image/Dockerfile.j2`) with these values.
 
-    Nothing is escaped: these templates make text, YAML and Dockerfiles, not HTML. Raises
-    `jinja2.UndefinedError` for a value that the template names and the caller forgot.
+    One in the folder `own` wins. Nothing is escaped: these templates make text, YAML and
+    Dockerfiles, not HTML. Raises `jinja2.UndefinedError` for a value that the template names and
+    the caller forgot, and `UsageError` with file and line for whatever fails in one of `own`.
     """
-    return _environment().get_template(name).render(values)
+    return _render(_environment(own), name, own, values)
 
 
-def render_yaml(name: str, /, **values: object) -> str:
+def render_yaml(name: str, /, *, own: Path | None = None, **values: object) -> str:
     """The same for a template of YAML, where every value is emitted by `as_yaml`.
 
     The template writes `key: {{ value }}` and no quotes: no value can be forgotten, become another
     type, or bring a line of its own. Raises what `render` and `as_yaml` raise.
     """
-    return _environment().overlay(finalize=_finalized).get_template(name).render(values)
+    return _render(_environment(own).overlay(finalize=_finalized), name, own, values)
+
+
+def _render(
+    environment: Environment, name: str, own: Path | None, values: Mapping[str, object]
+) -> str:
+    if not is_own(own, name):
+        return environment.get_template(name).render(values)
+    try:
+        return environment.get_template(name).render(values)
+    except Exception as e:  # a template is a program: whatever it does wrong is its own fault
+        line = _line_of(e, name)
+        where = f"{OWN}/{name}, line {line}" if line else f"{OWN}/{name}"
+        raise UsageError(f"{where}: {str(e)[:300]}", hint=_GUIDE) from e
+
+
+def _line_of(e: Exception, name: str) -> int | None:
+    if isinstance(e, TemplateSyntaxError):
+        return e.lineno
+    calls = reversed(traceback.extract_tb(e.__traceback__))
+    return next((call.lineno for call in calls if call.filename.endswith(name)), None)
 
 
 def as_yaml(value: object) -> str:
@@ -56,11 +109,12 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(template_folder()),
+def _environment(own: Path | None = None) -> Environment:
+    folders = [own, template_folder()] if own else [template_folder()]
+    return SandboxedEnvironment(  # a cloned project's template reaches its values, and no more
+        loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701  the output is never HTML
+        autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.progress import Progress
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an image is made on: the base image, and the project's own templates, if any."""
+
+    image: str
+    own: Path | None = None
+
+
 class Builder(Protocol):
     """Builds, proves and pushes images."""
 
     def ensure_image(
-        self, bundle: Bundle, name: str, *, base: str, labels: dict[str, str], progress: Progress
+        self, bundle: Bundle, name: str, *, base: Base, labels: dict[str, str], progress: Progress
     ) -> None:
         """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
 

@@ -6,15 +6,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlops_cli._files import replacing_folder, write_text
-from mlops_cli._templates import render
+from mlops_cli._held import hold_lines, plain_lines
+from mlops_cli._templates import OWN, is_own, render
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.requirements import format_requirements
+from mlops_cli.errors import UsageError
 from mlops_cli.packaging.layers import TIME
+from mlops_cli.secret_forms import refuse_secrets
 from mlops_cli.serving import contract
 
+DOCKERFILE = "image/Dockerfile.j2"
 ROOT = "opt/mlops"  # in the image, and below each folder of the context
 MODEL = f"model/{ROOT}/model"  # where the bundle stands in the context
 RUNTIME = (
@@ -31,17 +36,18 @@ RUNTIME = (
 )
 
 
-def write_context(bundle: Bundle, destination: Path, *, base: str) -> None:
+def write_context(bundle: Bundle, destination: Path, *, base: str, own: Path | None = None) -> None:
     """Write the build context of the image that serves `bundle` to the folder `destination`.
 
     `base` is the base image, where `{python}` stands for the bundle's minor version of Python.
     The folder is replaced whole or not at all, and the same bundle gives the same bytes, modes
     and file times. The packages of `requirements.txt` are not in it: a build adds them, from a
     cache that all projects share (see `dependencies`). The bundle's provenance stays out: it
-    differs from run to run.
+    differs from run to run. A Dockerfile among the project's templates `own` wins, and is held to
+    what ours has: it raises `UsageError` where it takes something away.
     """
     with replacing_folder(destination) as folder:
-        write_text(folder / "Dockerfile", _dockerfile(bundle, base))
+        write_text(folder / "Dockerfile", _dockerfile(bundle, base, own))
         # Made anew from names and versions: what pip is to read holds nothing else.
         write_text(folder / REQUIREMENTS, format_requirements(bundle.requirements()))
         _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
@@ -54,18 +60,35 @@ def base_image(bundle: Bundle, base: str) -> str:
     return base.replace("{python}", bundle.manifest.python)
 
 
-def _dockerfile(bundle: Bundle, base: str) -> str:
-    return render(
-        "image/Dockerfile.j2",
-        base=base_image(bundle, base),
-        python=bundle.manifest.python,
-        project=bundle.manifest.project,
-        version=bundle.version,
-        digest=bundle.digest,
-        user=contract.USER,
-        port=contract.PORT,
-        ready=contract.READY,
-    )
+def _dockerfile(bundle: Bundle, base: str, own: Path | None) -> str:
+    values: dict[str, Any] = {
+        "base": base_image(bundle, base),
+        "python": bundle.manifest.python,
+        "project": bundle.manifest.project,
+        "version": bundle.version,
+        "digest": bundle.digest,
+        "user": contract.USER,
+        "port": contract.PORT,
+        "ready": contract.READY,
+    }
+    text = render(DOCKERFILE, own=own, **values)
+    if is_own(own, DOCKERFILE):
+        _hold(plain_lines(render(DOCKERFILE, **values)), plain_lines(text))
+        refuse_secrets(text, f"{OWN}/{DOCKERFILE}")
+    return text
+
+
+def _hold(ours: list[str], own: list[str]) -> None:
+    """A Dockerfile has every instruction of ours, and the last word is ours, too."""
+    hold_lines(DOCKERFILE, ours, own)
+    for word in ("FROM", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"):
+        last = [[line for line in lines if line.upper().startswith(f"{word} ")][-1:] for lines in
+                (ours, own)]  # fmt: skip
+        if last[0] != last[1]:
+            raise UsageError(
+                f"{OWN}/{DOCKERFILE}: its last {word} is `{last[1][0][:120]}`",
+                hint=f"end with `{last[0][0]}`" if last[0] else "leave it out",
+            )
 
 
 def _copy_model(bundle: Bundle, to: Path) -> None:

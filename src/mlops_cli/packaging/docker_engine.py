@@ -14,6 +14,7 @@ from mlops_cli._files import sha256_of
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
@@ -27,12 +28,12 @@ _SHOWN = 500
 
 
 def ensure_image(
-    bundle: Bundle, name: str, *, base: str, labels: dict[str, str], progress: Progress
+    bundle: Bundle, name: str, *, base: Base, labels: dict[str, str], progress: Progress
 ) -> None:
     """Have the image of `bundle` in the engine as `name`; see `Builder.ensure_image`."""
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
-        base_id = _have_base(client, base_image(bundle, base), progress)
+        base_id = _have_base(client, base_image(bundle, base.image), progress)
         requirements = format_requirements(bundle.requirements())
         machine = client.version()["Arch"]
         environment = Environment(requirements, bundle.manifest.python, machine)
@@ -90,9 +91,9 @@ def _have_base(client: Any, base: str, progress: Progress) -> str:
         ) from e
 
 
-def _context(bundle: Bundle, base: str, folder: Path) -> Path:
+def _context(bundle: Bundle, base: Base, folder: Path) -> Path:
     """What of the build context belongs to this bundle, as an archive without its end."""
-    write_context(bundle, folder / "image", base=base)
+    write_context(bundle, folder / "image", base=base.image, own=base.own)
     with (folder / "context.tar").open("wb") as archive:
         append_folder(folder / "image", archive)
     return folder / "context.tar"

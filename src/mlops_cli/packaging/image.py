@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.packaging import open_builder
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.origin import origin
 from mlops_cli.progress import Progress
 
@@ -31,8 +33,9 @@ class BundleImage:
 
     def build(self, *, progress: Progress) -> str:
         """Have it in the local engine, proved; see `Builder.ensure_image`."""
+        base = Base(self.base, own_templates(self.root))
         open_builder().ensure_image(
-            self.bundle, self.name, base=self.base, labels=origin(self.root), progress=progress
+            self.bundle, self.name, base=base, labels=origin(self.root), progress=progress
         )
         return self.name
 

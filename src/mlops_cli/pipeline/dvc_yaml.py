@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from mlops_cli._files import write_text
 from mlops_cli.config.document import read_yaml, refuse_merge_marks
-from mlops_cli.config.paths import CONFIG, DVC_YAML
+from mlops_cli.config.paths import CONFIG, DVC_YAML, OWN_DOCKERFILE
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.secret_forms import refuse_secrets
@@ -192,7 +192,8 @@ def _write_templates(project: Project) -> None:
 
 def _deps(project: Project, stage: Stage) -> list[str]:
     contracts = list(dict.fromkeys(project.contracts.values()))
-    several = {"{tables}": project.tables, "{contracts}": contracts}
+    own = [OWN_DOCKERFILE] if (project.root / OWN_DOCKERFILE).is_file() else []
+    several = {"{tables}": project.tables, "{contracts}": contracts, "{dockerfile}": own}
     return [path for dep in stage.deps for path in several.get(dep, [dep])]
 
 

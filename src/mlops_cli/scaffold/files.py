@@ -75,7 +75,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def _values(plan: Plan, contract: str) -> dict[str, object]:
+def _values(plan: Plan, contract: str) -> dict[str, Any]:
     study = plan.study
     why = {g.what: g for g in study.guesses}
     time = why.get("time") or why.get("no time")

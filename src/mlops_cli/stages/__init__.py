@@ -36,7 +36,8 @@ class Stage:
 
     `revision` belongs to the stage's code: raise it in a release that changes what the stage
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
-    In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names.
+    In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names,
+    `{dockerfile}` for the project's own template of it, if there is one.
     `uncached` outputs live in git, and are never restored without running the command; neither
     are those that `persist`, which DVC keeps.
     """
@@ -125,7 +126,7 @@ STAGES: tuple[Stage, ...] = (
         summary="write the build context of the image that serves the model",
         revision=2,
         params=("project", "package"),
-        deps=(MODEL, DECISION),
+        deps=(MODEL, DECISION, "{dockerfile}"),
         outs=(IMAGE,),
     ),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DECISION, IMAGE, MODEL
 from mlops_cli.config.project import Project
@@ -32,12 +33,14 @@ def package(project: Project, *, progress: Progress = QUIET) -> PackageResult:
     """Write the build context of `model/` to `image/`; no container engine is needed.
 
     Raises `BundleError` for a bundle that is not what its manifest says, `GateError` for a model
-    that its gates refused, `UsageError` where `decision.json` is of another model.
+    that its gates refused, `UsageError` where `decision.json` is of another model,
+    or where a Dockerfile of the project's own takes away what ours has.
     """
     bundle = open_bundle(project.root / MODEL)
     _check_decision(project, bundle)
     progress.update(f"writing {IMAGE}/ of {bundle.version}")
-    write_context(bundle, project.root / IMAGE, base=project.config.package.base)
+    own = own_templates(project.root)
+    write_context(bundle, project.root / IMAGE, base=project.config.package.base, own=own)
     return PackageResult(IMAGE, bundle.digest, bundle.version)
 
 

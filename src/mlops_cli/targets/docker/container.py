@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from mlops_cli._files import write_text
-from mlops_cli._templates import render
+from mlops_cli._held import hold_fields, read_own
+from mlops_cli._templates import is_own, render
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release
@@ -23,6 +24,8 @@ MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we ru
 SETTINGS = "dev.mlops-cli.settings"
 _TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
 _PIDS = 256
+_COMPOSE = "docker/compose.yaml.j2"
+_FREE = frozenset(("name", "restart", "stop_grace_period", "logging", "pids_limit"))
 _LOG = {"max-size": "10m", "max-file": "3"}
 
 
@@ -35,6 +38,7 @@ class Spec:
     port: int
     docker: DockerConfig
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
+    own: Path | None = None  # the project's own templates
 
     @property
     def name(self) -> str:
@@ -79,23 +83,26 @@ class Spec:
         """Write `compose.yaml` to `folder`: the same container for `docker compose`."""
         file = folder / "compose.yaml"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        text = render(
-            "docker/compose.yaml.j2",
-            file=file.name,
-            stack=re.sub(r"[^a-z0-9_-]+", "-", self.project.lower()),
-            project=self.project,
-            digest=release.digest,
-            image=release.image.name,
-            published=f"{host}:{self.port}:{PORT.partition('/')[0]}",
-            restart=self.docker.restart,
-            environment=self.serve,
-            memory=self.docker.memory,
-            cpus=self.docker.cpus,
-            tmpfs=":".join(_TMPFS),
-            pids=_PIDS,
-            drain=contract.DRAIN,
-            log_size=_LOG["max-size"],
-            log_files=_LOG["max-file"],
-        )
+        values: dict[str, Any] = {
+            "file": file.name,
+            "stack": re.sub(r"[^a-z0-9_-]+", "-", self.project.lower()),
+            "project": self.project,
+            "digest": release.digest,
+            "image": release.image.name,
+            "published": f"{host}:{self.port}:{PORT.partition('/')[0]}",
+            "restart": self.docker.restart,
+            "environment": self.serve,
+            "memory": self.docker.memory,
+            "cpus": self.docker.cpus,
+            "tmpfs": ":".join(_TMPFS),
+            "pids": _PIDS,
+            "drain": contract.DRAIN,
+            "log_size": _LOG["max-size"],
+            "log_files": _LOG["max-file"],
+        }
+        text = render(_COMPOSE, own=self.own, **values)
+        if is_own(self.own, _COMPOSE):
+            ours = read_own(_COMPOSE, render(_COMPOSE, **values))
+            hold_fields(_COMPOSE, ours, read_own(_COMPOSE, text), free=_FREE)
         write_text(file, text)
         return file

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_cli import _docker
+from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
@@ -223,6 +224,7 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         port or deploy.port,
         deploy.docker,
         project.config.serve.environment(),
+        own_templates(project.root),
     )
     return DockerTarget(spec, folder=project.cache / NAME)
 

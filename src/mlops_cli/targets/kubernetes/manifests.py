@@ -10,7 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from mlops_cli._files import write_text
-from mlops_cli._templates import render_yaml
+from mlops_cli._held import hold_fields, read_own
+from mlops_cli._templates import is_own, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.serving import contract
 from mlops_cli.targets.kubernetes.naming import (
@@ -23,6 +24,11 @@ from mlops_cli.targets.kubernetes.naming import (
 )
 
 LEAVE = 5  # seconds that a pod which was told to go answers on; kube-proxy hears of it in 1 or 2
+# What a template of the project's own may say otherwise than ours.
+FREE = frozenset(
+    ("strategy", "minReadySeconds", "revisionHistoryLimit", "topologySpreadConstraints", "metrics",
+     "behavior", "periodSeconds", "timeoutSeconds", "failureThreshold", "sizeLimit")
+)  # fmt: skip
 Object = dict[str, Any]
 Key = tuple[str, str]  # kind and name
 # In the order in which they are applied: what others need comes first.
@@ -45,6 +51,7 @@ class Spec:
     image: str
     config: KubernetesConfig
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
+    own: Path | None = None  # the project's own templates
 
     @property
     def name(self) -> str:
@@ -67,7 +74,15 @@ def manifests(spec: Spec) -> dict[str, str]:
     kinds = [kind for kind in KINDS if spec.scales or kind != "HorizontalPodAutoscaler"]
     values = _values(spec)
     files = [KINDS[kind][0] for kind in kinds]
-    return {f"{file}.yaml": render_yaml(f"kubernetes/{file}.yaml.j2", **values) for file in files}
+    return {f"{file}.yaml": _manifest(f"kubernetes/{file}.yaml.j2", spec, values) for file in files}
+
+
+def _manifest(name: str, spec: Spec, values: dict[str, Any]) -> str:
+    text = render_yaml(name, own=spec.own, **values)
+    if is_own(spec.own, name):
+        ours = read_own(name, render_yaml(name, **values))
+        hold_fields(name, ours, read_own(name, text), free=FREE)
+    return text
 
 
 def objects(spec: Spec) -> dict[Key, Object]:
@@ -80,7 +95,8 @@ def objects(spec: Spec) -> dict[Key, Object]:
 def write_manifests(spec: Spec, folder: Path) -> list[Path]:
     """Write a file an object and a `kustomization.yaml` to `folder`; returns the files."""
     texts = manifests(spec)
-    kustomization = render_yaml("kubernetes/kustomization.yaml.j2", files=list(texts))
+    name = "kubernetes/kustomization.yaml.j2"
+    kustomization = render_yaml(name, own=spec.own, files=list(texts))
     written = []
     for name, text in (texts | {"kustomization.yaml": kustomization}).items():
         write_text(folder / name, text)

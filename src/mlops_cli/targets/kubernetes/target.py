@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
@@ -43,8 +44,13 @@ class KubernetesTarget:
     """The target `kubernetes`: one project's model in one namespace of one cluster."""
 
     def __init__(
-        self, project: str, config: KubernetesConfig, serve: Mapping[str, str] | None = None
+        self,
+        project: str,
+        config: KubernetesConfig,
+        serve: Mapping[str, str] | None = None,
+        own: Path | None = None,
     ) -> None:
+        self._own = own
         self._project = project
         self._config = config
         self._serve = dict(serve or {})
@@ -131,7 +137,7 @@ class KubernetesTarget:
 
     def _spec(self, release: Release) -> Spec:
         name = image_name(self._config, release.image)
-        return Spec(self._project, release.digest, name, self._config, self._serve)
+        return Spec(self._project, release.digest, name, self._config, self._serve, self._own)
 
     def _live(self, wanted: dict[Key, Object]) -> dict[Key, Object]:
         live = ours(self._kubectl, self._name)
@@ -161,7 +167,8 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         where = "node_port" if config.service.type == "NodePort" else "port"
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
-    return KubernetesTarget(project.config.project, config, project.config.serve.environment())
+    own = own_templates(project.root)
+    return KubernetesTarget(project.config.project, config, project.config.serve.environment(), own)
 
 
 def _answers(url: str, digest: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
@@ -35,8 +36,15 @@ class LocalTarget:
     """The target `local`; its control and log are in `.mlops/local/`."""
 
     def __init__(
-        self, folder: Path, *, host: str, port: int, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        host: str,
+        port: int,
+        settings: Mapping[str, str] | None = None,
+        own: Path | None = None,
     ) -> None:
+        self._own = own
         self._control = Control(folder)
         self._host = host
         self._port = port
@@ -82,7 +90,8 @@ class LocalTarget:
         """A systemd unit; see `Target.render`."""
         release = only(routes)
         address = self._host, self._port
-        return [write_unit(release.bundle, folder, address=address, settings=self._settings)]
+        settings, own = self._settings, self._own
+        return [write_unit(release.bundle, folder, address=address, settings=settings, own=own)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
         """The log of supervisor and servers; see `Target.logs`."""
@@ -193,7 +202,9 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     deploy = project.config.deploy
     folder = project.cache / "local"
     settings = project.config.serve.environment()
-    return LocalTarget(folder, host=deploy.host, port=port or deploy.port, settings=settings)
+    own = own_templates(project.root)
+    port = port or deploy.port
+    return LocalTarget(folder, host=deploy.host, port=port, settings=settings, own=own)
 
 
 def _in_project(file: Path) -> Path:
