@@ -27,7 +27,7 @@ _LIBRARIES = (
     "pyarrow",
     "scikit-learn",
     "uvicorn",
-    "xgboost",
+    "xgboost-cpu",
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,8 @@ def read_yaml(path: Path) -> Any:
     Only plain data is read: no tag makes an object of a class. Files that are too large once
     their aliases are filled in, or hold text that is no Unicode, are refused.
     """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False  # YAML allows it, and a warning helps nobody
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"))
+        content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError as e:
         raise UsageError(f"{path} does not exist", hint="check the name") from e
     except UnicodeDecodeError as e:
@@ -70,6 +70,13 @@ def read_yaml(path: Path) -> Any:
     if fault := _fault_of(content):
         raise _refused(path, fault)
     return content
+
+
+@lru_cache(maxsize=4)  # a contract of 3,000 columns takes 2 s, and a command reads it twice
+def _parsed(text: str) -> Any:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # YAML allows it, and a warning helps nobody
+    return yaml.load(text)
 
 
 def _refused(path: Path, said: str) -> UsageError:

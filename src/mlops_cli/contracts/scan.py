@@ -93,14 +93,14 @@ def scan(
     timed = contract.freshness.column if contract.freshness else ordered_by
     groups = list(in_groups(checks, _GROUP)) or [checks]
     timing = [name for name in (timed, ordered_by) if name]
-    parts = [
-        engine.rows(
+    parts = engine.rows_of_each(
+        [
             _aggregate(_of_columns(engine, path, contract, g, timing), g, timed, ordered_by)
-        )[0]
-        for g in groups
-    ]
-    rows, newest, timeless, *_ = parts[0]
-    counts = [count for part in parts for count in part[3:]]
+            for g in groups
+        ]
+    )
+    rows, newest, timeless, *_ = parts[0][0]
+    counts = [count for (part,) in parts for count in part[3:]]
     broken = [c for c, n in zip(checks, counts, strict=True) if n]
     found = [
         Violation(c.column, c.rule, c.expected, n) for c, n in zip(checks, counts, strict=True) if n

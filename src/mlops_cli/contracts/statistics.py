@@ -170,32 +170,26 @@ def _scan(
     engine: Engine, path: Path, forms: Mapping[str, ColumnForm]
 ) -> tuple[int, dict[str, ColumnStatistics], dict[str, int]]:
     """The number of rows, the columns, and how many values of each cannot be cast."""
-    rows, found, uncast = 0, dict[str, ColumnStatistics](), dict[str, int]()
-    for group in in_groups(list(forms.items()), _GROUP):
-        rows, columns, wrong = _scan_group(engine, path, dict(group))
-        found |= columns
-        uncast |= wrong
+    found, uncast = dict[str, ColumnStatistics](), dict[str, int]()
+    groups = [dict(group) for group in in_groups(list(forms.items()), _GROUP)]
+    answers = engine.rows_of_each([_scan_sql(engine, path, group) for group in groups])
+    rows = int(answers[0][0][0])
+    for group, ((_, *values),) in zip(groups, answers, strict=True):
+        for i, (name, form) in enumerate(group.items()):
+            nulls, distinct, low, high, *rest, uncast[name] = values[_CELLS * i : _CELLS * (i + 1)]
+            found[name] = ColumnStatistics(
+                name, form.type, nulls, distinct, _finite(low), _finite(high), *rest
+            )
+    if not rows:
+        raise DataError(f"{path.name} has no rows", hint="a table needs at least a header and rows")
     return rows, found, uncast
 
 
-def _scan_group(
-    engine: Engine, path: Path, forms: Mapping[str, ColumnForm]
-) -> tuple[int, dict[str, ColumnStatistics], dict[str, int]]:
+def _scan_sql(engine: Engine, path: Path, forms: Mapping[str, ColumnForm]) -> str:
     cells = ["count(*)"]
     for name, form in forms.items():
         cells += _cells(name, form.type)
-    relation = engine.typed_with_source(path, forms)
-    rows, *values = engine.rows(f"select {', '.join(cells)} from {relation}")[0]
-    if not rows:
-        raise DataError(f"{path.name} has no rows", hint="a table needs at least a header and rows")
-    found: dict[str, ColumnStatistics] = {}
-    uncast: dict[str, int] = {}
-    for i, (name, form) in enumerate(forms.items()):
-        nulls, distinct, low, high, *rest, uncast[name] = values[_CELLS * i : _CELLS * (i + 1)]
-        found[name] = ColumnStatistics(
-            name, form.type, nulls, distinct, _finite(low), _finite(high), *rest
-        )
-    return rows, found, uncast
+    return f"select {', '.join(cells)} from {engine.typed_with_source(path, forms)}"
 
 
 def _cells(name: str, kind: ValueType) -> list[str]:

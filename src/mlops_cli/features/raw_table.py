@@ -76,7 +76,8 @@ def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
     """
     names = set(raw_names(engine, path))
     held = [i for i in inputs if i.name in names]
-    firsts = (row for g in in_groups(held, _GROUP) for row in _first_bad_rows(engine, path, g))
+    scans = [_first_bad_rows(engine, path, g) for g in in_groups(held, _GROUP)]
+    firsts = (row for (found,) in engine.rows_of_each(scans) for row in found)
     bad = [(row, n) for n, row in enumerate(firsts) if row is not None]
     if not bad:
         return
@@ -87,11 +88,10 @@ def check_values(engine: Engine, path: Path, inputs: Sequence[Input]) -> None:
     raise _bad_value(path, held[n], int(row), value)
 
 
-def _first_bad_rows(engine: Engine, path: Path, inputs: Sequence[Input]) -> Sequence[int | None]:
+def _first_bad_rows(engine: Engine, path: Path, inputs: Sequence[Input]) -> str:
     relation = engine.typed_with_source(path, {i.name: input_form(i) for i in inputs})
     firsts = ", ".join(f"min(case when {_is_bad(i)} then {ROW} end)" for i in inputs)
-    (found,) = engine.rows(f"select {firsts} from {relation}")
-    return found
+    return f"select {firsts} from {relation}"
 
 
 def _is_bad(i: Input) -> str:

@@ -106,6 +106,9 @@ class Engine(Protocol):
     ) -> list[tuple[Any, ...]]:
         """All rows of a small result."""
 
+    def rows_of_each(self, queries: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """The rows of several queries that run side by side: one of a small file has one thread."""
+
     def arrow(self, sql: str) -> pa.Table:
         """The whole result in memory."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from mlops_cli._files import replacing
+from mlops_cli.cores import cores
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables.base import (
@@ -55,6 +57,8 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
+        # Its time grows with the square of the columns: 13 of 15 s for a query of 3,000.
+        "disabled_optimizers": "statistics_propagation",
     }
     if temporary is not None:
         temporary.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder alone
@@ -130,6 +134,15 @@ class DuckDB:
         """See `Engine.rows`."""
         with self._errors(sql):
             return self._connection.execute(sql, parameters or {}).fetchall()
+
+    def rows_of_each(self, queries: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """See `Engine.rows_of_each`."""
+        with ThreadPoolExecutor(cores()) as pool:
+            return list(pool.map(self._rows_apart, queries))
+
+    def _rows_apart(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._errors(sql), _silent(self._connection.cursor()) as session:
+            return session.execute(sql).fetchall()
 
     def arrow(self, sql: str) -> pa.Table:
         """See `Engine.arrow`."""
