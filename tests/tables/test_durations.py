@@ -123,5 +123,5 @@ def test_contract_and_project_are_of_seconds_in_every_unit(tmp_path):
             study = study_file(engine, path, target="wait", time=None)
         assert study.task == "binary"
         assert study.contract.columns["wait"].type == "float"  # not a whole number, as 0.0 would be
-    assert contracts[0].columns["wait"].max == 2000
+    assert contracts[0].columns["wait"].max == 800
     assert all(c == contracts[0] for c in contracts)
