@@ -27,7 +27,7 @@ from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import AliasMoved, ModelVersion, RunRecord, TrialRecord
 from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.model_folder import write_model_folder
-from mlops_cli.tracking.runs import log_run, log_trials
+from mlops_cli.tracking.runs import log_run, log_trials, put_files
 from mlops_cli.tracking.store import artifact_location, check_database, faults, locked, open_client
 
 AUDIT = "mlops.audit."
@@ -226,8 +226,8 @@ class MlflowTracker:
         run_id = run.info.run_id
         with TemporaryDirectory() as folder:
             write_model_folder(Path(folder), bundle, run_id=run_id, name=MODEL)
-            self._client.log_artifacts(run_id, folder, MODEL)
-        self._client.log_artifacts(run_id, str(bundle.path), f"{MODEL}/{FOLDER}")
+            put_files(self._client, run, folder, MODEL)
+        put_files(self._client, run, str(bundle.path), f"{MODEL}/{FOLDER}")
         try:
             self._client.create_registered_model(self._model)
         except MlflowException as e:

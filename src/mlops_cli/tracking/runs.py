@@ -11,9 +11,11 @@ from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_GIT_COMMIT,
@@ -52,8 +54,18 @@ def _begin(client: MlflowClient, experiment: str, run: RunRecord) -> tuple[str, 
         with TemporaryDirectory() as folder:
             for name, text in run.files.items():
                 write_text(Path(folder, name), text)
-            client.log_artifacts(run_id, folder)
+            put_files(client, made, folder)
     return run_id, now
+
+
+def put_files(client: MlflowClient, run: Run, folder: str, path: str | None = None) -> None:
+    """Put a folder's files among a run's artifacts, below `path`.
+
+    Not by the client: it remembers for the whole process where a run's files go, by the run's id,
+    and those of a project that was copied have the same.
+    """
+    place: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=client.tracking_uri)
+    place.log_artifacts(folder, path)
 
 
 def _source(run: RunRecord) -> dict[str, str]:
