@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mlops_cli.cores import cores
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -35,12 +38,18 @@ def predictive_power(
     outcomes = _outcomes(table[target], task)
     folds = np.random.default_rng(0).integers(0, FOLDS, table.num_rows)
     regression = task == "regression"
-    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the end of float64
-        return {
-            name: min(_power(table[name], y, folds, regression) for y in outcomes)
-            for name in table.column_names
-            if name != target and not pa.types.is_temporal(table.schema.field(name).type)
-        }
+    names = [
+        name
+        for name in table.column_names
+        if name != target and not pa.types.is_temporal(table.schema.field(name).type)
+    ]
+
+    def power(name: str) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the end of float64
+            return min(_power(table[name], y, folds, regression) for y in outcomes)
+
+    with ThreadPoolExecutor(cores()) as pool:  # numpy lets go of the lock where it sorts
+        return dict(zip(names, pool.map(power, names), strict=True))
 
 
 def exact_combination(table: pa.Table, target: str, columns: Sequence[str]) -> dict[str, float]:
