@@ -156,6 +156,8 @@ def test_a_server_that_does_not_work(
 
 def test_a_lost_registry(project: Path, mlops: Mlops) -> None:
     (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "model")  # with it, see test_clone.py
+    shutil.rmtree(project / ".mlops/bundles", ignore_errors=True)
     check(mlops(project, "status"), "registry-lost-status")
     check(mlops(project, "score", TABLE, "out.csv"), "registry-lost-score")
     check(mlops(project, "drift", "--current", TABLE), "registry-lost-drift")

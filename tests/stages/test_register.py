@@ -341,17 +341,19 @@ def test_a_champion_whose_table_is_gone_decides_nothing(project: Path) -> None:
     assert champion(project) == good
 
 
-def test_an_empty_registry_does_not_wave_a_model_through(project: Path) -> None:
+def test_an_empty_registry_does_not_wave_a_model_through(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     was = champion(project)
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
     for command in (["init", "-q"], ["add", "decision.json"], ["commit", "-qm", "decided"]):
         subprocess.run([*git, *command], cwd=project, check=True)
     (project / "decision.json").unlink()  # as DVC does before it runs the stage
-    (project / "mlflow.db").unlink()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/another.db")
     with pytest.raises(EnvironmentFault, match=was[:12]) as said:
         register(load_project(project))
     assert said.value.exit_code == 8
-    assert "mlflow.db" in said.value.message
+    assert "another.db" in said.value.message
     assert "--first" in (said.value.hint or "")
     assert register(load_project(project), first=True).state == "champion"
 

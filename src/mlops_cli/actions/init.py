@@ -127,24 +127,23 @@ def _make(
     """A folder of its own, whole or not at all."""
     top = repository.top if repository and repository.dvc is None else None
     message = f"{plan.name}{FIRST_SUBJECT}"
-    with _workflow(directory, plan) as workflow, dvc_of(top) as shared:
-        with new_folder(directory) as root:
-            files = _files(engine, root, data, plan)
-            engine.check_steady()  # before DVC puts a link in the copy's place
-            if repository is None:
-                if git:
-                    start_git(root)
-                start_dvc(root, git=git)
-            if not plan.reference:
-                add_data(root, plan.table)
-            if repository is not None:
-                unstage(root)
-            write_dvc_yaml(load_project(root))
-            if git and repository is None:
-                first_commit(root, message)
+    with new_folder(directory) as root, _workflow(directory, plan) as flow, dvc_of(top) as shared:
+        files = _files(engine, root, data, plan)
+        engine.check_steady()  # before DVC puts a link in the copy's place
+        if repository is None:
+            if git:
+                start_git(root)
+            start_dvc(root, git=git)
+        if not plan.reference:
+            add_data(root, plan.table)
         if repository is not None:
-            plots = nearest(directory.resolve(), ".dvc/plots")
-            first_commit(directory, message, *shared, *workflow, *([plots] if plots else []))
+            unstage(root)
+        write_dvc_yaml(load_project(root))
+        if git and repository is None:
+            first_commit(root, message)
+    if repository is not None:
+        plots = nearest(directory.resolve(), ".dvc/plots")
+        first_commit(directory, message, *shared, *flow, *([plots] if plots else []))
     return files, []
 
 
