@@ -31,6 +31,7 @@ def server(binary: bundles.Sample) -> Iterator[Server]:
 
 
 MANY = b"X-%d: " + b"y" * 990 + b"\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 LARGE_HEADS = {
     "600 MB of headers": (HEAD, *(b"".join(MANY % i for i in range(1000)),) * 600),
     "a line without end": (HEAD, b"X: ", *(b"y" * 1_000_000,) * 200),
@@ -38,9 +39,12 @@ LARGE_HEADS = {
     "101 headers": (HEAD, *(b"X: y\r\n",) * 100, b"\r\n"),
     "one of 65 KiB": (HEAD, b"X: " + b"y" * 66_560 + b"\r\n\r\n"),
     "after a chunked body": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n",
+        CHUNKED + b"0\r\n",
         *(b"X: " + b"y" * 1000 + b"\r\n",) * 100,
     ),
+    "a line without end after a chunked body": (CHUNKED, b"0\r\nX: ", *(b"y" * 1_000_000,) * 50),
+    "a chunk's line without end": (CHUNKED, b"2;a=", *(b"y" * 1_000_000,) * 50),
+    "a chunk's length without end": (CHUNKED, *(b"0" * 1_000_000,) * 50),
 }
 
 
@@ -67,6 +71,13 @@ def test_headers_below_the_limit_are_taken(server: Server) -> None:
     assert told(server.say(server.predicts(long)))[0] == 200
     status, _, _ = told(server.say(server.predicts(b"X: " + b"y" * 60_000 + b"\r\n")))
     assert status == 200
+
+
+def test_a_chunked_body_may_have_more_lines_than_a_header_may_have_bytes(server: Server) -> None:
+    """A client may send each in a packet of its own."""
+    space, end = b"1\r\n \r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(server.event), server.event)
+    close = CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert told(server.say(close, *(space * 1000,) * 30, end))[0] == 200
 
 
 @pytest.mark.parametrize("url", [b"/" + b"a" * 70_000, b"/v1/predict?" + b"a" * 500_000])
@@ -180,6 +191,21 @@ def test_requests_piled_up_on_a_connection_are_answered_in_order_and_memory_is_b
         sender.join()
     assert got == 40_000
     assert server.memory() < before + 30
+
+
+def test_who_leaves_before_the_answers_are_read_is_counted_and_fills_no_log(
+    server: Server,
+) -> None:
+    """The server's own end says that its log has no traceback."""
+    counted = server.metric("mlops_requests_total", 499)
+    with server.connect() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        send(client, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 10_000)
+        time.sleep(1)  # until no answer has room on its way
+    end = time.monotonic() + 10
+    while server.metric("mlops_requests_total", 499) == counted and time.monotonic() < end:
+        time.sleep(0.05)
+    assert server.metric("mlops_requests_total", 499) == counted + 1
 
 
 def test_what_is_no_http_after_a_request_comes_after_its_answer(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -67,6 +68,10 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""
+        with contextlib.suppress(asyncio.CancelledError):  # the client left, which was counted
+            await self._request(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path == PREDICT:
             if scope["method"] == "POST":
@@ -94,8 +99,6 @@ class App:
             content = self._content(request_id, answers)
         except RequestError as e:
             status, content = e.status, error_body(e.message, e.field, e.row)
-        except asyncio.CancelledError:  # the client left, which was counted
-            return
         except Exception:  # logged whole; the client gets JSON and the id
             log.exception("request %s failed", request_id.decode("ascii"))
             content = error_body("the server failed; its log names this request's id")

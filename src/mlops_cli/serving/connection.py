@@ -60,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._unstarted: tuple[RequestResponseCycle, Any] | None = None
         self._held = bytearray()
         self._task: asyncio.Task[None] | None = None  # of the request that is worked on
+        self._answered_now: RequestResponseCycle | None = None  # that request
         self._admitted = False
         self._declared = 0  # the body's length, as far as the header says it
         self._awaited: tuple[int, bool] | None = None  # the message and part that `since` is of
@@ -81,7 +82,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the work for a client that has gone."""
         self._admission.connections.discard(self)
-        if self._task is not None:
+        if self._task is not None and self._answered_now is not None:
+            self._answered_now.disconnected = True  # uvicorn tells only the last that was read
             self._task.cancel()
             self._admission.metrics.count(499)  # as nginx calls it
         self._done()
@@ -111,7 +113,7 @@ class Connection(HttpToolsProtocol):
                 return
 
     def _parse(self, data: bytes) -> None:
-        message, began = self._messages, self._begun
+        message, began, size = self._messages, self._begun, self._size
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as e:
@@ -122,8 +124,9 @@ class Connection(HttpToolsProtocol):
             return
         if not self._begun:
             return
-        if began and self._in_head and message == self._messages:
-            self._begun += len(data)  # a line without end reaches no callback
+        if began and message == self._messages:
+            # A line without end reaches no callback: in the head, of a chunk, behind the last.
+            self._begun = self._begun + len(data) if size == self._size else 1
             if self._begun > self._admission.limits.header:
                 self._refuse(*refusals.headers(self._admission.limits.header))
         self._wait_for_the_rest()
@@ -246,6 +249,7 @@ class Connection(HttpToolsProtocol):
         cycle.keep_alive &= not self._crowded
         if cycle.scope["path"] == PREDICT and not self._admit(cycle):
             return
+        self._answered_now = cycle
         self._task = self.loop.create_task(cycle.run_asgi(app))
         self._task.add_done_callback(self.tasks.discard)
         self.tasks.add(self._task)
