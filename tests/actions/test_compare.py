@@ -46,10 +46,10 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def deps(lock: str) -> list[dict[str, Any]]:
+def deps(lock: str, stage: str = "validate") -> list[dict[str, Any]]:
     from ruamel.yaml import YAML
 
-    return YAML(typ="safe").load(lock)["stages"]["validate"]["deps"]
+    return YAML(typ="safe").load(lock)["stages"][stage]["deps"]
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -92,6 +92,23 @@ def test_a_commit_and_the_work_tree(changed: Path) -> None:
     assert by_name(found.data)["data/raw/parcels.csv"][1] == "f" * 32
     assert found.features == []
     assert any("metrics are of different rows" in said for said in found.remarks)
+
+
+def test_other_settings_and_features_are_no_other_rows(tmp_path: Path) -> None:
+    root = projects.copy(projects.finished("parcels"), tmp_path / "parcels")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "a run")
+    lock = (root / "dvc.lock").read_text()
+    for stage in ("settings", "tune", "train"):
+        for read in deps(lock, stage):
+            if read["path"] != "tune/best.json":
+                lock = lock.replace(read["md5"], read["md5"][::-1])
+    (root / "dvc.lock").write_text(lock)
+    (root / "data/features.json").write_text('{"data_digest": "other"}')
+    found = compared(root, "HEAD")
+    assert "data/raw/parcels.csv" not in by_name(found.data)
+    assert not [n for n in by_name(found.data) if n.startswith(("settings/", "mlops."))]
+    assert found.remarks == []
 
 
 def test_a_version_its_run_and_its_commit_are_the_same(changed: Path) -> None:

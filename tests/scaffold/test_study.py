@@ -67,6 +67,15 @@ def test_amounts_are_features_though_hardly_two_are_the_same(tmp_path: Path) -> 
     assert found.choice.features == ("amount",)
 
 
+def test_amounts_that_chance_repeats_are_features_though_they_tell_nothing_alone(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(0)
+    rows = [(rng.randrange(10**5), rng.random(), rng.randrange(2)) for _ in range(3000)]
+    found = study(csv_of(tmp_path, ["income", "x", "y"], rows), "y")
+    assert "income" in found.choice.features
+
+
 @pytest.mark.parametrize("distinct", [999, 1000, 1001, 1020])
 def test_the_limit_of_many_texts_is_counted(distinct: int, tmp_path: Path) -> None:
     rng = random.Random(0)
@@ -312,3 +321,17 @@ def test_a_column_called_as_the_prediction_is_said(tmp_path: Path) -> None:
     rows = [(rng.random(), rng.random()) for _ in range(200)]
     found = study(csv_of(tmp_path, ["value", "temp"], rows), "temp")
     assert any("calls the prediction's own predicted_value" in w for w in found.warnings)
+
+
+def test_codes_with_zeros_at_the_front_are_not_taken_for_amounts(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    codes = ["01502", "02139", "60614", "94110"]
+    rows = [(rng.choice(codes), f"{rng.randrange(99)},5", rng.randrange(2)) for _ in range(400)]
+    warnings = study(csv_of(tmp_path, ["zip", "size", "y"], rows), "y").warnings
+    assert [w.split(" is text")[0] for w in warnings if "look like numbers" in w] == ["size"]
+
+
+def test_a_class_that_is_written_as_missing_is_named(tmp_path: Path) -> None:
+    rows = [(i / 7, "yes" if i % 3 else "NA") for i in range(90)]
+    with pytest.raises(DataError, match="one value only and is missing in 30 of 90 rows"):
+        study(csv_of(tmp_path, ["x", "y"], rows), "y")

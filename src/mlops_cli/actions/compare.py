@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_cli._json import canonical_json
 from mlops_cli.config.project import Project
-from mlops_cli.pipeline.snapshots import WORKSPACE, Kind, Snapshot, snapshot
+from mlops_cli.pipeline.snapshots import MADE_OF, WORKSPACE, Kind, Snapshot, snapshot
 
 _ENDS = ("_low", "_high")
 _VALIDATION = "validation_"
@@ -168,4 +168,7 @@ def _remarks(a: Snapshot, b: Snapshot) -> list[str]:
 def _other_rows(a: Snapshot, b: Snapshot) -> bool:
     settings = _differences(a.settings, b.settings) or ()
     split = any(d.name.startswith(("split.", "data.")) for d in settings)
-    return split or bool(_data(a.data, b.data))
+    differing = {d.name for d in _data(a.data, b.data) or ()}
+    if ((a.data or {}).keys() & (b.data or {}).keys()) - {MADE_OF}:
+        differing.discard(MADE_OF)  # of the same tables: other columns, and the same rows
+    return split or bool(differing)

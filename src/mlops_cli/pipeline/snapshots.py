@@ -15,7 +15,7 @@ from mlops_cli import _git
 from mlops_cli.bundle.manifest import MANIFEST, PROVENANCE, digest_of, short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.document import read_yaml
-from mlops_cli.config.paths import CONFIG, DVC_LOCK, METRICS_FILE, MODEL
+from mlops_cli.config.paths import CONFIG, DVC_LOCK, METRICS_FILE, MODEL, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.train import TrainConfig
 from mlops_cli.errors import DataError, UsageError
@@ -28,7 +28,7 @@ WORKSPACE = "workspace"
 Kind = Literal["workspace", "commit", "experiment", "version", "run"]
 Read = Callable[[str], bytes | None]
 _VERSION = re.compile(r"models:/(?P<name>[^/@]+)[@/](?P<version>[^/@]+)")
-_MADE_OF = "features"  # beside the raw tables: the table that the model was fitted on
+MADE_OF = "features"  # beside the raw tables: the table that the model was fitted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _features(manifest: Any) -> tuple[str, ...] | None:
 
 def _features_of(made: Mapping[str, Any]) -> dict[str, str]:
     digest = made.get("data_digest")
-    return {_MADE_OF: digest} if isinstance(digest, str) else {}
+    return {MADE_OF: digest} if isinstance(digest, str) else {}
 
 
 def _flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -204,10 +204,10 @@ def _flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _tables(lock: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the pipeline reads and no stage makes, contracts apart, with its digest."""
+    """What the pipeline reads and no stage makes, with its digest, but contracts and settings."""
     made = {out["path"] for stage in _stages(lock) for out in stage.get("outs", ())}
     for path, entry in _read_files(lock):
-        if path not in made and not path.startswith("contracts/"):
+        if path not in made and not path.startswith(("contracts/", f"{SETTINGS}/", "mlops.")):
             yield path, str(entry.get("md5", ""))
 
 

@@ -20,7 +20,7 @@ CHANCE = 0.01  # below it, nulls that stand only where the target's do are no ac
 UNIQUE = 0.95  # of the values differ: a name of a row
 TWICE = 10  # values that chance would repeat: where hardly any is, each was given out once
 TOO_MANY, TOO_RARE = 1000, 5  # categories, and rows of each
-MOMENT = "a moment is no number: parts of it are, under `row`"
+MOMENT = "a moment is no number: parts of it can be, under `row`"
 _TARGET = "__target__"
 CHANCE_POWER: Mapping[Task, float] = {"regression": 0.02, "binary": 0.55, "multiclass": 0.55}
 
@@ -155,7 +155,7 @@ def _tells_nothing(
         return "it has one value only"
     if column.type in ("date", "timestamp"):
         return MOMENT
-    if _is_identifier(column, present, rises or power < CHANCE_POWER[task]):
+    if _is_identifier(column, present, rises=rises, mute=power < CHANCE_POWER[task]):
         return f"nearly every one of its {present} values differs: it names a row"
     if column.type != "text":
         return None
@@ -174,8 +174,12 @@ def _is_constant(column: ColumnStatistics) -> bool:
     return column.distinct == 1 or (one_number and not infinite)
 
 
-def _is_identifier(column: ColumnStatistics, present: int, meaningless: bool) -> bool:
-    """Whether the column names rows; `meaningless` says that its numbers are no amounts."""
+def _is_identifier(column: ColumnStatistics, present: int, *, rises: bool, mute: bool) -> bool:
+    """Whether the column names rows: each number was given out once, or they rise, or are `mute`.
+
+    Numbers that tell nothing of the target by themselves are amounts all the same where as many
+    are repeated as chance repeats.
+    """
     if column.distinct < UNIQUE * present:
         return False
     if column.type == "text":
@@ -187,8 +191,9 @@ def _is_identifier(column: ColumnStatistics, present: int, meaningless: bool) ->
     width = column.high - column.low + 1
     repeated = present - column.distinct
     by_chance = present**2 / (2 * width)
-    given_out_once = by_chance >= TWICE and repeated < by_chance / 2
-    return given_out_once or width <= 2 * present or meaningless
+    if rises or width <= 2 * present:
+        return True
+    return repeated < by_chance / 2 if by_chance >= TWICE else mute
 
 
 def _missing(column: ColumnStatistics) -> str:

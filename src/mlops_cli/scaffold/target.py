@@ -195,10 +195,13 @@ def _check_values(path: Path, target: Target) -> None:
             hint="name another column, or an expression that has a value",
         )
     if target.distinct == 1:
+        missing = f" and is missing in {target.nulls} of {target.rows} rows" if target.nulls else ""
         raise DataError(
-            f"{path.name}: the target {target.name!r} has one value only: a constant leaves "
-            "nothing to learn",
-            hint="take data in which at least two classes or values occur",
+            f"{path.name}: the target {target.name!r} has one value only{missing}: a constant "
+            "leaves nothing to learn",
+            hint="where missing is a class, write a word for it into the file"
+            if missing
+            else "take data in which at least two classes or values occur",
         )
     if (rows := target.rows - target.nulls) < FEWEST:
         raise DataError(

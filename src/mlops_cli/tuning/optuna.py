@@ -60,8 +60,8 @@ class OptunaSearcher:
     ) -> Search:
         """See `Searcher.search`."""
         with _quiet(), held(folder / _digest(plan), anew=plan.anew) as journal:
-            if journal.trials:
-                progress.log(f"{journal.trials} trials of an earlier process are taken over")
+            if taken := min(journal.trials, plan.trials):
+                progress.log(f"{taken} trials of an earlier process are taken over")
             with open_workers(plan.workers) as workers:
                 run = _Run(plan, objective, journal, workers, progress)
                 run.all_trials()
