@@ -75,7 +75,7 @@ def test_nothing_of_the_users_is_overwritten(theirs: Path, mlops: Mlops) -> None
     ran = mlops(theirs, "run", "validate", "clean", "--json", code=0)
     assert (theirs / "cleaned.txt").read_text() == "1\n"
     assert ran.result["stages"]
-    with pytest.raises(UsageError, match="exists and is not empty"):
+    with pytest.raises(UsageError, match="is a project already"):
         made(Path(), data)
 
 

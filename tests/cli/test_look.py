@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -15,6 +16,8 @@ import pytest
 import projects
 from mlops_cli.cli.colour import paint
 from mlops_cli.cli.look import TIE, aligned, row
+from mlops_cli.cli.stage import stage_command
+from mlops_cli.cli.terminal import TerminalProgress
 
 ROWS = [
     row("name", "ready", colour="green"),
@@ -108,3 +111,15 @@ def test_the_live_line_is_gone_before_the_result_is_told(tmp_path: Path) -> None
     assert "\x1b[Kscored " in drawn
     shown = [line.rpartition("\r\x1b[K")[2] for line in drawn.replace("\r\n", "\n").split("\n")]
     assert shown[0].startswith("would write ")
+
+
+def test_the_live_line_of_a_stage_is_gone_before_its_error_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]  # as a terminal says
+    TerminalProgress(terminal, prefix="package").update("writing image/")
+    assert terminal.getvalue().endswith("writing image/")
+    assert stage_command(["package"]) == 2
+    assert terminal.getvalue().endswith("writing image/\r\x1b[K")
+    assert capsys.readouterr().err.startswith("error: this command is for DVC")

@@ -335,3 +335,10 @@ def test_a_class_that_is_written_as_missing_is_named(tmp_path: Path) -> None:
     rows = [(i / 7, "yes" if i % 3 else "NA") for i in range(90)]
     with pytest.raises(DataError, match="one value only and is missing in 30 of 90 rows"):
         study(csv_of(tmp_path, ["x", "y"], rows), "y")
+
+
+def test_classes_that_hardly_differ_are_named(tmp_path: Path) -> None:
+    rows = [(i / 7, ("yes", " yes", "Yes", "no")[i % 4]) for i in range(200)]
+    warnings = study(csv_of(tmp_path, ["x", "y"], rows), "y").warnings
+    (said,) = [w for w in warnings if "blanks or case" in w]
+    assert "' yes', 'Yes', 'yes': write them alike" in said

@@ -57,6 +57,7 @@ def _parse(arguments: Sequence[str]) -> tuple[str, int]:
 
 def _recorded(project: Project | None, name: str, e: MlopsError, code: int) -> int:
     """Leave the failure to `mlops run`, which tells it; without one, or on a full disk, tell it."""
+    TerminalProgress.clear_shown()
     left = project is not None and _left(project, name, e, code)
     if code != INTERRUPTED and not (left and UNDER_RUN in os.environ):
         print_error(e)

@@ -18,7 +18,7 @@ RARE = 20  # rows of a class: a part that holds a fifth of them has four
 def advice(
     engine: Engine, path: Path, table: TableStatistics, target: Target, *, task: Task
 ) -> Iterator[str]:
-    """Sentences about rows without a target, few rows, rare classes, and numbers that are text."""
+    """Sentences about rows without a target, few rows, odd classes, and numbers that are text."""
     if target.nulls:
         yield (
             f"{target.nulls} of {target.rows} rows have no {target.name}: they are left out of "
@@ -28,6 +28,7 @@ def advice(
         yield f"{rows} rows are few: no metric will be known to better than a wide interval"
     if task != "regression":
         yield from _rare_classes(engine, path, table, target)
+        yield from _alike_classes(engine, path, table, target)
     yield from _numbers_as_text(engine, path, table, target)
     if table.skipped:
         yield f"columns without plain values are not read: {', '.join(table.skipped)}"
@@ -47,6 +48,23 @@ def _rare_classes(
         yield (
             f"classes of {target.name} with fewer than {RARE} rows: {shown}{more}: validation and "
             "hold-out may have none of them; metrics are hardly known, or not at all"
+        )
+
+
+def _alike_classes(
+    engine: Engine, path: Path, table: TableStatistics, target: Target
+) -> Iterator[str]:
+    if target.type != "text":
+        return
+    alike = engine.rows(
+        f"select list_sort(list(distinct {target.sql})) as written "
+        f"from {engine.typed(path, table.forms)} where {target.sql} is not null "
+        f"group by lower(trim({target.sql})) having len(written) > 1 order by 1"
+    )
+    for (written,) in alike[:5]:
+        yield (
+            f"classes of {target.name} that differ in blanks or case alone: "
+            f"{', '.join(map(repr, written))}: write them alike in the file where they mean the same"
         )
 
 

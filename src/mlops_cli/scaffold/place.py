@@ -73,9 +73,14 @@ def _move(made: Path, directory: Path) -> None:
 
 
 def _taken(directory: Path) -> UsageError:
-    project = (directory / CONFIG).is_file()
+    if (directory / CONFIG).is_file():
+        there = f"--project {directory} " if str(directory) != "." else ""
+        return UsageError(
+            f"{directory} is a project already",
+            hint=f"mlops run {there}or, for the files of a newer template, mlops init --update",
+        )
     beside = f"name a new folder; or add a project to what is there: cd {directory} && mlops init ."
     return UsageError(
         f"{directory} exists and is not empty",
-        hint=f"it is a project: cd {directory} && mlops run" if project else beside,
+        hint=beside,
     )
