@@ -64,7 +64,7 @@ def _alike_classes(
     for (written,) in alike[:5]:
         yield (
             f"classes of {target.name} that differ in blanks or case alone: "
-            f"{', '.join(map(repr, written))}: write them alike in the file where they mean the same"
+            f"{', '.join(map(repr, written))}: write them alike where they mean the same"
         )
 
 

@@ -74,10 +74,9 @@ def _move(made: Path, directory: Path) -> None:
 
 def _taken(directory: Path) -> UsageError:
     if (directory / CONFIG).is_file():
-        there = f"--project {directory} " if str(directory) != "." else ""
         return UsageError(
             f"{directory} is a project already",
-            hint=f"mlops run {there}or, for the files of a newer template, mlops init --update",
+            hint=f"cd {directory} && mlops run; mlops init --update for a newer template's files",
         )
     beside = f"name a new folder; or add a project to what is there: cd {directory} && mlops init ."
     return UsageError(
