@@ -164,6 +164,15 @@ def test_what_was_changed_since_is_not_lost(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "p" / name).read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["${HOME}.parquet", "${{ github.token }}.parquet", "a\nb.parquet"])
+def test_a_file_whose_name_no_configuration_may_hold_is_refused(tmp_path: Path, name: str) -> None:
+    data, _ = trips(tmp_path)
+    with pytest.raises(UsageError, match=r"cannot stand as `data\.table`") as refused:
+        made(tmp_path / "p", data.rename(tmp_path / name))
+    assert "\n" not in refused.value.message
+    assert not (tmp_path / "p").exists()
+
+
 def test_names_that_yaml_sql_and_csv_stumble_over(tmp_path: Path) -> None:
     names = ["select", "größe in m", 'b "q"', "c: d #e", "y", "null"]
     with (tmp_path / "odd.csv").open("w", newline="", encoding="utf-8") as f:

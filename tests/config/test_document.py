@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.config.document import read_yaml
+from mlops_cli.config.document import read_project_yaml, read_yaml
 from mlops_cli.errors import UsageError
 
 
@@ -57,3 +57,20 @@ def test_anchors_and_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> 
 def test_an_anchor_may_be_named_again(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: &a 1\nb: *a\nc: &a 2\nd: *a\n")
     assert read_yaml(tmp_path / "x.yaml") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# http://bob:hunter2pw@example.com/",
+        "a: http://bob:hunter2pw@example.com/",
+        "a: [{b: \"http://bob:\\\n  hunter2pw@example.com/\"}]",
+        "a: \"http:\\u002f/bob:hunter2pw@example.com/\"",
+        "\"http:\\x2f/bob:hunter2pw@example.com/\": 1",
+    ],
+)
+def test_a_secret_is_found_however_yaml_writes_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"z: 1\n{text}\n")
+    with pytest.raises(UsageError, match="a URL with a password may not stand here") as refused:
+        read_project_yaml(tmp_path / "a.yaml")
+    assert "hunter" not in refused.value.message

@@ -36,7 +36,7 @@ def test_memory_is_as_a_cluster_holds_it(given: Any, held: str) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [(0.5, "0.5 bytes"), ("500m", "0.5 bytes"), ("0.5", "0.5 bytes"), ("1000m", "1 bytes"),
-     ("512", "write 512Mi"), (0, "0 bytes"), ("1.5", "1.5 bytes"), ("0.0001Gi", "whole bytes"),
+     ("512", "write 512Mi"), (0, "0 bytes: write 512Mi"), ("1.5", "1.5 bytes"), ("0.0001Gi", "whole bytes"),
      ("512MB", "a quantity|pattern"), ("1e9", "pattern"), ("-1Gi", "pattern"),
      ("512Mi\n", "pattern")],
 )  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from mlops_cli.errors import UsageError
-from mlops_cli.secret_forms import refuse_secrets
+from mlops_cli.secret_forms import HINT, find_secret, refuse_secrets
 
 _DEEPEST = 50
 _MOST = 1_000_000  # values, where each alias (`*name`) counts as all that it stands for
@@ -21,11 +23,22 @@ _MOST = 1_000_000  # values, where each alias (`*name`) counts as all that it st
 def read_project_yaml(path: Path) -> Any:
     """The content of a file that a person writes and git keeps, as `read_yaml` reads it.
 
-    Raises `UsageError` also for a literal that is a secret by its form, in comments, too.
+    Raises `UsageError` also for a literal that is a secret by its form, in comments, too, and where
+    YAML writes it in another way: folded over lines, or with escapes.
     """
     content = read_yaml(path)
     refuse_secrets(path.read_text(encoding="utf-8"), path.name)
+    if found := find_secret("\n".join(_texts(content))):
+        raise UsageError(f"{path.name}: {found[1]} may not stand here: it would be in git", hint=HINT)
     return content
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict | list):
+        parts = chain.from_iterable(content.items()) if isinstance(content, dict) else content
+        yield from chain.from_iterable(map(_texts, parts))
 
 
 def refuse_merge_marks(path: Path, *, hint: str | None = None) -> None:

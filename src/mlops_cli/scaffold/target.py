@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
@@ -59,7 +61,13 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
     numbers that are written as text, `DataError` where nothing can be learned: all null, one value
     only, or hardly any rows.
     """
-    config = DataConfig(table=path.name, target=text)
+    try:
+        config = DataConfig(table=path.name, target=text)
+    except ValidationError as e:
+        key, said = e.errors()[0]["loc"][0], e.errors()[0]["msg"].removeprefix("Value error, ")
+        given = ascii(path.name if key == "table" else text)
+        raise UsageError(f"{given} cannot stand as `data.{key}`: {said}",
+                         hint="rename the file" if key == "table" else None) from e  # fmt: skip
     name, expression = config.target_name, config.target_expression
     if expression is None:
         _check_column(path, table, name)

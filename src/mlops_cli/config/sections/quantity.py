@@ -52,7 +52,8 @@ def _memory(quantity: str) -> str:
             "write 512Mi or 1Gi"
         )
     if size < _SMALLEST:
-        raise ValueError(f"{quantity} is {size:f} bytes: write {number:f}Mi or {number:f}Gi")
+        like = f"{number:f}Mi or {number:f}Gi" if number else "512Mi or 1Gi"
+        raise ValueError(f"{quantity} is {size:f} bytes: write {like}")
     return _canonical(size, _BINARY if unit in _BINARY else _DECIMAL)
 
 
