@@ -64,9 +64,9 @@ def test_an_anchor_may_be_named_again(tmp_path: Path) -> None:
     [
         "# http://bob:hunter2pw@example.com/",
         "a: http://bob:hunter2pw@example.com/",
-        "a: [{b: \"http://bob:\\\n  hunter2pw@example.com/\"}]",
-        "a: \"http:\\u002f/bob:hunter2pw@example.com/\"",
-        "\"http:\\x2f/bob:hunter2pw@example.com/\": 1",
+        'a: [{b: "http://bob:\\\n  hunter2pw@example.com/"}]',
+        'a: "http:\\u002f/bob:hunter2pw@example.com/"',
+        '"http:\\x2f/bob:hunter2pw@example.com/": 1',
     ],
 )
 def test_a_secret_is_found_however_yaml_writes_it(tmp_path: Path, text: str) -> None:

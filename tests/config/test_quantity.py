@@ -36,9 +36,9 @@ def test_memory_is_as_a_cluster_holds_it(given: Any, held: str) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [(0.5, "0.5 bytes"), ("500m", "0.5 bytes"), ("0.5", "0.5 bytes"), ("1000m", "1 bytes"),
-     ("512", "write 512Mi"), (0, "0 bytes: write 512Mi"), ("1.5", "1.5 bytes"), ("0.0001Gi", "whole bytes"),
-     ("512MB", "a quantity|pattern"), ("1e9", "pattern"), ("-1Gi", "pattern"),
-     ("512Mi\n", "pattern")],
+     ("512", "write 512Mi"), (0, "0 bytes: write 512Mi"), ("1.5", "1.5 bytes"),
+     ("0.0001Gi", "whole bytes"), ("512MB", "a quantity|pattern"),
+     ("1e9", "pattern"), ("-1Gi", "pattern"), ("512Mi\n", "pattern")],
 )  # fmt: skip
 def test_memory_that_is_no_memory_is_refused_with_the_reason(given: Any, says: str) -> None:
     with pytest.raises(ValidationError, match=says):

@@ -29,7 +29,8 @@ def read_project_yaml(path: Path) -> Any:
     content = read_yaml(path)
     refuse_secrets(path.read_text(encoding="utf-8"), path.name)
     if found := find_secret("\n".join(_texts(content))):
-        raise UsageError(f"{path.name}: {found[1]} may not stand here: it would be in git", hint=HINT)
+        said = f"{path.name}: {found[1]} may not stand here: it would be in git"
+        raise UsageError(said, hint=HINT)
     return content
 
 
