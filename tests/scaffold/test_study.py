@@ -17,6 +17,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.scaffold.study import Study, study_file
 from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import ColumnForm
 
 
 def study(path: Path, target: str, **options: object) -> Study:
@@ -342,3 +343,13 @@ def test_classes_that_hardly_differ_are_named(tmp_path: Path) -> None:
     warnings = study(csv_of(tmp_path, ["x", "y"], rows), "y").warnings
     (said,) = [w for w in warnings if "blanks or case" in w]
     assert "' yes', 'Yes', 'yes': write them alike" in said
+
+
+def test_a_value_that_is_no_number_ends_no_query_that_asks_for_numbers_alone(
+    tmp_path: Path,
+) -> None:
+    path = csv_of(tmp_path, ["a", "b"], [("-", "2024-01-01"), ("3.5", "soon"), ("1", "")])
+    forms = {"a": ColumnForm("float"), "b": ColumnForm("date")}
+    with open_engine() as engine:
+        found = engine.rows(f"select a, b from {engine.typed(path, forms)}")
+    assert found == [(None, dt.date(2024, 1, 1)), (3.5, None), (1.0, None)]

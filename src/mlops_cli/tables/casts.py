@@ -39,7 +39,10 @@ def cast_sql(name: str, native: str, form: ColumnForm) -> str:
         return f"case when {column} = trunc({column}) then try_cast({column} as bigint) end"
     if to == "date" and native in _NUMERIC:
         return "null::date"  # the engine knows no such cast
-    return f"try_cast({column} as {target})"
+    # A cast that is all that a query asks of a column is handed to the reader of CSV, which then
+    # ends at the first value that is none; of an expression it is not.
+    value = f"nullif({column}, '')" if native == "VARCHAR" else column
+    return f"try_cast({value} as {target})"
 
 
 def source_sql(name: str, native: str, form: ColumnForm) -> str:
