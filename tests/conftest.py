@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -37,6 +38,8 @@ def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
+    # `dvc` and `mlops` are this environment's, activated or not.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     # Never os.devnull for git: `git config --global` renames a new file onto it.
     for name in (
         "GIT_CONFIG_GLOBAL",

@@ -23,7 +23,8 @@ def project(tmp_path: Path) -> Path:
 def ready(tmp_path: Path) -> Path:
     """A project whose next stage is a search that takes for ever."""
     made = projects.copy(projects.finished("parcels"), tmp_path / "small")
-    shutil.rmtree(made / ".mlops/tune")
+    for former in ("tune", "outcome"):
+        shutil.rmtree(made / ".mlops" / former)
     tune(made, ENDLESS)
     return made
 
