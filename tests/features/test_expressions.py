@@ -9,8 +9,8 @@ import pytest
 
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.expressions.compile import compile_tree
-from mlops_cli.expressions.tree import Node
-from mlops_cli.features.expressions import columns_of, parse
+from mlops_cli.expressions.tree import Node, columns_of
+from mlops_cli.features.expressions import parse
 from mlops_cli.features.sql import render
 
 ROW = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mlops_cli.bundle.profile import Categories, ColumnProfile, Profile, Values
+from mlops_cli.expressions.tree import FeatureTree, Node
 from mlops_cli.monitoring.window import comparable, compare, without_time
 
 NUMBERS, TEXTS = Values((1.0,), (9,)), Categories({"a": 9}, 0)
@@ -35,11 +36,26 @@ def test_columns_that_are_gone_or_of_another_kind_are_left_out_and_the_rest_comp
     assert [c.unseen for c in compare(held, [now])] == [1, 1]
 
 
+def plain(name: str, column: str | None = None, *ops: str) -> FeatureTree:
+    """A feature that is a column, or operations on one."""
+    node = Node("column", "timestamp", value=column or name)
+    for op in ops:
+        node = Node(op, "integer", (node,))
+    return FeatureTree(name, node)
+
+
+def names(time: str | None, *trees: FeatureTree) -> list[str]:
+    return [c.name for c in without_time(THEN, time, trees).columns]
+
+
 def test_time_goes_on_and_is_left_out_unless_the_model_takes_it() -> None:
-    assert [c.name for c in without_time(THEN, "same", {"long"}).columns] == [
-        "became_text",
-        "became_number",
-        "long",
-        "gone",
-    ]
-    assert without_time(THEN, "same", {"same"}) == without_time(THEN, None, {"long"}) == THEN
+    everything = [c.name for c in THEN.columns]
+    assert names("same", plain("long")) == [n for n in everything if n != "same"]
+    assert names("same", plain("same")) == names(None, plain("long")) == everything
+
+
+def test_the_weekday_of_the_time_is_left_out_and_that_of_another_column_stays() -> None:
+    weekday = plain("long", "same", "dayofweek")
+    everything = [c.name for c in THEN.columns]
+    assert names("same", weekday, plain("same")) == [n for n in everything if n != "long"]
+    assert names("gone", weekday) == [n for n in everything if n != "gone"]

@@ -188,6 +188,14 @@ def test_milliseconds_since_1970_are_moments(tmp_path: Path) -> None:
     assert (found.contract.columns["at"].format, found.time) == ("epoch_ms", "at")
 
 
+def test_a_number_of_13_digits_that_no_name_calls_a_moment_is_a_number(tmp_path: Path) -> None:
+    path = epochs(tmp_path, 1000)
+    path.write_text(path.read_text().replace("at,", "ean,", 1))
+    found = study(path, "y")
+    assert (found.contract.columns["ean"].type, found.time) == ("integer", None)
+    assert any("--date-format 'ean=epoch_ms'" in said for said in found.warnings)
+
+
 def test_seconds_since_1970_may_be_another_number_and_the_user_is_told_how(tmp_path: Path) -> None:
     path = epochs(tmp_path, 1)
     (warning,) = [w for w in study(path, "y").warnings if "at is a number" in w]

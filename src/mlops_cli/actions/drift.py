@@ -69,8 +69,8 @@ def drift(
     """
     reference = open_bundle(bundle or _deployed(project))
     schemas = load_schemas(project)
-    features = {f.name for f in reference.manifest.features}
-    profile = without_time(reference.profile(), project.config.data.time, features)
+    trees = reference.trees().features
+    profile = without_time(reference.profile(), project.config.data.time, trees)
     sample = Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.temporary) as engine:

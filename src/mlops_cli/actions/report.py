@@ -163,8 +163,8 @@ def _drift(
 
 
 def _compare(project: Project, champion: Bundle, table: pa.Table) -> TrainingDrift:
-    features = {f.name for f in champion.manifest.features}
-    profile = window.without_time(champion.profile(), project.config.data.time, features)
+    trees = champion.trees().features
+    profile = window.without_time(champion.profile(), project.config.data.time, trees)
     settings = project.config.drift
     alpha = alpha_of(settings.false_alarms_per_month, settings.every)
     shared = window.comparable(profile, table.schema)

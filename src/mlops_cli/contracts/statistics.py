@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,6 +16,9 @@ from mlops_cli.tables.base import SOURCE, ColumnForm, Engine, in_groups, is_nan,
 
 _CELLS = 8  # figures of a column
 _GROUP = 32  # columns of one scan
+_NAMES_A_MOMENT = re.compile(
+    r"time|date|stamp|epoch|moment|created|updated|modified|(^|_)(at|on|ts|ms|when|seen)($|_)", re.I
+)
 _COUNTED = 2000  # up to here distinct values are counted: every limit but those by rows is lower
 _NAMES = 0.7  # of a column's values: from here on it may name the rows
 _RARE = 0.1  # of a text's values: from here on each may be too rare
@@ -122,7 +126,9 @@ def _moments_as_numbers(
         if not column.whole or column.low is None or column.high is None:
             continue
         for written, sure in form_of_whole_numbers(column.low, column.high):
-            if sure or name in times:
+            # A number of 13 digits is a moment, or any number of an article or an account.
+            told = written != "epoch_ms" or _NAMES_A_MOMENT.search(name)
+            if (sure and told) or name in times:
                 form = moment_form(written, is_time=name in times)
                 read[name] = replace(form, missing=forms[name].missing)
                 text = f"a {form.type} as {written}: {column.low:.0f} to {column.high:.0f}"
@@ -135,8 +141,8 @@ def _moments_as_numbers(
 
 def _may_be(name: str, written: str, column: ColumnStatistics) -> str:
     return (
-        f"{name} is a number from {column.low:.0f} to {column.high:.0f}, which may be seconds "
-        f"since 1970: if so, say --date-format '{name}={written}'"
+        f"{name} is a number from {column.low:.0f} to {column.high:.0f}, which may be a moment: "
+        f"if so, say --date-format '{name}={written}'"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 import msgspec
@@ -28,6 +29,13 @@ class FeatureTree(msgspec.Struct, frozen=True):
 
     name: str
     tree: Node
+
+
+def columns_of(node: Node) -> Iterable[str]:
+    """The columns that a tree reads, in the order of their first use."""
+    if node.op == "column":
+        return (str(node.value),)
+    return dict.fromkeys(name for arg in node.args for name in columns_of(arg))
 
 
 class FeatureTrees(msgspec.Struct, frozen=True):

@@ -78,13 +78,6 @@ def parse(text: str, types: Mapping[str, ValueType]) -> Node:
     return tree
 
 
-def columns_of(node: Node) -> Iterable[str]:
-    """The columns that a tree reads, in the order of their first use."""
-    if node.op == "column":
-        return (str(node.value),)
-    return dict.fromkeys(name for arg in node.args for name in columns_of(arg))
-
-
 _BINARY: dict[type[exp.Expr], str] = {
     exp.Add: "add",
     exp.Sub: "sub",

@@ -10,9 +10,9 @@ from mlops_cli.config.model import Config
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import UsageError
-from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
+from mlops_cli.expressions.tree import FeatureTree, Node, ValueType, columns_of
 from mlops_cli.features.base import Layout, Schemas, TableSchema, in_form
-from mlops_cli.features.expressions import columns_of, parse, unknown_column
+from mlops_cli.features.expressions import parse, unknown_column
 from mlops_cli.features.typing import operation
 
 _SHOWN = 200  # characters of an expression

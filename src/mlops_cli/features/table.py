@@ -11,10 +11,9 @@ from mlops_cli.config.model import Config
 from mlops_cli.config.paths import REJECTED
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
-from mlops_cli.expressions.tree import Node
+from mlops_cli.expressions.tree import Node, columns_of
 from mlops_cli.features.base import JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
-from mlops_cli.features.expressions import columns_of
 from mlops_cli.features.layout import join_types
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,7 +20,7 @@ from mlops_cli.bundle.profile import (
     Profile,
     Values,
 )
-from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
+from mlops_cli.expressions.tree import FeatureTree, ValueType, columns_of
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 from mlops_cli.monitoring.spans import spans_of
 from mlops_cli.monitoring.subjects import one_of_each
@@ -167,13 +167,6 @@ def _use_of_inputs(trees: Sequence[FeatureTree], shares: Mapping[str, float]) ->
     """The importance of the most important feature that is computed from each input."""
     used: dict[str, float] = {}
     for feature in trees:
-        for name in _columns_of(feature.tree):
+        for name in columns_of(feature.tree):
             used[name] = max(used.get(name, 0.0), shares.get(feature.name, 0.0))
     return used
-
-
-def _columns_of(node: Node) -> Iterator[str]:
-    if node.op == "column":
-        yield str(node.value)
-    for argument in node.args:
-        yield from _columns_of(argument)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
 from mlops_cli.cores import cores
+from mlops_cli.expressions.tree import FeatureTree, columns_of
 from mlops_cli.monitoring.cells import Cells
 from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
 from mlops_cli.monitoring.statistics import Counts, Numbers, wasserstein
@@ -134,14 +135,16 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
     ]
 
 
-def without_time(profile: Profile, time: str | None, features: Container[str]) -> Profile:
+def without_time(profile: Profile, time: str | None, trees: Sequence[FeatureTree]) -> Profile:
     """The profile without the column `time`: that events happen later is no drift.
 
-    As one of the model's own `features` it stays: then its values matter.
+    Nor are its weekday or hour, which are left out, too: three days have three weekdays. As one of
+    the model's own features, by `trees`, it stays: then its values matter.
     """
-    if time is None or time in features:
-        return profile
-    kept = tuple(c for c in profile.columns if c.name != time)
+    named = {tree.name for tree in trees}
+    parts = {t.name for t in trees if t.name != time and set(columns_of(t.tree)) == {time}}
+    dropped = parts | ({time} - named)
+    kept = tuple(c for c in profile.columns if c.name not in dropped)
     return msgspec.structs.replace(profile, columns=kept)
 
 

@@ -15,8 +15,8 @@ from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.expressions.tree import ValueType
-from mlops_cli.features.expressions import columns_of, parse
+from mlops_cli.expressions.tree import ValueType, columns_of
+from mlops_cli.features.expressions import parse
 from mlops_cli.features.sql import render
 from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.tables.base import Engine, quote
