@@ -23,7 +23,8 @@ from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
 from mlops_cli.features.events import Events, Rejected, events_sql
-from mlops_cli.features.expressions import columns_of, parse
+from mlops_cli.expressions.tree import columns_of
+from mlops_cli.features.expressions import parse
 from mlops_cli.features.operations import OPERATIONS
 from mlops_cli.features.sql import render
 from mlops_cli.serving.encoder import RowEncoder
