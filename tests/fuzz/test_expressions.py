@@ -21,9 +21,8 @@ from fuzzed_expressions import COLUMNS, expressions, nodes, rows
 from mlops_cli.bundle.manifest import Feature, Input, Manifest, Target
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree
-from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
+from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node, columns_of
 from mlops_cli.features.events import Events, Rejected, events_sql
-from mlops_cli.expressions.tree import columns_of
 from mlops_cli.features.expressions import parse
 from mlops_cli.features.operations import OPERATIONS
 from mlops_cli.features.sql import render
