@@ -39,8 +39,11 @@ def own_templates(root: Path) -> Path | None:
     for name in sorted(found - known):
         if name.endswith(".j2"):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            kind = name.partition("/")[0]
+            names = ", ".join(sorted(k for k in known if k.startswith(f"{kind}/")))
             raise UsageError(
-                f"{OWN}/{name} is no template; the nearest name of one is {near}", hint=_GUIDE
+                f"{OWN}/{name} is no template; the nearest name of one is {near}",
+                hint=f"{OWN}/ may hold {names}; {_GUIDE}",
             )
     return folder if found else None
 

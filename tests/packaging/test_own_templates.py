@@ -12,6 +12,7 @@ import bundles
 import projects
 from command_line import Mlops
 from mlops_cli._templates import OWN, own_templates, template_folder
+from mlops_cli.actions.run import run
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.config.sections.deploy import DockerConfig
@@ -20,6 +21,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.image import image_of
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
+from mlops_cli.pipeline.unchanged import unchanged_run
 from mlops_cli.stages.package import package
 from mlops_cli.targets.base import Release
 from mlops_cli.targets.docker.container import Spec as ContainerSpec
@@ -216,3 +218,15 @@ def test_dvc_knows_the_dockerfile_and_package_uses_it(tmp_path: Path, mlops: Mlo
     assert "service" in said.out  # the Dockerfile is the image's alone
     with pytest.raises(UsageError, match="line 2: 'nothing' is undefined"):
         package(project)
+
+
+def test_a_misspelt_name_is_told_although_nothing_else_changed(tmp_path: Path) -> None:
+    root = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    run(load_project(root))
+    assert unchanged_run(root, ["package"])
+    (root / OWN / "image").mkdir(parents=True)
+    assert unchanged_run(root, ["package"]) is None
+    (root / OWN / "image/Dockerfil.j2").touch()
+    with pytest.raises(UsageError, match=r"Dockerfil\.j2 is no .* image/Dockerfile\.j2") as refused:
+        run(load_project(root), "package")
+    assert f"{OWN}/ may hold {DOCKERFILE};" in (refused.value.hint or "")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from mlops_cli._files import write_text
+from mlops_cli._templates import KINDS, OWN, own_templates
 from mlops_cli.config.paths import CONFIG, DVC_LOCK, DVC_YAML, REQUEST, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -142,6 +143,7 @@ def _told(asked: Mapping[str, bool]) -> Iterator[None]:
 
 def _prepare(project: Project, progress: Progress) -> None:
     """Everything that can be checked or completed before a stage works."""
+    own_templates(project.root)  # DVC does not know one whose name is misspelt
     _check_tables(project)
     for section in add_missing_sections(project):
         progress.log(f"mlops.yaml: added the section `{section}`")
@@ -159,7 +161,8 @@ def _look(project: Project) -> Sight | None:
     by_surroundings = "${" in (project.root / CONFIG).read_text(encoding="utf-8")
     elsewhere = project.config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     paths = None if by_surroundings or elsewhere else files_of(project)
-    return look(project.root, paths) if paths else None
+    templates = [f"{OWN}/{kind}" for kind in KINDS]  # a new file there may be a misspelt one
+    return look(project.root, [*paths, *templates]) if paths else None
 
 
 def _check_tables(project: Project) -> None:
