@@ -114,6 +114,27 @@ def test_an_experiment_of_another_table(tmp_path: Path, mlops: Mlops) -> None:
     assert [table["rows"] for table in report["tables"]] == [399], "not what DVC remembered"
 
 
+@pytest.mark.slow
+def test_an_experiment_that_is_refused_is_kept_and_the_main_line_refuses(
+    tmp_path: Path, mlops: Mlops
+) -> None:
+    project = projects.copy(projects.finished("parcels"), tmp_path / "p")
+    _commit(project)
+    before, log = projects.registered(project), (project / "governance/audit.jsonl").read_text()
+    weak = ("-S", "mlops.yaml:++tune.rounds=1", "-S", "mlops.yaml:++tune.trials=1")
+    _dvc(project, "exp", "run", "--name", "weak", *weak)
+    decided = json.loads((project / "decision.json").read_text())
+    assert decided["passed"] is False
+    assert [file.name for file in (project / "image").iterdir()] == ["REFUSED"]
+    assert "weak" in _dvc(project, "exp", "list", "--name-only")
+    assert "\nweak," in _dvc(project, "exp", "show", "--csv")
+    refused = mlops(project, "package", code=4)
+    assert "is refused, the champion stays" in refused.err
+    assert projects.registered(project) == before
+    new = (project / "governance/audit.jsonl").read_text().removeprefix(log)
+    assert json.loads(new)["outcome"] == "refused"
+
+
 def _commit(project: Path) -> None:
     git(project, "config", "user.name", "a")
     git(project, "config", "user.email", "a@example.com")

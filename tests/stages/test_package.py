@@ -48,6 +48,17 @@ def test_a_refused_model_is_not(project: Project) -> None:
     assert not (project.root / "image").exists()
 
 
+def test_a_refused_experiment_goes_on_without_a_build_context(project: Project) -> None:
+    digest = open_bundle(project.root / "model").digest
+    decide(project, digest, passed=True)
+    package(project, experiment=True)
+    assert (project.root / "image/Dockerfile").exists()
+    decide(project, digest, passed=False)
+    package(project, experiment=True)
+    (note,) = (project.root / "image").iterdir()
+    assert f"{digest[:12]} was refused by its gates" in note.read_text()
+
+
 @pytest.mark.parametrize("content", [None, "{", '{"digest": "abc", "passed": true}'])
 def test_a_decision_that_is_not_of_this_model_is_named(
     project: Project, content: str | None

@@ -25,6 +25,7 @@ from mlops_cli.audit.log import read_log
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.stages.featurize import featurize
+from mlops_cli.stages.register import register as stage_register
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
@@ -202,6 +203,7 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     with pytest.raises(GateError) as said:
         register(load_project(project))
     refused = decision(project)
+    assert not stage_register(load_project(project), experiment=True).passed
     told = status(load_project(project)).decision
     assert told is not None
     assert (told.digest, told.passed) == (refused["digest"], False)

@@ -37,7 +37,7 @@ from mlops_cli.pipeline.result import RunResult, StageRun, registers
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import ANEW, FIRST, stages_of
+from mlops_cli.stages import ANEW, FIRST, UNDER_RUN, stages_of
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.address import own_database
 
@@ -58,8 +58,9 @@ def run(
     with that stage's own exit code.
     """
     started = time.monotonic()
+    asked_of_stages = {FIRST: first, ANEW: force, UNDER_RUN: True}
     never_ran = not (project.root / DVC_LOCK).exists()
-    with own_outcomes(), warm_parent(at_once=never_ran), _told({FIRST: first, ANEW: force}):
+    with own_outcomes(), warm_parent(at_once=never_ran), _told(asked_of_stages):
         _prepare(project, progress)
         seen = _look(project)
         done, found = _registered(project, targets, Wish(asked, first), progress, force=force)

@@ -9,7 +9,6 @@ from mlops_cli.errors import EnvironmentFault, MlopsError
 from mlops_cli.redaction import redact
 
 INTERRUPTED = 130
-UNDER_RUN = "MLOPS_RUN"  # set by `mlops run`, which tells a stage's error itself
 
 
 def os_fault(e: OSError) -> MlopsError:

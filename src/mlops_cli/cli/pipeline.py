@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.faults import UNDER_RUN
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.rendering import render_run
 from mlops_cli.cli.terminal import TerminalProgress
@@ -58,7 +57,6 @@ def run_stages(targets: tuple[str, ...], asked: Asked) -> RunResult:
     project = load_project(asked.project, env=asked.env)  # what is wrong with it is told at once
     from mlops_cli.actions.run import run
 
-    os.environ[UNDER_RUN] = "1"
     if asked.env:
         os.environ[ENV_VARIABLE] = asked.env  # for the stages, which DVC starts
     progress = TerminalProgress()

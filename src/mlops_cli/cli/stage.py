@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_cli.cli.faults import INTERRUPTED, UNDER_RUN, bug, os_fault, print_error
+from mlops_cli.cli.faults import INTERRUPTED, bug, os_fault, print_error
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import SETTINGS
@@ -15,6 +15,7 @@ from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.pipeline.outcome import Failure, Outcome, write_outcome
 from mlops_cli.pipeline.registration import REGISTRATION, run_registration, wish_of
 from mlops_cli.pipeline.stage import run_stage
+from mlops_cli.stages import UNDER_RUN
 
 
 def stage_command(arguments: Sequence[str]) -> int:
@@ -32,7 +33,8 @@ def stage_command(arguments: Sequence[str]) -> int:
         outcome = run_stage(project, name, revision, progress=progress)
         if name != SETTINGS:  # it is done in no time, and nobody waits for it
             progress.log(f"done in {outcome.seconds:.1f} s")
-        if name == "register" and UNDER_RUN not in os.environ:
+        passed = name == "register" and outcome.result and outcome.result["passed"]
+        if passed and UNDER_RUN not in os.environ:
             progress.log("`mlops register` makes it a version, and the champion")
     except MlopsError as e:
         return _recorded(project, name, e, e.exit_code)

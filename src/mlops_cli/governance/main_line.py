@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlops_cli._git import branches, commit_at, current_branch, default_branch, in_git
 from mlops_cli.config.project import Project
-from mlops_cli.governance.result import EXPERIMENT
+from mlops_cli.governance.result import EXPERIMENT, by_experiment
 
 _USUAL = ("main", "master")
 
@@ -19,7 +19,7 @@ def off_main_line(project: Project) -> str | None:
     the remote `origin` calls its own, else `main`, `master`, or the only branch that there is. A
     commit that is checked out without a branch counts where the main line stands at it.
     """
-    if any(name in os.environ for name in EXPERIMENT):
+    if by_experiment():
         return f"this is the experiment {os.environ.get(EXPERIMENT[0], 'of `dvc exp run`')}"
     root = project.root
     if not in_git(root):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 EXPERIMENT = ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")  # set by `dvc exp run`
+
+
+def by_experiment() -> bool:
+    """Whether `dvc exp run` started this, or what started it."""
+    return any(name in os.environ for name in EXPERIMENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from mlops_cli.config.paths import CONFIG, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import UsageError
-from mlops_cli.governance.result import EXPERIMENT
+from mlops_cli.governance.result import by_experiment
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml, write_dvc_yaml
 from mlops_cli.pipeline.outcome import Outcome, write_outcome
 from mlops_cli.progress import Progress
-from mlops_cli.stages import PIPELINE, STAGES, load_stage, stage
+from mlops_cli.stages import JUDGING, PIPELINE, STAGES, UNDER_RUN, load_stage, stage
 from mlops_cli.stages.settings import typed
 
 
@@ -64,7 +64,10 @@ def _function(project: Project, name: str, revision: int) -> Callable[..., objec
         raise UsageError(f"no stage {name!r}", hint=f"the stages are {', '.join(known)}")
     entry = stage(name)
     work = load_stage(name)
-    if name == SETTINGS and any(variable in os.environ for variable in EXPERIMENT):
+    experiment = by_experiment()
+    if experiment and name in JUDGING and UNDER_RUN not in os.environ:
+        work = partial(work, experiment=True)
+    if experiment and name == SETTINGS:
         work = partial(work, unlisted=_brought_up_to_date(project))
     else:
         check_dvc_yaml(project)

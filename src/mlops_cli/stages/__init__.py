@@ -27,6 +27,7 @@ from mlops_cli.config.paths import (
 
 # "1" in the environment of stages, which DVC starts, tells them of an option of `mlops run`
 FIRST = "MLOPS_FIRST"  # `--first`, to `register`
+UNDER_RUN = "MLOPS_RUN"  # it is `mlops run`, which tells a stage's error itself
 ANEW = "MLOPS_ANEW"  # `--force`, to `tune`, which takes over no trial of an earlier search then
 
 
@@ -143,6 +144,10 @@ PIPELINE: tuple[Stage, ...] = (
     ),
     *STAGES,
 )
+
+
+# They keep a refused model as an experiment of `dvc exp run`, which keeps none that failed.
+JUDGING = ("register", "package")
 
 
 def stage(name: str) -> Stage:

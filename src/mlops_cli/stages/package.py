@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DECISION, IMAGE, MODEL
@@ -29,15 +30,25 @@ class _Decision(msgspec.Struct):
     passed: bool
 
 
-def package(project: Project, *, progress: Progress = QUIET) -> PackageResult:
+def package(
+    project: Project, *, experiment: bool = False, progress: Progress = QUIET
+) -> PackageResult:
     """Write the build context of `model/` to `image/`; no container engine is needed.
 
     Raises `BundleError` for a bundle that is not what its manifest says, `GateError` for a model
     that its gates refused, `UsageError` where `decision.json` is of another model,
-    or where a Dockerfile of the project's own takes away what ours has.
+    or where a Dockerfile of the project's own takes away what ours has. Of an `experiment` that
+    the gates refused, `image/` holds a note that says so, and no build context.
     """
     bundle = open_bundle(project.root / MODEL)
-    _check_decision(project, bundle)
+    try:
+        _check_decision(project, bundle)
+    except GateError as e:
+        if not experiment:
+            raise
+        with replacing_folder(project.root / IMAGE) as folder:
+            write_text(folder / "REFUSED", f"{e.message}\n{e.hint}\n")
+        return PackageResult(IMAGE, bundle.digest, bundle.version)
     progress.update(f"writing {IMAGE}/ of {bundle.version}")
     own = own_templates(project.root)
     write_context(bundle, project.root / IMAGE, base=project.config.package.base, own=own)

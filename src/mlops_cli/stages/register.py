@@ -31,11 +31,16 @@ class RegisterResult:
 
 
 def register(
-    project: Project, *, first: bool = False, progress: Progress = QUIET
+    project: Project,
+    *,
+    first: bool = False,
+    experiment: bool = False,
+    progress: Progress = QUIET,
 ) -> RegisterResult:
     """Hold `model/` to `register.gates` and write `decision.json`; the registry stays as it is.
 
-    `first`, or MLOPS_FIRST=1 in the environment, does without a champion. Raises `GateError`
+    `first`, or MLOPS_FIRST=1 in the environment, does without a champion. A refusal of an
+    `experiment` is a result as any other; else it raises `GateError`
     where a gate refuses and `InconclusiveError` where one cannot decide, after the decision is
     written; `EnvironmentFault` where the registry has lost its champion.
     """
@@ -46,11 +51,12 @@ def register(
     case = Case(project, candidate.bundle, candidate.metrics, tracker, before, first)
     decision = evaluate(case)
     write_decision(project.root, decision)
-    if not decision.passed:
+    if not decision.passed and not experiment:
         raise refusal(decision)
-    progress.log(f"{candidate.bundle.version} passed its gates")
+    said = f"{candidate.bundle.version} passed its gates"
+    progress.log(said if decision.passed else refusal(decision).message)
     return RegisterResult(
-        passed=True,
+        passed=decision.passed,
         digest=decision.digest,
         version=candidate.bundle.version,
         champion_before=before.digest if before else None,
