@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from mlops_cli.config.load import load_project
+from mlops_cli.config.written import secrets_in_files
 from mlops_cli.contracts.model import Contract, load_contract
 from mlops_cli.contracts.write import write_contract
 from mlops_cli.errors import UsageError
 from mlops_cli.secret_forms import find_secret
+from trips import git
 
 # Put together here, so that no scanner takes this file for one that leaks.
 SECRETS = [
@@ -111,3 +113,21 @@ def test_a_contract_is_neither_read_nor_written_with_one(tmp_path: Path) -> None
     error = refused(lambda: write_contract(file, contract, table="t.csv"))
     assert "the contract of t.csv" in error.message
     assert not file.exists()
+
+
+def test_every_file_that_git_keeps_or_would_add_is_looked_at(tmp_path: Path) -> None:
+    secret = SECRETS[0]
+    kept = ("../.github/workflows/w.yml", ".dvc/config", "README.md", "examples/request.json",
+            "templates/image/Dockerfile.j2", "tests/test_a.py")  # fmt: skip
+    root = tmp_path / "project"
+    for name in (*kept, "data/raw/t.csv", "../elsewhere.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).resolve().write_text(f"[{{\n  'a': '{secret}'}}]\n")
+    (root / "large.txt").write_text(" " * 1_000_000 + secret)
+    (root / "binary").write_bytes(b"\0" + secret.encode())
+    (root / ".gitignore").write_text("/data\n")
+    git(tmp_path, "init", "--quiet")
+    git(root, "add", "tests")
+    found = dict(secrets_in_files(root))
+    assert sorted(found) == [f"{name}, line 2" for name in sorted(kept)]
+    assert {*found.values()} == {"a URL with a password"}

@@ -54,6 +54,13 @@ def tracks(root: Path, path: str) -> bool:
     return _asked(root, "ls-files", "--error-unmatch", "--", path) is not None
 
 
+def kept_files(root: Path) -> list[str]:
+    """The files of `root` and the repository's workflows that git keeps, or would add."""
+    which = ("--cached", "--others", "--exclude-standard", "--", ".", ":(top).github/workflows")
+    printed = (_asked(root, "ls-files", "-z", *which) or b"").split(b"\0")
+    return sorted({os.fsdecode(name) for name in printed if name})
+
+
 def current_branch(root: Path) -> str | None:
     """The branch that is checked out, also before its first commit; None where none is."""
     return _text(_asked(root, "symbolic-ref", "--quiet", "--short", "HEAD"))

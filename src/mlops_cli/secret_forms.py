@@ -16,7 +16,7 @@ _FORMS = tuple(
     for needle, what, pattern in (
         # A port with a path behind it is no password; `${VAR}` and `***` stand for one.
         ("://", "a URL with a password",
-         r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s/@:'\"<>]*:(?!\d{1,5}(?:/|$))(?!\$\{\w+\}@|\*+@)[^\s'\"<>]+@"),
+         r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s/@:'\"<>]*:(?!\d{1,5}(?:/|$))(?!\$\{\w+\}@|\$\{\{[^}]*\}\}@|\*+@)[^\s'\"<>]+@"),
         ("://", "a URL with a secret parameter",
          r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"<>]*[?&;][\w-]*(?i:passw|pwd|secret|token|signature|api-?_?key)"
          r"[\w-]*=(?!\$\{|\*+)[^\s&'\"<>]+"),

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from mlops_cli.actions.exercise import Check, attempt, exercises
 from mlops_cli.config.project import Project
+from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
@@ -63,6 +64,7 @@ def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
     if project is not None:
         yield attempt("tables", lambda: _tables(project))
         yield attempt("dvc.yaml", lambda: _dvc_yaml(project))
+        yield attempt("secrets", lambda: _secrets(project))
         yield attempt("registry", lambda: _registry(project))
 
 
@@ -142,6 +144,12 @@ def _dvc_yaml(project: Project) -> str:
         raise MlopsError("the project is no DVC repository: .dvc is missing", hint="dvc init")
     check_dvc_yaml(project)
     return "is what mlops.yaml asks for"
+
+
+def _secrets(project: Project) -> str:
+    if found := [f"{where}: {what}" for where, what in secrets_in_files(project.root)]:
+        raise MlopsError("; ".join(found), hint=HINT)
+    return "no file that git keeps has one by its form"
 
 
 def _registry(project: Project) -> str:

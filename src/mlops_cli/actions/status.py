@@ -17,6 +17,7 @@ from mlops_cli.audit.log import known_entries
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import DRIFT_REPORT, METRICS_FILE
 from mlops_cli.config.project import Project
+from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
@@ -211,6 +212,10 @@ def _missing(project: Project) -> tuple[Missing, ...]:
     config, root = project.config, project.root
     tables = dict.fromkeys([config.data.table, *(j.table for j in config.features.join)])
     found = [fault for table in tables if (fault := _table_fault(root, table)) is not None]
+    found += [
+        Missing(where, f"{what} is in git, or would be", HINT)
+        for where, what in secrets_in_files(root)
+    ]
     if project.dvc_folder and not _has_remote(project.dvc_folder):
         why = "what DVC tracks (data, features, the bundle) stands on this machine only"
         found.append(Missing("dvc remote", why, "dvc remote add --default NAME URL && dvc push"))
