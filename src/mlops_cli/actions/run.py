@@ -34,10 +34,12 @@ from mlops_cli.pipeline.kept import keep_tables
 from mlops_cli.pipeline.outcome import Failure, Outcome, own_outcomes, read_outcome
 from mlops_cli.pipeline.registration import REGISTRATION, arguments_of
 from mlops_cli.pipeline.result import RunResult, StageRun, registers
+from mlops_cli.pipeline.state import settings_changed
 from mlops_cli.pipeline.unchanged import RECORD, Sight, look, record_of
 from mlops_cli.pipeline.worth import worth_of
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.stages import ANEW, FIRST, UNDER_RUN, stages_of
+from mlops_cli.stages import ANEW, FIRST, STAGES, UNDER_RUN, stages_of
+from mlops_cli.stages.settings import settings
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.address import own_database
 
@@ -155,6 +157,9 @@ def _prepare(project: Project, progress: Progress) -> None:
     check_features(project.config, schemas)
     if write_dvc_yaml(project):
         progress.log("dvc.yaml brought up to date")
+    # A type alone, which DVC does not see in `mlops.yaml`, it sees in these files.
+    if any(settings_changed(project, stage) for stage in STAGES):
+        settings(project)
 
 
 def _look(project: Project) -> Sight | None:

@@ -100,8 +100,7 @@ def add_missing_sections(project: Project) -> list[str]:
     """
     path = project.root / CONFIG
     text = path.read_text(encoding="utf-8")
-    declared = dict.fromkeys(key for stage in STAGES for key in stage.params)
-    missing = [key for key in declared if key not in read_yaml(path)]
+    missing = [key for key in _sections() if key not in read_yaml(path)]
     if missing:
         write_text(path, _with_empty(missing, text))
     return missing
@@ -116,7 +115,12 @@ def files_of(project: Project) -> list[str] | None:
     for stage in PIPELINE:
         paths += stage.written
     paths += [os.path.relpath(file, project.root) for file in _templates(project)]
-    return list(dict.fromkeys([*paths, *(f"{table}.dvc" for table in project.tables)]))
+    return list(dict.fromkeys([CONFIG, *paths, *(f"{table}.dvc" for table in project.tables)]))
+
+
+def _sections() -> list[str]:
+    """The sections of `mlops.yaml` that any stage depends on."""
+    return list(dict.fromkeys(key for stage in STAGES for key in stage.params))
 
 
 def _with_empty(sections: list[str], text: str) -> str:
@@ -138,13 +142,10 @@ def _wanted(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def _entry(project: Project, stage: Stage) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "cmd": f"mlops stage {stage.name} --revision {stage.revision}",
-        "deps": _deps(project, stage),
-    }
+    entry: dict[str, Any] = {"cmd": f"mlops stage {stage.name} --revision {stage.revision}"}
     if stage.params:  # those of `settings` decide; these are for `dvc params` and `dvc exp show`
-        entry["deps"].append(stage.settings)
-        entry["params"] = [{CONFIG: list(stage.params)}]
+        entry["deps"] = [*_deps(project, stage), stage.settings]
+    entry["params"] = [{CONFIG: list(stage.params or _sections())}]
     outs: list[Any] = [*stage.outs, *({path: {"persist": True}} for path in stage.persist)]
     outs += [*({path: {"cache": False}} for path in stage.uncached)]
     for key, paths in (

@@ -26,12 +26,13 @@ def stage_states(project: Project) -> dict[str, str]:
         why = f"{(e.strerror or str(e)).lower()}: {e.filename}"
         return {stage.name: f"not known: {why}" for stage in STAGES}
     for stage in STAGES:  # DVC sees it once `settings` has run
-        if stage.name not in stale and _settings_changed(project, stage):
+        if stage.name not in stale and settings_changed(project, stage):
             stale[stage.name] = f"changed settings: {CONFIG}"
     return {stage.name: stale.get(stage.name, "up to date") for stage in STAGES}
 
 
-def _settings_changed(project: Project, stage: Stage) -> bool:
+def settings_changed(project: Project, stage: Stage) -> bool:
+    """Whether what the stage last saw of `mlops.yaml` differs from it, be it by a type alone."""
     written = project.root / stage.settings
     now = typed(project.config, stage.params)
     return written.is_file() and not written.read_text(encoding="utf-8").startswith(now)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlops_cli.config.paths import (
-    CONFIG,
     DECISION,
     FEATURES_PLAN,
     FEATURES_TABLE,
@@ -138,8 +137,8 @@ PIPELINE: tuple[Stage, ...] = (
         name="settings",
         summary="write down, with their types, the settings that each stage depends on",
         revision=1,
-        params=(),
-        deps=(CONFIG,),
+        params=(),  # in `dvc.yaml` those of all stages
+        deps=(),
         persist=(SETTINGS,),
     ),
     *STAGES,
