@@ -20,7 +20,7 @@ class Clock:
         self.last = time.perf_counter()
         self.first.setdefault(message.partition(" ")[0], self.last)
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         print(message, file=sys.stderr)
 
 
