@@ -20,10 +20,8 @@ ROW = """    Stage(
         deps=("data/features.parquet",),
         outs=("reports/count.json",),
     ),
-)
-
-
-def stage("""
+"""
+END = ")\n\n# What DVC runs before them"  # of `STAGES`
 MODULE = '''"""The stage `count`: how many rows have features."""
 
 import json
@@ -61,8 +59,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "README.md", root)
     table = root / "src/mlops_cli/stages/__init__.py"
-    before, _, after = table.read_text(encoding="utf-8").partition(")\n\n\ndef stage(")
-    table.write_text(before + ROW + after, encoding="utf-8")
+    before, _, after = table.read_text(encoding="utf-8").partition(END)
+    table.write_text(before + ROW + END + after, encoding="utf-8")
     (root / "src/mlops_cli/stages/count.py").write_text(MODULE, encoding="utf-8")
     return root
 

@@ -49,7 +49,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deps(lock: str, stage: str = "validate") -> list[dict[str, Any]]:
     from ruamel.yaml import YAML
 
-    return YAML(typ="safe").load(lock)["stages"][stage]["deps"]
+    return YAML(typ="safe").load(lock)["stages"][stage].get("deps", [])
 
 
 def edit(file: Path, old: str, new: str) -> None:

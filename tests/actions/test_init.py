@@ -159,7 +159,7 @@ def test_what_was_changed_since_is_not_lost(tmp_path: Path, name: str) -> None:
     with (tmp_path / "p" / name).open("a") as file:
         file.write("# mine\n")
     content = (tmp_path / "p" / name).read_bytes()
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="is a project already"):
         made(tmp_path / "p", data)
     assert (tmp_path / "p" / name).read_bytes() == content
 

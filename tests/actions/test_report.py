@@ -125,7 +125,7 @@ def test_rows_like_the_champions_have_not_drifted_and_others_have(project: Proje
     quiet = reported(another_model(project)).drift
     assert quiet is not None
     assert (quiet.columns, quiet.rows, quiet.rows_before) == ((), 480, 480)
-    assert set(quiet.absent) == {"x", "kind", "dow"}
+    assert set(quiet.absent) == {"x", "kind"}
     file = project.root / "data/raw/events.parquet"
     table = pq.read_table(file)
     pq.write_table(table.filter(pc.greater(table["x"], 8)), file)

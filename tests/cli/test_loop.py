@@ -69,8 +69,7 @@ def test_run_works_from_a_subfolder_from_elsewhere_and_against_the_environment(
 
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(project: Path) -> None:
     edit(project, lambda c: c.update(deploy={"port": 8001}))
-    stale = [line for line in dvc(project, "status").stdout.splitlines() if line[:1].strip()]
-    assert stale == ["settings:"], "which looks at the file, and finds nothing for the others"
+    assert "up to date" in dvc(project, "status").stdout
     edit(project, lambda c: c["tune"].update(trials=4))
     stale = dvc(project, "status").stdout
     assert "tune" in stale
