@@ -210,7 +210,8 @@ def test_dvc_knows_the_dockerfile_and_package_uses_it(tmp_path: Path, mlops: Mlo
     project = load_project(root)
     assert write_dvc_yaml(project)
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
-    assert [n for n, s in stages.items() if f"templates/{DOCKERFILE}" in s.get("deps", [])] == ["package"]
+    own_one = f"templates/{DOCKERFILE}"
+    assert [n for n, s in stages.items() if own_one in s.get("deps", [])] == ["package"]
     package(project)
     assert "LABEL team=blue" in (root / "image/Dockerfile").read_text()
     (root / OWN / DOCKERFILE).write_text("FROM {{ base }}\n{{ nothing }}\n")

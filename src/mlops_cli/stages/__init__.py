@@ -90,7 +90,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=4,
+        revision=5,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN),
         outs=(TUNE,),
