@@ -150,9 +150,9 @@ def test_a_version_is_loaded_where_no_project_is(
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     project = load_project(projects.finished("parcels"))
     lacking = {
-        "models:/parcels@nobody": "no alias nobody of parcels",
-        "models:/parcels/99": "no version 99 of parcels",
-        "models:/other@champion": "no alias champion of other",
+        "models:/parcels@nobody": "no version or alias nobody of parcels",
+        "models:/parcels/99": "no version or alias 99 of parcels",
+        "models:/other@champion": "no version or alias champion of other",
     }
     for name, said in lacking.items():
         with pytest.raises(UsageError, match=said):

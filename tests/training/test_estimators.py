@@ -120,13 +120,14 @@ def go_on():
 def test_rounds_are_chosen_by_loss_and_judged_by_the_metric(task, metric):
     train, validation = part(task), part(task, seed=1)
     trials = opened("xgboost", task, metric).trials(train, validation)
-    tried = trials.start({"eta": 0.3}).advance(15, go_on)
+    params = {"eta": 0.3, "subsample": 0.9, "colsample_bytree": 0.9}  # drawn alike in fit and trial
+    tried = trials.start(params).advance(15, go_on)
     value = METRICS[task][metric].value(validation.target, tried.predict())
     assert value == pytest.approx(tried.score, rel=1e-5)
-    fitted = opened("xgboost", task, metric).fit(train, {"eta": 0.3}, tried.rounds)
+    fitted = opened("xgboost", task, metric).fit(train, params, tried.rounds)
     np.testing.assert_allclose(fitted.predict(validation.matrix), tried.predict(), rtol=1e-4)
     again = opened("xgboost", task, "mae" if task == "regression" else "accuracy")
-    other = again.trials(train, validation).start({"eta": 0.3}).advance(15, go_on)
+    other = again.trials(train, validation).start(params).advance(15, go_on)
     assert other.rounds == tried.rounds
 
 

@@ -22,12 +22,12 @@ from mlops_cli.errors import DataError, UsageError
 from mlops_cli.pipeline.dvc import reader_at
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import ModelVersion, RunRecord, Tracker
+from mlops_cli.tracking.names import MODEL_URI, find_version, version_named
 from mlops_cli.tuning.base import BEST
 
 WORKSPACE = "workspace"
 Kind = Literal["workspace", "commit", "experiment", "version", "run"]
 Read = Callable[[str], bytes | None]
-_VERSION = re.compile(r"models:/(?P<name>[^/@]+)[@/](?P<version>[^/@]+)")
 MADE_OF = "features"  # beside the raw tables: the table that the model was fitted on
 
 
@@ -62,14 +62,16 @@ def snapshot(project: Project, name: str) -> Snapshot:
     root = project.root
     if name == WORKSPACE:
         return _of_files(name, "workspace", None, lambda path: _on_disk(root, path))
-    if asked := _VERSION.fullmatch(name):
-        return _of_named_version(project, name, asked["version"])
+    if asked := MODEL_URI.fullmatch(name):
+        tracker = open_tracker(project)
+        named = version_named(tracker, asked["version"], model=project.config.project)
+        return _of_version(tracker, name, named)
     if commit := _git.commit_at(root, name):
         return _of_commit(root, name, "commit", commit)
     if commit := _git.experiment_at(root, name):
         return _of_commit(root, name, "experiment", commit)
     tracker = open_tracker(project)
-    if version := _version(tracker, name):
+    if version := find_version(tracker, name):
         return _of_version(tracker, name, version)
     if re.fullmatch(r"[0-9a-f]{32}", name) and (run := tracker.run(name)):
         return _of_run(name, run)
@@ -114,22 +116,6 @@ def _of_files(name: str, kind: Kind, commit: str | None, read: Read) -> Snapshot
         features=_features(_json(MANIFEST, raw)),
         incomplete=raw is None and "train" in ((lock or {}).get("stages") or ()),
     )
-
-
-def _of_named_version(project: Project, name: str, version: str) -> Snapshot:
-    tracker = open_tracker(project)
-    if found := _version(tracker, version):
-        return _of_version(tracker, name, found)
-    raise UsageError(
-        f"the registry at {tracker.address} has no {version} of {project.config.project}",
-        hint="`mlops status` names the champion, `mlops audit` all that there were",
-    )
-
-
-def _version(tracker: Tracker, name: str) -> ModelVersion | None:
-    if not re.fullmatch(r"[0-9a-f]{12,64}|\d+", name):
-        return tracker.alias(name)
-    return next((v for v in tracker.versions() if name in (v.number, v.version, v.digest)), None)
 
 
 def _of_version(tracker: Tracker, name: str, version: ModelVersion) -> Snapshot:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from itertools import islice
 from pathlib import Path
 
@@ -23,10 +22,10 @@ from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.tracking import open_registry
 from mlops_cli.tracking.address import store_uri
-from mlops_cli.tracking.base import ModelVersion, Tracker
+from mlops_cli.tracking.base import Tracker
+from mlops_cli.tracking.names import MODEL_URI, version_named
 
 _CHUNK = 65_536  # rows that are Python objects at a time
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
 
 
 class LoadedModel:
@@ -73,24 +72,14 @@ def load(model: str | Path, *, project: Project | None = None) -> LoadedModel:
     """
     if not str(model).startswith("models:"):
         return LoadedModel(open_bundle(Path(model)))
-    asked = _URI.fullmatch(str(model))
+    asked = MODEL_URI.fullmatch(str(model))
     if asked is None:
         raise UsageError(
             f"{model} names no version", hint="models:/NAME@champion, or models:/NAME/VERSION"
         )
-    tracker = _tracker(asked["name"], project)
-    found = tracker.alias(asked["alias"]) if asked["alias"] else _version(tracker, asked["version"])
-    if found is None:
-        what = f"alias {asked['alias']}" if asked["alias"] else f"version {asked['version']}"
-        raise UsageError(
-            f"the registry at {tracker.address} has no {what} of {asked['name']}",
-            hint="`mlops status` names the champion, `mlops audit` all that there were",
-        )
+    tracker = _tracker(asked["model"], project)
+    found = version_named(tracker, asked["version"], model=asked["model"])
     return LoadedModel(open_bundle(tracker.fetch(found.digest)))
-
-
-def _version(tracker: Tracker, name: str) -> ModelVersion | None:
-    return next((v for v in tracker.versions() if name in (v.number, v.version, v.digest)), None)
 
 
 def _tracker(name: str, project: Project | None) -> Tracker:

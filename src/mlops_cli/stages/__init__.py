@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=5,
+        revision=6,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
         outs=(MODEL,),
@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
-# What DVC runs before them where `mlops.yaml` was written anew: see `stages/settings.py`.
+# What DVC runs before them where a setting of theirs has changed: see `stages/settings.py`.
 PIPELINE: tuple[Stage, ...] = (
     Stage(
         name="settings",

@@ -2,6 +2,7 @@
 
 DVC compares parameters as Python does, to which 1, 1.0 and true are one value, and a model may
 differ by them. What it compares by their bytes are files: each stage depends on one of these.
+DVC runs this stage where a value has changed; where a type alone has, `mlops run` writes the files.
 """
 
 from __future__ import annotations

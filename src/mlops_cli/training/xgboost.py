@@ -73,6 +73,9 @@ class XGBoost:
             "objective": _OBJECTIVES[problem.task],
             "tree_method": "hist",
             "seed": problem.seed,
+            # XGBoost draws rows and columns from one stream a thread, and trials that take turns
+            # would each get what the others leave: so every round begins a stream of its own.
+            "seed_per_iteration": True,
             "nthread": problem.threads or cores(),
             "verbosity": 0,
             **({"num_class": problem.classes} if problem.task == "multiclass" else {}),
@@ -95,9 +98,7 @@ class XGBoost:
     def trials(self, train: Part, validation: Part) -> XGBoostTrials:
         """See `Estimator.trials`."""
         settings = {**self._base, "nthread": self._problem.threads or 1}
-        # XGBoost draws rows and columns from one stream a thread, and trials that take turns would
-        # each get what the others leave: so every round begins a stream of its own.
-        settings |= {"disable_default_eval_metric": 1, "seed_per_iteration": True}
+        settings |= {"disable_default_eval_metric": 1}
         question = self._problem.task, self._metric
         return XGBoostTrials(settings, question, self._matrix(train), validation)
 
