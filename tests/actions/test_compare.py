@@ -163,7 +163,8 @@ def test_a_project_in_a_folder_of_a_repository(tmp_path: Path, shared: bool) -> 
 
 def test_an_unknown_name_is_refused(changed: Path) -> None:
     for name in ("nope", "0" * 12, "0" * 32, "--all", "models:/parcels/9", "99"):
-        with pytest.raises(UsageError, match=r"is no git revision|has no version or alias 9 of parcels"):
+        told = r"is no git revision|has no version or alias 9 of parcels"
+        with pytest.raises(UsageError, match=told):
             compared(changed, name)
     empty = git(changed, "commit-tree", "-m", "x", git(changed, "mktree", "--missing"))
     with pytest.raises(UsageError, match=r"has no mlops.yaml"):
