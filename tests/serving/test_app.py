@@ -105,6 +105,32 @@ def test_pages(client: Client, method: str, path: str, status: int) -> None:
         assert msgspec.json.decode(body)["error"]["message"]
 
 
+def test_every_answer_has_a_request_id(client: Client) -> None:
+    for method, path in (("GET", "/healthz"), ("GET", "/none"), ("PUT", "/v1/predict")):
+        _, headers, _ = asyncio.run(client.ask(method, path))
+        assert re.fullmatch(rb"[0-9a-f]{32}", headers[b"x-request-id"]), path
+
+
+def test_a_path_may_name_model_and_version(client: Client, binary: bundles.Sample) -> None:
+    version = open_bundle(binary.path).version
+
+    def asked(path: str) -> tuple[int, bytes]:
+        status, _, body = asyncio.run(
+            client.ask("POST", path, msgspec.json.encode(binary.events[0]))
+        )
+        return status, body
+
+    for path in ("delays", f"delays/versions/{version}"):
+        status, body = asked(f"/v1/models/{path}/predict")
+        assert status == 200, path
+        assert msgspec.json.decode(body)["version"] == version
+    for path in ("others", "delays/versions/0123456789ab", f"others/versions/{version}"):
+        status, body = asked(f"/v1/models/{path}/predict")
+        assert status == 404, path
+        assert "there is no model" in body.decode()
+    assert asked("/v1/models/delays/versions/predict")[0] == 404
+
+
 def test_metrics_count_answers_by_status_and_predictions(binary: bundles.Sample) -> None:
     client = client_of(binary.path)
 

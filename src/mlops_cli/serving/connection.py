@@ -11,7 +11,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from mlops_cli.serving import refusals
 from mlops_cli.serving.admission import BODIES, LARGE, Admission
-from mlops_cli.serving.contract import PREDICT
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.sockets import has_left
 
@@ -247,7 +246,7 @@ class Connection(HttpToolsProtocol):
             return
         self.since, self.asks = None, False
         cycle.keep_alive &= not self._crowded
-        if cycle.scope["path"] == PREDICT and not self._admit(cycle):
+        if cycle.scope["method"] == "POST" and not self._admit(cycle):
             return
         self._answered_now = cycle
         self._task = self.loop.create_task(cycle.run_asgi(app))

@@ -1,0 +1,61 @@
+"""What a server says of itself: whether it answers, with which model, and how it is asked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlops_cli.serving.admission import Admission
+from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, READY, TRY
+from mlops_cli.serving.metrics import CONTENT_TYPE
+from mlops_cli.serving.routes import JSON, Answer, Handler, Request, Route
+from mlops_cli.serving.versions import Versions
+
+
+class Pages:
+    """The pages of one process; /readyz is 503 from the moment that `admission` drains."""
+
+    def __init__(self, versions: Versions, admission: Admission) -> None:
+        self._versions = versions
+        self._admission = admission
+
+    def routes(self) -> list[Route]:
+        """All of them, which nobody needs a key for."""
+        pages: dict[str, Handler] = {
+            HEALTH: self._health,
+            READY: self._ready,
+            METRICS: self._exposition,
+            DOCUMENT: self._document,
+            **dict.fromkeys(TRY, self._try),
+        }
+        return [Route(path, {"GET": page}, asks_model=False) for path, page in pages.items()]
+
+    async def _health(self, _: Request) -> Answer:
+        return 200, b'{"status":"ok"}', JSON
+
+    async def _ready(self, _: Request) -> Answer:
+        ready, served = not self._admission.draining, self._versions.default
+        state = {
+            "ready": ready,
+            "model": served.model,
+            "version": served.version,
+            "digest": served.bundle.digest,
+        }
+        return 200 if ready else 503, msgspec.json.encode(state), JSON
+
+    async def _exposition(self, _: Request) -> Answer:
+        return 200, self._admission.metrics.exposition(), (b"content-type", CONTENT_TYPE)
+
+    async def _document(self, _: Request) -> Answer:
+        return 200, self._versions.default.document, JSON
+
+    async def _try(self, _: Request) -> Answer:
+        page = self._versions.default.page
+        return (
+            200,
+            page.content,
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-security-policy", page.policy),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cache-control", b"no-cache"),  # the next model has another page
+        )

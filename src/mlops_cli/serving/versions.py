@@ -1,0 +1,53 @@
+"""The versions of the model that one process answers with, and the one that is the default."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.micro_batch import MicroBatcher
+from mlops_cli.serving.openapi import openapi
+from mlops_cli.serving.page import Page
+from mlops_cli.serving.predictor import Predictor
+from mlops_cli.serving.requests import EventDecoder, RequestError
+
+
+class Served:
+    """One version with all that stands between a request's body and its answer."""
+
+    def __init__(self, bundle: Bundle, predictor: Predictor) -> None:
+        self.bundle = bundle
+        self.model = bundle.manifest.project
+        self.version = bundle.version
+        self.predictor = predictor
+        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
+        self.batcher = MicroBatcher(predictor)
+        self._example = next(bundle.golden()).inputs
+
+    @cached_property
+    def document(self) -> bytes:
+        """The OpenAPI document, as JSON."""
+        return msgspec.json.encode(openapi(self.bundle, self._example))
+
+    @cached_property
+    def page(self) -> Page:
+        """The page that tries a prediction."""
+        return Page(self.bundle, self._example)
+
+
+class Versions:
+    """Those that are loaded, by version. `default` answers where a request names none."""
+
+    def __init__(self, default: Served) -> None:
+        self.default = default
+        self._loaded = {default.version: default}
+
+    def find(self, name: str | None = None, version: str | None = None) -> Served:
+        """The version that a path names; raises `RequestError` (404) where none is loaded so."""
+        served = self.default if version is None else self._loaded.get(version)
+        if served is None or name not in (None, served.model):
+            asked = " ".join(part[:80] for part in (name, version) if part is not None)
+            raise RequestError(404, f"there is no model {asked}")
+        return served
