@@ -118,7 +118,7 @@ class DuckDB:
         """See `Engine.typed`."""
         native = self._native(path, forms)
         cells = [f"{cast_sql(n, native[n], form_of(f))} as {quote(n)}" for n, f in forms.items()]
-        return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
+        return self._selected(path, cells)
 
     def typed_with_source(self, path: Path, forms: Forms) -> str:
         """See `Engine.typed_with_source`."""
@@ -126,7 +126,14 @@ class DuckDB:
         read = [(n, native[n], form_of(f)) for n, f in forms.items()]
         cells = [f"{cast_sql(*column)} as {quote(column[0])}" for column in read]
         cells += [f"{source_sql(*column)} as {quote(SOURCE + column[0])}" for column in read]
-        return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
+        return self._selected(path, cells)
+
+    def _selected(self, path: Path, cells: Sequence[str]) -> str:
+        if path == self._chunked or self._form(path):
+            return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
+        # Not by `raw`: to name each column of a wide file once more costs more than to read a few.
+        row = f"file_row_number as {ROW}"
+        return f"(select {', '.join([*cells, row])} from {_read_parquet(path)})"
 
     def rows(
         self, sql: str, parameters: Mapping[str, object] | None = None
