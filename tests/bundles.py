@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnxruntime
+import pyarrow as pa
 import xgboost
 
 from delays import CARRIERS, FEATURES, INPUTS, ORIGINS, TREES
@@ -25,6 +26,7 @@ from mlops_cli.bundle.manifest import (
     Task,
 )
 from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli.monitoring.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 
 Event = dict[str, Any]
@@ -184,11 +186,24 @@ def write(path: Path, task: Task = "binary", *, onnx: bool = False, n: int = 240
     x = matrix(rows)
     fitted = fit_onnx(task, x) if onnx else fit(task, x)
     raw = np.asarray(fitted.predict(x))
-    write_fitted(path, task, fitted, golden(task, rows, x, raw))
+    write_fitted(path, task, fitted, golden(task, rows, x, raw), profile(rows, x))
     return Sample(path, task, rows, x, raw)
 
 
-def write_fitted(path: Path, task: Task, fitted: Fitted, golden_rows: bytes) -> str:
+def profile(rows: list[Event], x: np.ndarray) -> bytes:
+    """Drift's reference of these rows."""
+    raw = {i.name: [row[i.name] for row in rows] for i in INPUTS[:5]}
+    raw |= {
+        name: [date.fromisoformat(r[name][:10]) if r[name] else None for r in rows]
+        for name in ("day", "at")
+    }
+    numbers = {f.name: x[:, j] for j, f in enumerate(FEATURES) if f.name not in raw}
+    return build_profile(pa.table(raw | numbers), inputs=INPUTS, features=FEATURES, importance={})
+
+
+def write_fitted(
+    path: Path, task: Task, fitted: Fitted, golden_rows: bytes, profile: bytes = b"{}\n"
+) -> str:
     """Write the bundle of a fitted model; returns its digest."""
     library = xgboost if fitted.kind == "xgboost" else onnxruntime
     model = Model(
@@ -204,7 +219,7 @@ def write_fitted(path: Path, task: Task, fitted: Fitted, golden_rows: bytes) -> 
     files = {
         "model.ubj" if fitted.kind == "xgboost" else "model.onnx": fitted.content,
         "features.json": canonical_json(TREES),
-        "profile.json": b"{}\n",
+        "profile.json": profile,
         "golden.jsonl": golden_rows,
         "requirements.txt": serving_requirements(fitted.kind).encode(),
     }

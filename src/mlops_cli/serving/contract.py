@@ -9,6 +9,7 @@ LEAVE = 1.0  # seconds of them in which clients learn that it leaves
 FINISH = 25.0  # seconds of them for answers under way
 
 PREDICT = "/v1/predict"
+EXPLAIN = "/v1/explain"
 HEALTH = "/healthz"  # 200 as long as the process answers
 READY = "/readyz"  # 200 with the bundle's digest; 503 while it drains
 METRICS = "/metrics"

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.serving.contract import HEALTH, METRICS, PREDICT, READY
+from mlops_cli.serving.contract import EXPLAIN, HEALTH, METRICS, PREDICT, READY
 
 Schema = dict[str, Any]
 NAMED_CATEGORIES = 50  # of more, only the first are named
@@ -38,7 +38,8 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
             "version": bundle.version,
         },
         "paths": {
-            PREDICT: {"post": _predict(manifest, example)},
+            PREDICT: {"post": _asked(f"Predict {manifest.target.name}", "Answer", example)},
+            EXPLAIN: {"post": _asked("Predict and explain", "ExplainedAnswer", example)},
             HEALTH: {"get": _page("The process answers", "200")},
             READY: {"get": _page("Which model answers; 503 while it drains", "200", "503")},
             METRICS: {"get": _page("Prometheus metrics", "200", media="text/plain")},
@@ -47,7 +48,9 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
             "schemas": {
                 "Event": event_schema(manifest),
                 "Prediction": prediction_schema(manifest),
-                "Answer": _answer(),
+                "Explanation": explanation_schema(manifest),
+                "Answer": _answer("Prediction"),
+                "ExplainedAnswer": _answer("Explanation"),
                 "Error": _error(),
             }
         },
@@ -77,6 +80,24 @@ def prediction_schema(manifest: Manifest) -> Schema:
     return _object({"label": label, "probabilities": _object(keys)})
 
 
+def explanation_schema(manifest: Manifest) -> Schema:
+    """The JSON Schema of a prediction with its contributions."""
+    number: Schema = {"type": "number"}
+    parts = _object({feature.name: number for feature in manifest.features})
+    if manifest.task == "multiclass":
+        keys = [class_key(label) for label in manifest.classes or ()]
+        parts, number = (_object(dict.fromkeys(keys, schema)) for schema in (parts, number))
+    schema = prediction_schema(manifest)
+    schema["properties"] |= {
+        "contributions": parts,
+        "base": number,
+        "space": {"enum": ["margin", "value"]},
+        "error": {"type": "number", "description": "standard error, where parts are estimated"},
+    }
+    schema["required"] += ["contributions", "base", "space"]
+    return schema
+
+
 def _input(i: Input) -> Schema:
     schema = dict(_TYPES[i.type])
     if i.format is not None:
@@ -102,20 +123,20 @@ def input_words(i: Input) -> str:
     return "; ".join(said)
 
 
-def _predict(manifest: Manifest, example: Mapping[str, Any]) -> Schema:
+def _asked(what: str, answer: str, example: Mapping[str, Any]) -> Schema:
     event = {"$ref": "#/components/schemas/Event"}
     body = {
         "schema": {"oneOf": [event, {"type": "array", "items": event, "minItems": 1}]},
         "examples": {"event": {"value": example}, "list": {"value": [example]}},
     }
     return {
-        "summary": f"Predict {manifest.target.name} for an event or a list of them",
+        "summary": f"{what} for an event or a list of them",
         "parameters": [
             {"name": "X-Request-Id", "in": "header", "schema": {"type": "string"}},
         ],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
-            "200": _response("A prediction for each event, in order", "Answer"),
+            "200": _response("A prediction for each event, in order", answer),
             "400": _response("No JSON", "Error"),
             "413": _response("Too large", "Error"),
             "422": _response("A field that is not of its type", "Error"),
@@ -123,9 +144,9 @@ def _predict(manifest: Manifest, example: Mapping[str, Any]) -> Schema:
     }
 
 
-def _answer() -> Schema:
+def _answer(schema: str) -> Schema:
     text = {"type": "string"}
-    predictions = {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}
+    predictions = {"type": "array", "items": {"$ref": f"#/components/schemas/{schema}"}}
     return _object({"model": text, "version": text, "request_id": text, "predictions": predictions})
 
 

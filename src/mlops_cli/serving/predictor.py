@@ -17,14 +17,14 @@ class Predictor:
 
     def __init__(self, manifest: Manifest, model: Model, encoder: RowEncoder) -> None:
         self.manifest = manifest
-        self._model = model
+        self.model = model
         self.row = encoder.row
         self.matrix = encoder.matrix
-        self._encode = encoder.encode
+        self.encode = encoder.encode
 
     def numbers(self, matrix: Matrix) -> Raw:
         """What is predicted, as numbers, from a matrix of shape (n, f): see `Model.predict`."""
-        return self._model.predict(matrix)
+        return self.model.predict(matrix)
 
     def raw(self, rows: Sequence[Row]) -> Raw:
         """The numbers for encoded rows."""
@@ -43,7 +43,7 @@ class Predictor:
 
         Raises `RequestError` naming row and field.
         """
-        return self.answers(self.numbers(self._encode(events, start)))
+        return self.answers(self.numbers(self.encode(events, start)))
 
 
 def open_predictor(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False) -> Predictor:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.contributions import Explainer, explained
+from mlops_cli.serving.explain import open_explainer
 from mlops_cli.serving.micro_batch import MicroBatcher
 from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.page import Page
+from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import EventDecoder, RequestError
 
@@ -25,6 +30,16 @@ class Served:
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self.batcher = MicroBatcher(predictor)
         self._example = next(bundle.golden()).inputs
+
+    def explain(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:
+        """As `Predictor.predict`, each prediction with its contributions: see `explained`."""
+        matrix = self.predictor.encode(events, start)
+        predictions = self.predictor.answers(self.predictor.numbers(matrix))
+        return explained(self.bundle.manifest, predictions, self._explainer.explain(matrix))
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return open_explainer(self.bundle, self.predictor.model)
 
     @cached_property
     def document(self) -> bytes:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from mlops_cli.serving.contract import PREDICT
+from mlops_cli.serving.contract import EXPLAIN, PREDICT
 from mlops_cli.serving.predictions import Prediction
-from mlops_cli.serving.requests import elements
+from mlops_cli.serving.requests import RequestError, elements
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
 from mlops_cli.serving.versions import Served, Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
+EXPLAINED = 1000  # events of one request to explain: each costs what tens of predictions do
+EXPLAINED_AT_ONCE = 4  # of them between two turns of the loop
 MODEL = "/v1/models/{name}"
 VERSION = MODEL + "/versions/{version}"
 _encode = msgspec.json.Encoder().encode
@@ -27,37 +31,62 @@ class V1:
 
     def routes(self) -> list[Route]:
         """The table."""
-        paths = PREDICT, f"{MODEL}/predict", f"{VERSION}/predict"
-        return [Route(path, {"POST": self.predict}, "predict") for path in paths]
+        predict = PREDICT, f"{MODEL}/predict", f"{VERSION}/predict"
+        explain = EXPLAIN, f"{MODEL}/explain", f"{VERSION}/explain"
+        return [
+            *(Route(path, {"POST": self.predict}, "predict") for path in predict),
+            *(Route(path, {"POST": self.explain}, "explain") for path in explain),
+        ]
 
     async def predict(self, request: Request) -> Answer:
         """A prediction for each event."""
         served = request.served = self._versions.find(**request.parameters)
-        answers = await self._answers(served, request.body)
-        request.rows = len(answers)
-        content = {
-            "model": served.model,
-            "version": served.version,
-            "request_id": request.id.decode("ascii"),
-            "predictions": answers,
-        }
-        return 200, _encode(content), JSON
+        return _answer(request, served, await self._answers(served, request.body))
+
+    async def explain(self, request: Request) -> Answer:
+        """A prediction for each event, with what each feature contributes to it."""
+        served = request.served = self._versions.find(**request.parameters)
+        events = elements(request.body)
+        if events is None:
+            return _answer(request, served, served.explain([served.decoder.event(request.body)]))
+        if len(events) > EXPLAINED:
+            raise RequestError(413, f"at most {EXPLAINED} events are explained at a time")
+        async with self._one_list:
+            return _answer(
+                request, served, await _list(served, events, served.explain, EXPLAINED_AT_ONCE)
+            )
 
     async def _answers(self, served: Served, body: bytes) -> list[Prediction]:
         events = elements(body)
         if events is not None:
             async with self._one_list:  # one after another: what they hold is many times their size
-                return await _list(served, events)
+                return await _list(served, events, served.predictor.predict, CHUNK)
         row = served.predictor.row(served.decoder.event(body))
         return served.predictor.answers(await served.batcher.predict(row))
 
 
-async def _list(served: Served, events: list[msgspec.Raw]) -> list[Prediction]:
+async def _list(
+    served: Served,
+    events: list[msgspec.Raw],
+    answer: Callable[[list[dict[str, Any]], int], list[Prediction]],
+    chunk: int,
+) -> list[Prediction]:
+    """The answers of a list, `chunk` events between two turns of the event loop."""
     answers: list[Prediction] = []
-    for start in range(0, len(events), CHUNK):
+    for start in range(0, len(events), chunk):
         if start:
             await asyncio.sleep(0)
-        raws = enumerate(events[start : start + CHUNK], start)
-        chunk = [served.decoder.event(bytes(raw), row) for row, raw in raws]
-        answers += served.predictor.predict(chunk, start)
+        raws = enumerate(events[start : start + chunk], start)
+        answers += answer([served.decoder.event(bytes(raw), row) for row, raw in raws], start)
     return answers
+
+
+def _answer(request: Request, served: Served, answers: list[Prediction]) -> Answer:
+    request.rows = len(answers)
+    content = {
+        "model": served.model,
+        "version": served.version,
+        "request_id": request.id.decode("ascii"),
+        "predictions": answers,
+    }
+    return 200, _encode(content), JSON
