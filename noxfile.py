@@ -45,7 +45,7 @@ def extras(session: nox.Session) -> None:
     """Every extra of pyproject.toml, beside the core at the versions of the lock."""
     session.install("uv")
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]")
-    session.run("pytest", "tests/test_extras.py", *session.posargs)
+    session.run("pytest", "tests/test_extras.py", "tests/reports/test_drift.py", *session.posargs)
     logging.getLogger("nox").setLevel(logging.ERROR)
 
 

@@ -249,10 +249,17 @@ def catboost(_: Path) -> None:
     _learns(lambda x, y: model.fit(x, y).predict(x))
 
 
+def evidently(_: Path) -> None:
+    import mlops_cli.reports.evidently  # what it draws: tests/reports/test_drift.py
+
+    assert mlops_cli.reports.evidently.METHOD
+
+
 EXERCISES = {
     exercise.__name__: exercise
     for exercise in (
         sql, postgres, s3, gcs, azure, delta, kafka, redis, spark, grpc, otel, lightgbm, catboost,
+        evidently,
     )
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -62,7 +63,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def ours(html: str) -> str:
-    return html.partition("<iframe")[0]
+    """The part of the page above its pictures."""
+    return html.partition("<svg")[0]
 
 
 def test_page_shows_our_verdicts_first(written: str) -> None:
@@ -78,16 +80,76 @@ def test_page_says_that_the_reference_rows_are_reconstructed(written: str) -> No
 
 
 def test_names_from_the_data_cannot_become_markup(written: str) -> None:
-    assert HOSTILE not in ours(written)
-    assert "&lt;script&gt;alert" in ours(written)
+    assert HOSTILE not in written
+    assert written.count("&lt;script&gt;alert") == 2  # in the table, and at its picture
     assert "delays &amp; co" in ours(written)
 
 
-def test_evidently_draws_and_shows_our_score(written: str) -> None:
-    pictures = written.partition("<iframe")[2]
-    assert len(pictures) > 1_000_000
-    assert "mlops drift, as in the table above" in pictures
-    assert "0.31" in pictures
+def pictures(html: str) -> dict[str, str]:
+    """The picture of each column, by the column's name."""
+    found = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    return {re.findall(r"<text[^>]*>([^<]*)<", one)[0]: one for one in found}
+
+
+def test_a_picture_has_the_name_the_score_and_the_threshold_of_its_column(written: str) -> None:
+    drawn = pictures(written)
+    assert "ks 0.31 ≥ 0.05" in drawn["distance"]
+    assert len(drawn) == 2
+
+
+def test_a_histogram_holds_the_share_of_rows_of_both_sides(tmp_path: Path) -> None:
+    then, now = [1.5] * 50 + [2.5] * 50, [1.5] * 25 + [2.5] * 75
+    table = [pa.table({"distance": side}) for side in (then, now)]
+    one = page(verdicts=(verdict("distance"),), reference=table[0], current=table[1])
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    drawn = pictures((tmp_path / "drift.html").read_text(encoding="utf-8"))["distance"]
+    heights = [float(h) for h in re.findall(r'<rect[^>]*height="([\d.]+)"', drawn)]
+    assert heights[0] == heights[-1] == pytest.approx(max(heights))  # half of the rows each
+    line = re.search(r'points="([^"]*)"', drawn)
+    assert line is not None
+    ys = [float(point.split(",")[1]) for point in line[1].split()]
+    base, top, first = ys[0], min(ys), ys[1]
+    assert base - top == pytest.approx(3 * (base - first), abs=0.2)  # 75 % against 25 %
+
+
+def test_whole_numbers_of_a_small_range_have_a_bin_each(tmp_path: Path) -> None:
+    table = pa.table({"day": [float(1 + n % 31) for n in range(310)]})
+    one = page(verdicts=(verdict("day"),), reference=table, current=table)
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    drawn = pictures((tmp_path / "drift.html").read_text(encoding="utf-8"))["day"]
+    heights = re.findall(r'<rect[^>]*height="([\d.]+)"', drawn)
+    assert len(heights) == 31
+    assert len(set(heights)) == 1
+
+
+def test_texts_are_bars_with_all_others_and_missing(tmp_path: Path) -> None:
+    many = [f"place {n}" for n in range(12) for _ in range(12 - n)]
+    table = pa.table({"origin": [*many, None, None]})
+    one = page(verdicts=(verdict("origin"),), reference=table, current=table)
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    drawn = pictures((tmp_path / "drift.html").read_text(encoding="utf-8"))["origin"]
+    assert "place 0<" in drawn
+    assert "(all others)" in drawn
+    assert "place 11" not in drawn
+    few = pa.table({"origin": ["a", "a", None]})
+    one = replace(one, reference=few, current=few)
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    drawn = pictures((tmp_path / "drift.html").read_text(encoding="utf-8"))["origin"]
+    assert "(missing)" in drawn
+    assert "(all others)" not in drawn
+
+
+@pytest.mark.extras
+@pytest.mark.filterwarnings("ignore")
+def test_evidently_draws_and_shows_our_score(tmp_path: Path) -> None:
+    pytest.importorskip("evidently", reason="the extra evidently is not installed")
+    path = tmp_path / "drift.html"
+    assert drift_page.write_drift_page(page(), path, painter="evidently") is None
+    top, _, frame = path.read_text(encoding="utf-8").partition("<iframe")
+    assert "Drawn by Evidently" in top
+    assert len(frame) > 1_000_000
+    assert "mlops drift, as in the table above" in frame
+    assert "0.31" in frame
 
 
 def test_of_a_wide_table_the_first_columns_are_drawn(tmp_path: Path) -> None:
@@ -97,10 +159,8 @@ def test_of_a_wide_table_the_first_columns_are_drawn(tmp_path: Path) -> None:
     assert drift_page.write_drift_page(wide, tmp_path / "drift.html") is None
     html = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert "the columns its first 50" in " ".join(ours(html).split())
-    pictures = html.partition("<iframe")[2]
-    assert names[-2] in pictures
     assert names[-1] in ours(html)
-    assert names[-1] not in pictures
+    assert [*pictures(html)] == names[:-1]
 
 
 def test_a_column_without_values_is_left_out_of_the_pictures_alone(tmp_path: Path) -> None:
@@ -111,9 +171,30 @@ def test_a_column_without_values_is_left_out_of_the_pictures_alone(tmp_path: Pat
     assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
     html = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert "none that is finite: usage." in " ".join(ours(html).split())
-    pictures = html.partition("<iframe")[2]
-    assert "distance" in pictures
-    assert "usage" not in pictures
+    assert [*pictures(html)] == ["distance"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0],
+        [-3.0],
+        [1e300],
+        [-1.7e308, 1.7e308],
+        [0.0, 5e-324],
+        [1e9, 1e9 + 1e-6],
+        [0.1],
+        [-1e308],
+    ],
+)
+def test_a_column_of_extremes_or_of_one_value_is_drawn(tmp_path: Path, values: list[float]) -> None:
+    table = pa.table({"distance": values * 9})
+    one = page(verdicts=(verdict("distance"),), reference=table, current=table)
+    assert drift_page.write_drift_page(one, tmp_path / "drift.html") is None
+    drawn = pictures((tmp_path / "drift.html").read_text(encoding="utf-8"))["distance"]
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    assert float(max(re.findall(r'<rect[^>]*height="([\d.]+)"', drawn))) > 0
 
 
 def test_page_without_drawable_columns_keeps_the_verdicts_and_says_why(tmp_path: Path) -> None:
@@ -132,8 +213,9 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from test_drift import page
 from mlops_cli.reports.drift import write_drift_page
-print(write_drift_page(page(), Path({str(tmp_path / "drift.html")!r})))
+print(write_drift_page(page(), Path({str(tmp_path / "drift.html")!r}), painter="evidently"))
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "'evidently' is not installed" in out.stdout
+    assert "pip install 'mlops-cli[evidently]'" in out.stdout
     assert "<td>distance</td>" in (tmp_path / "drift.html").read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ from mlops_cli.tables.base import ROW, Engine, quote
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracker
 
-DRAWN = 2000  # rows a side: enough for a histogram, and Evidently's time grows with them
+DRAWN = 2000  # rows a side: enough for a histogram, and a painter's time grows with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ def _write(
         reference=reconstruct(profile, DRAWN),
         current=sample,
     )
-    fault = write_drift_page(page, project.root / DRIFT_PAGE)
+    painter = project.config.drift.pictures
+    fault = write_drift_page(page, project.root / DRIFT_PAGE, painter=painter)
     if fault:
         progress.log(f"{DRIFT_PAGE} has no pictures: {fault}")

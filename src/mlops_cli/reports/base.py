@@ -37,7 +37,7 @@ class Painter(Protocol):
     """Draws columns."""
 
     def draw(self, page: DriftPage, most: int) -> str:
-        """A whole HTML document with pictures of the first `most` columns that have values.
+        """HTML, to stand in the page, with pictures of the first `most` columns that have values.
 
-        The scores in it are ours, not the library's. Raises `EnvironmentFault` where it fails.
+        The scores in it are ours, not a library's. Raises `EnvironmentFault` where it fails.
         """

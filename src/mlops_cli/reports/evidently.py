@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from html import escape
 from itertools import islice
 from typing import Any
 
@@ -27,19 +28,20 @@ METHOD = "mlops_cli_verdict"
 
 
 def draw(page: DriftPage, most: int) -> str:
-    """A whole HTML document with pictures of the first `most` columns; see `Painter.draw`."""
+    """A frame with pictures of the first `most` columns; see `Painter.draw`."""
     shown = list(islice((v for v in page.verdicts if page.has_values(v.name)), most))
     if not shown:
         raise EnvironmentFault("no column has values on both sides: there is nothing to draw")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _document(page, shown)
+            inner = escape(_document(page, shown))
     except Exception as e:
         raise EnvironmentFault(
             f"Evidently could not draw the columns: {type(e).__name__}: {str(e)[:200]}",
             hint="`mlops doctor --deep` tries it by itself",
         ) from e
+    return f'<iframe title="The columns, then and now" srcdoc="{inner}"></iframe>'
 
 
 def _document(page: DriftPage, shown: Sequence[ColumnDrift]) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 
+from mlops_cli._svg import Scale, line, scale, text, ticks
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.training.charts import CHARTS, Chart
 
@@ -15,11 +14,8 @@ _WIDTH, _HEIGHT = 560, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 20, 40, 55
 _NAMES = 190  # of features and classes, beside the axis
 _BARS = 25  # features of a drawing: the most used ones
-_TICKS = 5
-_SHOWN = 26  # characters of a name
 _BLUE, _GRAY = "#2f6db3", "#888"
 Row = dict[str, str]
-Scale = Callable[[float], float]
 
 
 def drawings(task: Task, tables: Mapping[str, str]) -> dict[str, str]:
@@ -41,11 +37,11 @@ def _draw(chart: Chart, rows: Sequence[Row]) -> str:
         case "line" | "point":
             inner = _plane(chart, rows)
     labels = [
-        _text(_WIDTH / 2, 22, chart.title, size=15),
-        _text(_WIDTH / 2, _HEIGHT - 10, chart.x.replace("_", " ")),
+        text(_WIDTH / 2, 22, chart.title, size=15),
+        text(_WIDTH / 2, _HEIGHT - 10, chart.x.replace("_", " ")),
     ]
     side = f'transform="rotate(-90 16 {_HEIGHT / 2})"'
-    labels.append(_text(16, _HEIGHT / 2, chart.y.replace("_", " "), more=side))
+    labels.append(text(16, _HEIGHT / 2, chart.y.replace("_", " "), more=side))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" font-size="12">\n'
@@ -59,15 +55,15 @@ def _plane(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
     """Two axes of numbers, the guide, and a line or points."""
     xs, ys = [float(r[chart.x]) for r in rows], [float(r[chart.y]) for r in rows]
     x_ends, y_ends = _ends(chart, xs, ys)
-    x, y = _scale(*x_ends, _LEFT, _WIDTH - _RIGHT), _scale(*y_ends, _HEIGHT - _BOTTOM, _TOP)
+    x, y = scale(*x_ends, _LEFT, _WIDTH - _RIGHT), scale(*y_ends, _HEIGHT - _BOTTOM, _TOP)
     yield from _across(x, x_ends)
-    for tick in _ticks(*y_ends):
-        yield _line(_LEFT, y(tick), _WIDTH - _RIGHT, y(tick), "#e4e4e4")
-        yield _text(_LEFT - 6, y(tick) + 4, f"{tick:g}", anchor="end")
+    for tick in ticks(*y_ends):
+        yield line(_LEFT, y(tick), _WIDTH - _RIGHT, y(tick), "#e4e4e4")
+        yield text(_LEFT - 6, y(tick) + 4, f"{tick:g}", anchor="end")
     if chart.guide is not None:
         low, high = (0.0, 0.0) if chart.guide == "zero" else x_ends
         ends = (x(x_ends[0]), y(low), x(x_ends[1]), y(high))
-        yield _line(*ends, _GRAY, more='stroke-dasharray="4 4"')
+        yield line(*ends, _GRAY, more='stroke-dasharray="4 4"')
     at = [(x(a), y(b)) for a, b in zip(xs, ys, strict=True)]
     if chart.mark == "line":
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in at)
@@ -81,7 +77,7 @@ def _plane(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
 
 def _bars(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
     longest = max(float(r[chart.x]) for r in rows) or 1.0
-    x = _scale(0, longest, _NAMES, _WIDTH - _RIGHT)
+    x = scale(0, longest, _NAMES, _WIDTH - _RIGHT)
     yield from _across(x, (0, longest))
     height = (_HEIGHT - _TOP - _BOTTOM) / len(rows)
     for i, row in enumerate(rows):
@@ -91,7 +87,7 @@ def _bars(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
             f'height="{height * 0.8:.1f}" fill="{_BLUE}"><title>{value:g}</title></rect>'
         )
         size = min(12.0, height)
-        yield _text(_NAMES - 6, top + height / 2 + 4, row[chart.y], anchor="end", size=size)
+        yield text(_NAMES - 6, top + height / 2 + 4, row[chart.y], anchor="end", size=size)
 
 
 def _cells(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
@@ -100,8 +96,8 @@ def _cells(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
     wide = (_WIDTH - _NAMES - _RIGHT) / len(classes)
     high = (_HEIGHT - _TOP - _BOTTOM) / len(classes)
     for i, name in enumerate(classes):
-        yield _text(_NAMES - 6, _TOP + (i + 0.5) * high + 4, name, anchor="end")
-        yield _text(_NAMES + (i + 0.5) * wide, _HEIGHT - _BOTTOM + 16, name)
+        yield text(_NAMES - 6, _TOP + (i + 0.5) * high + 4, name, anchor="end")
+        yield text(_NAMES + (i + 0.5) * wide, _HEIGHT - _BOTTOM + 16, name)
     for row in rows:
         left = _NAMES + classes.index(row[chart.x]) * wide
         top = _TOP + classes.index(row[chart.y]) * high
@@ -111,7 +107,7 @@ def _cells(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
             f'fill="{_BLUE}" fill-opacity="{0.08 + 0.8 * share:.2f}" stroke="white"/>'
         )
         fill = "white" if share > 0.6 else "black"
-        yield _text(left + wide / 2, top + high / 2 + 4, row["rows"], more=f'fill="{fill}"')
+        yield text(left + wide / 2, top + high / 2 + 4, row["rows"], more=f'fill="{fill}"')
 
 
 def _ends(
@@ -132,33 +128,7 @@ def _around(values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Scale:
-    return lambda value: start + (value - low) / (high - low) * (end - start)
-
-
-def _ticks(low: float, high: float) -> Iterator[float]:
-    """Round numbers between the ends."""
-    rough = (high - low) / _TICKS
-    size = 10 ** math.floor(math.log10(rough))
-    step = next(size * n for n in (1, 2, 5, 10) if size * n >= rough)
-    first = math.ceil(low / step)
-    yield from (n * step for n in range(first, math.floor(high / step) + 1))
-
-
 def _across(x: Scale, ends: tuple[float, float]) -> Iterator[str]:
-    for tick in _ticks(*ends):
-        yield _line(x(tick), _TOP, x(tick), _HEIGHT - _BOTTOM, "#e4e4e4")
-        yield _text(x(tick), _HEIGHT - _BOTTOM + 16, f"{tick:g}")
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, color: str, *, more: str = "") -> str:
-    at = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {at} stroke="{color}" {more}/>'
-
-
-def _text(
-    x: float, y: float, said: str, *, anchor: str = "middle", size: float = 12, more: str = ""
-) -> str:
-    shown = said if len(said) <= _SHOWN else f"{said[: _SHOWN - 1]}…"
-    at = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}"'
-    return f"<text {at} {more}>{escape(shown)}</text>"
+    for tick in ticks(*ends):
+        yield line(x(tick), _TOP, x(tick), _HEIGHT - _BOTTOM, "#e4e4e4")
+        yield text(x(tick), _HEIGHT - _BOTTOM + 16, f"{tick:g}")
