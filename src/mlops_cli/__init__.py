@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.doctor import doctor
     from mlops_cli.actions.drift import drift
     from mlops_cli.actions.init import init
+    from mlops_cli.actions.keys import keys
     from mlops_cli.actions.logs import logs
     from mlops_cli.actions.register import register
     from mlops_cli.actions.report import report
@@ -50,6 +51,7 @@ __all__ = [
     "feature_values",
     "featurize",
     "init",
+    "keys",
     "load",
     "load_project",
     "logs",

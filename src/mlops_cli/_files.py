@@ -41,6 +41,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def write_secret(path: Path, content: bytes) -> None:
+    """The same for what only its owner may read; a new folder is kept out of git."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+        write_text(path.parent / ".gitignore", "*\n")
+    with replacing(path) as temporary:
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(content)
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty temporary folder beside `path`, moved to its place when the block ends well."""

@@ -33,6 +33,7 @@ _FORMS = tuple(
         ("xox", "a token of Slack", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
         ("hooks.slack.com", "a webhook of Slack",
          r"hooks\.slack\.com/(?:services|workflows)/\w+/\w+/\w+"),
+        ("mlops_", "an API key of a server", r"\bmlops_[\w-]{43}(?![\w-])"),
         ("sk-", "a key of OpenAI or Anthropic",
          r"\bsk-(?:(?:proj|svcacct|admin|ant)-[\w-]{20,}|[A-Za-z0-9]{32,})"),
         ("k_live_", "a key of Stripe", r"\b[sr]k_live_[A-Za-z0-9]{20,}"),

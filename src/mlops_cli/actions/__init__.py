@@ -156,6 +156,17 @@ mlops deploy --stop
         examples="mlops logs --follow",
     ),
     _action(
+        "keys",
+        PRODUCTION,
+        "Add, list or revoke the API keys of a server; each is shown once, when it is made.",
+        usage="add|list|revoke [NAME]",
+        examples="""
+mlops keys add web --scope predict,explain --expires 90d
+mlops keys list
+mlops keys revoke web
+""",
+    ),
+    _action(
         "serve",
         PRODUCTION,
         "Serve the champion (or a bundle) in the foreground, until Ctrl-C.",

@@ -15,7 +15,8 @@ from mlops_cli.governance.champion import champion_of
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, Release, Target, whole
+from mlops_cli.targets.base import Change, KeepsKeys, Release, Target, whole
+from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
 
 
@@ -79,6 +80,10 @@ def deploy(
     if port is None:
         place = _where_it_runs(project, place, name)
     progress.log(f"deploying {release.version} to {name}")
+    if lack := exposed(project, name):
+        progress.log(lack)
+    if _no_keys(project, place):
+        progress.log(f"there are no keys on {name}, so nobody is let in: mlops keys add NAME")
     subject = {"target": name, "digest": release.digest}
     try:
         found = place.deploy(whole(release), progress=progress)
@@ -155,6 +160,12 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
     bundle = open_bundle(tracker.fetch(champion.digest))
     base = project.config.package.base
     return Release(bundle, image_of(bundle, base=base, root=project.root))
+
+
+def _no_keys(project: Project, place: Target) -> bool:
+    """Whether the server asks for keys, and there is none."""
+    asks = project.config.serve.keys is not None
+    return asks and isinstance(place, KeepsKeys) and not place.keys()
 
 
 def _record(project: Project, draft: Draft) -> None:

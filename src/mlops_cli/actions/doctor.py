@@ -20,6 +20,7 @@ from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION
 
@@ -65,6 +66,7 @@ def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
         yield attempt("tables", lambda: _tables(project))
         yield attempt("dvc.yaml", lambda: _dvc_yaml(project))
         yield attempt("secrets", lambda: _secrets(project))
+        yield attempt("port", lambda: _port(project))
         yield attempt("registry", lambda: _registry(project))
 
 
@@ -150,6 +152,11 @@ def _secrets(project: Project) -> str:
     if found := [f"{where}: {what}" for where, what in secrets_in_files(project.root)]:
         raise MlopsError("; ".join(found), hint=HINT)
     return "no file that git keeps has one by its form"
+
+
+def _port(project: Project) -> str:
+    target = project.config.deploy.target
+    return exposed(project, target) or f"what {target} answers, this machine alone can ask"
 
 
 def _registry(project: Project) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.compare import CompareResult, Side
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
+    from mlops_cli.actions.keys import KeyEntry, KeysResult
     from mlops_cli.actions.status import DecisionStatus, StatusResult
     from mlops_cli.actions.update import UpdateResult
     from mlops_cli.audit.entry import Entry
@@ -275,3 +276,20 @@ def _entry(entry: Entry) -> Row:
     what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
     reason = f": {entry.reason}" if entry.reason else ""
     return row(entry.time, entry.id[:12], f"{what}{reason}  ({entry.actor})")
+
+
+def render_keys(result: KeysResult) -> None:
+    """A line for each key; a new one alone on its line, so that it can be copied whole."""
+    if result.key is not None:
+        typer.echo("the key, which is not shown again:")
+        typer.echo(result.key)
+        return
+    echo_rows([_key(key) for key in result.keys])
+    if not result.keys:
+        typer.echo(f"no keys on {result.target}: nobody is let in")
+
+
+def _key(key: KeyEntry) -> Row:
+    until = f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires else "without end"
+    said = f"EXPIRED {key.expires:%Y-%m-%d}" if key.expired and key.expires else until
+    return row(key.name, ", ".join(key.scopes), said, colour="red" if key.expired else None)

@@ -36,6 +36,12 @@ class Project:
         return self.cache / "tmp"
 
     @property
+    def keys(self) -> Path | None:
+        """The file of API keys of a server on this machine; None where it asks for none."""
+        file = self.config.serve.keys
+        return self.root / file if file else None
+
+    @property
     def contracts(self) -> dict[str, str]:
         """Each table that the configuration names, the main one first, with its contract's file."""
         config = self.config

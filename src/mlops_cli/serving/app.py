@@ -9,17 +9,19 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
+from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.routes import JSON, Answer, Header, KeyScope, Request, Routes
-from mlops_cli.serving.settings import Limits
+from mlops_cli.serving.routes import JSON, Answer, Header, Request, Routes
+from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.versions import Served, Versions
 
 log = logging.getLogger(__name__)
@@ -27,9 +29,6 @@ log = logging.getLogger(__name__)
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-# The name of the key that a request's headers bear, if that is good for the scope; raises
-# `RequestError` (401, 403).
-Authenticate = Callable[[list[Header], KeyScope], str]
 
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _FAILED = "the server failed; its log names this request's id"
@@ -39,7 +38,7 @@ _CLOSE: Header = (b"connection", b"close")
 class App:
     """Finds what answers a request, holds it to its key, and counts it.
 
-    Without `authenticate` there are no keys, and whoever reaches the port is answered.
+    Without `settings.keys` whoever reaches the port is answered.
     """
 
     def __init__(
@@ -47,13 +46,13 @@ class App:
         bundle: Bundle,
         predictor: Predictor,
         admission: Admission | None = None,
-        authenticate: Authenticate | None = None,
+        settings: Settings = Settings(),  # noqa: B008  # frozen
     ) -> None:
-        self._admission = admission or Admission(Limits(), Metrics(bundle))
+        self._admission = admission or Admission(settings.limits, Metrics(bundle))
         self._metrics = self._admission.metrics
-        self._authenticate = authenticate
+        self._keys = Keys(Path(settings.keys)) if settings.keys else None
         versions = Versions(Served(bundle, predictor))
-        pages = Pages(versions, self._admission)
+        pages = Pages(versions, self._admission, protected=settings.metrics == "protected")
         self._routes = Routes([*V1(versions).routes(), *pages.routes()])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +69,11 @@ class App:
             )
             await self._send(send, request, await self.answer(request))
 
+    def look(self) -> None:
+        """See what changed beside the process; for once a second."""
+        if self._keys is not None:
+            self._keys.look()
+
     async def answer(self, request: Request) -> Answer:
         """The answer to a request, which is counted."""
         found = self._routes.find(request.path)
@@ -81,14 +85,13 @@ class App:
         try:
             if handler is None:
                 said = f"{request.path} takes {route.allowed}, not {request.method[:20]}"
-                raise RequestError(405, said)
-            if self._authenticate is not None and route.scope is not None:
-                request.key = self._authenticate(request.headers, route.scope)
+                raise RequestError(405, said, headers=((b"allow", route.allowed.encode()),))
+            if self._keys is not None and route.scope is not None:
+                request.key = self._keys.check(request.headers, route.scope)
             answer = await handler(request)
         except RequestError as e:
-            answer = e.status, route.error(e.message, e.field, e.row), JSON
-            if handler is None:
-                answer = (*answer, (b"allow", route.allowed.encode()))
+            headers = JSON, *e.headers
+            answer = e.status, route.error(e.message, e.field, e.row), *headers
         except Exception:  # logged whole; the client gets JSON and the id
             log.exception("request %s failed", request.id.decode("ascii"))
             answer = 500, route.error(_FAILED, None, None), JSON

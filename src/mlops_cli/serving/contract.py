@@ -17,4 +17,5 @@ DOCUMENT = "/openapi.json"
 TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
+KEYS = "/var/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with

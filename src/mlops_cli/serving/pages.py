@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mlops_cli.serving.admission import Admission
+from mlops_cli.serving.auth import KeyScope
 from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, READY, TRY
 from mlops_cli.serving.metrics import CONTENT_TYPE
 from mlops_cli.serving.routes import JSON, Answer, Handler, Request, Route
@@ -12,14 +13,18 @@ from mlops_cli.serving.versions import Versions
 
 
 class Pages:
-    """The pages of one process; /readyz is 503 from the moment that `admission` drains."""
+    """The pages of one process; /readyz is 503 from the moment that `admission` drains.
 
-    def __init__(self, versions: Versions, admission: Admission) -> None:
+    `protected`: /metrics needs a key, where there are keys.
+    """
+
+    def __init__(self, versions: Versions, admission: Admission, *, protected: bool) -> None:
         self._versions = versions
         self._admission = admission
+        self._protected = protected
 
     def routes(self) -> list[Route]:
-        """All of them, which nobody needs a key for."""
+        """All of them. What tells of the model's inputs needs a key, where there are keys."""
         pages: dict[str, Handler] = {
             HEALTH: self._health,
             READY: self._ready,
@@ -27,7 +32,13 @@ class Pages:
             DOCUMENT: self._document,
             **dict.fromkeys(TRY, self._try),
         }
-        return [Route(path, {"GET": page}, asks_model=False) for path, page in pages.items()]
+        scopes: dict[str, KeyScope] = dict.fromkeys((DOCUMENT, *TRY), "predict")
+        if self._protected:
+            scopes[METRICS] = "metrics"
+        return [
+            Route(path, {"GET": page}, scopes.get(path), asks_model=False)
+            for path, page in pages.items()
+        ]
 
     async def _health(self, _: Request) -> Answer:
         return 200, b'{"status":"ok"}', JSON

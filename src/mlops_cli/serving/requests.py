@@ -28,17 +28,24 @@ class RequestError(Exception):
     """A request that cannot be answered with a prediction, and the status that says so.
 
     `row` is the event's place in the list from 0, null where the body is one event; `field` is the
-    input's name.
+    input's name; `headers` are those that the answer must have beside its own.
     """
 
     def __init__(
-        self, status: int, message: str, *, field: str | None = None, row: int | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        field: str | None = None,
+        row: int | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.field = field
         self.row = row
+        self.headers = headers
 
 
 def error_body(message: str, field: str | None = None, row: int | None = None) -> bytes:

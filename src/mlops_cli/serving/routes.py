@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from mlops_cli.serving.auth import KeyScope
 from mlops_cli.serving.requests import error_body
 from mlops_cli.serving.versions import Served
 
 Header = tuple[bytes, bytes]
 Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers
-KeyScope = Literal["predict", "explain", "feedback", "admin", "metrics"]
 JSON: Header = (b"content-type", b"application/json")
 
 _NO_PARAMETERS: Mapping[str, str] = {}

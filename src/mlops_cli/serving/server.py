@@ -97,7 +97,7 @@ def serve(
         replay(bundle, predictor)
         admission = Admission(settings.limits, Metrics(bundle))
         admission.raise_file_limit()
-        app = App(bundle, predictor, admission)
+        app = App(bundle, predictor, admission, settings)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
         server = Server(app, admission, listener, heard, shared=address.fd is not None)
         server.on_started = lambda: heard.ready(ready)
@@ -143,6 +143,7 @@ class Server(uvicorn.Server):
             timeout_notify=0,  # of uvicorn's own ticks, one a second
         )
         super().__init__(config)
+        self._app = app
         self._admission = admission
         self._listener = listener
         self._shared = shared
@@ -169,6 +170,7 @@ class Server(uvicorn.Server):
         for connection in self._connections():
             connection.look(now)
         self._admission.tell(now)
+        self._app.look()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

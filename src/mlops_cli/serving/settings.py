@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -42,9 +42,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings; without any, a server runs by these values."""
+    """All settings; without any, a server runs by these values.
+
+    `keys` is the file of API keys; without one whoever reaches the port is answered.
+    """
 
     limits: Limits = Limits()
+    keys: str | None = None
+    metrics: Literal["open", "protected"] = "open"
 
 
 def from_environment(variables: Mapping[str, str]) -> Settings:
@@ -76,7 +81,7 @@ def _leaves(section: msgspec.Struct, prefix: str = SETTINGS) -> Iterator[tuple[s
             yield from _leaves(value, f"{name}__")
         else:
             unit = {Seconds: "s", Size: "B"}.get(type(value), "")
-            yield name, f"{int(value)}{unit}"
+            yield name, f"{int(value)}{unit}" if isinstance(value, int | float) else f"{value}"
 
 
 def _convert(tree: dict[str, Any], name: str) -> Settings:

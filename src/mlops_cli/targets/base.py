@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import UsageError
@@ -125,6 +125,23 @@ class Deployment:
     since: datetime
     port: int | None = None
     shares: tuple[Share, ...] = ()
+
+
+@runtime_checkable
+class KeepsKeys(Protocol):
+    """A target whose server may ask for API keys; where it keeps them is its own to say."""
+
+    def keys(self) -> bytes | None:
+        """The content of the keys' file, as `serving.auth` reads it; None where there is none.
+
+        Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+    def keep_keys(self, content: bytes) -> None:
+        """Put this in its place; what runs obeys it within seconds, without a restart.
+
+        Raises `EnvironmentFault` where that failed.
+        """
 
 
 class Target(Protocol):

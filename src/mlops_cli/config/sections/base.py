@@ -25,7 +25,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _DURATION = r"^(\d+)\s*(s|m|h|d|w)$"
 
 
-def _duration(value: Any) -> Any:
+def duration(value: Any) -> timedelta:
+    """The value of `30m`, `1h` or `2d`; raises `ValueError` for what is none."""
     if isinstance(value, timedelta):
         return value
     match = re.match(_DURATION, str(value).strip())
@@ -56,7 +57,7 @@ def _plain_path(value: str) -> str:
 
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_duration),
+    BeforeValidator(duration),
     PlainSerializer(format_duration),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30m", "1h", "2d"]}),
 ]

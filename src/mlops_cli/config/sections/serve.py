@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -37,20 +38,31 @@ class LimitsConfig(Section):
 class ServeConfig(Section):
     """How the server behaves, on every target."""
 
+    keys: str | None = Field(
+        None,
+        min_length=1,
+        description="file of API keys in a folder of its own, relative to the project; without it "
+        "whoever reaches the port is answered",
+    )
+    metrics: Literal["open", "protected"] = Field(
+        "open", description="protected: /metrics needs a key, too"
+    )
     limits: LimitsConfig = LimitsConfig()
 
-    def settings(self) -> Settings:
-        """The same as the server reads them."""
+    def settings(self, keys: Path | str | None = None) -> Settings:
+        """The same as the server reads them; `keys` is where it finds the file, if it has one."""
         limits = self.limits
         return Settings(
-            Limits(
+            limits=Limits(
                 in_flight=limits.in_flight,
                 timeout=Seconds(limits.timeout.total_seconds()),
                 header=size(limits.header),
                 connections=limits.connections,
-            )
+            ),
+            keys=str(keys or self.keys) if self.keys else None,
+            metrics=self.metrics,
         )
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, keys: Path | str | None = None) -> dict[str, str]:
         """The variables that give them to a server; none for what is the default."""
-        return to_environment(self.settings())
+        return to_environment(self.settings(keys))

@@ -9,15 +9,17 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from mlops_cli._files import write_secret
 from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import DRAIN
+from mlops_cli.serving.contract import DRAIN, SETTINGS
 from mlops_cli.targets.base import Change, Deployment, Routes, only
 from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import LOG
@@ -42,6 +44,7 @@ class LocalTarget:
         host: str,
         port: int,
         settings: Mapping[str, str] | None = None,
+        keys: Path | None = None,
         own: Path | None = None,
     ) -> None:
         self._own = own
@@ -49,6 +52,7 @@ class LocalTarget:
         self._host = host
         self._port = port
         self._settings = dict(settings or {})
+        self._keys = keys
 
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
@@ -91,6 +95,8 @@ class LocalTarget:
         release = only(routes)
         address = self._host, self._port
         settings, own = self._settings, self._own
+        if self._keys:
+            settings = settings | {f"{SETTINGS}KEYS": str(self._keys)}
         return [write_unit(release.bundle, folder, address=address, settings=settings, own=own)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
@@ -132,6 +138,17 @@ class LocalTarget:
                     hint=f"see {self._control.folder / LOG}",
                 )
             return True
+
+    def keys(self) -> bytes | None:
+        """The file of the project; see `KeepsKeys.keys`."""
+        with suppress(FileNotFoundError):
+            return self._keys.read_bytes() if self._keys else None
+        return None
+
+    def keep_keys(self, content: bytes) -> None:
+        """Write the file, for its owner alone; see `KeepsKeys.keep_keys`."""
+        if self._keys:
+            write_secret(self._keys, content)
 
     def _request(self, bundle: Bundle) -> Wanted:
         return Wanted(
@@ -201,10 +218,11 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     """The local target of a project; `port` wins over the configuration's."""
     deploy = project.config.deploy
     folder = project.cache / "local"
-    settings = project.config.serve.environment()
+    keys = project.keys
+    settings = project.config.serve.environment(keys and os.path.relpath(keys, folder))
     own = own_templates(project.root)
     port = port or deploy.port
-    return LocalTarget(folder, host=deploy.host, port=port, settings=settings, own=own)
+    return LocalTarget(folder, host=deploy.host, port=port, settings=settings, keys=keys, own=own)
 
 
 def _in_project(file: Path) -> Path:

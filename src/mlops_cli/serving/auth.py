@@ -1,0 +1,113 @@
+"""API keys: which are good for what, read anew whenever their file changes."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from mlops_cli._files import stamp_of
+from mlops_cli.serving.requests import RequestError
+
+log = logging.getLogger(__name__)
+
+KeyScope = Literal["predict", "explain", "feedback", "admin", "metrics"]
+SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
+_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+
+
+class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key, as its file has it: of the key itself the sha256 alone, in 64 hex digits."""
+
+    name: str
+    sha256: str
+    scopes: tuple[KeyScope, ...]
+    created: datetime
+    expires: datetime | None = None
+
+    def over(self, now: float) -> bool:
+        """Whether it has expired at `now`, in seconds since 1970."""
+        return self.expires is not None and now >= self.expires.timestamp()
+
+
+_line = msgspec.json.Decoder(Key).decode
+
+
+def parse_keys(content: bytes) -> list[Key]:
+    """The keys of a file: one JSON object a line. Raises `ValueError` naming the line."""
+    found: list[Key] = []
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(_line(line))
+            except ValueError as e:  # msgspec's are; the line itself is never shown
+                raise ValueError(f"line {number} is not a key: {str(e)[:200]}") from e
+    return found
+
+
+def format_keys(keys: Iterable[Key]) -> bytes:
+    """The content of a file with these keys."""
+    return b"".join(msgspec.json.encode(key) + b"\n" for key in keys)
+
+
+def digest_of_key(key: bytes) -> str:
+    """What a file holds of a key. A slow hash protects weak passwords; 256 random bits are none."""
+    return sha256(key).hexdigest()
+
+
+class Keys:
+    """The keys in `file`. While there is none, nobody is let in.
+
+    A file that cannot be read leaves in force what was read last, and the log says so.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._stamp: tuple[int, int, int] | None = (-1, -1, -1)
+        self._by_digest: dict[str, Key] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Read the file if it is another one than before; for once a second.
+
+        What is looked at is the folder's entry: a file that was replaced, or that a link leads
+        to now, is another one.
+        """
+        stamp = stamp_of(self._file)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            keys = parse_keys(self._file.read_bytes()) if stamp is not None else []
+        except (OSError, ValueError) as e:
+            log.error("%s: %s; the keys that were read before stay in force", self._file, e)
+            return
+        self._by_digest = {key.sha256: key for key in keys}
+        log.warning("%d keys in %s", len(keys), self._file)
+
+    def check(self, headers: Iterable[tuple[bytes, bytes]], scope: KeyScope) -> str:
+        """The name of the key in `Authorization: Bearer KEY`, if it is good for `scope`.
+
+        Raises `RequestError`: 401 for none, an unknown or an expired one, 403 for another scope.
+        """
+        given = next((value for name, value in headers if name == b"authorization"), b"")
+        kind, _, token = given.partition(b" ")
+        if kind.lower() != b"bearer":
+            said = "a key is needed: send the header `Authorization: Bearer KEY`"
+            raise RequestError(401, said, headers=_CHALLENGE)
+        digest = digest_of_key(token.strip())
+        key = self._by_digest.get(digest)
+        if key is None or not hmac.compare_digest(key.sha256, digest):
+            raise RequestError(401, "this key is not known, or no longer", headers=_CHALLENGE)
+        if key.expires is not None and key.over(time.time()):
+            raise RequestError(401, f"the key {key.name} has expired", headers=_CHALLENGE)
+        if scope not in key.scopes:
+            raise RequestError(403, f"the key {key.name} is not good for {scope}")
+        return key.name
