@@ -64,7 +64,8 @@ def held(project: Path, reader: int, edit: Callable[[], None]) -> Iterator[None]
 def test_a_section_that_is_edited_while_its_stage_works(project: Path) -> None:
     config = project / "mlops.yaml"
     replace(config, BEFORE, READ)
-    with held(project, 2, lambda: replace(config, READ, EDITED)):  # the command, then the stage
+    # Six by the command and the stage `settings`, then by the stage.
+    with held(project, 7, lambda: replace(config, READ, EDITED)):
         check(mlops_process(project, "tune", "--env", "held"), "edited-while-it-ran")
     printed = mlops_process(project, "tune", "--json").said.splitlines()[-1]
     again = json.loads(printed)["result"]["stages"][-1]

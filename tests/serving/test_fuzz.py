@@ -182,6 +182,8 @@ class Server:
 
     def _value(self, name: str, value: Any) -> Any:
         """As DuckDB reads it from a file: days and times as their own ISO 8601 text, in UTC."""
+        if name == "wet" and isinstance(value, str):
+            return self.judge.execute("select ? :: boolean", [value]).fetchone()[0]
         if value is None or name not in ("day", "at"):
             return value
         cast = "? :: date" if name == "day" else "(? :: timestamptz at time zone 'UTC')"
@@ -214,7 +216,7 @@ def hold(server: Server, body: bytes, headers: Mapping[str, str] | None = None) 
         assert set(answer["error"]) == {"field", "message", "row"}
         assert 0 < len(answer["error"]["message"]) < 500
         return status
-    read = json.loads(body, object_pairs_hook=tuple, parse_int=_as_int)
+    read = json.loads(body.decode(), object_pairs_hook=tuple, parse_int=_as_int)
     events = [_once(event) for event in (read if isinstance(read, list) else [read])]
     assert len(answer["predictions"]) == len(events)
     for event, prediction in zip(events, answer["predictions"], strict=True):

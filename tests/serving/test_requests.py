@@ -159,6 +159,8 @@ def test_a_value_of_another_type_is_refused_naming_field_and_row(
         (b'{"origin":"JFK","distance":1,"a:b":0,"x":0,"x":1}', 400, "'x' stands twice"),
         (b'{"origin":"JFK","\\u006frigin":"LGA","distance":1}', 400, "'origin' stands twice"),
         (b'[{"origin":"JFK","distance":1},{"x":1,"x":1}]', 400, "'x' stands twice"),
+        (b'{"origin":"JFK","distance":1,"x":"\xcd"}', 400, "can't decode byte 0xcd"),
+        (b'[{"origin":"JFK","distance":1,"x":"\xcd","x":1}]', 400, "can't decode byte 0xcd"),
         (b"[" * 100_000, 422, "JSON object"),
         (b'{"x":' * 100_000, 400, "JSON"),
         (b'{"origin":"JFK","distance":' + b"9" * 5000 + b"}", 400, "out of range"),

@@ -138,8 +138,9 @@ def elements(body: bytes) -> list[msgspec.Raw] | None:
     """The events of a list, as JSON; None where the body is no list.
 
     Raises `RequestError` (400, 413, 422) before anything is built of a list that is too long, no
-    JSON, empty, or not of objects.
+    JSON, empty, or not of objects; 400 also for a body that is not UTF-8.
     """
+    _check_encoding(body)
     if body.lstrip(b" \t\r\n")[:1] != b"[":
         return None
     if body.count(b"{") > MAX_OBJECTS:
@@ -158,6 +159,16 @@ def elements(body: bytes) -> list[msgspec.Raw] | None:
     if not found:
         raise RequestError(422, "the list holds no events")
     return found
+
+
+def _check_encoding(body: bytes) -> None:
+    # By itself, since the decoders skip what belongs to no input without a look at it.
+    if body.isascii():
+        return
+    try:
+        body.decode()
+    except UnicodeDecodeError as e:
+        raise _unreadable(e, None) from e
 
 
 def _all_members(body: bytes, row: int | None) -> dict[str, msgspec.Raw]:
