@@ -99,16 +99,16 @@ def _bars(then: pa.ChunkedArray, now: pa.ChunkedArray) -> Iterator[str]:
     sides = [_shares(side) for side in (then, now)]
     frequent = sorted({*sides[0], *sides[1]}, key=lambda name: (-_most(sides, name), name))
     rest = frequent[_FEW:]
-    rows = [(name, *(side.get(name, 0.0) for side in sides)) for name in frequent[:_FEW]]
+    rows = [(name, [side.get(name, 0.0) for side in sides]) for name in frequent[:_FEW]]
     if rest:
-        rows.append((_OTHERS, *(sum(side.get(name, 0.0) for name in rest) for side in sides)))
-    longest = max(share for _, *both in rows for share in both)
+        rows.append((_OTHERS, [sum(side.get(name, 0.0) for name in rest) for side in sides]))
+    longest = max(share for _, both in rows for share in both)
     x = scale(0, longest, _NAMES, _WIDTH - _RIGHT)
     for tick in ticks(0, longest):
         yield line(x(tick), _TOP, x(tick), _HEIGHT - _BOTTOM, _RULE)
         yield text(x(tick), _HEIGHT - _BOTTOM + 15, f"{100 * tick:.3g} %", size=10)
     height = (_HEIGHT - _TOP - _BOTTOM) / len(rows)
-    for i, (name, *both) in enumerate(rows):
+    for i, (name, both) in enumerate(rows):
         top = _TOP + i * height
         yield text(_NAMES - 6, top + height / 2 + 4, name, anchor="end", size=min(11.0, height))
         for j, (share, color) in enumerate(zip(both, (_THEN, _NOW), strict=True)):
