@@ -92,5 +92,6 @@ def _install(session: nox.Session, *locks: str) -> None:
 
 
 def _pytest(session: nox.Session, *options: str) -> None:
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""  # or each of a thousand starts compiles all again
     session.run("pytest", "-n", "2", "--dist", "worksteal", *options, *session.posargs)
     logging.getLogger("nox").setLevel(logging.ERROR)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 
 from mlops_cli import load_project, train, tune
+from mlops_cli.stages import ANEW
 
 
 class Clock:
@@ -24,6 +26,7 @@ class Clock:
         print(message, file=sys.stderr)
 
 
+os.environ[ANEW] = "1"  # else the trials of the first search are taken over
 project = load_project(sys.argv[1])
 searched, fitted = Clock(), Clock()
 tune(project, progress=searched)
