@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,8 +18,9 @@ from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.v1 import V1
+from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.routes import JSON, Answer, Header, Request, Routes
+from mlops_cli.serving.routes import JSON, SANE_ID, Answer, Header, Request, Routes
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.versions import Served, Versions
 
@@ -30,7 +30,6 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _FAILED = "the server failed; its log names this request's id"
 _CLOSE: Header = (b"connection", b"close")
 
@@ -53,7 +52,8 @@ class App:
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
         versions = Versions(Served(bundle, predictor))
         pages = Pages(versions, self._admission, protected=settings.metrics == "protected")
-        self._routes = Routes([*V1(versions).routes(), *pages.routes()])
+        v2 = V2(versions, self._admission)
+        self._routes = Routes([*V1(versions).routes(), *v2.routes(), *pages.routes()])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""

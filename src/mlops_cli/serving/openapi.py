@@ -8,6 +8,7 @@ from typing import Any
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.serving import openapi_v2
 from mlops_cli.serving.contract import EXPLAIN, HEALTH, METRICS, PREDICT, READY
 
 Schema = dict[str, Any]
@@ -43,6 +44,7 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
             HEALTH: {"get": _page("The process answers", "200")},
             READY: {"get": _page("Which model answers; 503 while it drains", "200", "503")},
             METRICS: {"get": _page("Prometheus metrics", "200", media="text/plain")},
+            **openapi_v2.paths(manifest.project, bundle.version),
         },
         "components": {
             "schemas": {
@@ -52,6 +54,7 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
                 "Answer": _answer("Prediction"),
                 "ExplainedAnswer": _answer("Explanation"),
                 "Error": _error(),
+                **openapi_v2.schemas(),
             }
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import islice
@@ -97,6 +97,16 @@ class EventDecoder:
             self._check(body, event, row)
         return event
 
+    def check_names(self, names: Sequence[str]) -> None:
+        """Hold the names that a request uses to the inputs, as `event` does.
+
+        Raises `RequestError` (422) where none of them is an input, or one is misspelt.
+        """
+        event = dict.fromkeys(name for name in names if name in self._inputs)
+        if not event:
+            raise RequestError(422, self._no_input(dict.fromkeys(names)))
+        self._check_spelling(names, event, None)
+
     def _one_by_one(self, body: bytes, row: int | None) -> Event:
         """For an event with a value that no input may have: the encoder names it and its field."""
         event: Event = {}
@@ -114,7 +124,12 @@ class EventDecoder:
         _check_twins(body, members, row)
         if not event:
             raise RequestError(422, self._no_input(members), row=row)
-        others = (key for key in members if key not in self._inputs)
+        self._check_spelling(members, event, row)
+
+    def _check_spelling(
+        self, names: Iterable[str], event: Mapping[str, Any], row: int | None
+    ) -> None:
+        others = (key for key in names if key not in self._inputs)
         for key in others if len(event) < len(self._inputs) else ():
             name = self._by_spelling.get(_spelling(key))
             if name is not None and name not in event:

@@ -14,6 +14,8 @@ Header = tuple[bytes, bytes]
 Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers
 JSON: Header = (b"content-type", b"application/json")
 
+SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")  # of a request
+
 _NO_PARAMETERS: Mapping[str, str] = {}
 
 

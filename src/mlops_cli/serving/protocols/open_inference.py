@@ -1,0 +1,124 @@
+"""The Open Inference Protocol, version 2, without the form that carries it: REST or gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.expressions.tree import ValueType
+from mlops_cli.serving.models import Raw
+from mlops_cli.serving.predictions import class_indices
+from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
+from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.versions import Served
+
+SERVER = "mlops"
+EXTENSIONS = ("binary_tensor_data",)
+MAX_ROWS = 100_000
+CHUNK = 500  # rows between two turns of the event loop, so that others are answered
+_INPUTS: dict[ValueType, str] = {
+    "boolean": "BOOL",
+    "integer": "INT64",
+    "float": "FP64",
+    "text": BYTES,
+    "date": BYTES,
+    "timestamp": BYTES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A tensor of an answer: its elements row by row."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    elements: list[Any]
+
+
+def inputs_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """The model's inputs, as metadata has them; dates and moments are texts in ISO 8601."""
+    return [{"name": i.name, "datatype": _INPUTS[i.type], "shape": [-1]} for i in manifest.inputs]
+
+
+def outputs_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """The model's outputs, as metadata has them."""
+    width = len(manifest.classes or ())
+    none = np.empty((0, width) if manifest.task == "multiclass" else (0,))
+    return [
+        {"name": o.name, "datatype": o.datatype, "shape": [-1, *o.shape[1:]]}
+        for o in outputs(manifest, none)
+    ]
+
+
+def outputs(manifest: Manifest, raw: Raw) -> list[Output]:
+    """What `Model.predict` gave, as tensors.
+
+    Binary `probability` [n] and `label` [n], multiclass `label` [n] and `probabilities` [n, k] in
+    the manifest's order of classes, regression `value` [n].
+    """
+    numbers = raw.ravel().tolist()
+    if manifest.task == "regression":
+        return [Output("value", "FP64", raw.shape, numbers)]
+    classes = manifest.classes or ()
+    kind = {bool: "BOOL", int: "INT64", str: BYTES}[type(classes[0])]
+    labels = [classes[i] for i in class_indices(raw).tolist()]
+    label = Output("label", kind, (len(labels),), labels)
+    if manifest.task == "binary":
+        return [Output("probability", "FP64", raw.shape, numbers), label]
+    return [label, Output("probabilities", "FP64", raw.shape, numbers)]
+
+
+def chosen(found: Sequence[Output], names: Sequence[str]) -> list[Output]:
+    """The outputs that were asked for, in that order; all, where none was.
+
+    Raises `RequestError` (400) for one that the model does not have.
+    """
+    by_name = {output.name: output for output in found}
+    for name in names:
+        if name not in by_name:
+            had = ", ".join(by_name)
+            raise RequestError(400, f"the model has no output {name[:80]!r}: it has {had}")
+    return [by_name[name] for name in names] if names else list(found)
+
+
+def rows_of(tensors: Sequence[Shaped]) -> int:
+    """The number of rows that all tensors have; raises `RequestError` (400, 413)."""
+    names = [tensor.name for tensor in tensors]
+    if len(set(names)) < len(names):
+        raise RequestError(400, "an input stands twice")
+    counts = {tensor.rows() for tensor in tensors}
+    if len(counts) != 1 or 0 in counts:
+        raise RequestError(400, "the inputs must have rows, and all the same number of them")
+    rows = counts.pop()
+    if rows > MAX_ROWS:
+        raise RequestError(413, f"more than {MAX_ROWS} rows: send fewer")
+    return rows
+
+
+async def infer(served: Served, columns: Sequence[Column], rows: int) -> Raw:
+    """The model's numbers for rows given by column: see `Model.predict`.
+
+    Raises `RequestError` (400) naming tensor and row.
+    """
+    served.decoder.check_names([column.name for column in columns])
+    predictor = served.predictor
+    if rows == 1:
+        return await served.batcher.predict(predictor.row(next(_events(columns, 0))))
+    found = []
+    for start in range(0, rows, CHUNK):
+        if start:
+            await asyncio.sleep(0)
+        found.append(predictor.numbers(predictor.encode(list(_events(columns, start)), start)))
+    return np.concatenate(found)
+
+
+def _events(columns: Sequence[Column], start: int) -> Iterator[Event]:
+    names = [column.name for column in columns]
+    parts = (column.values[start : start + CHUNK] for column in columns)
+    return (dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True))
