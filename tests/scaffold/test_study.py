@@ -127,6 +127,19 @@ def test_csv_and_parquet_of_the_same_table_give_one_contract(tmp_path: Path) -> 
     assert study(tmp_path / "t.parquet", "species").contract == from_csv
 
 
+@pytest.mark.parametrize("word", ["NA", "N/A", "?", "-", "missing"])
+def test_numbers_beside_a_word_are_numbers_in_parquet_too(tmp_path: Path, word: str) -> None:
+    rng = random.Random(0)
+    cells = [rng.choice(["1.5", "2", "3.25", word]) for _ in range(200)]
+    table = pa.table({"x": cells, "y": [rng.randrange(2) for _ in cells]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    column = study(tmp_path / "t.parquet", "y").contract.columns["x"]
+    assert (column.type, column.nullable, column.missing) == ("float", True, (word,))
+    codes = [rng.choice(["01502", "10001", word]) for _ in range(200)]
+    pq.write_table(table.set_column(0, "x", [codes]), tmp_path / "t.parquet")
+    assert study(tmp_path / "t.parquet", "y").contract.columns["x"].type == "text"
+
+
 def test_yes_and_no_stay_what_the_file_has(tmp_path: Path) -> None:
     rng = random.Random(0)
     rows = [(rng.choice(["Yes", "No"]), rng.choice("TF"), rng.choice(["True", "False"]),

@@ -71,6 +71,26 @@ def test_csv_pandas_parquet_and_requests_agree(root: Path, tmp_path: Path) -> No
         np.testing.assert_allclose(answers, expected, rtol=1e-6)
 
 
+def test_an_empty_text_is_missing_in_every_form(root: Path, tmp_path: Path) -> None:
+    project = load_project(root)
+    (tmp_path / "new.csv").write_text("\n".join([HEAD, *lines(400, 3)]).replace("NA,", ",") + "\n")
+    frame = pd.read_csv(tmp_path / "new.csv", keep_default_na=False)  # empty texts stay texts
+    frame["mass"] = frame["mass"].astype(str)
+    assert (frame["sex"] == "").any()
+    frame.to_parquet(tmp_path / "empty.parquet", index=False)
+    files = [tmp_path / name for name in ("new.csv", "empty.parquet")]
+    assert probabilities(root, files[0]) == probabilities(root, files[1])
+    found = [drift(project, current=file, bundle=root / "model").columns for file in files]
+    assert found[0] == found[1]
+    bundle = open_bundle(root / "model")
+    encoder, model = RowEncoder(bundle.manifest, bundle.trees()), load_model(bundle)
+    sent = json.loads(frame.to_json(orient="records"))
+    for event in sent:
+        event["mass"] = float(event["mass"]) if event["mass"] else event["mass"]
+    expected = probabilities(root, files[0])
+    np.testing.assert_allclose(model.predict(encoder.encode(sent)), expected, rtol=1e-6)
+
+
 def test_the_same_table_by_pandas_is_no_drift(root: Path, tmp_path: Path) -> None:
     project = load_project(root)
     (tmp_path / "new.csv").write_text("\n".join([HEAD, *lines(400, 2)]) + "\n")

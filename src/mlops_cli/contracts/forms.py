@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlops_cli.expressions.moments import has_clock, reader
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.expressions.values import MISSING
 from mlops_cli.tables.base import (
-    MISSING,
     SOURCE,
     Column,
     ColumnForm,
@@ -20,7 +20,7 @@ from mlops_cli.tables.base import (
     quote,
 )
 
-WORDS = (*MISSING, "<NA>", "#NA", "-", "--", ".", "none", "NONE")
+WORDS = (*filter(None, MISSING), "<NA>", "#NA", "-", "--", ".", "none", "NONE")
 """What may stand for a missing value in a column of text."""
 _BESIDE_NUMBERS = ("missing", "unknown", "n.a.", "na", "nil", "none", "null", "nan", "-", "--", ".")
 _HEAD = 1000  # rows that tell what a text looks like
@@ -130,7 +130,7 @@ def _seen(engine: Engine, path: Path, columns: Sequence[Column]) -> dict[str, _S
     (head,) = engine.rows(f"select {heads} from (select * from {engine.raw(path)} limit {_HEAD})")
     return {
         c.name: _Seen(
-            tuple(v for v in values or () if v is not None and v not in WORDS),
+            tuple(v for v in values or () if v and v not in WORDS),
             tuple(w for w in found or () if w is not None),
         )
         for c, values, found in zip(columns, head, rare, strict=True)
@@ -191,21 +191,24 @@ def _type_of(written: str, is_time: bool) -> ValueType:
 def _of_text(name: str, seen: _Seen, typed: set[str]) -> tuple[ColumnForm, Remark | None]:
     numbers = [v for v in seen.head if _is_number(v)]
     strange = [v for v in seen.head if v not in numbers]
-    odd = strange + [w for w in seen.words if w not in MISSING]
-    if len(numbers) >= len(odd) and odd and all(v.lower() in _BESIDE_NUMBERS for v in odd):
+    odd = [*strange, *seen.words]
+    if len(numbers) >= len(odd) and odd and all(map(_is_beside_numbers, odd)):
         number = Remark(name, f"a number, missing where it is {', '.join(odd)}")
         return ColumnForm("float", missing=tuple(odd)), number
     missing = tuple(w for w in seen.words if not _is_a_value(w, seen.head, typed))
     kept = [w for w in seen.words if w not in missing]
-    said_missing = [w for w in missing if w]
     if kept:
         text = (
             f"{name}: {', '.join(kept)} is taken as a value, since others look like it; where it "
             f"means missing, write `missing: [{', '.join(kept)}]` beside it in the contract"
         )
         return ColumnForm("text", missing=missing), Remark(name, text, doubt=True)
-    said = Remark(name, f"missing where it is {', '.join(said_missing)}") if said_missing else None
+    said = Remark(name, f"missing where it is {', '.join(missing)}") if missing else None
     return ColumnForm("text", missing=missing), said
+
+
+def _is_beside_numbers(text: str) -> bool:
+    return text in WORDS or text.lower() in _BESIDE_NUMBERS
 
 
 def _is_number(text: str) -> bool:
@@ -223,7 +226,7 @@ def _is_a_value(word: str, others: Sequence[str], typed: set[str]) -> bool:
     if word.lower() == "none" and word not in typed:
         style = {"None": r"[A-Z][a-z]+( .*)?", "none": "[a-z]+( .*)?", "NONE": "[A-Z]+"}[word]
         return _most(others, style)
-    if word and not any(c.isalnum() for c in word):
+    if not any(c.isalnum() for c in word):
         return any(not any(c.isalnum() for c in other) for other in others)
     return False
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mlops_cli.expressions.moments import ISO, reader
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.tables.base import MISSING, ColumnForm
+from mlops_cli.expressions.values import missing_words
+from mlops_cli.tables.base import ColumnForm
 
 _INT64 = 2.0**63
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -26,8 +27,8 @@ def cast_series(series: pd.Series, form: ColumnForm) -> tuple[pd.Series, pd.Seri
     kind, series = form.type, _settled(series)
     if pd.api.types.is_timedelta64_dtype(series.dtype):
         return _from_durations(series, kind)
-    words = (*form.missing, *(MISSING if kind != "text" else ()))
-    if words and _is_text(series):
+    if _is_text(series):
+        words = missing_words(kind, form.missing)
         series = series.astype("object").mask(series.isin(words).astype(bool), None)
     typed = _CASTS[kind](series if form.format is None else _by_format(series, form.format))
     uncastable = series.notna() & typed.isna()

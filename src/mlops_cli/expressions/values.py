@@ -10,6 +10,8 @@ from mlops_cli.expressions.moments import reader
 from mlops_cli.expressions.text import text_to_boolean
 from mlops_cli.expressions.tree import ValueType
 
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?")
+"""What stands for a missing value where numbers, times and booleans are written as text."""
 Value = bool | int | float | str | date | datetime
 EXACT = 2**53  # beyond it a float64 no longer tells neighbouring integers apart
 BIGINT = 2**63
@@ -20,6 +22,15 @@ _TIMESTAMP = re.compile(
     + r"(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d*)?)?(?:Z|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
     re.ASCII,
 )
+
+
+def missing_words(kind: ValueType, listed: Collection[str] = ()) -> tuple[str, ...]:
+    """Every text that stands for a missing value of that type, in tables, frames and requests.
+
+    The empty one always does: CSV cannot tell it from a missing value. `listed` are the column's
+    own.
+    """
+    return tuple(dict.fromkeys((*listed, *(("",) if kind == "text" else MISSING))))
 
 
 class Refused(ValueError):
@@ -100,15 +111,14 @@ def converter(
 ) -> tuple[type | None, Converter]:
     """The type that needs no further look, and what makes a value of any other.
 
-    A text among `missing` becomes None; `form` is a format of dates or moments, beside ISO 8601.
+    A text that stands for a missing value (`missing_words`) becomes None; `form` is a format of
+    dates or moments, beside ISO 8601.
     Raises `Refused` when it is called with what is no such value.
     """
     exact, convert = CONVERTERS[kind]
     if form is not None:
         convert = _by_format(kind, form)
-    if not missing:
-        return exact, convert
-    words = frozenset(missing)
+    words = frozenset(missing_words(kind, missing))
     plain = convert
 
     def unless_missing(value: object) -> Value | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.contracts.forms import read_forms
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.expressions.values import MISSING
 from mlops_cli.features.raw_table import input_form
-from mlops_cli.tables.base import DURATION, MISSING, ColumnForm, Engine, literal, quote
+from mlops_cli.tables.base import DURATION, ColumnForm, Engine, literal, quote
 
 _SPELLED = re.compile(rf"TIME(_NS)?$|{DURATION}")
 # Digits that a number of 64 bits gives back: no leading zeros (a code), no more than 15 digits.

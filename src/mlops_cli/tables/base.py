@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 ROW = "__row__"
 SOURCE = "__source__"
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?")
-"""What stands for a missing value where numbers, times and booleans are written as text."""
 DURATION = "DURATION "
 """What the native type of durations begins with; their unit follows."""
 RESERVED = frozenset((ROW, "__time__", "__target__", "__known__", "__at__", "file_row_number"))
@@ -41,9 +39,9 @@ class Column:
 class ColumnForm:
     """A column's type, and how the file may write its values.
 
-    `missing` are texts that stand for a missing value, beside those in `MISSING` that do so where
-    no text is wanted; `format` is that of dates and moments which are not ISO 8601, see
-    `expressions.moments`.
+    `missing` are texts that stand for a missing value, beside those that always do so
+    (`expressions.values.missing_words`); `format` is that of dates and moments which are not
+    ISO 8601, see `expressions.moments`.
     """
 
     type: ValueType

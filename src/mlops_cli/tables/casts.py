@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mlops_cli.expressions.moments import EPOCHS, ISO, RANGE, pattern
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.tables.base import DURATION, MISSING, ColumnForm, is_nan, literal, quote
+from mlops_cli.expressions.values import missing_words
+from mlops_cli.tables.base import DURATION, ColumnForm, is_nan, literal, quote
 from mlops_cli.tables.durations import seconds
 
 _SQL_TYPES: dict[ValueType, str] = {
@@ -24,9 +25,10 @@ def cast_sql(name: str, native: str, form: ColumnForm) -> str:
     target = _SQL_TYPES[to]
     if native.startswith(DURATION):
         return _in_seconds(column, native)
-    if to == "text" and form.missing:
+    if to == "text" and (form.missing or native == target):
         text = column if native == target else f"cast({column} as varchar)"
-        return f"case when {text} not in ({_words(form.missing)}) then {text} end"
+        words = _words(missing_words(to, form.missing))
+        return f"case when {text} not in ({words}) then {text} end"
     if form.format and (native == "VARCHAR" or native in _NUMERIC):
         return _by_format(column, native, form)
     if native == target:
@@ -50,9 +52,9 @@ def source_sql(name: str, native: str, form: ColumnForm) -> str:
     column = quote(name)
     if native.startswith(DURATION):
         return _in_seconds(column, native)
-    words = (*form.missing, *(MISSING if form.type != "text" else ()))
-    if native == "VARCHAR" and words:
-        return f"case when {column} not in ({_words(words)}) then {column} end"
+    if native == "VARCHAR":
+        words = _words(missing_words(form.type, form.missing))
+        return f"case when {column} not in ({words}) then {column} end"
     if native in ("DOUBLE", "FLOAT"):
         return f"case when {is_nan(column)} then null else {column} end"
     return column

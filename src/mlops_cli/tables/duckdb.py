@@ -17,9 +17,9 @@ from mlops_cli._files import replacing
 from mlops_cli.cores import cores
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.expressions.values import MISSING
 from mlops_cli.tables.base import (
     DURATION,
-    MISSING,
     RESERVED,
     ROW,
     SOURCE,
