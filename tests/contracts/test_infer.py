@@ -83,6 +83,7 @@ def test_ranges_leave_room_for_next_month(sales: Path) -> None:
         ("day", [1, 17, 29], (0, 300)),  # without a month it may count on
         ("hour", [5.0, 23.0], (0, 23)),
         ("year", [2013, 2014], (1900, 2100)),
+        ("year_of_birth", [1948, 2003], (1900, 2100)),
         ("hours", [1, 9], (0, 90)),
         ("lon", [-73.9, -73.7], (-180, 180)),
         ("humid", [12.74, 99.1], (0, 100)),
@@ -93,7 +94,11 @@ def test_ranges_leave_room_for_next_month(sales: Path) -> None:
         ("odometer", [50_000, 51_000], (0, 200_000)),
         ("delay", [-43.0, 1301.0], (-20_000, 20_000)),
         ("depth", [-1042.1, -983.8], (-3000, 0)),
-        ("tiny", [0.0011, 0.0013], (-0.0009, 0.004)),
+        ("tiny", [0.0011, 0.0013], (0, 0.004)),
+        ("monthly_charge", [18.25, 118.75], (0, 2000)),
+        ("mass", [2700.0, 6300.0], (0, 50_000)),
+        ("Mean Temp", [15.5, 31.0], (-200, 200)),
+        ("account_balance", [18.25, 118.75], (-1000, 2000)),
         ("amount", [0, 5317.25], (0, 60_000)),
     ],
 )
@@ -119,26 +124,26 @@ def test_a_day_beside_a_month_is_one_of_the_month_and_a_key_counts_on(tmp_path: 
 def test_ordinary_later_data_keep_the_range(seed: int) -> None:
     """Fifty times as many rows, a year on, of every usual shape."""
     rng = np.random.default_rng(seed)
-    for draw in (
-        lambda n, later: rng.normal(20 - 25 * later, 5, n),  # celsius: summer, then winter
-        lambda n, _: rng.normal(1015, 8, n),
-        lambda n, later: rng.lognormal(3 + 0.3 * later, 1, n),
-        lambda n, later: rng.poisson(2 + later, n),
-        lambda n, _: rng.standard_t(3, n),
-        lambda n, later: 50_000 + 40_000 * later + rng.integers(0, 2000, n),  # an odometer
-        lambda n, later: rng.gamma(2, 30 * (1 + later), n) - 10,
+    for name, draw in (
+        ("celsius", lambda n, later: rng.normal(20 - 25 * later, 5, n)),  # summer, then winter
+        ("pressure", lambda n, _: rng.normal(1015, 8, n)),
+        ("amount", lambda n, later: rng.lognormal(3 + 0.3 * later, 1, n)),
+        ("calls", lambda n, later: rng.poisson(2 + later, n)),
+        ("x", lambda n, _: rng.standard_t(3, n)),
+        ("odometer", lambda n, later: 50_000 + 40_000 * later + rng.integers(0, 2000, n)),
+        ("y", lambda n, later: rng.gamma(2, 30 * (1 + later), n) - 10),
     ):
         first, later = draw(1000, 0), draw(50_000, 1)
-        found = infer_range(first)
+        found = infer_range(name, first)
         assert found[0] is None or found[0] <= later.min(), found
         assert found[1] is None or later.max() <= found[1], found
 
 
-def infer_range(values: np.ndarray) -> tuple[float | None, float | None]:
+def infer_range(name: str, values: np.ndarray) -> tuple[float | None, float | None]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.parquet"
-        pq.write_table(pa.table({"x": values}), path)
-        column = inferred(path).columns["x"]
+        pq.write_table(pa.table({name: values}), path)
+        column = inferred(path).columns[name]
     return column.min, column.max  # type: ignore[return-value]  # numbers
 
 

@@ -10,11 +10,12 @@ not what is new: that is drift's part. So the rules are
   request can only say as null;
 - min and max: those of the thing where the name says what it is and the values agree (a month,
   an hour, a latitude, a percentage). Otherwise ten times as far from zero as the values go,
-  rounded outward to one digit. Values of one sign keep to it where they touch zero, where they
-  are whole numbers that come near it (counts, distances; not the temperatures of one summer), and
-  where they vary little for their size (the pressure of the air), which also brings the other
-  bound nearer, but not below twice the farthest value: what counts up goes on. None for a
-  constant, and no maximum for a key;
+  rounded outward to one digit. The minimum is 0 where no value is below it, unless the name says
+  that one may be (a temperature, a balance, a change: the winter after one summer). Negative
+  values, and those, keep to their sign where they touch zero, where they are whole numbers that
+  come near it, and where they vary little for their size (the depth of a sea), which also brings
+  the other bound nearer, but not below twice the farthest value: what counts up goes on. None for
+  a constant, and no maximum for a key;
 - categories: of text with at most 50 values, each of which occurs at least five times, so that
   an unseen one is unlikely (Good and Turing estimate its probability by the share of values
   seen once);
@@ -46,7 +47,7 @@ NATURAL = tuple(
         (r"dayofyear|doy", (1, 366), True),
         (r"weekday|dayofweek|dow", (0, 7), True),
         (r"quarter", (1, 4), True),
-        (r"year", (1900, 2100), True),
+        (r"(birth|built|model)?year|year(of)?(birth|built)|yob|yrbuilt", (1900, 2100), True),
         (r"hour|hourofday", (0, 23), True),
         (r"minute|second", (0, 59), True),
         (r"lat|latitude", (-90, 90), False),
@@ -55,6 +56,11 @@ NATURAL = tuple(
         (r".*(share|fraction|probability)", (0, 1), False),
     )
 )
+SIGNED = re.compile(
+    r".*(temp|celsius|fahrenheit|dewp|windchill|balance|profit|margin|gain|loss|return|change|delta"
+    r"|diff|growth|trend|deviation|error|residual|offset|delay|log|zscore|altitude|elevation).*"
+)
+"""What may be negative although no value of a file is, by a column's name without signs."""
 _INT64 = 2**63 - 1
 
 
@@ -96,7 +102,8 @@ def _range(column: ColumnStatistics, names: set[str], *, key: bool) -> dict[str,
     finite = not (column.infinite_low or column.infinite_high)
     if finite and (natural := _natural(column, names, low, high)):
         return {"min": natural[0], "max": natural[1]}
-    below, above = -_upper(-high, -low, column.whole), _upper(low, high, column.whole)
+    above = _upper(low, high, column.whole)
+    below = 0.0 if _counts_from_zero(column, low) else -_upper(-high, -low, column.whole)
     return {
         "min": None if column.infinite_low else _bound(below, column),
         "max": None if column.infinite_high or key else _bound(above, column),
@@ -114,6 +121,10 @@ def _natural(
         if pattern.fullmatch(name) and least <= low and high <= most and column.whole >= whole:
             return None if most == PERCENT and high <= 1 else (least, most)
     return None
+
+
+def _counts_from_zero(column: ColumnStatistics, low: float) -> bool:
+    return low >= 0 and not SIGNED.fullmatch(_plain(column.name))
 
 
 def _plain(name: str) -> str:
