@@ -59,6 +59,25 @@ def test_a_long_cell_goes_on_below_itself_and_nothing_is_cut(
     assert lines[-1] == "  ".join(ROWS[2].cells)
 
 
+TABLE = [
+    row("settings", "a", "b", "difference"),
+    row("  validation_average_precision", f"0.7 [0.61,{TIE}0.79]", f"0.8 [0.71,{TIE}0.89]", "+0.1"),
+    row("  features", "[" + ", ".join(f"column_{i}" for i in range(9)) + "]", "[column_0]", "-"),
+]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_cells_of_a_table_stay_in_their_columns(terminal: Terminal, columns: int) -> None:
+    terminal(columns)
+    lines = plain(list(aligned(TABLE)))
+    assert max(map(len, lines)) <= columns
+    starts = [lines[0].index(name) for name in (" a ", " b ", " difference")]
+    assert all(line[at].isspace() for line in lines for at in starts if at < len(line))
+    assert "[0.61, 0.79]" in " ".join(lines)  # not broken within
+    cells = [line[starts[0] + 1 : starts[1]] for line in lines[1:]]
+    assert TABLE[2].cells[1] in " ".join(" ".join(cells).split())
+
+
 def test_tied_words_stay_together(terminal: Terminal) -> None:
     terminal(60)
     lines = plain(list(aligned([row("part", ", ".join(f"metric_{i}{TIE}0.5" for i in range(12)))])))

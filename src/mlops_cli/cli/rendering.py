@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _WIDE = 100  # characters of a line
-_CELL = 40  # characters of a value in a table
+_CELL = 160  # characters of a value in a table
 _WARNINGS = 8  # shown; the others stand in mlops.yaml, too
 
 
@@ -43,7 +43,7 @@ def _render_new(result: InitResult) -> None:
     groups: dict[str, list[tuple[str, str]]] = {}
     for guess in result.guesses:
         groups.setdefault(guess.what, []).append((guess.value, guess.why))
-    echo_remarks(_group(what, guesses, result) for what, guesses in groups.items())
+    echo_remarks(filter(None, (_group(what, g, result) for what, g in groups.items())))
     echo_remarks(f"warning: {warning}" for warning in result.warnings[:_WARNINGS])
     if (more := len(result.warnings) - _WARNINGS) > 0:
         echo_remarks([f"warning: {more} more, in mlops.yaml"])
@@ -75,8 +75,10 @@ def _group(what: str, guesses: Sequence[tuple[str, str]], result: InitResult) ->
     if what == "features":
         return f"features: {_listed(result.features)}"
     told = [g for g in guesses if g[1] not in ("it is the target", "the target is made of it")]
-    if len(told or guesses) == 1:
-        value, why = (told or guesses)[0]
+    if not told:
+        return ""
+    if len(told) == 1:
+        value, why = told[0]
         return f"{what}: {value} ({why})"
     where = {"left out": " (reasons in mlops.yaml)", "read": " (how: in the contract)"}
     between = "; " if what == "names a row" else ", "
@@ -207,7 +209,7 @@ def _model(result: StatusResult, decision: DecisionStatus) -> str:
 def _champion(result: StatusResult) -> str:
     if not (champion := result.champion):
         lost = any(missing.name == "champion" for missing in result.missing)
-        return "LOST: see what is missing" if lost else "none yet"
+        return "not in this registry: see what is missing" if lost else "none yet"
     value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric is not None else ""
     return f"{champion.version}{value} (version {champion.number} in {champion.registry})"
 
@@ -247,18 +249,29 @@ def _side(side: Side) -> str:
 
 
 def _measured(value: float | None, interval: tuple[float, float] | None) -> str:
-    ends = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
+    ends = f" [{interval[0]:.4g},{TIE}{interval[1]:.4g}]" if interval else ""
     return f"{_number(value)}{ends}"
 
 
 def _shown(value: object) -> str:
-    """A value of either side, cut to what a column can hold."""
-    if value is None:
-        return "-"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if isinstance(value, float):
-        text = f"{value:.6g}"
+    """A value of either side as YAML writes it in a line, cut to what a column can hold."""
+    text = "-" if value is None else _flow(value)
     return text if len(text) <= _CELL else f"{text[: _CELL - 3]}..."
+
+
+def _flow(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.6g}"
+        case dict():
+            return f"{{{', '.join(f'{k}: {_flow(v)}' for k, v in value.items())}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(_flow, value))}]"
+    return str(value)
 
 
 def render_audit(result: AuditResult) -> None:
@@ -275,7 +288,8 @@ def _entry(entry: Entry) -> Row:
     target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
     what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
     reason = f": {entry.reason}" if entry.reason else ""
-    return row(entry.time, entry.id[:12], f"{what}{reason}  ({entry.actor})")
+    who = entry.actor.partition(" <")[0]  # the address is in --json
+    return row(entry.time, entry.id[:12], f"{what}{reason}  ({who})")
 
 
 def render_keys(result: KeysResult) -> None:
