@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NUMBERS = itertools.count()  # threads of one process must not share a name
 
 
@@ -19,10 +21,22 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        yield temporary
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error for want of room name `path`, where it names no file: a write knows of none."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno in _NO_ROOM and e.filename is None:
+            e.filename = str(path)
+        raise
 
 
 def nearest(folder: Path, name: str) -> Path | None:
@@ -56,13 +70,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty temporary folder beside `path`, moved to its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
-    temporary.mkdir()
     try:
-        yield temporary
-        old = temporary.with_suffix(".old")
-        if path.exists():
-            path.replace(old)
-        temporary.replace(path)
+        with naming(path):
+            temporary.mkdir()
+            yield temporary
+            old = temporary.with_suffix(".old")
+            if path.exists():
+                path.replace(old)
+            temporary.replace(path)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

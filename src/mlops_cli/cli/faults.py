@@ -13,7 +13,8 @@ INTERRUPTED = 130
 
 def os_fault(e: OSError) -> MlopsError:
     """A full disk or a folder that may not be written, as a typed error."""
-    where = f": {e.filename}" if e.filename else ""
+    file = e.filename2 or e.filename  # of a copy the second is the one that is written
+    where = f": {file}" if file else ""
     return EnvironmentFault(
         f"{(e.strerror or str(e)).lower()}{where}",
         hint="make room, or run where the project may be written",
