@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -21,6 +24,20 @@ class _Quiet:
 
     def log(self, message: str) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def silenced(*names: str) -> Iterator[None]:
+    """While it lasts the loggers of these libraries are silent, and with them DVC's bars."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 QUIET: Progress = _Quiet()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 import re
 import sys
@@ -29,10 +28,11 @@ from dvc.exceptions import (
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
+from dvc.ui import ui
 from dvc_data.index import DataIndexDirError
 
 from mlops_cli.pipeline.dvc_repair import is_cut, set_unreadable_files_aside
-from mlops_cli.progress import QUIET, Progress
+from mlops_cli.progress import QUIET, Progress, silenced
 from mlops_cli.stages import STAGES
 
 
@@ -221,19 +221,18 @@ def _holder() -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    if sys.stderr.isatty():
+        ui.error_console.quiet = True  # where it turns a wheel while it looks at the graph
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)  # whatever a stage or DVC prints must not mix with our result
     try:
-        yield
+        with silenced("dvc", "dvc_data", "dvc_objects"):
+            yield
     finally:
         sys.stdout.flush()
         os.dup2(stdout, 1)
         os.close(stdout)
-        logger.setLevel(level)
 
 
 @contextmanager

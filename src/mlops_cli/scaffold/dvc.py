@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_cli import _git
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.progress import silenced
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")  # read when DVC is imported
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.ui import ui
 
 
 @contextlib.contextmanager
@@ -56,13 +58,10 @@ def add_data(folder: Path, table: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    if sys.stderr.isatty():
+        ui.error_console.quiet = True  # where it turns a wheel while it looks at the graph
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with silenced("dvc", "dvc_data", "dvc_objects"), contextlib.redirect_stdout(io.StringIO()):
             yield
     except DvcException as e:
         raise EnvironmentFault(f"DVC: {str(e)[:300]}", hint="fix that first") from e
-    finally:
-        logger.setLevel(level)
