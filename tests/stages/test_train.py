@@ -13,17 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from fitted import project_of
 from learning import make, reconfigure
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.config.load import load_project
 from mlops_cli.errors import BundleError, DataError
 from mlops_cli.serving.models import load_model
 from mlops_cli.stages.featurize import featurize
-from mlops_cli.stages.train import _all_alike, train
+from mlops_cli.stages.train import _all_alike, _known_subjects, train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
 from mlops_cli.tables.matrix import encode
+from mlops_cli.training.data import read_events
 
 ESTIMATORS = [
     ("binary", "xgboost"),
@@ -45,6 +48,26 @@ def trained(tmp_path_factory):
 def outputs(root):
     files = [root / "metrics.json", root / "model/manifest.json", *root.glob("reports/plots/*")]
     return {p.name: p.read_bytes() for p in sorted(files)}
+
+
+@pytest.mark.parametrize(("rows_of_each", "known"), [(5, True), (1, False)])
+def test_a_word_where_the_hold_out_is_about_whom_the_model_was_fitted_on(
+    tmp_path, rows_of_each, known
+):
+    rows = [f"c{i // rows_of_each},{i * 7 % 13},{i % 2}" for i in range(300)]
+    (tmp_path / "t.csv").write_text("\n".join(["customer,x,y", *rows]) + "\n")
+    data = {"id": {"subject": ["customer"]}}
+    root = project_of(tmp_path, "t.csv", "y", data=data, features={"columns": ["x"]})
+    project = load_project(root)
+    names = project.config.data.id.subject
+    events = read_events(root, project.config)
+    held = {f"c{n // rows_of_each}" for n in events.numbers[events.split.holdout]}
+    fitted = {f"c{n // rows_of_each}" for n in events.numbers[events.split.fitted]}
+    assert events.known_subjects(names) == (len(held & fitted), len(held))
+    said = _known_subjects(project, events)
+    assert (said is not None) is known
+    if said:
+        assert "values of customer in the hold-out are in the fitted rows, too" in said
 
 
 @pytest.mark.parametrize(("task", "estimator"), ESTIMATORS)

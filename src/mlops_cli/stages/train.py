@@ -107,6 +107,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         progress.update("judging on the hold-out")
         evaluation, predictions = _evaluate(work, fitted)
         profile = profiled.result()
+    if known := _known_subjects(project, work.events):
+        progress.log(known)
     if work.problem.task != "regression" and _all_alike(predictions):
         progress.log(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
@@ -161,6 +163,23 @@ def _read(project: Project) -> _Work:
         best=best,
         problem=problem,
         estimator=open_estimator(project.config.train.estimator, problem),
+    )
+
+
+def _known_subjects(project: Project, events: Events) -> str | None:
+    """What metrics do not tell where the hold-out is about whom the model was fitted on.
+
+    Of a split by time that is the question: the next rows of known ones are predicted, too.
+    """
+    names = project.config.data.id.subject
+    if not names or project.config.split_by == "time":
+        return None
+    known, held = events.known_subjects(names)
+    if not known:
+        return None
+    return (
+        f"{known} of {held} values of {', '.join(names)} in the hold-out are in the fitted rows, "
+        "too: metrics tell how well these are known, not how well new ones are predicted"
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ClassLabel, Feature
-from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
+from mlops_cli.bundle.plan import ID, TARGET, TIME, FeaturePlan
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.errors import DataError
@@ -56,6 +56,18 @@ class Events:
         table = _read_table(self.file, names)
         run = _run(rows)
         return table.take(rows) if run is None else table.slice(run.start, len(rows))
+
+    def known_subjects(self, names: Sequence[str]) -> tuple[int, int]:
+        """How many subjects of the hold-out, by these columns, were fitted on, and how many it has.
+
+        Those with a null among their columns do not count.
+        """
+        keys = [ID + name for name in names]
+        held, fitted = (
+            self.rows(rows, keys).select(keys).drop_null().group_by(keys).aggregate([])
+            for rows in (self.split.holdout, self.split.fitted)
+        )
+        return held.join(fitted, keys, join_type="inner").num_rows, held.num_rows
 
     def part(self, features: tuple[Feature, ...], rows: Rows) -> Part:
         """The rows at ascending positions as the model's matrix, and their target."""
