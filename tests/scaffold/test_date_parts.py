@@ -89,8 +89,24 @@ def test_a_part_is_proposed_where_training_can_have_learned_it(
 
 
 def test_without_an_honest_part_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"date_month: .* that training has not seen"):
+    with pytest.raises(DataError, match=r"date_month: .* that training has not seen") as caught:
         study(series(tmp_path, 20, every(days=7)))
+    assert (
+        "more rows: of date alone a month can be learned where the oldest 60% of the rows span"
+        in (caught.value.hint or "")
+    )
+
+
+def test_a_year_of_birth_is_a_persons_and_a_years_to_come_is_not_learned(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    born = [dt.date(1950, 1, 1) + dt.timedelta(days=rng.randrange(18_000)) for _ in range(1000)]
+    rows = [(day, rng.random(), int(day.year + rng.gauss(0, 9) > 1980)) for day in born]
+    found = study(table(tmp_path, ["born", "x", "y"], rows), "y")
+    assert (found.time, kinds(found)) == (None, ["year"])
+    assert found.features == ("x", "born_year")
+    ages = [(day, 2024 - day.year, y) for day, _, y in rows]
+    assert kinds(study(table(tmp_path, ["born", "age", "y"], ages), "y")) == []
+    assert "year" not in kinds(study(table(tmp_path, ["born", "x", "y"], rows), "y", time="born"))
 
 
 def test_what_a_column_tells_is_not_told_twice(tmp_path: Path) -> None:

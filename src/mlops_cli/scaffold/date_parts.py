@@ -1,4 +1,4 @@
-"""What a moment says to a model: month, day of the year, weekday, hour, where it can be learned."""
+"""What a moment says to a model: year, month, weekday, hour and so on, where it can be learned."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _EACH = 20  # rows of each value of a column that is compared with a part
 _MOST = 2000  # values of such a column
 _TARGET, _DAY, _PART = "__target__", "__day__", "__part_"
 _FUNCTIONS = {
+    "year": ("year({})", "the year"),
     "month": ("month({})", "1 to 12"),
     "dayofyear": ("dayofyear({})", "1 to 366"),
     "weekday": ("isodow({})", "1 is Monday, 7 Sunday"),
@@ -73,7 +74,10 @@ def date_parts(
     source = readable(moment, table.types)
     if source is None:
         return DateParts()
-    kinds = [k for k in _FUNCTIONS if k != "hour" or table.types[moment] == "timestamp"]
+    # A year to come is none that was learned; a year of birth tells of a person at any time.
+    unfit = {"year"} if is_time else set()
+    unfit |= {"hour"} if table.types[moment] != "timestamp" else set()
+    kinds = [k for k in _FUNCTIONS if k not in unfit]
     columns = [n for n in features if _is_comparable(table, n)]
     sample = _sample(engine, path, table, target, moment, kinds, columns)
     power = predictive_power(sample.select([_TARGET, *(_PART + k for k in kinds)]), _TARGET, task)

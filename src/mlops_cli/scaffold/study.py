@@ -14,7 +14,7 @@ from mlops_cli.contracts.statistics import TableStatistics
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.scaffold.advice import advice
 from mlops_cli.scaffold.columns import MOMENT, Choice, LeftOut, choose_columns
-from mlops_cli.scaffold.date_parts import DateParts, date_parts
+from mlops_cli.scaffold.date_parts import TRAINING, DateParts, date_parts
 from mlops_cli.scaffold.keys import candidate_keys
 from mlops_cli.scaffold.positive import Positive, positive_of
 from mlops_cli.scaffold.subjects import Subject, find_subjects
@@ -184,13 +184,18 @@ def _parts(
 def _nothing_to_learn_from(
     path: Path, target: Target, order: TimeGuess | None, left_out: Sequence[LeftOut]
 ) -> DataError:
-    may_be = order.others[0] if order and order.others and not order.name else None
+    hint = "bring columns that are known before the target is"
+    if order and order.others and not order.name:
+        hint = f"say --time {order.others[0]} where that is when a row happened"
+    elif order and {column.name for column in left_out} > {order.name}:
+        hint += (
+            f" (the value of the row before, a holiday, a price), or more rows: of {order.name} "
+            f"alone a month can be learned where the oldest {TRAINING:.0%} of the rows span a year"
+        )
     return DataError(
         f"{path.name} has no column to learn {target.name!r} from: "
         + "; ".join(f"{c.name}: {c.reason}" for c in left_out)[:600],
-        hint=f"say --time {may_be} where that is when a row happened"
-        if may_be
-        else "bring columns that are known before the target is",
+        hint=hint,
     )
 
 
