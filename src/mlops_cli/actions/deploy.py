@@ -156,7 +156,8 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
             hint="it has changed since, or was never that one: `mlops status` shows it",
         )
     if not champion.number:
-        progress.log(f"{tracker.address} has lost it: {champion.version} is the log's champion")
+        known = f"{champion.version} is the last one of the audit log"
+        progress.log(f"{tracker.address} has no champion: {known}, and is deployed")
     bundle = open_bundle(tracker.fetch(champion.digest))
     base = project.config.package.base
     return Release(bundle, image_of(bundle, base=base, root=project.root))

@@ -47,7 +47,7 @@ class ScoreResult:
         return renamed + [
             ("warning: " if c.unusual else "") + describe(c, self.rows)
             for c in self.columns
-            if c.unseen or c.unusual
+            if c.example is not None or c.unusual  # some numbers are always outside the range
         ]
 
 

@@ -109,11 +109,13 @@ class Census:
 
 
 def describe(column: ColumnCensus, rows: int) -> str:
-    """One column in words: how many of its values are missing or were never seen."""
+    """One column in words: how many of its values are missing, or new to the model."""
     said = []
-    if column.unseen:
-        example = f", such as {column.example[:_SHOWN]!r}" if column.example else ""
+    if column.example is not None:
+        example = f", such as {column.example[:_SHOWN]!r}"
         said.append(f"{column.unseen} of {rows} values were never seen in training{example}")
+    elif column.unseen:
+        said.append(f"{column.unseen} of {rows} values are outside the range of training")
     if column.missing:
         then = f"{column.missing_reference:.1%} in training"
         said.append(f"{column.missing} of {rows} are missing ({then})")
