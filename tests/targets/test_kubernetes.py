@@ -292,6 +292,33 @@ def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
     assert "argocd" in fault.message
 
 
+def test_an_equal_quantity_that_another_tool_owns_is_no_conflict(
+    namespace: str, first: Release, second: Release
+) -> None:
+    """The cluster compares texts: 0.5 beside 500m would be one."""
+    resources = {
+        "requests": {"cpu": 0.5, "memory": "128Mi"},
+        "limits": {"cpu": 1.0, "memory": "1024Mi"},
+    }
+    target = made(namespace, resources=resources)
+    target.deploy(whole(first), progress=QUIET)
+    theirs = {"requests": {"cpu": "500m"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+    pod = {"spec": {"containers": [{"name": "server", "resources": theirs}]}}
+    owned = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": PROJECT}}
+    owned |= {"spec": {"template": pod}}
+    options = ["--server-side", "--field-manager=argocd", "--validate=false", "-f", "-"]
+    kubectl("apply", *options, given=json.dumps(owned), namespace=namespace)
+    assert target.plan(whole(first)) == []
+    target.deploy(whole(second), progress=QUIET)
+    theirs["requests"]["cpu"] = "600m"
+    kubectl("apply", *options, "--force-conflicts", given=json.dumps(owned), namespace=namespace)
+    fault = failed(target, first)
+    assert fault.kind == "kubernetes-conflict"
+    assert "argocd" in fault.message
+    assert "cpu" in fault.message
+    target.stop()
+
+
 @pytest.fixture
 def joe(namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kubeconfig of an account without any rights, which is the one in use from now on."""
