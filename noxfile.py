@@ -45,8 +45,28 @@ def extras(session: nox.Session) -> None:
     """Every extra of pyproject.toml, beside the core at the versions of the lock."""
     session.install("uv")
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]")
-    session.run("pytest", "tests/test_extras.py", "tests/reports/test_drift.py", *session.posargs)
+    session.run(
+        "pytest",
+        "tests/test_extras.py",
+        "tests/serving/test_grpc.py",
+        "tests/reports/test_drift.py",
+        *session.posargs,
+    )
     logging.getLogger("nox").setLevel(logging.ERROR)
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """The Open Inference Protocol's own clients: their versions of protobuf are not the core's."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[grpc]")
+    folder = session.create_tmp()
+    for package in ("tritonclient[http,grpc]>=2.73", "mlserver>=1.7.1", "kserve>=0.21"):
+        environment = f"{folder}/{package.partition('>')[0].partition('[')[0]}"
+        session.run("uv", "venv", "--quiet", "--clear", environment)
+        session.run("uv", "pip", "install", "--quiet", "--python", environment, package)
+    env = {"MLOPS_CLIENTS": folder}
+    session.run("pytest", "tests/serving/test_clients.py", *session.posargs, env=env)
 
 
 @nox.session

@@ -36,6 +36,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "_adapters.py",
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
     "serving/models.py",  # a model's runtime; the versions that a manifest names
+    "serving/server.py",  # the second port, of an extra
     "training/sklearn.py",  # the user's own class
     "stages/__init__.py",  # a stage or a command, when it is asked for
     "actions/__init__.py",
@@ -46,7 +47,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
 DATA_TYPES = {"numpy", "pandas", "pyarrow", "scipy"}
 LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "prometheus-client", "pydantic",
     "rich", "ruamel.yaml", "typer", "uvloop"}  # fmt: skip
-NAMES = {"sklearn": "scikit-learn"}  # a module whose package has another name
+NAMES = {"grpc": "grpcio", "sklearn": "scikit-learn"}  # a module whose package has another name
 ENGINES = next(c for c in CONTRACTS if "engine" in c["name"])["forbidden_modules"]
 HEAVY = (*sorted(DATA_TYPES), *ENGINES)
 
@@ -166,6 +167,7 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
     declared -= {"xgboost-cpu"}  # the same module as xgboost
     extras = CONFIG["project"]["optional-dependencies"]
     declared |= {Requirement(line).name for line in extras["evidently"]}  # what an adapter imports
+    declared |= {"grpcio"}
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known
 

@@ -104,7 +104,7 @@ def test_health(client: Client, path: str, status: int, content: Any) -> None:
 
 def test_a_server_that_drains_is_not_ready(binary: bundles.Sample) -> None:
     client = client_of(binary.path)
-    client.app._admission.draining = True
+    client.app.admission.draining = True
     assert asyncio.run(client.ask("GET", "/v2/health/ready"))[0] == 503
     assert asyncio.run(client.ask("GET", "/v2/health/live"))[0] == 200
 

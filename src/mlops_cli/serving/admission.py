@@ -108,7 +108,7 @@ class Admission:
         """Whether there are more connections than allowed: only pages are answered to who came."""
         return len(self.connections) > self.most_connections
 
-    def admit(self, client: Client) -> bool:
+    def admit(self) -> bool:
         """Whether a whole request may be worked on; it is in flight until `answered`."""
         if self.in_flight >= self.limits.in_flight:
             if not self._refused_now:

@@ -47,12 +47,12 @@ class App:
         admission: Admission | None = None,
         settings: Settings = Settings(),  # noqa: B008  # frozen
     ) -> None:
-        self._admission = admission or Admission(settings.limits, Metrics(bundle))
-        self._metrics = self._admission.metrics
+        self.admission = admission or Admission(settings.limits, Metrics(bundle))
+        self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
-        versions = Versions(Served(bundle, predictor))
-        pages = Pages(versions, self._admission, protected=settings.metrics == "protected")
-        v2 = V2(versions, self._admission)
+        self.versions = versions = Versions(Served(bundle, predictor))
+        pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
+        v2 = V2(versions, self.admission)
         self._routes = Routes([*V1(versions).routes(), *v2.routes(), *pages.routes()])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,9 +74,9 @@ class App:
         if self._keys is not None:
             self._keys.look()
 
-    async def answer(self, request: Request) -> Answer:
-        """The answer to a request, which is counted."""
-        found = self._routes.find(request.path)
+    async def answer(self, request: Request, routes: Routes | None = None) -> Answer:
+        """The answer to a request, which is counted; `routes`: of another way to be asked."""
+        found = (routes or self._routes).find(request.path)
         if found is None:
             self._metrics.count(404)
             return 404, error_body(f"there is no {request.path[:200]}"), JSON
@@ -103,7 +103,7 @@ class App:
     async def _send(self, send: Send, request: Request, answer: Answer) -> None:
         status, body, *headers = answer
         headers += (b"x-request-id", request.id), (b"content-length", b"%d" % len(body))
-        if self._admission.draining:
+        if self.admission.draining:
             headers.append(_CLOSE)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

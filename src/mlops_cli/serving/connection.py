@@ -258,7 +258,7 @@ class Connection(HttpToolsProtocol):
             self._admission.metrics.count(499)
             self.transport.abort()
             return False
-        self._admitted = not self._crowded and self._admission.admit(self)
+        self._admitted = not self._crowded and self._admission.admit()
         if not self._admitted:
             self._admission.count(503, "a request too many")
             cycle.keep_alive &= not self._admission.draining

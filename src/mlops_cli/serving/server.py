@@ -13,9 +13,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
@@ -99,7 +101,14 @@ def serve(
         admission.raise_file_limit()
         app = App(bundle, predictor, admission, settings)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
-        server = Server(app, admission, listener, heard, shared=address.fd is not None)
+        server = Server(
+            app,
+            admission,
+            listener,
+            heard,
+            shared=address.fd is not None,
+            grpc_port=settings.grpc.port,
+        )
         server.on_started = lambda: heard.ready(ready)
         # What stands now stays: the collector need not walk it at every turn.
         gc.collect()
@@ -126,6 +135,7 @@ class Server(uvicorn.Server):
         heard: Heard,
         *,
         shared: bool,
+        grpc_port: int | None = None,
     ) -> None:
         self._connection = functools.partial(Connection, admission=admission)
         config = uvicorn.Config(
@@ -147,11 +157,17 @@ class Server(uvicorn.Server):
         self._admission = admission
         self._listener = listener
         self._shared = shared
+        self._grpc_port = grpc_port
+        self._grpc: Any = None  # of an extra, which is imported where there is a port alone
         self._told = math.inf  # when a user or the machine said so first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
         del sockets
+        if self._grpc_port is not None:
+            grpc = load_adapter("mlops_cli.serving.grpc_server", extra="grpc")
+            self._grpc = grpc.GrpcServer(self._app)
+            await self._grpc.start(self._listener.getsockname()[0], self._grpc_port)
         try:
             await super().startup([self._listener.dup()])
         except OSError as e:  # somebody else listens since the port was bound
@@ -203,6 +219,7 @@ class Server(uvicorn.Server):
         del sockets
         await self._until(self._may_leave, GRACE)
         self._stop_accepting()
+        calls = asyncio.create_task(self._stop_grpc())
         if not self._shared:
             refuse_new_handshakes(self._listener)
             await asyncio.sleep(HANDSHAKE)
@@ -212,8 +229,13 @@ class Server(uvicorn.Server):
         await self._until(self._nobody_left, FIRST_REQUEST)
         self._close(Connection.idle)
         await self._until(self._nobody_left, FINISH)
+        await calls
         for connection in self._connections():
             connection.transport.abort()
+
+    async def _stop_grpc(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.stop(0 if self.force_exit else FINISH)
 
     def _stop_accepting(self) -> None:
         for server in self.servers:

@@ -41,6 +41,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: Count = 1000
 
 
+class Grpc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the Open Inference Protocol answers over gRPC; nowhere without a port."""
+
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; without any, a server runs by these values.
 
@@ -50,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     keys: str | None = None
     metrics: Literal["open", "protected"] = "open"
+    grpc: Grpc = Grpc()
 
 
 def from_environment(variables: Mapping[str, str]) -> Settings:

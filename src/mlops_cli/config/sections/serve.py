@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from mlops_cli.config.sections.base import Duration, Section
-from mlops_cli.serving.settings import SIZE, Limits, Seconds, Settings, size, to_environment
+from mlops_cli.serving.settings import SIZE, Grpc, Limits, Seconds, Settings, size, to_environment
 
 _DEFAULT = Limits()
 
@@ -35,6 +35,14 @@ class LimitsConfig(Section):
         return value
 
 
+class GrpcConfig(Section):
+    """The Open Inference Protocol over gRPC, beside HTTP."""
+
+    port: int | None = Field(
+        None, ge=1, le=65535, description="its port; null: none. Needs the extra grpc"
+    )
+
+
 class ServeConfig(Section):
     """How the server behaves, on every target."""
 
@@ -48,6 +56,7 @@ class ServeConfig(Section):
         "open", description="protected: /metrics needs a key, too"
     )
     limits: LimitsConfig = LimitsConfig()
+    grpc: GrpcConfig = GrpcConfig()
 
     def settings(self, keys: Path | str | None = None) -> Settings:
         """The same as the server reads them; `keys` is where it finds the file, if it has one."""
@@ -61,6 +70,7 @@ class ServeConfig(Section):
             ),
             keys=str(keys or self.keys) if self.keys else None,
             metrics=self.metrics,
+            grpc=Grpc(self.grpc.port),
         )
 
     def environment(self, keys: Path | str | None = None) -> dict[str, str]:
