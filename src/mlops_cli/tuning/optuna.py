@@ -222,7 +222,7 @@ class _Run:
         leader = min(steps, key=lambda step: (self._loss(step.score), step.trial))
         best = f", best {leader.score:.4f} (trial {leader.trial})" if leader.score else ""
         left = (time.monotonic() - self._started) / done * (total - done)
-        text = f"trial {done} of {total}{best}, {left:.0f} s left"
+        text = f"trials{best}, {left:.0f} s left"  # how many of how many stands before it
         self._progress.update(text, done=done, total=total)
 
     def _finished(self) -> list[Trial]:
