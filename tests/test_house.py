@@ -45,8 +45,8 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "actions/doctor.py",  # the libraries of others, each by itself
 }
 DATA_TYPES = {"numpy", "pandas", "pyarrow", "scipy"}
-LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "prometheus-client", "pydantic",
-    "rich", "ruamel.yaml", "typer", "uvloop"}  # fmt: skip
+LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "pydantic", "rich",
+    "ruamel.yaml", "typer", "uvloop"}  # fmt: skip
 NAMES = {"grpc": "grpcio", "sklearn": "scikit-learn"}  # a module whose package has another name
 ENGINES = next(c for c in CONTRACTS if "engine" in c["name"])["forbidden_modules"]
 HEAVY = (*sorted(DATA_TYPES), *ENGINES)

@@ -11,7 +11,7 @@ import xgboost
 from mlops_cli.packaging.requirements import serving_requirements
 
 HEAVY = {"pandas", "mlflow", "dvc", "scikit-learn", "evidently", "pyarrow", "xgboost", "pydantic"}
-IMPORTED = {"msgspec", "numpy", "uvicorn", "httptools", "uvloop", "prometheus-client"}
+IMPORTED = {"msgspec", "numpy", "uvicorn", "httptools", "uvloop"}
 
 
 def pins(kind: str) -> dict[str, str]:

@@ -287,4 +287,5 @@ def test_a_fault_of_the_server_is_json_and_its_log_names_the_request(
     assert "order-17" in caplog.text
     assert "out of order" in caplog.text
     text = asyncio.run(client.ask("GET", "/metrics"))[2].decode()
-    assert 'mlops_requests_total{code="500"} 1.0' in text
+    version = f'variant="champion",version="{bundle.version}"'
+    assert f'mlops_requests_total{{code="500",{version}}} 1\n' in text

@@ -23,9 +23,9 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import BundleImage
 from mlops_cli.progress import QUIET
+from mlops_cli.serving.workers import backoff
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
-from mlops_cli.targets.local.supervisor import backoff
 from mlops_cli.targets.local.target import LocalTarget
 from mlops_cli.testing.target import TargetConformance, get
 from servers import ask

@@ -52,7 +52,7 @@ def test_the_section_is_what_a_server_reads(tmp_path: Path) -> None:
         ("serve: {limits: {header: 64}}", "serve.limits.header"),
         ("serve: {limits: {header: 0KiB}}", "serve.limits.header"),
         ("serve: {limits: {colour: red}}", "serve.limits.colour"),
-        ("serve: {workers: 2}", "serve.workers"),
+        ("serve: {workers: 0}", "serve.workers"),
     ],
 )
 def test_what_no_server_could_read_is_refused(tmp_path: Path, text: str, says: str) -> None:

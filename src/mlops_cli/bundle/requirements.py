@@ -12,11 +12,12 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from mlops_cli.bundle.manifest import ModelKind
 
-ROOTS = ("msgspec", "numpy", "uvicorn", "httptools", "uvloop", "prometheus-client")
+ROOTS = ("msgspec", "numpy", "uvicorn", "httptools", "uvloop")
 ENGINES: dict[ModelKind, str] = {"xgboost": "xgboost", "onnx": "onnxruntime"}
 # What those have needed in any release of them; a bundle may be older than what is installed here.
 _BELOW = ("click", "coloredlogs", "flatbuffers", "h11", "humanfriendly", "mpmath", "packaging",
-          "protobuf", "scipy", "sympy", "typing-extensions", "xgboost-cpu")  # fmt: skip
+          "prometheus-client", "protobuf", "scipy", "sympy", "typing-extensions",
+          "xgboost-cpu")  # fmt: skip
 # Where a release of this package is: no index has it.
 PACKAGE = "mlops-cli @ git+https://github.com/mlops-cli/mlops-cli@v{}"
 KNOWN = frozenset((*ROOTS, *ENGINES.values(), *_BELOW))

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(options.ready_fd, "ready")
         _log(f"{ready.model} {ready.digest[:12]} answers on {ready.url}")
 
-    async def on_second() -> None:
+    def on_second() -> None:
         """Tell the supervisor that the loop turns."""
         _write(options.ready_fd, b".")
 
@@ -65,6 +65,8 @@ def _start_as_in_an_image() -> None:
 
     No image has them and nothing here uses them; without them a restart takes 0.4 s, not 1.4.
     """
+    # Rows are predicted by one thread a worker; and threads that OpenMP keeps survive no fork.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]  # documented: "not to be had"
 
 

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from mlops_cli.serving.metrics import Metrics
+from mlops_cli.serving.metrics import CONNECTIONS, IN_FLIGHT, Metrics
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.settings import Limits
 from mlops_cli.serving.sockets import has_left
@@ -56,11 +56,11 @@ class Admission:
         self.bodies = 0
         self.connections: set[Client] = set()
         self.most_connections = limits.connections
+        self._alone = metrics.workers == 1
         self._refused_now = 0
         self._put_off: deque[Client] = deque()
         self._tally: Counter[str] = Counter()
         self._told = float("-inf")
-        metrics.watch(lambda: self.in_flight, lambda: len(self.connections))
 
     def raise_file_limit(self) -> None:
         """Raise the soft limit of open files as far as connections need it, or take fewer."""
@@ -85,16 +85,26 @@ class Admission:
     def opened(self, client: Client) -> bool:
         """Take a connection, and make room for it where there is none; False: close it at once."""
         self.connections.add(client)
-        if len(self.connections) <= self.most_connections:
+        self.metrics.show(CONNECTIONS, len(self.connections))
+        if not self.crowded:
             return True
         for other in heapq.nsmallest(AT_ONCE, self._waiting(client), key=_since):
             self.count(503, "a connection closed for others")
             other.make_room()
-        if len(self.connections) <= self.most_connections + ROOM:
+        if self._open() <= self.most_connections + ROOM:
             return True
-        self.connections.discard(client)
+        self.closed(client)
         self.count(503, "a connection too many")
         return False
+
+    def closed(self, client: Client) -> None:
+        """A connection is gone, or goes for another."""
+        self.connections.discard(client)
+        self.metrics.show(CONNECTIONS, len(self.connections))
+
+    def _open(self) -> int:
+        """The connections of all workers."""
+        return self.metrics.everywhere(CONNECTIONS)
 
     def _waiting(self, newest: Client) -> Iterable[Client]:
         now = asyncio.get_running_loop().time()
@@ -106,17 +116,24 @@ class Admission:
     @property
     def crowded(self) -> bool:
         """Whether there are more connections than allowed: only pages are answered to who came."""
-        return len(self.connections) > self.most_connections
+        return self._open() > self.most_connections
 
     def admit(self) -> bool:
         """Whether a whole request may be worked on; it is in flight until `answered`."""
-        if self.in_flight >= self.limits.in_flight:
+        if self._full():
             if not self._refused_now:
                 asyncio.get_running_loop().call_soon(self._next_turn)
             self._refused_now += 1
             return False
         self.in_flight += 1
+        self.metrics.show(IN_FLIGHT, self.in_flight)
         return True
+
+    def _full(self) -> bool:
+        """Whether all workers together have as much in flight as they may."""
+        if self._alone:
+            return self.in_flight >= self.limits.in_flight
+        return self.metrics.everywhere(IN_FLIGHT) >= self.limits.in_flight
 
     def leaves_early(self, client: Client) -> bool:
         """Whether the client has hung up; looked at only where requests wait for their turn."""
@@ -125,6 +142,7 @@ class Admission:
     def answered(self) -> None:
         """A request that was admitted is answered, or nobody waits for it any more."""
         self.in_flight -= 1
+        self.metrics.show(IN_FLIGHT, self.in_flight)
         if self._put_off:
             self._resume()
 

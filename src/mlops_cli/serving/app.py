@@ -14,7 +14,7 @@ from typing import Any
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.auth import Keys
-from mlops_cli.serving.metrics import Metrics
+from mlops_cli.serving.metrics import NONE, Metrics
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.v1 import V1
@@ -47,7 +47,7 @@ class App:
         admission: Admission | None = None,
         settings: Settings = Settings(),  # noqa: B008  # frozen
     ) -> None:
-        self.admission = admission or Admission(settings.limits, Metrics(bundle))
+        self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
         self.versions = versions = Versions(Served(bundle, predictor))
@@ -97,7 +97,7 @@ class App:
             answer = 500, route.error(_FAILED, None, None), JSON
         if route.asks_model:
             seconds = time.perf_counter() - request.started
-            self._metrics.answered(answer[0], seconds, request.rows)
+            self._metrics.answered(answer[0], seconds, request.rows, *_asked(request.served))
         return answer
 
     async def _send(self, send: Send, request: Request, answer: Answer) -> None:
@@ -107,6 +107,10 @@ class App:
             headers.append(_CLOSE)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _asked(served: Served | None) -> tuple[str, str]:
+    return (served.variant, served.version) if served is not None else (NONE, NONE)
 
 
 def _request_id(headers: list[Header]) -> bytes:

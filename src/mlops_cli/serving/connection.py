@@ -80,7 +80,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the work for a client that has gone."""
-        self._admission.connections.discard(self)
+        self._admission.closed(self)
         if self._task is not None and self._answered_now is not None:
             self._answered_now.disconnected = True  # uvicorn tells only the last that was read
             self._task.cancel()
@@ -328,7 +328,7 @@ class Connection(HttpToolsProtocol):
 
     def make_room(self) -> None:
         """Close for another connection, and say why to a client that asks for something."""
-        self._admission.connections.discard(self)
+        self._admission.closed(self)
         if self._begun:
             self.transport.write(refusals.answer(*refusals.FULL, keep_alive=False))
         self.transport.close()

@@ -1,72 +1,141 @@
-"""What the server counts, in a registry of its own, for Prometheus."""
+"""What the service counts, over all of its workers, for Prometheus."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from mlops_cli.serving.board import OVERFLOW, Block, Board
 
-from mlops_cli.bundle.reader import Bundle
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 # Seconds; 0.2 stands among them because the default alert is at 200 ms.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+IN_FLIGHT, CONNECTIONS = 0, 1  # gauges of a block
+NONE = "none"  # the version of what was asked of none
+OTHER = "other"  # the version of all that are no longer loaded
+
+_REQUESTS, _SECONDS, _PREDICTIONS = (
+    "mlops_requests_total",
+    "mlops_request_seconds",
+    "mlops_predictions_total",
+)
+_COUNTERS = {
+    _REQUESTS: "What was asked of the models, by the status of its answer; 499: the client left",
+    _PREDICTIONS: "Predictions answered",
+    OVERFLOW: "What was counted where there was no room for another series",
+}
+_GAUGES = {
+    "mlops_requests_in_flight": ("Requests read and not yet answered", IN_FLIGHT),
+    "mlops_connections": ("Open connections", CONNECTIONS),
+}
+_NANOSECONDS = 1e9
+_VERSION = re.compile(r'version="([^"]*)"')
 
 
 class Metrics:
-    """Counters of one process; `exposition` is the text that Prometheus reads."""
+    """What one worker counts, in its block of `board`; `exposition` is the sum over all."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "mlops_requests",
-            "What was asked, by the status of its answer, but for pages; 499: the client left",
-            ["code"],
-            registry=self._registry,
-        )
-        self._codes = {200: self._requests.labels("200")}
-        self._latency = Histogram(
-            "mlops_request_seconds",
-            "Time from a whole request to its answer",
-            buckets=BUCKETS,
-            registry=self._registry,
-        )
-        self._predictions = Counter(
-            "mlops_predictions", "Predictions answered", registry=self._registry
-        )
-        Info("mlops_model", "The model that answers", registry=self._registry).info(
-            {
-                "model": bundle.manifest.project,
-                "version": bundle.version,
-                "digest": bundle.digest,
-                "python": platform.python_version(),
-            }
-        )
+    def __init__(self, board: Board | None = None, writer: int = 0) -> None:
+        self._block = Block(board or Board(), writer)
+        self._words = self._block.words
+        cell = self._block.cell
+        limits = [*map(str, BUCKETS), "+Inf"]
+        self._buckets = [cell(f'{_SECONDS}_bucket{{le="{limit}"}}') for limit in limits]
+        self._seconds = cell(f"{_SECONDS}_sum")
+        self._predictions = cell(_PREDICTIONS)
+        self._requests: dict[tuple[int, str, str], int] = {}
+        self.workers = self._block.board.writers
 
-    def watch(self, in_flight: Callable[[], int], connections: Callable[[], int]) -> None:
-        """Show what these say at the time of each scrape."""
-        for name, said, value in (
-            ("mlops_requests_in_flight", "Requests read and not yet answered", in_flight),
-            ("mlops_connections", "Open connections", connections),
-        ):
-            Gauge(name, said, registry=self._registry).set_function(value)
+    def count(self, status: int, variant: str = NONE, version: str = NONE) -> None:
+        """Count one request by its HTTP status, and by the version that was asked."""
+        key = status, variant, version
+        cell = self._requests.get(key)
+        if cell is None:
+            labels = f'code="{status}",variant="{variant}",version="{version}"'
+            cell = self._requests[key] = self._block.cell(f"{_REQUESTS}{{{labels}}}")
+        self._words[cell] += 1
 
-    def count(self, status: int) -> None:
-        """Count one request by its HTTP status."""
-        counter = self._codes.get(status)
-        if counter is None:
-            counter = self._codes[status] = self._requests.labels(str(status))
-        counter.inc()
+    def answered(
+        self, status: int, seconds: float, predictions: int, variant: str, version: str
+    ) -> None:
+        """Count one request with its HTTP status, duration and predictions."""
+        self.count(status, variant, version)
+        words = self._words
+        words[self._buckets[bisect_left(BUCKETS, seconds)]] += 1
+        words[self._seconds] += int(seconds * _NANOSECONDS)
+        words[self._predictions] += predictions
 
-    def answered(self, status: int, seconds: float, predictions: int) -> None:
-        """Count one request to /v1/predict with its HTTP status, duration and predictions."""
-        self.count(status)
-        self._latency.observe(seconds)
-        if predictions:
-            self._predictions.inc(predictions)
+    def show(self, gauge: int, number: int) -> None:
+        """Show this worker's present number."""
+        self._block.show(gauge, number)
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+    def everywhere(self, gauge: int) -> int:
+        """The present number of all workers together."""
+        return self._block.board.gauge(gauge)
+
+    def unloaded(self, version: str) -> None:
+        """Count what was asked of a version among the others from now on."""
+        for name in self._block.names():
+            if name.startswith(_REQUESTS) and f'version="{version}"' in name:
+                self._block.move(name, _VERSION.sub(f'version="{OTHER}"', name))
+        self._requests.clear()
+
+    def exposition(self, models: Iterable[Mapping[str, str]]) -> bytes:
+        """All metrics in Prometheus' text format; `models` are the labels of what is loaded."""
+        labels = list(models)
+        loaded = {NONE, OTHER, *(model["version"] for model in labels)}
+        totals = self._block.board.totals()
+        lines = [*_counters(totals, loaded), *_histogram(totals), *self._now(), *_info(labels)]
+        return "\n".join([*lines, ""]).encode()
+
+    def _now(self) -> Iterator[str]:
+        for name, (said, gauge) in _GAUGES.items():
+            yield from _head(name, said, "gauge")
+            yield f"{name} {self.everywhere(gauge)}"
+
+
+def _head(name: str, said: str, kind: str) -> tuple[str, str]:
+    return f"# HELP {name} {said}", f"# TYPE {name} {kind}"
+
+
+def _counters(totals: Mapping[str, int], loaded: set[str]) -> Iterator[str]:
+    for family, said in _COUNTERS.items():
+        found: dict[str, int] = {}
+        for name, number in totals.items():
+            if name.partition("{")[0] == family:
+                shown = _folded(name, loaded)
+                found[shown] = found.get(shown, 0) + number
+        if found:
+            yield from _head(family, said, "counter")
+            yield from (f"{name} {number}" for name, number in sorted(found.items()))
+
+
+def _folded(name: str, loaded: set[str]) -> str:
+    """The name of a series, whose version may be one that another worker has unloaded already."""
+    version = _VERSION.search(name)
+    if version is None or version[1] in loaded:
+        return name
+    return _VERSION.sub(f'version="{OTHER}"', name)
+
+
+def _histogram(totals: Mapping[str, int]) -> Iterator[str]:
+    yield from _head(_SECONDS, "Time from a whole request to its answer", "histogram")
+    count = 0
+    for limit in (*map(str, BUCKETS), "+Inf"):
+        name = f'{_SECONDS}_bucket{{le="{limit}"}}'
+        count += totals[name]
+        yield f"{name} {count}"
+    yield f"{_SECONDS}_sum {totals[f'{_SECONDS}_sum'] / _NANOSECONDS}"
+    yield f"{_SECONDS}_count {count}"
+
+
+def _info(models: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    yield from _head("mlops_model_info", "The models that answer", "gauge")
+    for model in models:
+        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in model.items())
+        yield f"mlops_model_info{{{labels}}} 1"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

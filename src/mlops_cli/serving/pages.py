@@ -54,7 +54,8 @@ class Pages:
         return 200 if ready else 503, msgspec.json.encode(state), JSON
 
     async def _exposition(self, _: Request) -> Answer:
-        return 200, self._admission.metrics.exposition(), (b"content-type", CONTENT_TYPE)
+        exposition = self._admission.metrics.exposition(self._versions.labels())
+        return 200, exposition, (b"content-type", CONTENT_TYPE)
 
     async def _document(self, _: Request) -> Answer:
         return 200, self._versions.default.document, JSON

@@ -10,7 +10,7 @@ import math
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.app import App
+from mlops_cli.serving.board import Board
 from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.contract import FINISH, LEAVE, PORT
 from mlops_cli.serving.golden import replay
@@ -31,15 +32,16 @@ from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (
     LAST_OWNER,
+    ONE_STOP,
     bind,
     cannot_listen,
     refuse_new_handshakes,
     waiting,
 )
+from mlops_cli.serving.workers import Pool
 
 GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that this server leaves
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
-ONE_STOP = 1.0  # seconds within which two signals are one stop, told by two
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
 BACKLOG = 2048
@@ -70,7 +72,7 @@ class Heard:
     `second` every second from then on, as long as the loop goes round."""
 
     ready: Callable[[Ready], None]
-    second: Callable[[], Awaitable[None]] | None = None
+    second: Callable[[], None] = lambda: None
 
 
 def serve(
@@ -97,23 +99,33 @@ def serve(
             )
         predictor = open_predictor(bundle, in_child_first=True)
         replay(bundle, predictor)
-        admission = Admission(settings.limits, Metrics(bundle))
-        admission.raise_file_limit()
-        app = App(bundle, predictor, admission, settings)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
-        server = Server(
-            app,
-            admission,
-            listener,
-            heard,
-            shared=address.fd is not None,
-            grpc_port=settings.grpc.port,
-        )
-        server.on_started = lambda: heard.ready(ready)
-        # What stands now stays: the collector need not walk it at every turn.
+        board, inherited = Board(settings.workers), address.fd is not None
+        # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
         gc.freeze()
-        server.run()
+        alone = settings.workers == 1
+
+        def work(place: int, on_ready: Callable[[], None], on_second: Callable[[], None]) -> None:
+            admission = Admission(settings.limits, Metrics(board, place))
+            admission.raise_file_limit()
+            app = App(bundle, predictor, admission, settings)
+            server = Server(
+                app,
+                listener,
+                on_ready,
+                on_second,
+                shared=inherited or not alone,
+                grpc_port=settings.grpc.port,
+            )
+            server.run()
+
+        if alone:
+            work(0, lambda: heard.ready(ready), heard.second)
+            return
+        listener.listen(BACKLOG)
+        pool = Pool(settings.workers, work, listener, shared=inherited)
+        pool.run(lambda: heard.ready(ready), heard.second)
 
 
 class Server(uvicorn.Server):
@@ -125,19 +137,17 @@ class Server(uvicorn.Server):
     unless the signal is `LAST_OWNER`: there are no others.
     """
 
-    on_started: Callable[[], None]
-
     def __init__(
         self,
         app: App,
-        admission: Admission,
         listener: socket.socket,
-        heard: Heard,
+        on_ready: Callable[[], None],
+        on_second: Callable[[], None],
         *,
         shared: bool,
         grpc_port: int | None = None,
     ) -> None:
-        self._connection = functools.partial(Connection, admission=admission)
+        self._connection = functools.partial(Connection, admission=app.admission)
         config = uvicorn.Config(
             app,
             http=self._connection,  # type: ignore[arg-type]  # a class or what makes one alike
@@ -149,12 +159,12 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
-            callback_notify=heard.second,
-            timeout_notify=0,  # of uvicorn's own ticks, one a second
         )
         super().__init__(config)
         self._app = app
-        self._admission = admission
+        self._admission = app.admission
+        self._on_ready = on_ready
+        self._on_second = on_second
         self._listener = listener
         self._shared = shared
         self._grpc_port = grpc_port
@@ -173,7 +183,7 @@ class Server(uvicorn.Server):
         except OSError as e:  # somebody else listens since the port was bound
             host, port = self._listener.getsockname()[:2]
             raise cannot_listen(host, port, e) from e
-        self.on_started()
+        self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's tenth of a second; once a second, look at who keeps others waiting."""
@@ -187,6 +197,7 @@ class Server(uvicorn.Server):
             connection.look(now)
         self._admission.tell(now)
         self._app.look()
+        self._on_second()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

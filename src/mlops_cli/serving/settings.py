@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     limits: Limits = Limits()
+    workers: Count = 1
     keys: str | None = None
     metrics: Literal["open", "protected"] = "open"
     grpc: Grpc = Grpc()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from mlops_cli.errors import EnvironmentFault
 
 LAST_OWNER = signal.SIGUSR1  # to a worker: leave; nobody else takes from your inherited socket
+ONE_STOP = 1.0  # seconds within which two signals are one stop, told by two
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python's socket module does not name it
 # Classic BPF over a TCP header: load byte 13 (the flags), mask SYN and ACK, drop a lone SYN, pass
 # all else. Handshakes under way complete, new ones do not begin.

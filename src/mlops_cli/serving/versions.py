@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,7 @@ class Served:
         self.bundle = bundle
         self.model = bundle.manifest.project
         self.version = bundle.version
+        self.variant = "champion"
         self.predictor = predictor
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self.batcher = MicroBatcher(predictor)
@@ -40,6 +42,16 @@ class Served:
     @cached_property
     def _explainer(self) -> Explainer:
         return open_explainer(self.bundle, self.predictor.model)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What `mlops_model_info` tells of it."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "digest": self.bundle.digest,
+            "python": platform.python_version(),
+        }
 
     @cached_property
     def document(self) -> bytes:
@@ -58,6 +70,10 @@ class Versions:
     def __init__(self, default: Served) -> None:
         self.default = default
         self._loaded = {default.version: default}
+
+    def labels(self) -> Iterator[dict[str, str]]:
+        """See `Served.labels`, of each."""
+        return (served.labels for served in self._loaded.values())
 
     def find(self, name: str | None = None, version: str | None = None) -> Served:
         """The version that a path names; raises `RequestError` (404) where none is loaded so."""

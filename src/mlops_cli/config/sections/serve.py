@@ -46,6 +46,7 @@ class GrpcConfig(Section):
 class ServeConfig(Section):
     """How the server behaves, on every target."""
 
+    workers: int = Field(1, ge=1, le=256, description="processes on one socket")
     keys: str | None = Field(
         None,
         min_length=1,
@@ -68,6 +69,7 @@ class ServeConfig(Section):
                 header=size(limits.header),
                 connections=limits.connections,
             ),
+            workers=self.workers,
             keys=str(keys or self.keys) if self.keys else None,
             metrics=self.metrics,
             grpc=Grpc(self.grpc.port),

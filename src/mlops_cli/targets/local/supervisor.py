@@ -18,18 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from mlops_cli.serving.workers import STEADY, backoff
 from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import cut, log
 from mlops_cli.targets.local.worker import Worker, listen, start_worker
 
 _TICK = 0.5  # seconds after which limits and the folder are looked at, if nothing happens
-_LONGEST_WAIT = 30.0  # seconds between two starts of a server that keeps dying
-_STEADY = 10.0  # seconds after which a worker that died counts as one that had worked
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait before the next start: 0 after the first death, then 0.2, 0.4, ... 30."""
-    return 0.0 if failures <= 1 else float(min(_LONGEST_WAIT, 0.1 * 2 ** min(failures - 1, 20)))
 
 
 class Supervisor:
@@ -161,7 +155,7 @@ class Supervisor:
         now = time.monotonic()
         if self._restart_at is None:
             log(f"the server of {worker.wanted.digest[:12]} is gone: {_death(worker)}")
-            self._failures = 1 if now - worker.started > _STEADY else self._failures + 1
+            self._failures = 1 if now - worker.started > STEADY else self._failures + 1
             self._restart_at = now + backoff(self._failures)
         if now >= self._restart_at:
             self._restart(worker)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from mlops_cli.serving.contract import DRAIN
 from mlops_cli.serving.sockets import LAST_OWNER
+from mlops_cli.serving.workers import SILENCE_LIMIT
 from mlops_cli.targets.local.control import Wanted
 
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
-SILENCE_LIMIT = 20.0  # seconds without a sign of life after which a worker is given up
 _REASON_LIMIT = 2000
 _PR_SET_PDEATHSIG = 1
 
