@@ -56,12 +56,11 @@ class Server:
         return HEAD + length + more + b"\r\n" + self.event
 
     def metric(self, name: str, code: int | None = None) -> float:
-        """The value of one series; 0 where there is none."""
+        """The sum of a metric's series, of one code or of all; 0 where there is none."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
             text = answer.read().decode()
-        label = "" if code is None else re.escape(f'{{code="{code}"}}')
-        found = re.search(rf"^{name}{label} (\S+)$", text, re.M)
-        return float(found[1]) if found else 0.0
+        labels = r"(?:\{.*\})?" if code is None else rf'\{{code="{code}",.*\}}'
+        return sum(map(float, re.findall(rf"^{name}{labels} (\S+)$", text, re.M)))
 
     def memory(self) -> float:
         """MB that it holds."""

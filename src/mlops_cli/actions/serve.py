@@ -61,7 +61,9 @@ def serve(
         on_ready(told[0])
 
     progress.update(f"loading {folder}")
-    settings = project.config.serve.settings(project.keys) if project is not None else Settings()
+    settings = Settings()
+    if project is not None:
+        settings = project.config.serve.settings(project.keys, project.models)
     server.serve(folder, server.Address(*address), server.Heard(tell), settings=settings)
     return told[0]
 

@@ -42,6 +42,11 @@ class Project:
         return self.root / file if file else None
 
     @property
+    def models(self) -> Path:
+        """The folder below which a server on this machine may be told to load bundles."""
+        return self.root / (self.config.serve.models or ".")
+
+    @property
     def contracts(self) -> dict[str, str]:
         """Each table that the configuration names, the main one first, with its contract's file."""
         config = self.config

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlops_cli.errors import MlopsError
 from mlops_cli.serving.contract import DIGEST, PORT
-from mlops_cli.serving.server import Address, Heard, Ready, serve
+from mlops_cli.serving.server import Address, Heard, Ready, proven, serve
 from mlops_cli.serving.settings import from_environment
 
 
@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         _write(options.ready_fd, b".")
 
     try:
+        if options.check:
+            proven(options.bundle)
+            return 0
         serve(
             options.bundle,
             Address(options.host, options.port, options.fd),
@@ -73,6 +76,7 @@ def _start_as_in_an_image() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mlops_cli.serving", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder")
+    parser.add_argument("--check", action="store_true", help="prove the bundle, and serve nothing")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT, help="0: any free one")
     parser.add_argument("--fd", type=int, help="an inherited listening socket")

@@ -14,12 +14,15 @@ from typing import Any
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.auth import Keys
+from mlops_cli.serving.following import Follower
 from mlops_cli.serving.metrics import NONE, Metrics
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
+from mlops_cli.serving.protocols.admin import Admin, Listing
 from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
+from mlops_cli.serving.roster import Roster
 from mlops_cli.serving.routes import JSON, SANE_ID, Answer, Header, Request, Routes
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.versions import Served, Versions
@@ -37,7 +40,8 @@ _CLOSE: Header = (b"connection", b"close")
 class App:
     """Finds what answers a request, holds it to its key, and counts it.
 
-    Without `settings.keys` whoever reaches the port is answered.
+    Without `settings.keys` whoever reaches the port is answered, and nobody changes versions:
+    that takes a `roster`, which all workers follow.
     """
 
     def __init__(
@@ -46,14 +50,21 @@ class App:
         predictor: Predictor,
         admission: Admission | None = None,
         settings: Settings = Settings(),  # noqa: B008  # frozen
+        roster: Roster | None = None,
     ) -> None:
         self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
         self.versions = versions = Versions(Served(bundle, predictor))
         pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
-        v2 = V2(versions, self.admission)
-        self._routes = Routes([*V1(versions).routes(), *v2.routes(), *pages.routes()])
+        protocols = V1(versions), V2(versions, self.admission), Listing(versions)
+        routes = [route for p in (*protocols, pages) for route in p.routes()]
+        self._follower = Follower(roster, versions, self._metrics) if roster is not None else None
+        if roster is not None and self._follower is not None:
+            self._follower.catch_up()
+            admin = Admin(versions, roster, self._follower, self._metrics, settings.models)
+            routes += admin.routes()
+        self._routes = Routes(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""
@@ -73,6 +84,11 @@ class App:
         """See what changed beside the process; for once a second."""
         if self._keys is not None:
             self._keys.look()
+
+    async def follow(self) -> None:
+        """See whether another worker changed the versions; for ten times a second."""
+        if self._follower is not None and self._follower.behind:
+            await self._follower.follow()
 
     async def answer(self, request: Request, routes: Routes | None = None) -> Answer:
         """The answer to a request, which is counted; `routes`: of another way to be asked."""

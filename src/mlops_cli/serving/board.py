@@ -45,6 +45,10 @@ class Board:
         words = self.words
         return sum([words[at] for at in self._gauges[which]])
 
+    def each(self, which: int) -> list[int]:
+        """What each block shows now, of one of `GAUGES`."""
+        return [self.words[at] for at in self._gauges[which]]
+
     def entries(self, writer: int) -> Iterator[tuple[int, str, int]]:
         """Place, name and number of each cell in a block, all as they were at one moment."""
         content = self._copy(writer * _BLOCK)

@@ -11,7 +11,8 @@ from mlops_cli.serving.board import OVERFLOW, Block, Board
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 # Seconds; 0.2 stands among them because the default alert is at 200 ms.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-IN_FLIGHT, CONNECTIONS = 0, 1  # gauges of a block
+# Gauges of a block; the last two are generations of the roster: followed, and not to be followed.
+IN_FLIGHT, CONNECTIONS, APPLIED, FAILED = range(4)
 NONE = "none"  # the version of what was asked of none
 OTHER = "other"  # the version of all that are no longer loaded
 
@@ -73,6 +74,17 @@ class Metrics:
     def everywhere(self, gauge: int) -> int:
         """The present number of all workers together."""
         return self._block.board.gauge(gauge)
+
+    def followed(self, generation: int) -> bool:
+        """Whether every worker has followed the roster so far, or could not."""
+        return all(
+            generation in (applied, failed) or applied > generation
+            for applied, failed in zip(*map(self._block.board.each, (APPLIED, FAILED)), strict=True)
+        )
+
+    def refused(self, generation: int) -> bool:
+        """Whether a worker could not follow."""
+        return generation in self._block.board.each(FAILED)
 
     def unloaded(self, version: str) -> None:
         """Count what was asked of a version among the others from now on."""

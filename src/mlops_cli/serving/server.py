@@ -19,7 +19,7 @@ import uvicorn
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.app import App
@@ -28,7 +28,8 @@ from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.contract import FINISH, LEAVE, PORT
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.metrics import Metrics
-from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.serving.predictor import Predictor, open_predictor
+from mlops_cli.serving.roster import Entry, Roster
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (
     LAST_OWNER,
@@ -91,15 +92,9 @@ def serve(
     """
     listener = _listener(address)
     with listener:
-        bundle = open_bundle(path)
-        if digest is not None and digest != bundle.digest:
-            raise BundleError(
-                f"{path} holds {bundle.version}, and {short(digest)} was asked for",
-                hint="the image is of another model than the deployment",
-            )
-        predictor = open_predictor(bundle, in_child_first=True)
-        replay(bundle, predictor)
+        bundle, predictor = proven(path, digest)
         ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
+        roster = Roster(Entry(str(path.resolve()), bundle.digest)) if settings.keys else None
         board, inherited = Board(settings.workers), address.fd is not None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
@@ -109,7 +104,7 @@ def serve(
         def work(place: int, on_ready: Callable[[], None], on_second: Callable[[], None]) -> None:
             admission = Admission(settings.limits, Metrics(board, place))
             admission.raise_file_limit()
-            app = App(bundle, predictor, admission, settings)
+            app = App(bundle, predictor, admission, settings, roster)
             server = Server(
                 app,
                 listener,
@@ -126,6 +121,19 @@ def serve(
         listener.listen(BACKLOG)
         pool = Pool(settings.workers, work, listener, shared=inherited)
         pool.run(lambda: heard.ready(ready), heard.second)
+
+
+def proven(path: Path, digest: str | None = None) -> tuple[Bundle, Predictor]:
+    """The bundle in a folder and its predictor, golden rows reproduced; see `serve`."""
+    bundle = open_bundle(path)
+    if digest is not None and digest != bundle.digest:
+        raise BundleError(
+            f"{path} holds {bundle.version}, and {short(digest)} was asked for",
+            hint="the image is of another model than the deployment",
+        )
+    predictor = open_predictor(bundle, in_child_first=True)
+    replay(bundle, predictor)
+    return bundle, predictor
 
 
 class Server(uvicorn.Server):
@@ -169,6 +177,7 @@ class Server(uvicorn.Server):
         self._shared = shared
         self._grpc_port = grpc_port
         self._grpc: Any = None  # of an extra, which is imported where there is a port alone
+        self._following: asyncio.Future[None] | None = None
         self._told = math.inf  # when a user or the machine said so first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -187,6 +196,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's tenth of a second; once a second, look at who keeps others waiting."""
+        if self._following is None or self._following.done():
+            self._following = asyncio.ensure_future(self._app.follow())
         if counter % 10 == 0:
             self._look()
         return await super().on_tick(counter)

@@ -50,12 +50,14 @@ class Grpc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; without any, a server runs by these values.
 
-    `keys` is the file of API keys; without one whoever reaches the port is answered.
+    `keys` is the file of API keys; without one whoever reaches the port is answered. `models` is
+    the folder below which a key for admin may load bundles.
     """
 
     limits: Limits = Limits()
     workers: Count = 1
     keys: str | None = None
+    models: str | None = None
     metrics: Literal["open", "protected"] = "open"
     grpc: Grpc = Grpc()
 

@@ -19,6 +19,8 @@ from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import EventDecoder, RequestError
 
+CHAMPION, CANDIDATE = "champion", "candidate"
+
 
 class Served:
     """One version with all that stands between a request's body and its answer."""
@@ -27,7 +29,7 @@ class Served:
         self.bundle = bundle
         self.model = bundle.manifest.project
         self.version = bundle.version
-        self.variant = "champion"
+        self.variant = CHAMPION
         self.predictor = predictor
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self.batcher = MicroBatcher(predictor)
@@ -69,15 +71,43 @@ class Versions:
 
     def __init__(self, default: Served) -> None:
         self.default = default
-        self._loaded = {default.version: default}
+        self.loaded = {default.version: default}
+
+    def add(self, served: Served) -> None:
+        """Answer with a version, too, where it is named."""
+        self.loaded = {**self.loaded, served.version: served}
+        served.variant = CANDIDATE
+
+    def make_default(self, version: str) -> None:
+        """Answer with a loaded version where a request names none."""
+        self.default.variant = CANDIDATE
+        self.default = self.loaded[version]
+        self.default.variant = CHAMPION
+
+    def remove(self, version: str) -> None:
+        """Answer no longer with a version that is not the default."""
+        self.loaded = {v: served for v, served in self.loaded.items() if v != version}
+
+    def described(self) -> list[dict[str, Any]]:
+        """What each is, the default first."""
+        ordered = sorted(self.loaded.values(), key=lambda served: served is not self.default)
+        return [
+            {
+                "model": served.model,
+                "version": served.version,
+                "digest": served.bundle.digest,
+                "default": served is self.default,
+            }
+            for served in ordered
+        ]
 
     def labels(self) -> Iterator[dict[str, str]]:
         """See `Served.labels`, of each."""
-        return (served.labels for served in self._loaded.values())
+        return (served.labels for served in self.loaded.values())
 
     def find(self, name: str | None = None, version: str | None = None) -> Served:
         """The version that a path names; raises `RequestError` (404) where none is loaded so."""
-        served = self.default if version is None else self._loaded.get(version)
+        served = self.default if version is None else self.loaded.get(version)
         if served is None or name not in (None, served.model):
             asked = " ".join(part[:80] for part in (name, version) if part is not None)
             raise RequestError(404, f"there is no model {asked}")

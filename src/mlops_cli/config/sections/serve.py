@@ -53,14 +53,24 @@ class ServeConfig(Section):
         description="file of API keys in a folder of its own, relative to the project; without it "
         "whoever reaches the port is answered",
     )
+    models: str | None = Field(
+        None,
+        min_length=1,
+        description="folder below which a key for admin may load bundles; default: the project's",
+    )
     metrics: Literal["open", "protected"] = Field(
         "open", description="protected: /metrics needs a key, too"
     )
     limits: LimitsConfig = LimitsConfig()
     grpc: GrpcConfig = GrpcConfig()
 
-    def settings(self, keys: Path | str | None = None) -> Settings:
-        """The same as the server reads them; `keys` is where it finds the file, if it has one."""
+    def settings(
+        self, keys: Path | str | None = None, models: Path | str | None = None
+    ) -> Settings:
+        """The same as the server reads them.
+
+        `keys` and `models` are where it finds those; without keys nobody loads models.
+        """
         limits = self.limits
         return Settings(
             limits=Limits(
@@ -71,10 +81,13 @@ class ServeConfig(Section):
             ),
             workers=self.workers,
             keys=str(keys or self.keys) if self.keys else None,
+            models=str(models or self.models) if self.keys and (models or self.models) else None,
             metrics=self.metrics,
             grpc=Grpc(self.grpc.port),
         )
 
-    def environment(self, keys: Path | str | None = None) -> dict[str, str]:
+    def environment(
+        self, keys: Path | str | None = None, models: Path | str | None = None
+    ) -> dict[str, str]:
         """The variables that give them to a server; none for what is the default."""
-        return to_environment(self.settings(keys))
+        return to_environment(self.settings(keys, models))

@@ -45,6 +45,7 @@ class LocalTarget:
         port: int,
         settings: Mapping[str, str] | None = None,
         keys: Path | None = None,
+        models: Path | None = None,
         own: Path | None = None,
     ) -> None:
         self._own = own
@@ -53,6 +54,7 @@ class LocalTarget:
         self._port = port
         self._settings = dict(settings or {})
         self._keys = keys
+        self._models = models
 
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
@@ -96,7 +98,8 @@ class LocalTarget:
         address = self._host, self._port
         settings, own = self._settings, self._own
         if self._keys:
-            settings = settings | {f"{SETTINGS}KEYS": str(self._keys)}
+            own_paths = {"KEYS": self._keys, "MODELS": self._models}
+            settings = settings | {f"{SETTINGS}{k}": str(v) for k, v in own_paths.items() if v}
         return [write_unit(release.bundle, folder, address=address, settings=settings, own=own)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
@@ -219,10 +222,20 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     deploy = project.config.deploy
     folder = project.cache / "local"
     keys = project.keys
-    settings = project.config.serve.environment(keys and os.path.relpath(keys, folder))
+    settings = project.config.serve.environment(
+        keys and os.path.relpath(keys, folder), os.path.relpath(project.models, folder)
+    )
     own = own_templates(project.root)
     port = port or deploy.port
-    return LocalTarget(folder, host=deploy.host, port=port, settings=settings, keys=keys, own=own)
+    return LocalTarget(
+        folder,
+        host=deploy.host,
+        port=port,
+        settings=settings,
+        keys=keys,
+        models=project.models,
+        own=own,
+    )
 
 
 def _in_project(file: Path) -> Path:
