@@ -62,23 +62,6 @@ class Service:
         )
 
 
-class NoClient:
-    """A connection that asks nothing by itself."""
-
-    since: float | None = None
-    asks = False
-
-    def resume(self) -> None:
-        """Nothing was put off."""
-
-    def make_room(self) -> None:
-        """It takes none."""
-
-    def fileno(self) -> int:
-        """It has no socket."""
-        return -1
-
-
 @contextmanager
 def two_workers(binary: bundles.Sample, *arguments: str, fds: tuple[int, ...] = ()):
     port = free_port()
@@ -207,14 +190,13 @@ def test_the_bound_of_requests_in_flight_is_the_whole_service_s() -> None:
     """Either worker may have more than its share, as long as the other has less."""
     board, limits = Board(2), Limits(in_flight=4)
     first, second = (Admission(limits, Metrics(board, place)) for place in range(2))
-    client = NoClient()
 
     async def admitted() -> None:
-        assert [first.admit(client) for _ in range(4)] == [True] * 4
-        assert not second.admit(client)
+        assert [first.admit() for _ in range(4)] == [True] * 4
+        assert not second.admit()
         first.answered()
-        assert second.admit(client)
-        assert not first.admit(client)
+        assert second.admit()
+        assert not first.admit()
         assert second.metrics.everywhere(IN_FLIGHT) == 4
 
     asyncio.run(admitted())
