@@ -363,9 +363,6 @@ def test_an_empty_registry_does_not_wave_a_model_through(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mlops_cli.audit.entry import Entry
-from mlops_cli.audit.graph import in_order
-from mlops_cli.audit.log import read_log
 from mlops_cli.config.load import load_project
 from mlops_cli.actions.register import register
 from mlops_cli.governance import registration
@@ -396,11 +393,8 @@ def test_a_killed_register_ends_as_if_it_had_not_been(
     result = register(load_project(root))
     assert champion(root) == result.digest
     assert versions(root) == [result.digest]
-    found, undisturbed = decision(root), decision(with_champion)
     if step == "append":  # it was the champion already when it was judged once more
-        assert found.pop("champion_before")["digest"] == result.digest
-        assert undisturbed.pop("champion_before") is None
-        assert [g.pop("verdict") for g in found.pop("gates")] == ["passed", "passed"]
-        undisturbed.pop("gates")
-    assert found == undisturbed
+        assert decision(root)["champion_before"]["digest"] == result.digest
+    else:
+        assert decision(root) == decision(with_champion)
     assert [e.outcome for e in entries(root)] == ["done"]
