@@ -44,10 +44,12 @@ def slow(session: nox.Session) -> None:
 def extras(session: nox.Session) -> None:
     """Every extra of pyproject.toml, beside the core at the versions of the lock."""
     session.install("uv")
-    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]")
+    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[all]",
+                "moto[server,s3]>=5.2")  # fmt: skip  # a real server of S3's interface
     session.run(
         "pytest",
         "tests/test_extras.py",
+        "tests/serving/test_uploader.py",
         "tests/serving/test_grpc.py",
         "tests/reports/test_drift.py",
         *session.posargs,

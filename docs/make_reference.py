@@ -92,13 +92,24 @@ def _configuration() -> Iterator[str]:
 def _keys(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[str]:
     required = model.get("required", [])
     for key, field in model["properties"].items():
-        inner = definitions.get(field.get("$ref", "").rpartition("/")[2])
-        if inner and "properties" in inner:
+        inner = _section(field, definitions)
+        if inner:
+            if "anyOf" in field:
+                yield f"| `{prefix}{key}` | section or `null` | | {field.get('description', '')} |"
             yield from _keys(inner, definitions, f"{prefix}{key}.")
             continue
         default = "required" if key in required else f"`{_written(field.get('default', {}))}`"
         meaning = field.get("description", "").replace("|", "\\|").replace("\n", " ")
         yield f"| `{prefix}{key}` | {_form(field)} | {default} | {meaning} |"
+
+
+def _section(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """The section that a key is, be it one that may be null."""
+    for form in (field, *field.get("anyOf", ())):
+        inner: dict[str, Any] = definitions.get(form.get("$ref", "").rpartition("/")[2], {})
+        if "properties" in inner:
+            return inner
+    return None
 
 
 def _written(default: Any) -> str:

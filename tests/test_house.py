@@ -35,6 +35,7 @@ PORTS = (
 SEAMS = {  # the files that may load a module by its name, which mypy cannot follow
     "_adapters.py",
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
+    "serving/logs.py",  # the client of object storage, where one is asked for
     "serving/models.py",  # a model's runtime; the versions that a manifest names
     "serving/server.py",  # the second port, of an extra
     "training/sklearn.py",  # the user's own class
@@ -166,8 +167,8 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
     declared = {Requirement(line).name for line in CONFIG["project"]["dependencies"]}
     declared -= {"xgboost-cpu"}  # the same module as xgboost
     extras = CONFIG["project"]["optional-dependencies"]
-    declared |= {Requirement(line).name for line in extras["evidently"]}  # what an adapter imports
-    declared |= {"grpcio"}
+    adapted = [*extras["evidently"], *extras["s3"]]  # what an adapter imports
+    declared |= {Requirement(line).name for line in adapted} | {"grpcio"}
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known
 

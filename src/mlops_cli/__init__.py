@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlops_cli.actions.audit import audit_log
+    from mlops_cli.actions.collect import collect
     from mlops_cli.actions.compare import compare
     from mlops_cli.actions.config import configuration
     from mlops_cli.actions.demo import demo
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.drift import drift
     from mlops_cli.actions.init import init
     from mlops_cli.actions.keys import keys
+    from mlops_cli.actions.labels import labels
     from mlops_cli.actions.logs import logs
     from mlops_cli.actions.register import register
     from mlops_cli.actions.report import report
@@ -42,6 +44,7 @@ __all__ = [
     "LoadedModel",
     "Project",
     "audit_log",
+    "collect",
     "compare",
     "configuration",
     "demo",
@@ -52,6 +55,7 @@ __all__ = [
     "featurize",
     "init",
     "keys",
+    "labels",
     "load",
     "load_project",
     "logs",

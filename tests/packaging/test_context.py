@@ -70,7 +70,7 @@ def test_what_was_there_is_replaced_and_no_other_file_comes_in(
     (tmp_path / "image/secrets.env").write_text("x")
     write_context(bundle, tmp_path / "image", base=BASE)
     found = {p.name for p in (tmp_path / "image").iterdir()}
-    assert found == {"Dockerfile", "requirements.txt", "runtime", "model"}
+    assert found == {"Dockerfile", "requirements.txt", "runtime", "model", "log"}
     assert not list((tmp_path / "image").rglob("__pycache__"))
     assert {p.name for p in tmp_path.iterdir()} == {"image"}
 
@@ -96,7 +96,8 @@ def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Pa
     base = f"registry.example.com:5000/py:{bundle.manifest.python}"
     assert [x for x in steps if x[0] == "FROM"] == [["FROM", base]]
     copied = [x[1:] for x in steps if x[0] in ("COPY", "ADD")]
-    assert copied == [["dependencies/", "/"], ["runtime/", "/"], ["model/", "/"]]
+    own = ["--chown=65532:65532", "log/", "/"]  # where the log's volume stands
+    assert copied == [["dependencies/", "/"], ["runtime/", "/"], ["model/", "/"], own]
     user = next(x[1] for x in steps if x[0] == "USER").partition(":")[0]
     assert int(user) > 0
     assert not [x for x in steps if x[0] == "RUN"], "no compiler, no installer, no network"

@@ -81,9 +81,9 @@ def test_an_instruction_that_is_added_comes_and_all_of_ours_stay(
         (lambda text: text + 'cmd ["--host"]\n', "its last CMD is"),
         (swapped("COPY model/ /", "# COPY model/ /"), "COPY model/ /"),
         (swapped("{{ ready }}", "/"), "HEALTHCHECK"),
-        (swapped("{{ ready }}", "{{ redy }}"), "line 29: 'redy' is undefined"),
-        (swapped("{{ ready }}", "{{ ready"), "line 29: unexpected"),
-        (lambda text: text + "{{ ''.__class__.__mro__ }}", "line 36: access to attribute"),
+        (swapped("{{ ready }}", "{{ redy }}"), "line 31: 'redy' is undefined"),
+        (swapped("{{ ready }}", "{{ ready"), "line 31: unexpected"),
+        (lambda text: text + "{{ ''.__class__.__mro__ }}", "line 38: access to attribute"),
         (lambda text: text + "ENV KEY=AKIA" + "Q7ZD" * 4 + "\n", "access key of AWS"),
     ],
 )

@@ -38,6 +38,12 @@ BLOCKED = (
     "sqlglot",
     "optuna",
 )
+OF_EXTRAS = (  # loaded where a setting asks for them
+    "mlops_cli.serving.grpc_server",
+    "mlops_cli.serving.object_store",
+    "mlops_cli.serving.protocols.open_inference_pb2",
+    "mlops_cli.serving.protocols.v2_grpc",
+)
 BLOCKER = f"""
 import sys
 class Blocker:
@@ -63,7 +69,8 @@ def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_every_module_of_the_runtime_is_imported_without_the_heavy_packages(
     room: ModuleType,
 ) -> None:
-    names = [m.name for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
+    found = [m.name for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
+    names = [name for name in found if name not in OF_EXTRAS]
     assert len(names) > 4
     ended = _run(
         f"import importlib\nfor name in {names!r}: importlib.import_module(name)\n"

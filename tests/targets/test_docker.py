@@ -21,10 +21,11 @@ from engine import docker
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import QUIET
+from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec
 from mlops_cli.targets.docker.target import DockerTarget
-from mlops_cli.testing.target import TargetConformance, get
+from mlops_cli.testing.target import LogConformance, TargetConformance, get, predict
 
 pytestmark = pytest.mark.docker
 PROJECT = f"conformance-delays-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
@@ -35,8 +36,9 @@ def _engine(docker_engine: str) -> None:
     """Skipped where no engine is."""
 
 
-def made(project: Path, port: int, **docker: object) -> DockerTarget:
-    spec = Spec(PROJECT, "127.0.0.1", port, DockerConfig.model_validate(docker))
+def made(project: Path, port: int, *, log: bool = False, **docker: object) -> DockerTarget:
+    serve = {contract.LOG_DIR: contract.LOG} if log else {}
+    spec = Spec(PROJECT, "127.0.0.1", port, DockerConfig.model_validate(docker), serve)
     return DockerTarget(spec, folder=project / ".mlops/docker")
 
 
@@ -54,6 +56,25 @@ def containers() -> list[str]:
 
 class TestDockerTarget(TargetConformance):
     """The port's contract."""
+
+
+class TestDockerLog(LogConformance):
+    """The log's: it stands on a volume, which is left when the container is ended."""
+
+    @pytest.fixture
+    def target(self, project: Path, free_port: int) -> Iterator[DockerTarget]:
+        target = made(project, free_port, log=True)
+        target.stop()
+        yield target
+        target.stop()
+        docker("volume", "rm", "--force", f"mlops-{PROJECT}-log")
+
+    def test_it_outlives_the_container(self, target: DockerTarget, first: Release) -> None:
+        asked = predict(target.deploy(whole(first), progress=QUIET).url, first)
+        target.stop()
+        found: list[str] = []
+        target.collect(lambda files: found.extend(file.read_text() for file in files))
+        assert [json.loads(text)["request_id"] for text in found] == [asked]
 
 
 def test_the_container_has_limits_and_no_rights(target: DockerTarget, first: Release) -> None:

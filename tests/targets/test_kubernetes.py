@@ -15,10 +15,11 @@ import yaml
 from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import QUIET
+from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
-from mlops_cli.testing.target import TargetConformance, get
+from mlops_cli.testing.target import LogConformance, TargetConformance, get
 
 pytestmark = pytest.mark.kubernetes
 PROJECT = "conformance-delays"
@@ -46,7 +47,7 @@ def namespace(_reached: None, cluster: str) -> Iterator[str]:
     kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
 
 
-def made(namespace: str, **changes: Any) -> KubernetesTarget:
+def made(namespace: str, *, log: bool = False, **changes: Any) -> KubernetesTarget:
     """The target with one pod and a node port that the cluster chooses, unless told otherwise."""
     settings: dict[str, Any] = {
         "namespace": namespace,
@@ -60,7 +61,8 @@ def made(namespace: str, **changes: Any) -> KubernetesTarget:
     }
     if not changes.keys() & {"image", "registry", "load"}:
         settings["load"] = load_command()
-    return KubernetesTarget(PROJECT, KubernetesConfig.model_validate(settings | changes))
+    serve = {contract.LOG_DIR: contract.LOG} if log else {}
+    return KubernetesTarget(PROJECT, KubernetesConfig.model_validate(settings | changes), serve)
 
 
 @pytest.fixture
@@ -72,6 +74,16 @@ def target(namespace: str) -> Iterator[KubernetesTarget]:
 
 class TestKubernetesTarget(TargetConformance):
     """The port's contract."""
+
+
+class TestKubernetesLog(LogConformance):
+    """The log's: of each pod its own."""
+
+    @pytest.fixture
+    def target(self, namespace: str) -> Iterator[KubernetesTarget]:
+        kubernetes = made(namespace, log=True)
+        yield kubernetes
+        kubernetes.stop()
 
 
 def names(namespace: str) -> set[str]:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,11 +23,12 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import BundleImage
 from mlops_cli.progress import QUIET
+from mlops_cli.serving.contract import LOG_DIR
 from mlops_cli.serving.workers import backoff
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.testing.target import TargetConformance, get
+from mlops_cli.testing.target import LogConformance, TargetConformance, get
 from servers import ask
 
 
@@ -39,6 +40,20 @@ def _no_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestLocalTarget(TargetConformance):
     """The port's contract."""
+
+
+class TestLocalLog(LogConformance):
+    """The log's."""
+
+    @pytest.fixture
+    def target(self, project: Path, free_port: int) -> Iterator[LocalTarget]:
+        folder = project / ".mlops/local"
+        settings = {LOG_DIR: "log"}
+        local = LocalTarget(
+            folder, host="127.0.0.1", port=free_port, settings=settings, log=folder / "log"
+        )
+        yield local
+        local.stop()
 
 
 def processes(project: Path) -> dict[int, str]:

@@ -187,6 +187,22 @@ mlops keys revoke web
         examples="mlops drift --current december.parquet",
     ),
     _action(
+        "collect",
+        PRODUCTION,
+        "Bring what the deployed service has logged into monitoring/, each segment once.",
+        examples="""
+mlops collect
+mlops collect --from segment.ndjson
+""",
+    ),
+    _action(
+        "labels",
+        PRODUCTION,
+        "Add what came of predictions, by request id: labels from a CSV or Parquet file.",
+        usage="add FILE",
+        examples="mlops labels add outcomes.csv",
+    ),
+    _action(
         "audit",
         PRODUCTION,
         "What happened to the models, by whom and why; --verify: is the record whole.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mlops_cli.actions import load_command
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.log import append
 from mlops_cli.bundle.reader import open_bundle
@@ -15,7 +16,7 @@ from mlops_cli.governance.champion import champion_of
 from mlops_cli.packaging.image import image_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, KeepsKeys, Release, Target, whole
+from mlops_cli.targets.base import Change, KeepsKeys, KeepsLog, Release, Target, whole
 from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
 
@@ -75,6 +76,7 @@ def deploy(
     """
     name, place = _place(project, target, port)
     if stop:
+        _collect_first(project, place, name, progress)
         return _stop(project, place, name)
     release = _champion(project, expect, progress)
     if port is None:
@@ -85,6 +87,7 @@ def deploy(
     if _no_keys(project, place):
         progress.log(f"there are no keys on {name}, so nobody is let in: mlops keys add NAME")
     subject = {"target": name, "digest": release.digest}
+    _collect_first(project, place, name, progress)
     try:
         found = place.deploy(whole(release), progress=progress)
     except MlopsError as e:
@@ -167,6 +170,21 @@ def _no_keys(project: Project, place: Target) -> bool:
     """Whether the server asks for keys, and there is none."""
     asks = project.config.serve.keys is not None
     return asks and isinstance(place, KeepsKeys) and not place.keys()
+
+
+def _collect_first(project: Project, place: Target, name: str, progress: Progress) -> None:
+    """Bring home what was logged: it may go with what is replaced or ended.
+
+    Where that fails, a deployment is not held up by it.
+    """
+    if project.config.serve.log is None or not isinstance(place, KeepsLog):
+        return
+    if place.status() is None:
+        return
+    try:
+        load_command("collect")(project, target=name, closing=True, progress=progress)
+    except MlopsError as e:
+        progress.log(f"warning: the prediction log was not collected: {e.message}")
 
 
 def _record(project: Project, draft: Draft) -> None:

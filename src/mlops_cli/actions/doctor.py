@@ -67,6 +67,7 @@ def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
         yield attempt("dvc.yaml", lambda: _dvc_yaml(project))
         yield attempt("secrets", lambda: _secrets(project))
         yield attempt("port", lambda: _port(project))
+        yield attempt("prediction log", lambda: _prediction_log(project))
         yield attempt("registry", lambda: _registry(project))
 
 
@@ -157,6 +158,15 @@ def _secrets(project: Project) -> str:
 def _port(project: Project) -> str:
     target = project.config.deploy.target
     return exposed(project, target) or f"what {target} answers, this machine alone can ask"
+
+
+def _prediction_log(project: Project) -> str:
+    log, target = project.config.serve.log, project.config.deploy.target
+    if log is None:
+        return "is off (serve.log: null)"
+    if target == "kubernetes" and log.to is None:
+        return "pods that scale down take theirs along: run mlops collect often"
+    return f"is uploaded to {log.to}" if log.to else "is kept until mlops collect brings it home"
 
 
 def _registry(project: Project) -> str:

@@ -61,9 +61,7 @@ def serve(
         on_ready(told[0])
 
     progress.update(f"loading {folder}")
-    settings = Settings()
-    if project is not None:
-        settings = project.config.serve.settings(project.keys, project.models)
+    settings = _settings(project) if project is not None else Settings()
     server.serve(folder, server.Address(*address), server.Heard(tell), settings=settings)
     return told[0]
 
@@ -83,6 +81,12 @@ def _bundle_of(project: Project | None) -> Path:
             hint="make them with `mlops run`, or name a bundle with --bundle DIR",
         )
     return workspace
+
+
+def _settings(project: Project) -> Settings:
+    serve = project.config.serve
+    folder = str(project.root / serve.log.dir) if serve.log is not None and serve.log.dir else None
+    return serve.settings(project.keys, project.models, log=folder)
 
 
 def _address(project: Project | None, host: str | None, port: int | None) -> tuple[str, int]:

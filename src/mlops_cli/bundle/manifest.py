@@ -84,11 +84,13 @@ class File(msgspec.Struct, frozen=True):
     sha256: Sha256
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of `manifest.json`; docs/schemas/manifest.schema.json is made from it.
 
     `classes` are in the order of the model's outputs (binary: negative, positive) and null for a
     regression. `modules` are the versions that serving must find, `python` the minor version.
+    `id` are the columns of `data.id`, which a request may bring beside the inputs, and `sensitive`
+    those that the prediction log leaves out unless it is asked for them.
     """
 
     format: str
@@ -102,6 +104,8 @@ class Manifest(msgspec.Struct, frozen=True):
     python: MinorVersion
     modules: dict[Module, Version]
     files: dict[FileName, File]
+    id: tuple[Name, ...] = ()
+    sensitive: tuple[Name, ...] = ()
 
 
 def class_key(label: ClassLabel) -> str:

@@ -40,6 +40,8 @@ class Model:
     inputs: tuple[Input, ...]
     features: tuple[Feature, ...]
     modules: Mapping[str, str]
+    id: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
 
 
 def write_bundle(
@@ -73,4 +75,6 @@ def _manifest(model: Model, files: dict[str, File]) -> Manifest:
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         modules={name: model.modules[name] for name in MODULES[model.kind]},
         files=files,
+        id=model.id,
+        sensitive=model.sensitive,
     )

@@ -12,6 +12,7 @@ from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
 from mlops_cli.config.sections.features import FeaturesConfig
+from mlops_cli.config.sections.monitor import MonitorConfig
 from mlops_cli.config.sections.package import PackageConfig
 from mlops_cli.config.sections.register import RegisterConfig
 from mlops_cli.config.sections.serve import ServeConfig
@@ -38,6 +39,7 @@ class Config(Section):
     deploy: DeployConfig = DeployConfig()
     serve: ServeConfig = ServeConfig()
     drift: DriftConfig = DriftConfig()
+    monitor: MonitorConfig = MonitorConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @property
@@ -76,4 +78,4 @@ def contract_of(table: str) -> str:
 
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
-UNTRACKED = ("tracking", "deploy", "serve", "drift")
+UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor")

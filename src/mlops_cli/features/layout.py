@@ -181,10 +181,15 @@ def _check_names(
 
 
 def _check_ids(config: Config, event: Mapping[str, ValueType]) -> None:
-    for key, names in (("subject", config.data.id.subject), ("event", config.data.id.event)):
+    data = config.data
+    for key, names in (
+        ("id.subject", data.id.subject),
+        ("id.event", data.id.event),
+        ("sensitive", data.sensitive),
+    ):
         for name in names:
             if name not in event:
-                raise _at(f"data.id.{key}", unknown_column(name, event))
+                raise _at(f"data.{key}", unknown_column(name, event))
 
 
 def _check_no_id(config: Config, trees: Iterable[FeatureTree]) -> None:

@@ -30,6 +30,8 @@ RUNTIME = (
     "_adapters.py",
     "_files.py",
     "_json.py",
+    "_locks.py",
+    "_poll.py",
     "bundle",
     "expressions",
     "serving",
@@ -52,6 +54,7 @@ def write_context(bundle: Bundle, destination: Path, *, base: str, own: Path | N
         write_text(folder / REQUIREMENTS, format_requirements(bundle.requirements()))
         _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
         _copy_model(bundle, folder / MODEL)
+        _make_log_folder(folder)
         _fix_times(folder)
 
 
@@ -89,6 +92,12 @@ def _hold(ours: list[str], own: list[str]) -> None:
                 f"{OWN}/{DOCKERFILE}: its last {word} is `{last[1][0][:120]}`",
                 hint=f"end with `{last[0][0]}`" if last[0] else "leave it out",
             )
+
+
+def _make_log_folder(context: Path) -> None:
+    folder = context / f"log{contract.LOG}"
+    folder.mkdir(parents=True)
+    (folder / ".keep").touch()  # neither git nor DVC knows an empty folder
 
 
 def _copy_model(bundle: Bundle, to: Path) -> None:

@@ -15,10 +15,12 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.following import Follower
+from mlops_cli.serving.logs import Logs
 from mlops_cli.serving.metrics import NONE, Metrics
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.admin import Admin, Listing
+from mlops_cli.serving.protocols.feedback import Feedback
 from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
@@ -41,7 +43,7 @@ class App:
     """Finds what answers a request, holds it to its key, and counts it.
 
     Without `settings.keys` whoever reaches the port is answered, and nobody changes versions:
-    that takes a `roster`, which all workers follow.
+    that takes a `roster`, which all workers follow. Without `logs` nothing is kept.
     """
 
     def __init__(
@@ -51,14 +53,17 @@ class App:
         admission: Admission | None = None,
         settings: Settings = Settings(),  # noqa: B008  # frozen
         roster: Roster | None = None,
+        logs: Logs | None = None,
     ) -> None:
         self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
         self.versions = versions = Versions(Served(bundle, predictor))
         pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
-        protocols = V1(versions), V2(versions, self.admission), Listing(versions)
+        self.predictions = kept = logs.predictions if logs else None
+        protocols = V1(versions, kept), V2(versions, self.admission, kept), Listing(versions)
         routes = [route for p in (*protocols, pages) for route in p.routes()]
+        routes += Feedback(versions, logs.labels).routes() if logs else []
         self._follower = Follower(roster, versions, self._metrics) if roster is not None else None
         if roster is not None and self._follower is not None:
             self._follower.catch_up()
@@ -106,14 +111,19 @@ class App:
                 request.key = self._keys.check(request.headers, route.scope)
             answer = await handler(request)
         except RequestError as e:
+            request.entry = None
             headers = JSON, *e.headers
             answer = e.status, route.error(e.message, e.field, e.row), *headers
-        except Exception:  # logged whole; the client gets JSON and the id
+        except Exception as e:  # logged whole; the client gets JSON and the id
+            if request.entry is not None:
+                request.entry.failed(type(e).__name__)
             log.exception("request %s failed", request.id.decode("ascii"))
             answer = 500, route.error(_FAILED, None, None), JSON
         if route.asks_model:
             seconds = time.perf_counter() - request.started
             self._metrics.answered(answer[0], seconds, request.rows, *_asked(request.served))
+            if request.entry is not None:
+                request.entry.end(seconds)
         return answer
 
     async def _send(self, send: Send, request: Request, answer: Answer) -> None:

@@ -10,6 +10,7 @@ FINISH = 25.0  # seconds of them for answers under way
 
 PREDICT = "/v1/predict"
 EXPLAIN = "/v1/explain"
+FEEDBACK = "/v1/feedback"
 HEALTH = "/healthz"  # 200 as long as the process answers
 READY = "/readyz"  # 200 with the bundle's digest; 503 while it drains
 METRICS = "/metrics"
@@ -18,4 +19,8 @@ TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
 KEYS = "/var/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
+LOG = "/log"  # in a container: the prediction log, on a volume of its own
+HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with
+UPLOADED = f"{SETTINGS}LOG__TO"  # where segments are uploaded; until then nobody may remove them
+LOG_DIR = f"{SETTINGS}LOG__DIR"  # the folder of the prediction log; without it there is none

@@ -36,7 +36,7 @@ class GrpcServer:
     def __init__(self, app: App) -> None:
         self._app = app
         self._admission = app.admission
-        routes = V2Grpc(app.versions, app.admission).routes()
+        routes = V2Grpc(app.versions, app.admission, app.predictions).routes()
         self._routes = Routes(routes)
         self._server = grpc.aio.server(
             options=(

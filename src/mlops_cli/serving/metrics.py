@@ -21,9 +21,11 @@ _REQUESTS, _SECONDS, _PREDICTIONS = (
     "mlops_request_seconds",
     "mlops_predictions_total",
 )
+_LINES = "mlops_log_lines_total"
 _COUNTERS = {
     _REQUESTS: "What was asked of the models, by the status of its answer; 499: the client left",
     _PREDICTIONS: "Predictions answered",
+    _LINES: "Lines of the prediction log that were written, or were not or no longer kept",
     OVERFLOW: "What was counted where there was no room for another series",
 }
 _GAUGES = {
@@ -46,6 +48,7 @@ class Metrics:
         self._seconds = cell(f"{_SECONDS}_sum")
         self._predictions = cell(_PREDICTIONS)
         self._requests: dict[tuple[int, str, str], int] = {}
+        self._lines: tuple[int, int] | None = None
         self.workers = self._block.board.writers
 
     def count(self, status: int, variant: str = NONE, version: str = NONE) -> None:
@@ -66,6 +69,17 @@ class Metrics:
         words[self._buckets[bisect_left(BUCKETS, seconds)]] += 1
         words[self._seconds] += int(seconds * _NANOSECONDS)
         words[self._predictions] += predictions
+
+    def logged(self, written: int, dropped: int) -> None:
+        """Count lines of the prediction log."""
+        if self._lines is None:
+            written_cell, dropped_cell = (
+                self._block.cell(f'{_LINES}{{outcome="{outcome}"}}')
+                for outcome in ("written", "dropped")
+            )
+            self._lines = written_cell, dropped_cell
+        self._words[self._lines[0]] += written
+        self._words[self._lines[1]] += dropped
 
     def show(self, gauge: int, number: int) -> None:
         """Show this worker's present number."""

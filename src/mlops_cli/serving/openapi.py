@@ -9,7 +9,7 @@ from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.serving import openapi_v2
-from mlops_cli.serving.contract import EXPLAIN, HEALTH, METRICS, PREDICT, READY
+from mlops_cli.serving.contract import EXPLAIN, FEEDBACK, HEALTH, METRICS, PREDICT, READY
 
 Schema = dict[str, Any]
 NAMED_CATEGORIES = 50  # of more, only the first are named
@@ -41,6 +41,7 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
         "paths": {
             PREDICT: {"post": _asked(f"Predict {manifest.target.name}", "Answer", example)},
             EXPLAIN: {"post": _asked("Predict and explain", "ExplainedAnswer", example)},
+            FEEDBACK: {"post": _labels()},
             HEALTH: {"get": _page("The process answers", "200")},
             READY: {"get": _page("Which model answers; 503 while it drains", "200", "503")},
             METRICS: {"get": _page("Prometheus metrics", "200", media="text/plain")},
@@ -53,6 +54,8 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
                 "Explanation": explanation_schema(manifest),
                 "Answer": _answer("Prediction"),
                 "ExplainedAnswer": _answer("Explanation"),
+                "Label": _label(manifest),
+                "Labels": _object({"labels": {"type": "integer"}}),
                 "Error": _error(),
                 **openapi_v2.schemas(),
             }
@@ -143,6 +146,36 @@ def _asked(what: str, answer: str, example: Mapping[str, Any]) -> Schema:
             "400": _response("No JSON", "Error"),
             "413": _response("Too large", "Error"),
             "422": _response("A field that is not of its type", "Error"),
+        },
+    }
+
+
+def _label(manifest: Manifest) -> Schema:
+    classes = manifest.classes
+    label: Schema = {"type": "number"} if classes is None else {"enum": list(classes)}
+    fields: Schema = {
+        "request_id": {"type": "string", "minLength": 1, "maxLength": 128},
+        "label": label,
+        "row": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
+        "time": {"type": ["string", "null"], "format": "date-time"},
+    }
+    required = ["request_id", "label"]
+    return _object(fields) | {"required": required, "additionalProperties": False}
+
+
+def _labels() -> Schema:
+    label = {"$ref": "#/components/schemas/Label"}
+    schema = {"oneOf": [label, {"type": "array", "items": label, "minItems": 1}]}
+    return {
+        "summary": "What came of a prediction: a label for each row of a request, or for one",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": _response("They are on disk", "Labels"),
+            "400": _response("No JSON", "Error"),
+            "404": _response("There is no prediction log, so labels are not kept", "Error"),
+            "413": _response("Too large", "Error"),
+            "422": _response("No label, or one that the model does not predict", "Error"),
+            "503": _response("The disk takes nothing now", "Error"),
         },
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_cli.serving.auth import KeyScope
+from mlops_cli.serving.log import Entry
 from mlops_cli.serving.requests import error_body
 from mlops_cli.serving.versions import Served
 
@@ -24,7 +25,8 @@ class Request:
     """A whole request. `parameters` are the parts of its path that a route's pattern names.
 
     What becomes of it is noted here, for metrics and log: `key` is the name of the key that it
-    came with, `served` the version that answers and `rows` the number of its predictions.
+    came with, `served` the version that answers, `rows` the number of its predictions and `entry`
+    what the prediction log is told.
     """
 
     method: str
@@ -37,6 +39,7 @@ class Request:
     key: str | None = None
     served: Served | None = None
     rows: int = 0
+    entry: Entry | None = None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]

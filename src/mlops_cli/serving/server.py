@@ -27,6 +27,7 @@ from mlops_cli.serving.board import Board
 from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.contract import FINISH, LEAVE, PORT
 from mlops_cli.serving.golden import replay
+from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.predictor import Predictor, open_predictor
 from mlops_cli.serving.roster import Entry, Roster
@@ -104,7 +105,8 @@ def serve(
         def work(place: int, on_ready: Callable[[], None], on_second: Callable[[], None]) -> None:
             admission = Admission(settings.limits, Metrics(board, place))
             admission.raise_file_limit()
-            app = App(bundle, predictor, admission, settings, roster)
+            logs = open_logs(settings.log, admission.metrics.logged)
+            app = App(bundle, predictor, admission, settings, roster, logs)
             server = Server(
                 app,
                 listener,
@@ -114,6 +116,8 @@ def serve(
                 grpc_port=settings.grpc.port,
             )
             server.run()
+            if logs is not None:
+                logs.close()
 
         if alone:
             work(0, lambda: heard.ready(ready), heard.second)

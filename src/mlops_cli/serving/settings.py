@@ -12,9 +12,10 @@ from mlops_cli.errors import UsageError
 from mlops_cli.serving.contract import SETTINGS
 
 DURATION = r"^(\d+)\s*(s|m|h)$"
-SIZE = r"^(\d+)\s*(B|KB|KiB|MB|MiB)$"
+SIZE = r"^(\d+)\s*(B|KB|KiB|MB|MiB|GB|GiB)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+_BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2,
+          "GB": 1000**3, "GiB": 1024**3}  # fmt: skip
 
 
 class Seconds(float):
@@ -25,6 +26,11 @@ class Size(int):
     """A number of bytes, written as `64KiB` or `1MB`."""
 
 
+class Names(tuple[str, ...]):
+    """Names of columns, written as `a,b` or, where one holds a comma, as a list in JSON."""
+
+
+ALL = Names(("all",))  # as the names of what is logged: every input
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -47,6 +53,31 @@ class Grpc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
 
 
+class Rotate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a segment of the log is closed: at this size, or this long after its first line."""
+
+    size: Size = Size(64 * 1000**2)
+    every: Seconds = Seconds(300)
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The prediction log: without a folder `dir` there is none.
+
+    `sample` is the share of requests; `columns` are the inputs that are kept, `hash` those of
+    which a digest is, `leave_out` those that are not. `max` is what all segments in the folder
+    take at most, in bytes; closed ones are uploaded `to` an s3:// URL, and kept until they are.
+    """
+
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    columns: Names = ALL
+    hash: Names = Names()
+    leave_out: Names = Names()
+    dir: str | None = None
+    max: Size = Size(1000**3)
+    rotate: Rotate = Rotate()
+    to: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; without any, a server runs by these values.
 
@@ -60,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: str | None = None
     metrics: Literal["open", "protected"] = "open"
     grpc: Grpc = Grpc()
+    log: Log | None = Log()
 
 
 def from_environment(variables: Mapping[str, str]) -> Settings:
@@ -73,6 +105,8 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
         section = tree
         for part in path:
             section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise _no_setting(name, f"a part of {section!r}")
         section[key] = variables[name]
         _convert(tree, name)
     return _convert(tree, SETTINGS)
@@ -81,7 +115,7 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
 def to_environment(settings: Settings) -> dict[str, str]:
     """The variables that give these settings to a server: those that are not the default."""
     own, default = dict(_leaves(settings)), dict(_leaves(Settings()))
-    return {name: value for name, value in own.items() if value != default[name]}
+    return {name: value for name, value in own.items() if value != default.get(name)}
 
 
 def _leaves(section: msgspec.Struct, prefix: str = SETTINGS) -> Iterator[tuple[str, str]]:
@@ -90,18 +124,32 @@ def _leaves(section: msgspec.Struct, prefix: str = SETTINGS) -> Iterator[tuple[s
         if isinstance(value, msgspec.Struct):
             yield from _leaves(value, f"{name}__")
         else:
-            unit = {Seconds: "s", Size: "B"}.get(type(value), "")
-            yield name, f"{int(value)}{unit}" if isinstance(value, int | float) else f"{value}"
+            yield name, _written(value)
+
+
+def _written(value: object) -> str:
+    match value:
+        case Seconds():
+            return f"{int(value)}s"
+        case Size():
+            return f"{int(value)}B"
+        case None:
+            return "null"
+        case tuple():
+            return msgspec.json.encode(value).decode()
+    return str(value)
 
 
 def _convert(tree: dict[str, Any], name: str) -> Settings:
     try:
         return msgspec.convert(tree, Settings, strict=False, dec_hook=_with_unit)
     except msgspec.ValidationError as e:
-        raise UsageError(
-            f"{name}: {str(e).partition(' - at')[0]}",
-            hint="docs/guides/server.md lists the settings and how their values are written",
-        ) from e
+        raise _no_setting(name, str(e).partition(" - at")[0]) from e
+
+
+def _no_setting(name: str, why: str) -> UsageError:
+    hint = "docs/guides/server.md lists the settings and how their values are written"
+    return UsageError(f"{name}: {why}", hint=hint)
 
 
 def size(text: str) -> Size:
@@ -109,15 +157,26 @@ def size(text: str) -> Size:
     return Size(_number(text, SIZE, _BYTES, "64KiB or 1MB"))
 
 
-def _with_unit(kind: type, value: object) -> Seconds | Size:
+def _with_unit(kind: type, value: object) -> Seconds | Size | Names:
+    if kind is Names:
+        return _names(str(value))
     if kind is Size:
         return size(str(value))
     return Seconds(_number(str(value), DURATION, _SECONDS, "30s or 5m"))
 
 
+def _names(text: str) -> Names:
+    if not text.lstrip().startswith("["):
+        return Names(name for part in text.split(",") if (name := part.strip()))
+    try:
+        return Names(msgspec.json.decode(text, type=list[str]))
+    except msgspec.DecodeError as e:
+        raise ValueError(f"{text[:40]!r} is no list of names in JSON") from e
+
+
 def _number(text: str, pattern: str, units: Mapping[str, int], like: str) -> int:
     match = re.match(pattern, text.strip())
-    number = int(match[1]) * units[match[2]] if match and len(match[1]) < 10 else 0
+    number = int(match[1]) * units[match[2]] if match and len(match[1]) < 16 else 0
     if not number:
         raise ValueError(f"{text[:40]!r} is not a value such as {like}")
     return number

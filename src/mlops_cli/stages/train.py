@@ -225,6 +225,8 @@ def _bundle(
         inputs=inputs,
         features=features,
         modules=work.estimator.modules(),
+        id=project.config.data.id.columns,
+        sensitive=project.config.data.sensitive,
     )
     rows = work.events.rows(work.events.split.fitted)
     requirements, importance = serving_requirements(kind), fitted.importance()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -141,6 +141,20 @@ class KeepsKeys(Protocol):
         """Put this in its place; what runs obeys it within seconds, without a restart.
 
         Raises `EnvironmentFault` where that failed.
+        """
+
+
+@runtime_checkable
+class KeepsLog(Protocol):
+    """A target whose server keeps a prediction log; where it stands is its own to say."""
+
+    def collect(self, take: Callable[[Sequence[Path]], None], *, closing: bool = False) -> None:
+        """Hand the closed segments of the service's logs to `take`, and remove them after it.
+
+        Segments may be handed over in several calls, each with files that are readable until it
+        returns; where it raises, they stay on the target. With `closing` those that are open are
+        closed first. Nothing is handed over where there is no log. Raises `EnvironmentFault` with
+        the target's own reason.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import pytest
 
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import Release, Route, Target, whole
+from mlops_cli.targets.base import KeepsLog, Release, Route, Target, whole
 
 
 def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict[str, Any]]:
@@ -24,6 +25,20 @@ def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict
         return response.status, json.loads(response.read())
     finally:
         connection.close()
+
+
+def predict(url: str, release: Release) -> str:
+    """Ask for a prediction of the release's first golden row; returns the request's id."""
+    body = json.dumps(next(release.bundle.golden()).inputs)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        connection.request("POST", "/v1/predict", body)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    finally:
+        connection.close()
+    assert response.status == 200, answer
+    return str(answer["request_id"])
 
 
 class TargetConformance:
@@ -120,3 +135,46 @@ class TargetConformance:
             target.deploy(whole(broken), progress=QUIET)
         assert target.status() is None
         assert target.stop() is False
+
+
+class LogConformance:
+    """Inherit it where a target keeps a log: `target` has nothing deployed, and its log is on."""
+
+    def test_what_was_answered_comes_once_and_outlives_what_answered(
+        self, target: Target, first: Release, second: Release
+    ) -> None:
+        assert isinstance(target, KeepsLog)
+        lines: list[dict[str, Any]] = []
+
+        def take(files: Sequence[Path]) -> None:
+            texts = (file.read_bytes().splitlines() for file in files)
+            lines.extend(json.loads(line) for text in texts for line in text)
+
+        target.collect(take)
+        assert lines == []
+        url = target.deploy(whole(first), progress=QUIET).url
+        asked = [predict(url, first) for _ in range(3)]
+        target.collect(take, closing=True)
+        assert [line["request_id"] for line in lines] == asked
+        assert {line["version"] for line in lines} == {first.version}
+        target.collect(take, closing=True)
+        assert len(lines) == 3
+        url = target.deploy(whole(second), progress=QUIET).url
+        predict(url, second)
+        target.collect(take, closing=True)
+        assert [line["version"] for line in lines[3:]] == [second.version]
+
+    def test_where_nobody_takes_them_segments_stay(self, target: Target, first: Release) -> None:
+        assert isinstance(target, KeepsLog)
+        predict(target.deploy(whole(first), progress=QUIET).url, first)
+        seen: list[str] = []
+
+        def fail(files: Sequence[Path]) -> None:
+            seen.extend(file.name for file in files)
+            raise OSError("no room")
+
+        for _ in range(2):
+            with pytest.raises(OSError, match="no room"):
+                target.collect(fail, closing=True)
+        assert len(seen) == 2
+        assert seen[0] == seen[1]

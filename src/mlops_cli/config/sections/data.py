@@ -30,6 +30,9 @@ class DataConfig(Section):
     target: str = Field(min_length=1, description="a column, or `name = expression`")
     time: str | None = Field(None, description="the column that says when an event happened")
     id: IdConfig = Field(IdConfig(), description="the columns that name a subject and an event")
+    sensitive: tuple[str, ...] = Field(
+        (), description="columns of personal data: the prediction log leaves them out"
+    )
 
     @property
     def target_name(self) -> str:

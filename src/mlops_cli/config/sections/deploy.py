@@ -19,6 +19,9 @@ class DockerConfig(Section):
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
 
 
+SecretName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
 class DeployConfig(Section):
     """Where the champion answers."""
 
@@ -31,6 +34,9 @@ class DeployConfig(Section):
     port: Port = PORT
     registry: ImageRegistry | None = Field(
         None, description="where `package --push` pushes to, such as registry.example.com/team"
+    )
+    secrets: tuple[SecretName, ...] = Field(
+        (), description="variables of the environment that the server gets, and no other"
     )
     docker: DockerConfig = DockerConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()

@@ -6,12 +6,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_cli.config.sections.base import Duration, Section
-from mlops_cli.serving.settings import SIZE, Grpc, Limits, Seconds, Settings, size, to_environment
+from mlops_cli.serving.settings import (
+    ALL,
+    SIZE,
+    Grpc,
+    Limits,
+    Log,
+    Names,
+    Rotate,
+    Seconds,
+    Settings,
+    size,
+    to_environment,
+)
 
 _DEFAULT = Limits()
+_LOG = Log()
 
 
 class LimitsConfig(Section):
@@ -30,9 +43,66 @@ class LimitsConfig(Section):
     @field_validator("timeout", "header")
     @classmethod
     def _is_more_than_nothing(cls, value: Any) -> Any:
-        if not (value if isinstance(value, timedelta) else size(value)):
-            raise ValueError("must be more than 0")
-        return value
+        return _more_than_nothing(value)
+
+
+class RotateConfig(Section):
+    """When a segment of the prediction log is closed, and can be collected."""
+
+    size: str = Field("64MB", pattern=SIZE, description="at this size")
+    every: Duration = Field(
+        timedelta(seconds=_LOG.rotate.every), description="so long after its first line"
+    )
+
+    @field_validator("size", "every")
+    @classmethod
+    def _is_more_than_nothing(cls, value: Any) -> Any:
+        return _more_than_nothing(value)
+
+
+class LogConfig(Section):
+    """The prediction log of what is deployed: what is kept of requests, and how long."""
+
+    sample: float = Field(_LOG.sample, ge=0, le=1, description="the share of requests")
+    columns: Literal["all"] | tuple[str, ...] = Field("all", description="the inputs that are kept")
+    hash: tuple[str, ...] = Field((), description="columns of which a digest is kept")
+    leave_out: tuple[str, ...] = Field((), description="columns that are not kept")
+    dir: str | None = Field(
+        None,
+        description="a folder of this machine, relative to the project; default: .mlops/local/log; "
+        "a container has its own",
+    )
+    max: str = Field("1GB", pattern=SIZE, description="of all segments together; the oldest goes")
+    rotate: RotateConfig = RotateConfig()
+    to: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?$",
+        description="where closed segments are uploaded, such as s3://bucket/prefix (extra s3)",
+    )
+
+    @field_validator("max")
+    @classmethod
+    def _is_more_than_nothing(cls, value: Any) -> Any:
+        return _more_than_nothing(value)
+
+    @model_validator(mode="after")
+    def _a_segment_has_room(self) -> LogConfig:
+        if size(self.max) < size(self.rotate.size):
+            raise ValueError(f"max ({self.max}) is less than rotate.size ({self.rotate.size})")
+        return self
+
+    def settings(self, folder: str | None) -> Log:
+        """The same as the server reads them; the log stands in `folder`."""
+        return Log(
+            sample=self.sample,
+            columns=ALL if self.columns == "all" else Names(self.columns),
+            hash=Names(self.hash),
+            leave_out=Names(self.leave_out),
+            dir=folder,
+            max=size(self.max),
+            rotate=Rotate(size(self.rotate.size), Seconds(self.rotate.every.total_seconds())),
+            to=self.to,
+        )
 
 
 class GrpcConfig(Section):
@@ -63,13 +133,19 @@ class ServeConfig(Section):
     )
     limits: LimitsConfig = LimitsConfig()
     grpc: GrpcConfig = GrpcConfig()
+    log: LogConfig | None = Field(LogConfig(), description="null: no prediction log")
 
     def settings(
-        self, keys: Path | str | None = None, models: Path | str | None = None
+        self,
+        keys: Path | str | None = None,
+        models: Path | str | None = None,
+        *,
+        log: str | None = None,
     ) -> Settings:
         """The same as the server reads them.
 
-        `keys` and `models` are where it finds those; without keys nobody loads models.
+        `keys` and `models` are where it finds those; without keys nobody loads models. `log` is
+        the prediction log's folder.
         """
         limits = self.limits
         return Settings(
@@ -84,10 +160,21 @@ class ServeConfig(Section):
             models=str(models or self.models) if self.keys and (models or self.models) else None,
             metrics=self.metrics,
             grpc=Grpc(self.grpc.port),
+            log=self.log.settings(log) if self.log is not None else None,
         )
 
     def environment(
-        self, keys: Path | str | None = None, models: Path | str | None = None
+        self,
+        keys: Path | str | None = None,
+        models: Path | str | None = None,
+        *,
+        log: str | None = None,
     ) -> dict[str, str]:
         """The variables that give them to a server; none for what is the default."""
-        return to_environment(self.settings(keys, models))
+        return to_environment(self.settings(keys, models, log=log))
+
+
+def _more_than_nothing(value: Any) -> Any:
+    if not (value if isinstance(value, timedelta) else size(value)):
+        raise ValueError("must be more than 0")
+    return value

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.expressions.tree import ValueType
+from mlops_cli.serving.log import Entry, vector
 from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
@@ -101,20 +102,35 @@ def rows_of(tensors: Sequence[Shaped]) -> int:
     return rows
 
 
-async def infer(served: Served, columns: Sequence[Column], rows: int) -> Raw:
-    """The model's numbers for rows given by column: see `Model.predict`.
+async def infer(
+    served: Served, columns: Sequence[Column], rows: int, entry: Entry | None = None
+) -> Raw:
+    """The model's numbers for rows given by column: see `Model.predict`; `entry` is told of them.
 
     Raises `RequestError` (400) naming tensor and row.
     """
     served.decoder.check_names([column.name for column in columns])
     predictor = served.predictor
     if rows == 1:
-        return await served.batcher.predict(predictor.row(next(_events(columns, 0))))
+        event = next(_events(columns, 0))
+        row = predictor.row(event)
+        if entry is not None:
+            entry.asked((event,))
+        raw = await served.batcher.predict(row)
+        if entry is not None:
+            entry.answered((vector(row),), predictor.answers(raw))
+        return raw
     found = []
     for start in range(0, rows, CHUNK):
         if start:
             await asyncio.sleep(0)
-        found.append(predictor.numbers(predictor.encode(list(_events(columns, start)), start)))
+        events = list(_events(columns, start))
+        matrix = predictor.encode(events, start)
+        if entry is not None:
+            entry.asked(events, start=start)
+        found.append(predictor.numbers(matrix))
+        if entry is not None:
+            entry.answered((row.tobytes() for row in matrix), predictor.answers(found[-1]))
     return np.concatenate(found)
 
 

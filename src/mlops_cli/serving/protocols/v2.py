@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mlops_cli.serving.admission import LARGE, Admission
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
     SERVER,
@@ -70,9 +71,12 @@ _read = msgspec.json.Decoder(_Infer).decode
 class V2:
     """Its handlers, for the versions that are loaded."""
 
-    def __init__(self, versions: Versions, admission: Admission) -> None:
+    def __init__(
+        self, versions: Versions, admission: Admission, log: PredictionLog | None = None
+    ) -> None:
         self._versions = versions
         self._admission = admission
+        self._log = log
         self._one_large = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -133,39 +137,40 @@ class V2:
         served = request.served = self._versions.find(**request.parameters)
         try:
             if len(request.body) <= LARGE:
-                return await _inferred(request, served)
+                return await self._inferred(request, served)
             async with (
                 self._one_large
             ):  # one after another: what they hold is many times their size
-                return await _inferred(request, served)
+                return await self._inferred(request, served)
         except RequestError as e:
             status = 400 if e.status == 422 else e.status
             raise RequestError(status, e.message, field=e.field, row=e.row) from e
+
+    async def _inferred(self, request: Request, served: Served) -> Answer:
+        asked, binary = _request(request)
+        if asked.id and SANE_ID.fullmatch(asked.id.encode()):
+            request.id = asked.id.encode()
+        if self._log is not None:
+            request.entry = self._log.begin(served.bundle, request.id, request.key)
+        columns, rows = _columns(asked.inputs, binary)
+        raw = await infer(served, columns, rows, request.entry)
+        request.rows = rows
+        named = asked.outputs or []
+        found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in named])
+        head = {
+            "model_name": served.model,
+            "model_version": served.version,
+            "id": asked.id or request.id.decode("ascii"),
+        }
+        default = (asked.parameters or {}).get("binary_data_output") is True
+        wanted = {o.name: (o.parameters or {}).get("binary_data", default) is True for o in named}
+        return _answer(head, found, [wanted.get(o.name, default) for o in found])
 
 
 def error(message: str, field: str | None, row: int | None) -> bytes:
     """The content of an answer that is an error, in the protocol's form."""
     del field  # the message names it
     return _encode({"error": message if row is None else f"row {row}: {message}"})
-
-
-async def _inferred(request: Request, served: Served) -> Answer:
-    asked, binary = _request(request)
-    if asked.id and SANE_ID.fullmatch(asked.id.encode()):
-        request.id = asked.id.encode()
-    columns, rows = _columns(asked.inputs, binary)
-    raw = await infer(served, columns, rows)
-    request.rows = rows
-    named = asked.outputs or []
-    found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in named])
-    head = {
-        "model_name": served.model,
-        "model_version": served.version,
-        "id": asked.id or request.id.decode("ascii"),
-    }
-    default = (asked.parameters or {}).get("binary_data_output") is True
-    wanted = {o.name: (o.parameters or {}).get("binary_data", default) is True for o in named}
-    return _answer(head, found, [wanted.get(o.name, default) for o in found])
 
 
 def _request(request: Request) -> tuple[_Infer, bytes]:

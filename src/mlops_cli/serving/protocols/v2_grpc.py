@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from mlops_cli.serving.admission import LARGE, Admission
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.protocols import open_inference_pb2 as messages
 from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
@@ -43,9 +44,12 @@ _CONTENTS = {
 class V2Grpc:
     """Its methods, as routes whose bodies are messages; they are the handlers' own to read."""
 
-    def __init__(self, versions: Versions, admission: Admission) -> None:
+    def __init__(
+        self, versions: Versions, admission: Admission, log: PredictionLog | None = None
+    ) -> None:
         self._versions = versions
         self._admission = admission
+        self._log = log
         self._one_large = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -107,9 +111,9 @@ class V2Grpc:
         asked = _read(messages.ModelInferRequest, request.body)
         served = request.served = self._versions.find(asked.model_name, asked.model_version or None)
         if len(request.body) <= LARGE:
-            return await _inferred(request, asked, served)
+            return await _inferred(request, asked, served, self._log)
         async with self._one_large:  # one after another: what they hold is many times their size
-            return await _inferred(request, asked, served)
+            return await _inferred(request, asked, served, self._log)
 
 
 def error(message: str, field: str | None, row: int | None) -> bytes:
@@ -135,11 +139,15 @@ def _told(message: Any) -> Answer:
     return 200, message.SerializeToString()
 
 
-async def _inferred(request: Request, asked: Any, served: Served) -> Answer:
+async def _inferred(
+    request: Request, asked: Any, served: Served, log: PredictionLog | None
+) -> Answer:
     if SANE_ID.fullmatch(asked.id.encode()):
         request.id = asked.id.encode()
+    if log is not None:
+        request.entry = log.begin(served.bundle, request.id, request.key)
     columns, rows = _columns(asked)
-    raw = await infer(served, columns, rows)
+    raw = await infer(served, columns, rows, request.entry)
     request.rows = rows
     found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in asked.outputs])
     answer = messages.ModelInferResponse(

@@ -16,6 +16,7 @@ from mlops_cli._templates import is_own, render
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release
+from mlops_cli.targets.secrets import handed_over
 
 PORT = f"{contract.PORT}/tcp"  # where the image listens
 PROJECT = "dev.mlops-cli.project"
@@ -39,11 +40,25 @@ class Spec:
     docker: DockerConfig
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
     own: Path | None = None  # the project's own templates
+    secrets: tuple[str, ...] = ()  # variables of this environment
 
     @property
     def name(self) -> str:
         """The container's name."""
         return f"mlops-{self.project}"
+
+    @property
+    def log(self) -> str:
+        """The volume of the prediction log."""
+        return f"{self.name}-log"
+
+    def volumes(self) -> dict[str, str]:
+        """The volumes that the container has, each with the folder where it stands."""
+        return {self.log: contract.LOG} if contract.LOG_DIR in self.serve else {}
+
+    def environment(self) -> dict[str, str]:
+        """Its variables; raises `UsageError` for a secret that is not set."""
+        return {**self.serve, **handed_over(self.secrets)}
 
     def settings(self) -> str:
         """What of this spec is the container's own, as one line; the image is not."""
@@ -60,10 +75,13 @@ class Spec:
         """Options of the SDK's `containers.create` but name and ports; the engine has `cpus`."""
         return {
             "detach": True,
-            "environment": dict(self.serve),
+            "environment": self.environment(),
             "restart_policy": {"Name": self.docker.restart},
             "read_only": True,
             "tmpfs": {_TMPFS[0]: _TMPFS[1]},
+            "volumes": {
+                name: {"bind": place, "mode": "rw"} for name, place in self.volumes().items()
+            },
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
             "mem_limit": self.docker.memory,
@@ -92,9 +110,11 @@ class Spec:
             "published": f"{host}:{self.port}:{PORT.partition('/')[0]}",
             "restart": self.docker.restart,
             "environment": self.serve,
+            "secrets": self.secrets,
             "memory": self.docker.memory,
             "cpus": self.docker.cpus,
             "tmpfs": ":".join(_TMPFS),
+            "volumes": self.volumes(),
             "pids": _PIDS,
             "drain": contract.DRAIN,
             "log_size": _LOG["max-size"],

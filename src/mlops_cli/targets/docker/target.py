@@ -13,11 +13,14 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import DRAIN
+from mlops_cli.serving.contract import DRAIN, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
+from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import DIGEST, MANAGED, PORT, PROJECT, SETTINGS, Spec
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
+from mlops_cli.targets.secrets import handed_over, refuse_upload
+from mlops_cli.targets.shipped import Take
 
 NAME = "docker"
 _TO_END = 5  # seconds that an engine takes beyond `DRAIN` to end what did not end by itself
@@ -42,6 +45,8 @@ class DockerTarget:
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Replace the container by one of `release`; see `Target.deploy`."""
         release = only(routes)
+        refuse_upload(self._spec.serve)
+        self._spec.environment()  # before anything is done
         with self._turns.command():
             release.image.build(progress=progress)
             with _docker.engine(f"{release.version} is not deployed") as client:
@@ -112,6 +117,17 @@ class DockerTarget:
                 current.stop(timeout=DRAIN)
             self._sweep(client, None)
         return current is not None
+
+    def collect(self, take: Take, *, closing: bool = False) -> None:
+        """What stands on the log's volume, whether or not a container runs."""
+        with self._turns.command(), _docker.engine("the log cannot be read") as client:
+            current = self._current(client)
+            image = current.image.id if current else self._any_image(client)
+            log.collect(client, self._spec.log, image, take, closing=closing)
+
+    def _any_image(self, client: Any) -> str | None:
+        found = client.images.list(filters={"label": f"{PROJECT}={self._spec.project}"})
+        return str(found[0].id) if found else None
 
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         in_the_way = old is not None and _bound(old) == (self._spec.host, self._spec.port)
@@ -197,9 +213,17 @@ class DockerTarget:
             found.append(f"image: {release.image.name} was built anew")
         if old.labels.get(SETTINGS) != self._spec.settings():
             found.append(f"settings: {old.labels.get(SETTINGS)} -> {self._spec.settings()}")
+        if lacks := self._other_secrets(old):
+            found.append(f"secrets: {', '.join(lacks)}")
         if not found and not (old.status == "running" and soon(_answers(old, release.digest))):
             found.append("it does not answer")
         return found
+
+    def _other_secrets(self, old: Any) -> list[str]:
+        """The names of secrets whose values are others in the container."""
+        has = set(old.attrs["Config"]["Env"] or ())
+        wanted = handed_over(self._spec.secrets)
+        return [name for name, value in wanted.items() if f"{name}={value}" not in has]
 
     def _serving(self, release: Release) -> Deployment | None:
         found = self.status()
@@ -223,8 +247,9 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         deploy.host,
         port or deploy.port,
         deploy.docker,
-        project.config.serve.environment(),
+        project.config.serve.environment(log=LOG),
         own_templates(project.root),
+        deploy.secrets,
     )
     return DockerTarget(spec, folder=project.cache / NAME)
 

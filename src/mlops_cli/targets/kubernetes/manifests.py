@@ -52,6 +52,7 @@ class Spec:
     config: KubernetesConfig
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
     own: Path | None = None  # the project's own templates
+    secrets: tuple[str, ...] = ()  # keys of the Secret NAME-secrets
 
     @property
     def name(self) -> str:
@@ -117,6 +118,9 @@ def _values(spec: Spec) -> dict[str, Any]:
         "version_annotations": {PROJECT_NAME: spec.project, DIGEST: spec.digest},
         "digest": spec.digest,
         "settings": dict(spec.serve),
+        "secrets": list(spec.secrets),
+        "secret": f"{spec.name}-secrets",
+        "log": contract.LOG if contract.LOG_DIR in spec.serve else None,
         "image": spec.image,
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",

@@ -12,8 +12,10 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
+from mlops_cli.serving.contract import LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
+from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -34,6 +36,8 @@ from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.readiness import ready_digest, soon
+from mlops_cli.targets.secrets import refuse_upload
+from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
 _REACHED = 10.0  # seconds for kube-proxy to open a node's port
@@ -49,7 +53,9 @@ class KubernetesTarget:
         config: KubernetesConfig,
         serve: Mapping[str, str] | None = None,
         own: Path | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> None:
+        self._secrets = secrets
         self._own = own
         self._project = project
         self._config = config
@@ -63,6 +69,7 @@ class KubernetesTarget:
         Where the version does not come up, what was applied before is applied again.
         """
         release = only(routes)
+        refuse_upload(self._serve)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
@@ -112,6 +119,10 @@ class KubernetesTarget:
             )
         return lines(self._kubectl, self._name, follow=follow)
 
+    def collect(self, take: Take, *, closing: bool = False) -> None:
+        """What each pod has; see `KeepsLog.collect`."""
+        collect(self._kubectl, self._name, take, closing=closing)
+
     def stop(self) -> bool:
         """Delete what is ours and wait until it is gone; see `Target.stop`."""
         if not ours(self._kubectl, self._name):
@@ -137,7 +148,15 @@ class KubernetesTarget:
 
     def _spec(self, release: Release) -> Spec:
         name = image_name(self._config, release.image)
-        return Spec(self._project, release.digest, name, self._config, self._serve, self._own)
+        return Spec(
+            self._project,
+            release.digest,
+            name,
+            self._config,
+            self._serve,
+            self._own,
+            self._secrets,
+        )
 
     def _live(self, wanted: dict[Key, Object]) -> dict[Key, Object]:
         live = ours(self._kubectl, self._name)
@@ -168,7 +187,9 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
     own = own_templates(project.root)
-    return KubernetesTarget(project.config.project, config, project.config.serve.environment(), own)
+    serve = project.config.serve.environment(log=LOG)
+    secrets = project.config.deploy.secrets
+    return KubernetesTarget(project.config.project, config, serve, own, secrets)
 
 
 def _answers(url: str, digest: str) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +19,20 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import DRAIN, SETTINGS
+from mlops_cli.serving import segments
+from mlops_cli.serving.contract import DRAIN, LOG_DIR, SETTINGS, UPLOADED
 from mlops_cli.targets.base import Change, Deployment, Routes, only
 from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import LOG
 from mlops_cli.targets.local.systemd import write_unit
-from mlops_cli.targets.local.worker import START_LIMIT
+from mlops_cli.targets.local.worker import START_LIMIT, keep_secrets
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
+from mlops_cli.targets.secrets import handed_over
+from mlops_cli.targets.shipped import Take
 from mlops_cli.targets.tail import tail
 
 NAME = "local"
+LOG_FOLDER = "log"  # of the prediction log, in the control's folder
 _STEP = 0.05  # seconds between two looks
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
          "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # fmt: skip
@@ -47,7 +51,11 @@ class LocalTarget:
         keys: Path | None = None,
         models: Path | None = None,
         own: Path | None = None,
+        log: Path | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
+        self._log = log
+        self._secrets = secrets
         self._own = own
         self._control = Control(folder)
         self._host = host
@@ -59,7 +67,9 @@ class LocalTarget:
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
         release = only(routes)
+        secrets = handed_over(self._secrets)
         with self._control.command():
+            keep_secrets(self._control.folder, secrets)
             wanted = self._request(release.bundle)
             self._control.ask(wanted)
             try:
@@ -100,6 +110,8 @@ class LocalTarget:
         if self._keys:
             own_paths = {"KEYS": self._keys, "MODELS": self._models}
             settings = settings | {f"{SETTINGS}{k}": str(v) for k, v in own_paths.items() if v}
+        if self._log is not None and LOG_DIR in settings:
+            settings = settings | {LOG_DIR: str(self._log.resolve())}  # a unit has no folder
         return [write_unit(release.bundle, folder, address=address, settings=settings, own=own)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
@@ -125,6 +137,18 @@ class LocalTarget:
             since=datetime.fromisoformat(state.since),
             port=serving.port,
         )
+
+    def collect(self, take: Take, *, closing: bool = False) -> None:
+        """What stands in the log's folder, whether or not anything runs; see `Target.collect`."""
+        if self._log is None:
+            return
+        if closing:
+            segments.close_all(self._log)
+        segments.close_left(self._log)
+        if found := segments.closed(self._log):
+            take(found)
+            for path in found if UPLOADED not in self._settings else ():
+                path.unlink(missing_ok=True)  # the oldest may have gone for newer ones
 
     def stop(self) -> bool:
         """End supervisor and server, which finishes what it has; see `Target.stop`."""
@@ -220,22 +244,30 @@ class LocalTarget:
 def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     """The local target of a project; `port` wins over the configuration's."""
     deploy = project.config.deploy
-    folder = project.cache / "local"
-    keys = project.keys
+    folder = project.cache / NAME
+    keys, log = project.keys, _log_folder(project, folder)
     settings = project.config.serve.environment(
-        keys and os.path.relpath(keys, folder), os.path.relpath(project.models, folder)
+        keys and os.path.relpath(keys, folder),
+        os.path.relpath(project.models, folder),
+        log=os.path.relpath(log, folder),
     )
-    own = own_templates(project.root)
-    port = port or deploy.port
     return LocalTarget(
         folder,
         host=deploy.host,
-        port=port,
+        port=port or deploy.port,
         settings=settings,
         keys=keys,
         models=project.models,
-        own=own,
+        own=own_templates(project.root),
+        log=log,
+        secrets=deploy.secrets,
     )
+
+
+def _log_folder(project: Project, folder: Path) -> Path:
+    """Where the prediction log stands: a project may be renamed, so relative to the control's."""
+    log = project.config.serve.log
+    return project.root / log.dir if log is not None and log.dir else folder / LOG_FOLDER
 
 
 def _in_project(file: Path) -> Path:

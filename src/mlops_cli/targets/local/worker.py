@@ -9,11 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from mlops_cli._files import write_secret
 from mlops_cli.serving.contract import DRAIN
 from mlops_cli.serving.sockets import LAST_OWNER
 from mlops_cli.serving.workers import SILENCE_LIMIT
@@ -22,6 +25,7 @@ from mlops_cli.targets.local.control import Wanted
 START_LIMIT = 120.0  # seconds until a worker that says nothing is given up
 _REASON_LIMIT = 2000
 _PR_SET_PDEATHSIG = 1
+_SECRETS = "secrets.json"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -116,7 +120,7 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
     try:
         process = subprocess.Popen(
             _command(wanted, listener.fileno(), writing),
-            env={**os.environ, **wanted.settings},
+            env={**os.environ, **wanted.settings, **_secrets(Path())},
             pass_fds=(listener.fileno(), writing),
             stdin=subprocess.DEVNULL,
             preexec_fn=_in_child(),  # safe: the supervisor has one thread
@@ -127,6 +131,20 @@ def start_worker(wanted: Wanted, listener: socket.socket) -> Worker:
     finally:
         os.close(writing)
     return Worker(wanted, listener, process, reading)
+
+
+def keep_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
+    """Leave in the control's folder what servers get beside their settings, for its owner alone."""
+    if secrets:
+        write_secret(folder / _SECRETS, msgspec.json.encode(dict(secrets)))
+    else:
+        (folder / _SECRETS).unlink(missing_ok=True)
+
+
+def _secrets(folder: Path) -> dict[str, str]:
+    with suppress(FileNotFoundError):
+        return msgspec.json.decode((folder / _SECRETS).read_bytes(), type=dict[str, str])
+    return {}
 
 
 def _command(wanted: Wanted, listener: int, ready: int) -> list[str]:

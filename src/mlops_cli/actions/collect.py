@@ -1,0 +1,133 @@
+"""The command `collect`: what a deployment has logged, brought home, each segment once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from mlops_cli._locks import locked
+from mlops_cli.config.paths import PREDICTIONS
+from mlops_cli.config.project import Project
+from mlops_cli.errors import DataError, EnvironmentFault, UsageError
+from mlops_cli.monitoring.recorded import (
+    COLLECTING,
+    FULL,
+    Recorded,
+    in_batches,
+    keep_last,
+    recorded_labels,
+    recorded_predictions,
+)
+from mlops_cli.monitoring.segment_files import Content, read_segment
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.serving import segments
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import KeepsLog
+
+_WAIT = 60.0  # seconds for another collect to end
+
+
+@dataclass(frozen=True, slots=True)
+class CollectResult:
+    """What came: `rows` of predictions and `labels` that were not there, of `segments` that were
+    looked at; `unreadable` lines were left out. `dropped` are the days that lay further back than
+    `monitor.keep`. `target` is None where files were named."""
+
+    target: str | None
+    folder: str
+    segments: int
+    rows: int
+    labels: int
+    unreadable: int
+    dropped: tuple[date, ...]
+
+
+def collect(
+    project: Project,
+    *,
+    target: str | None = None,
+    files: Sequence[Path] = (),
+    closing: bool = False,
+    progress: Progress = QUIET,
+) -> CollectResult:
+    """Bring the closed segments of the deployment on `target` into `monitoring/`, or `files`.
+
+    Each segment counts once, by its name; a kill at any moment leaves nothing twice and nothing
+    lost. With `closing` what is open is closed first. Raises `DataError` naming file and line of
+    `files` that are no segments, with nothing written, and `EnvironmentFault` where the target
+    does not give them.
+    """
+    taken = EnvironmentFault("another collect of this project is going on", hint="wait for it")
+    with locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT):
+        work = _Work(project, progress)
+        if files:
+            work.check(files)
+            work.take(files, strict=True)
+            return work.result(None)
+        name = target or project.config.deploy.target
+        place = open_target(name, project)
+        if not isinstance(place, KeepsLog):
+            raise UsageError(f"the target {name} keeps no prediction log")
+        place.collect(work.take, closing=closing)
+        return work.result(name)
+
+
+class _Work:
+    def __init__(self, project: Project, progress: Progress) -> None:
+        self._project = project
+        self._progress = progress
+        self._stores = {
+            segments.PREDICTIONS: recorded_predictions(project.root),
+            segments.LABELS: recorded_labels(project.root),
+        }
+        self._added = dict.fromkeys(self._stores, 0)
+        self._seen = 0
+        self._unreadable = 0
+
+    def check(self, files: Sequence[Path]) -> None:
+        """Read all of them before anything is written."""
+        for file in files:
+            try:
+                read_segment(file, strict=True)
+            except OSError as e:
+                raise DataError(f"{file} cannot be read: {e.strerror or e}") from e
+
+    def take(self, files: Sequence[Path], *, strict: bool = False) -> None:
+        """Store the rows of these segments; when it returns they are on disk."""
+        sizes = {file: file.stat().st_size for file in files if strict or file.exists()}
+        for batch in in_batches(sizes, FULL):
+            contents = [*_read(batch, strict=strict)]
+            for kind, store in self._stores.items():
+                self._added[kind] += _add(store, [c for c in contents if c.kind == kind])
+            self._seen += len(batch)
+            self._unreadable += sum(content.unreadable for content in contents)
+            self._progress.update("collecting segments", done=self._seen)
+
+    def result(self, target: str | None) -> CollectResult:
+        """What came of it; old days are dropped."""
+        dropped = keep_last([*self._stores.values()], self._project.config.monitor.keep)
+        return CollectResult(
+            target=target,
+            folder=PREDICTIONS,
+            segments=self._seen,
+            rows=self._added[segments.PREDICTIONS],
+            labels=self._added[segments.LABELS],
+            unreadable=self._unreadable,
+            dropped=tuple(dropped),
+        )
+
+
+def _read(files: Sequence[Path], *, strict: bool) -> Iterator[Content]:
+    for file in files:
+        # A log that is full drops its oldest segment, also while we look.
+        with nullcontext() if strict else suppress(FileNotFoundError):
+            yield read_segment(file, strict=strict)
+
+
+def _add(store: Recorded, contents: Sequence[Content]) -> int:
+    return store.add(pa.concat_tables([c.rows for c in contents])) if contents else 0

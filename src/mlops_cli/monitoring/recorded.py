@@ -1,0 +1,181 @@
+"""What was predicted, and what came of it, as Parquet in a folder for each day (UTC)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mlops_cli._files import temporary_beside
+from mlops_cli.config.paths import LABELS, PREDICTIONS
+from mlops_cli.tables.base import literal
+
+FULL = 64 * 1024 * 1024  # bytes of a file from which on a day's rows go to another one
+COLLECTING = "collect.lock"  # in the project's cache: one process at a time adds to the folders
+SEGMENT = "segment"  # the column that names the segment a row came in
+_DAY = "date="
+_TEXT, _MOMENT = pa.string(), pa.timestamp("us")
+# Moments are in UTC, without a zone: DuckDB's Python reads those alone without a further package.
+PREDICTION_SCHEMA = pa.schema(
+    [
+        ("time", _MOMENT),
+        ("request_id", _TEXT),
+        ("row", pa.int32()),
+        ("id", _TEXT),  # this, inputs and prediction are JSON: versions differ in what they hold
+        ("model", _TEXT),
+        ("version", _TEXT),
+        ("variant", _TEXT),
+        ("key", _TEXT),
+        ("inputs", _TEXT),
+        ("features", _TEXT),
+        ("prediction", _TEXT),
+        ("ms", pa.float64()),
+        ("error", _TEXT),
+        (SEGMENT, _TEXT),
+    ]
+)
+LABEL_SCHEMA = pa.schema(
+    [
+        ("time", _MOMENT),
+        ("request_id", _TEXT),
+        ("row", pa.int32()),
+        ("id", _TEXT),
+        ("label", _TEXT),
+        ("received", _MOMENT),
+        (SEGMENT, _TEXT),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Recorded:
+    """Rows by day, of one kind, below `folder`.
+
+    A segment's rows of a day are there all or not at all, and once: `add` may be killed at any
+    moment and called again with the same.
+    """
+
+    folder: Path
+    schema: pa.Schema
+    _known: dict[date, set[str]] = field(default_factory=dict)
+
+    def add(self, rows: pa.Table) -> int:
+        """Add rows of whole segments (with their names), but for what is there; returns how many.
+
+        A row stands under the day of its `time`.
+        """
+        added = 0
+        days = pc.cast(rows["time"], pa.date32())
+        for day in pc.unique(days).to_pylist():
+            known = self._segments(day)
+            of_day = rows.filter(pc.equal(days, pa.scalar(day)))
+            new = of_day.filter(pc.invert(pc.is_in(of_day[SEGMENT], pa.array(list(known), _TEXT))))
+            if new.num_rows:
+                self._append(day, new)
+                known.update(pc.unique(new[SEGMENT]).to_pylist())
+                added += new.num_rows
+        return added
+
+    def days(self) -> list[date]:
+        """The days of which there are rows, in order."""
+        found = (path.name.removeprefix(_DAY) for path in self.folder.glob(f"{_DAY}*"))
+        return sorted(date.fromisoformat(name) for name in found)
+
+    def holds(self, segment: str) -> bool:
+        """Whether there are rows of a segment on any day."""
+        return any(segment in self._segments(day) for day in self.days())
+
+    def relation(self) -> str:
+        """All rows, as SQL that stands in a FROM clause; there must be some."""
+        return f"read_parquet({literal(f'{self.folder}/{_DAY}*/*.parquet')})"
+
+    def drop_before(self, first: date) -> list[date]:
+        """Remove the days before `first`; returns them."""
+        gone = [day for day in self.days() if day < first]
+        for day in gone:
+            shutil.rmtree(self._day(day))
+        return gone
+
+    def _day(self, day: date) -> Path:
+        return self.folder / f"{_DAY}{day.isoformat()}"
+
+    def _files(self, day: date) -> list[Path]:
+        return sorted(self._day(day).glob("*.parquet"))
+
+    def _segments(self, day: date) -> set[str]:
+        if day not in self._known:
+            columns = (pq.ParquetFile(file).read([SEGMENT]) for file in self._files(day))
+            self._known[day] = {s for c in columns for s in pc.unique(c[SEGMENT]).to_pylist()}
+        return self._known[day]
+
+    def _append(self, day: date, rows: pa.Table) -> None:
+        """Add to the day's last file, or begin the next: in any case one file changes, at once."""
+        files = self._files(day)
+        if files and files[-1].stat().st_size < FULL:
+            file = files[-1]
+            rows = pa.concat_tables([pq.ParquetFile(file).read(), rows])
+        else:
+            file = self._day(day) / f"{len(files) + 1:04d}.parquet"
+        self._write(rows, file)
+
+    def _write(self, rows: pa.Table, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(self.folder / "writing")  # no reader of the days meets it
+        try:
+            pq.write_table(rows, temporary, compression="zstd")
+            _sync(temporary)
+            temporary.replace(file)
+            _sync(file.parent)  # what is removed after this is here for good
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def recorded_predictions(root: Path) -> Recorded:
+    """The rows of the prediction logs that a project has collected."""
+    return Recorded(root / PREDICTIONS, PREDICTION_SCHEMA)
+
+
+def recorded_labels(root: Path) -> Recorded:
+    """The labels that a project has collected."""
+    return Recorded(root / LABELS, LABEL_SCHEMA)
+
+
+def keep_last(stores: Sequence[Recorded], keep: timedelta) -> list[date]:
+    """Remove the days that lie further back than `keep` from the newest one of the first store.
+
+    The wall clock is not asked: who replays last year loses nothing. Returns the days.
+    """
+    days = stores[0].days()
+    if not days:
+        return []
+    first = days[-1] - keep
+    return sorted({day for store in stores for day in store.drop_before(first)})
+
+
+def in_batches(sizes: Mapping[Path, int], most: int) -> Iterator[list[Path]]:
+    """The files in groups of at most `most` bytes, or of one."""
+    batch: list[Path] = []
+    total = 0
+    for path, size in sizes.items():
+        if batch and total + size > most:
+            yield batch
+            batch, total = [], 0
+        batch.append(path)
+        total += size
+    if batch:
+        yield batch
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,198 @@
+"""The prediction log: what was asked and what was said, a line of JSON for each row."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.encoder import Row
+from mlops_cli.serving.logged_columns import Scheme
+from mlops_cli.serving.predictions import Prediction
+from mlops_cli.serving.requests import Event
+from mlops_cli.serving.segment_writer import SegmentWriter
+from mlops_cli.serving.segments import PREDICTIONS
+from mlops_cli.serving.settings import Log
+
+CHUNK = 256 * 1024  # bytes that go to the writer at once
+EVERY = 0.2  # seconds after which fewer go, too: a process that is killed loses no more
+
+Tell = Callable[[int, int], None]
+_encode = msgspec.json.Encoder().encode
+_SCHEMES = 64
+_SAMPLED = 2.0**32
+
+
+class _Line(msgspec.Struct, gc=False):
+    """All of a line but its end: how long it took is known when the answer is sent."""
+
+    time: datetime
+    request_id: str
+    row: int
+    id: Mapping[str, Any]
+    model: str
+    version: str
+    variant: str
+    key: str | None
+    inputs: Mapping[str, Any]
+    features: str | None
+    prediction: Prediction | None
+
+
+class Entry:
+    """What one request becomes in the log: told of its rows, and then of its end."""
+
+    def __init__(
+        self, log: PredictionLog, scheme: Scheme, request_id: bytes, key: str | None
+    ) -> None:
+        self._log = log
+        self._scheme = scheme
+        self._id = request_id.decode("ascii")
+        self._key = key
+        self._time = datetime.now(UTC)
+        self._lines: list[bytes] = []
+        self._error = b""
+        self._asked: tuple[int, Sequence[Event], Sequence[bytes]] = (0, (), ())
+
+    def asked(
+        self, events: Sequence[Event], bodies: Sequence[bytes] | None = None, start: int = 0
+    ) -> None:
+        """The model is to be asked for these events, of which the first is row `start`.
+
+        `bodies` are the same as JSON, objects, where there is more in them.
+        """
+        self._asked = start, events, bodies or [b"{}"] * len(events)
+
+    def answered(self, features: Iterable[bytes], predictions: Sequence[Prediction]) -> None:
+        """It said this of the events that it was asked for last; `features` are rows of float32."""
+        start, events, bodies = self._asked
+        rows = zip(events, bodies, features, predictions, strict=True)
+        for row, (event, body, vector, prediction) in enumerate(rows, start):
+            self._add(row, event, body, hashlib.sha256(vector).hexdigest(), prediction)
+
+    def end(self, seconds: float) -> None:
+        """The request is answered, so long after it came."""
+        self._log.take(self._lines, b'%b,"ms":%.3f}\n' % (self._error, seconds * 1000))
+
+    def failed(self, error: str) -> None:
+        """The model failed at what it was asked for last; `error` is the kind of its fault."""
+        start, events, bodies = self._asked
+        self._lines.clear()
+        for row, (event, body) in enumerate(zip(events, bodies, strict=True), start):
+            self._add(row, event, body, None, None)
+        self._error = b',"error":%b' % _encode(error)
+
+    def _add(
+        self,
+        row: int,
+        event: Event,
+        body: bytes,
+        features: str | None,
+        prediction: Prediction | None,
+    ) -> None:
+        scheme = self._scheme
+        line = _Line(
+            self._time,
+            self._id,
+            row,
+            scheme.ids(event, body),
+            scheme.model,
+            scheme.version,
+            "champion",
+            self._key,
+            scheme.inputs(event),
+            features,
+            prediction,
+        )
+        self._lines.append(_encode(line)[:-1])
+
+
+class PredictionLog:
+    """The log of one process: lines are gathered here, and written by another thread.
+
+    `tell` hears how many lines were written and how many dropped since it heard last. Digests of
+    columns are HMACs under `secret`, where there is one.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Log, tell: Tell, *, secret: bytes | None = None
+    ) -> None:
+        self._settings = settings
+        self._secret = secret
+        self._tell = tell
+        self._writer = SegmentWriter(folder, PREDICTIONS, settings)
+        self._schemes: dict[str, Scheme] = {}
+        self._counted = (0, 0)
+        self._ticks = False
+        self._buffer = bytearray()
+        self._lines = 0
+
+    def begin(self, bundle: Bundle, request_id: bytes, key: str | None) -> Entry | None:
+        """An entry for a request that came with the API key `key`; None: not in the sample.
+
+        A request's id decides, so that all who log it decide alike.
+        """
+        if self._settings.sample < 1 and not _in_sample(request_id, self._settings.sample):
+            return None
+        return Entry(self, self._scheme(bundle), request_id, key)
+
+    def _scheme(self, bundle: Bundle) -> Scheme:
+        scheme = self._schemes.get(bundle.version)
+        if scheme is None:
+            if len(self._schemes) >= _SCHEMES:  # of versions that are loaded no more, most of them
+                self._schemes.clear()
+            scheme = Scheme(bundle.manifest, bundle.version, self._settings, self._secret)
+            self._schemes[bundle.version] = scheme
+        return scheme
+
+    def take(self, lines: Sequence[bytes], end: bytes) -> None:
+        """Lines without their common end."""
+        if not lines:
+            return
+        if not self._ticks:
+            self._ticks = True
+            asyncio.get_running_loop().call_later(EVERY, self._tick)
+        self._buffer += end.join((*lines, b""))
+        self._lines += len(lines)
+        if len(self._buffer) >= CHUNK:
+            self.flush()
+
+    def _tick(self) -> None:
+        self.flush()
+        self._count()
+        self._ticks = self._writer.busy
+        if self._ticks:
+            asyncio.get_running_loop().call_later(EVERY, self._tick)
+
+    def _count(self) -> None:
+        counted, self._counted = self._counted, (self._writer.written, self._writer.dropped)
+        self._tell(*(now - before for now, before in zip(self._counted, counted, strict=True)))
+
+    def flush(self) -> None:
+        """Give the writer what there is."""
+        if self._buffer:
+            self._writer.put(bytes(self._buffer), self._lines)
+            self._buffer.clear()
+            self._lines = 0
+
+    def close(self) -> None:
+        """Write what there is, and close the segment."""
+        self.flush()
+        self._writer.close()
+        self._count()
+
+
+def vector(row: Row) -> bytes:
+    """A row of features as float32, of which `features` of a line is the sha256."""
+    return array("f", row).tobytes()
+
+
+def _in_sample(request_id: bytes, share: float) -> bool:
+    return int.from_bytes(hashlib.sha256(request_id).digest()[:4]) < share * _SAMPLED

@@ -1,0 +1,78 @@
+"""Which columns of an event the prediction log keeps, and which of them as digests."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+import msgspec
+
+from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.serving.requests import Event, Scalar
+from mlops_cli.serving.settings import ALL, Log
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Scheme:
+    """What of one version's events is kept, and in which form."""
+
+    def __init__(
+        self, manifest: Manifest, version: str, settings: Log, secret: bytes | None
+    ) -> None:
+        self.model = manifest.project
+        self.version = version
+        self._digest = _digest(secret)
+        names = [i.name for i in manifest.inputs]
+        asked = names if settings.columns == ALL else list(settings.columns)
+        named = {*settings.hash, *(() if settings.columns == ALL else settings.columns)}
+        out = {*settings.leave_out, *(n for n in manifest.sensitive if n not in named)}
+        self._kept = {name for name in names if name in asked and name not in out}
+        self._hashed = [name for name in settings.hash if name in self._kept]
+        self._whole = self._kept.issuperset(names) and not self._hashed
+        self._ids = [name for name in manifest.id if name not in out]
+        self._hashed_ids = [name for name in settings.hash if name in self._ids]
+        self._read_others = _reader([name for name in self._ids if name not in names])
+
+    def inputs(self, event: Event) -> Mapping[str, Any]:
+        """The inputs of an event that are kept."""
+        if self._whole:
+            return event
+        kept = {name: value for name, value in event.items() if name in self._kept}
+        return self._with_digests(kept, self._hashed)
+
+    def ids(self, event: Event, body: bytes) -> Mapping[str, Any]:
+        """The columns of `data.id` of an event: its inputs, and what else is in its JSON."""
+        if not self._ids:
+            return {}
+        found = {name: event[name] for name in self._ids if name in event}
+        return self._with_digests(found | self._read_others(body), self._hashed_ids)
+
+    def _with_digests(self, values: dict[str, Any], hashed: Sequence[str]) -> dict[str, Any]:
+        for name in hashed:
+            if values.get(name) is not None:
+                values[name] = self._digest(_encode(values[name]))
+        return values
+
+
+def _digest(secret: bytes | None) -> Callable[[bytes], str]:
+    if secret:
+        return lambda value: f"hmac-sha256:{hmac.new(secret, value, 'sha256').hexdigest()}"
+    return lambda value: f"sha256:{hashlib.sha256(value).hexdigest()}"
+
+
+def _reader(names: Sequence[str]) -> Callable[[bytes], dict[str, Any]]:
+    """A function that finds the scalars of these names in the JSON of an event."""
+    if not names:
+        return lambda _: {}
+    kind = TypedDict("Ids", dict.fromkeys(names, msgspec.Raw), total=False)  # type: ignore[misc]  # names are data here
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+    scalar = msgspec.json.Decoder(Scalar).decode
+
+    def read(body: bytes) -> dict[str, Any]:
+        raws = ((name, bytes(raw)) for name, raw in decode(body).items())
+        return {name: scalar(raw) for name, raw in raws if raw[:1] not in (b"[", b"{")}
+
+    return read

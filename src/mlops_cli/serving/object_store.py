@@ -1,0 +1,48 @@
+"""S3-compatible storage, by obstore; credentials and endpoint are the environment's (AWS_...)."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from mlops_cli.errors import EnvironmentFault
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_SHOWN = 300
+
+
+class ObjectStore:
+    """A bucket, or what is below a prefix of one."""
+
+    def __init__(self, url: str) -> None:
+        """Open it; nothing is asked yet. Raises `EnvironmentFault` for what is no such URL."""
+        self._url = url
+        http = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
+        try:
+            self._store = from_url(
+                url,
+                client_options={"allow_http": http, "timeout": "60s", "connect_timeout": "5s"},
+                # Who calls comes again, later and for as long as it takes.
+                retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=60)},
+            )
+        except (BaseError, ValueError) as e:
+            raise EnvironmentFault(f"{url} cannot be opened: {_said(e)}") from e
+
+    def put(self, name: str, file: Path) -> None:
+        """Store a file whole or not at all, also where it is there already.
+
+        Raises `EnvironmentFault` with the storage's reason.
+        """
+        try:
+            obstore.put(self._store, name, file)
+        except BaseError as e:
+            raise EnvironmentFault(f"{self._url}/{name} cannot be written: {_said(e)}") from e
+
+
+def _said(e: Exception) -> str:
+    return str(e).partition("\n")[0][:_SHOWN]

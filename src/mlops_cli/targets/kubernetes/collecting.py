@@ -1,0 +1,56 @@
+"""The prediction logs of pods, which go with them: fetched through `kubectl exec`."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from mlops_cli.errors import EnvironmentFault
+from mlops_cli.targets.kubernetes.faults import ABSENT, ClusterFault
+from mlops_cli.targets.kubernetes.kubectl import Kubectl
+from mlops_cli.targets.kubernetes.manifests import Object
+from mlops_cli.targets.kubernetes.rollout import look
+from mlops_cli.targets.shipped import Take, removals, send, unpack
+
+
+def collect(kubectl: Kubectl, name: str, take: Take, *, closing: bool) -> None:
+    """Hand over what each pod has; see `KeepsLog.collect`.
+
+    Raises `EnvironmentFault` naming the pods that did not give theirs, after all others did.
+    """
+    failed = []
+    for pod in look(kubectl, name).pods:
+        if not _runs(pod):
+            continue
+        try:
+            _collect(kubectl, pod["metadata"]["name"], take, closing=closing)
+        except EnvironmentFault as e:
+            failed.append(f"{pod['metadata']['name']}: {e.message}")
+    if failed:
+        raise ClusterFault(
+            "pod",
+            f"{len(failed)} pods did not give their log: {'; '.join(failed)[:500]}",
+            hint="mlops collect again; it needs the right to `create pods/exec`",
+        )
+
+
+def _collect(kubectl: Kubectl, pod: str, take: Take, *, closing: bool) -> None:
+    inside = ("exec", pod, "--container=server", "--")
+    with tempfile.TemporaryDirectory() as folder:
+        with kubectl.stream(*inside, *send(closing=closing)) as process:
+            if process.stdout is None:
+                raise ClusterFault(ABSENT, "kubectl gave no output")
+            found = unpack(process.stdout, Path(folder))
+        if process.returncode:
+            raise ClusterFault("pod", f"kubectl exec ended with code {process.returncode}")
+        if found:
+            take(found)
+            for command in removals([path.name for path in found]):
+                with suppress(ClusterFault):  # stored is stored: it counts once, by its name
+                    kubectl.run(*inside, *command)
+
+
+def _runs(pod: Object) -> bool:
+    statuses = pod["status"].get("containerStatuses", [])
+    return any(s["name"] == "server" and "running" in s["state"] for s in statuses)

@@ -1,0 +1,28 @@
+"""Secrets of a server: variables of this environment that `deploy.secrets` names, and no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from mlops_cli.errors import UsageError
+from mlops_cli.serving.contract import UPLOADED
+
+
+def handed_over(names: Sequence[str]) -> dict[str, str]:
+    """Their values; raises `UsageError` naming those that are not set."""
+    if missing := [name for name in names if not os.environ.get(name)]:
+        raise UsageError(
+            f"deploy.secrets names {', '.join(missing)}, which the environment does not set",
+            hint=f"export {missing[0]}=..., or take it out of deploy.secrets",
+        )
+    return {name: os.environ[name] for name in names}
+
+
+def refuse_upload(settings: Mapping[str, str]) -> None:
+    """Raise `UsageError` where an image's server would have to upload its log."""
+    if UPLOADED in settings:
+        raise UsageError(
+            "serve.log.to: an image has no client of object storage yet",
+            hint="deploy on local, or take serve.log.to out and run mlops collect",
+        )
