@@ -13,9 +13,9 @@ from mlops_cli._held import hold_lines, plain_lines
 from mlops_cli._templates import OWN, is_own, render
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.errors import UsageError
 from mlops_cli.packaging.layers import TIME
+from mlops_cli.packaging.requirements import image_requirements
 from mlops_cli.secret_forms import refuse_secrets
 from mlops_cli.serving import contract
 
@@ -51,7 +51,7 @@ def write_context(bundle: Bundle, destination: Path, *, base: str, own: Path | N
     with replacing_folder(destination) as folder:
         write_text(folder / "Dockerfile", _dockerfile(bundle, base, own))
         # Made anew from names and versions: what pip is to read holds nothing else.
-        write_text(folder / REQUIREMENTS, format_requirements(bundle.requirements()))
+        write_text(folder / REQUIREMENTS, image_requirements(bundle))
         _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
         _copy_model(bundle, folder / MODEL)
         _make_log_folder(folder)

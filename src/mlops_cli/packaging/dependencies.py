@@ -16,15 +16,12 @@ from mlops_cli.progress import Progress
 
 FOLDER = "dependencies"  # in the build context; its content is copied to the image's root
 SITE = "opt/mlops/site"
-_REVISION = "1"  # raise it when the same wheels give another layer
+_REVISION = "2"  # raise it when the same wheels give another layer
 _ARCHIVE = "layer.tar"
 _SUM = "layer.sha256"
 # Neither tests nor what only a compiler reads is ever imported.
 _UNUSED_FOLDERS = ("tests", "test")
 _UNUSED_FILES = (".a", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".c", ".f", ".f90")
-# Compiled code of what a server imports starts it sooner; the rest of SciPy would cost 12 MB.
-_SELDOM = "scipy"
-_OF_SELDOM = ("_lib", "sparse", "special")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +92,8 @@ def _compiler(environment: Environment) -> str:
 
 def _compile(site: Path) -> None:
     """Byte code that is read without a look at its source; in a new process, so always the same."""
-    some = [site / _SELDOM / name for name in _OF_SELDOM]
-    packages = [p for p in site.iterdir() if p.is_dir() and p.name != _SELDOM]
-    found = [str(p) for p in sorted([*packages, *some]) if p.is_dir()]
-    modules = [str(p) for p in sorted((site / _SELDOM).glob("*.py"))]
+    packages = [str(p) for p in sorted(site.iterdir()) if p.is_dir()]
     strip = ["-s", str(site), "-p", f"/{SITE}"]  # tracebacks name the file in the image
     compiler = [sys.executable, "-I", "-m", "compileall", "-q", *strip]
     mode = ["--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*compiler, *mode, *found, *modules], check=False, capture_output=True)
+    subprocess.run([*compiler, *mode, *packages], check=False, capture_output=True)

@@ -12,12 +12,12 @@ from typing import IO, Any
 from mlops_cli import _docker
 from mlops_cli._files import sha256_of
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
+from mlops_cli.packaging.requirements import image_requirements
 from mlops_cli.packaging.smoke_test import prove, sweep
 from mlops_cli.packaging.wheels import Environment
 from mlops_cli.progress import Progress
@@ -34,7 +34,7 @@ def ensure_image(
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
         base_id = _have_base(client, base_image(bundle, base.image), progress)
-        requirements = format_requirements(bundle.requirements())
+        requirements = image_requirements(bundle)
         machine = client.version()["Arch"]
         environment = Environment(requirements, bundle.manifest.python, machine)
         layer = dependencies_layer(environment, progress=progress)

@@ -8,12 +8,15 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 from mlops_cli.bundle.manifest import ModelKind
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.requirements import ENGINES, ROOTS, canonical_name, format_requirements
 from mlops_cli.errors import EnvironmentFault
 
 # The same library without CUDA: 480 MB less, the same version and the same numbers.
 _STANDS_FOR = {"xgboost": "xgboost-cpu"}
-_LEFT_OUT = re.compile(r"nvidia-.*")
+# What the engines name and serving never imports: XGBoost is content with `serving.scipy_stand_in`,
+# and only ONNX Runtime's tools need the others.
+_LEFT_OUT = re.compile(r"nvidia-.*|scipy|flatbuffers|packaging|protobuf|sympy|mpmath")
 _IMAGE = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
 
 
@@ -34,6 +37,12 @@ def serving_requirements(kind: ModelKind) -> str:
         found[name] = package.version
         waiting += _needed_by(package)
     return format_requirements({_STANDS_FOR.get(n, n): v for n, v in found.items()})
+
+
+def image_requirements(bundle: Bundle) -> str:
+    """What an image of the bundle installs: an earlier release named more than serving imports."""
+    kept = {n: v for n, v in bundle.requirements().items() if not _LEFT_OUT.fullmatch(n)}
+    return format_requirements(kept)
 
 
 def _needed_by(package: Distribution) -> list[str]:

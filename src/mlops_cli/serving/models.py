@@ -14,6 +14,7 @@ from mlops_cli.bundle.manifest import MODULES, Manifest, ModelKind
 from mlops_cli.bundle.reader import Bundle, bundle_faults
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.child import survive
+from mlops_cli.serving.scipy_stand_in import stand_in_where_it_is_missing
 
 Matrix = npt.NDArray[np.float32]
 Raw = npt.NDArray[np.float64]
@@ -49,6 +50,7 @@ def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False
     """
     *_, library = MODULES[bundle.manifest.model]
     unused = library not in sys.modules
+    stand_in_where_it_is_missing()
     check_environment(bundle.manifest)
     load_adapter(_ADAPTERS[bundle.manifest.model])
     if in_child_first and unused:
