@@ -44,11 +44,15 @@ def test_the_image_says_what_it_is_and_holds_no_more(bundle: Bundle) -> None:
     assert int(found["Config"]["User"].partition(":")[0]) > 0
     assert found["Config"]["Healthcheck"]["Test"][0] == "CMD"
     assert "DO_NOT_TRACK=1" in found["Config"]["Env"]
-    assert found["Size"] - base["Size"] < 200e6
+    assert found["Size"] - base["Size"] < 100e6
     layers = found["RootFS"]["Layers"]
     assert layers[: len(base["RootFS"]["Layers"])] == base["RootFS"]["Layers"]
-    assert len(layers) == len(base["RootFS"]["Layers"]) + 3
-    heavy = "('pandas', 'mlflow', 'dvc', 'sklearn', 'pyarrow', 'evidently')"
+    assert len(layers) == len(base["RootFS"]["Layers"]) + 4
+    assert labels["org.opencontainers.image.base.name"] == f"python:{bundle.manifest.python}-slim"
+    inside = docker("run", "--rm", "--entrypoint", "cat", name, "/opt/mlops/sbom.cdx.json")
+    assert inside.encode() == image(bundle).sbom(progress=QUIET)
+    assert "pkg:pypi/xgboost-cpu@" in inside
+    heavy = "('pandas', 'mlflow', 'scipy', 'dvc', 'sklearn', 'pyarrow', 'evidently')"
     code = f"import importlib.util as u; print([m for m in {heavy} if u.find_spec(m)])"
     assert docker("run", "--rm", "--entrypoint", "python3", name, "-c", code).strip() == "[]"
 

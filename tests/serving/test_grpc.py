@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.serving.app import App
+from mlops_cli.serving.auth import Key, KeyScope, digest_of_key, format_keys
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.settings import Limits, Settings
 from running import client_of, serving
@@ -192,6 +194,35 @@ def test_errors_have_a_code_and_the_reason(
     error = asyncio.run(asked())
     assert (error.code().name, says in error.details()) == (code, True), error.details()
     assert dict(error.trailing_metadata())["x-request-id"]
+
+
+def _key(name: str, key: str, *scopes: KeyScope) -> Key:
+    return Key(name, digest_of_key(key.encode()), scopes, datetime.now(UTC))
+
+
+def test_keys_go_as_metadata(binary: bundles.Sample, tmp_path: Path) -> None:
+    file, key, other = tmp_path / "keys", "mlops_" + "a" * 43, "mlops_" + "b" * 43
+    known = [_key("web", key, "predict"), _key("other", other, "feedback")]
+    file.write_bytes(format_keys(known))
+    message = request(whole(binary, 2))
+
+    async def code(calls: Calls, *metadata: tuple[str, str]) -> str:
+        try:
+            await calls.call("ModelInfer", message, *metadata)
+        except grpc.aio.AioRpcError as e:
+            return str(e.code().name)
+        return "OK"
+
+    async def asked() -> list[str]:
+        async with answering(binary.path, Settings(keys=str(file))) as calls:
+            assert (await calls.call("ServerLive", pb.ServerLiveRequest())).live
+            with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
+                await calls.call("ModelMetadata", pb.ModelMetadataRequest(name="delays"))
+            given = [(), *((("authorization", f"Bearer {k}"),) for k in ("x" * 49, other, key))]
+            return [await code(calls, *metadata) for metadata in given]
+
+    wanted = ["UNAUTHENTICATED", "UNAUTHENTICATED", "PERMISSION_DENIED", "OK"]
+    assert asyncio.run(asked()) == wanted
 
 
 def test_no_more_than_in_flight_are_worked_on(binary: bundles.Sample) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from mlops_cli._files import write_bytes
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.paths import MODEL
+from mlops_cli.config.paths import CACHE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.packaging.image import image_of
@@ -16,12 +18,14 @@ from mlops_cli.progress import QUIET, Progress
 class BuildResult:
     """The image, by its tag in the local engine, and the bundle that it serves.
 
-    `pushed` is its name in the registry, None where it was not pushed.
+    `pushed` is its name in the registry, None where it was not pushed; `sbom` is the file of the
+    project that tells what it installs, the same as in the image.
     """
 
     image: str
     digest: str
     version: str
+    sbom: str
     pushed: str | None = None
 
 
@@ -42,4 +46,7 @@ def build(project: Project, *, push: bool = False, progress: Progress = QUIET) -
     image = image_of(bundle, base=project.config.package.base, root=project.root)
     tag = image.build(progress=progress)
     pushed = image.push(registry, progress=progress) if push and registry else None
-    return BuildResult(tag, bundle.digest, bundle.version, pushed)
+    bill = Path(CACHE) / "sbom" / f"{bundle.version}.cdx.json"
+    (project.root / bill).parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(project.root / bill, image.sbom(progress=progress))
+    return BuildResult(tag, bundle.digest, bundle.version, str(bill), pushed)

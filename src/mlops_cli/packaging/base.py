@@ -31,6 +31,9 @@ class Builder(Protocol):
         the reason of engine, pip or the row.
         """
 
+    def sbom(self, bundle: Bundle, *, progress: Progress) -> bytes:
+        """The bill of materials that stands in the bundle's image: see `sbom.sbom`."""
+
     def push_image(self, name: str, target: str, *, progress: Progress) -> None:
         """Push the image `name` as `target` (`registry/name:tag`) with the user's own login.
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli.packaging.layers import append_folder
+from mlops_cli.packaging.sbom import SBOM, sbom
 from mlops_cli.packaging.wheels import LOCK, Environment, cache_folder, fetch_wheels, run_pip
 from mlops_cli.progress import Progress
 
 FOLDER = "dependencies"  # in the build context; its content is copied to the image's root
 SITE = "opt/mlops/site"
-_REVISION = "2"  # raise it when the same wheels give another layer
+_REVISION = "3"  # raise it when the same wheels give another layer
 _ARCHIVE = "layer.tar"
 _SUM = "layer.sha256"
 # Neither tests nor what only a compiler reads is ever imported.
@@ -71,6 +72,7 @@ def _install(environment: Environment, wheels: Path, root: Path) -> None:
         what="serving's wheels cannot be installed",
     )
     shutil.copyfile(wheels / LOCK, site.parent / LOCK)
+    (site.parent / SBOM).write_bytes(sbom(wheels))
     _trim(site)
     if _compiler(environment):
         _compile(site)

@@ -18,11 +18,13 @@ from mlops_cli.packaging.context import base_image, write_context
 from mlops_cli.packaging.dependencies import Layer, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
 from mlops_cli.packaging.requirements import image_requirements
+from mlops_cli.packaging.sbom import sbom as sbom_of
 from mlops_cli.packaging.smoke_test import prove, sweep
-from mlops_cli.packaging.wheels import Environment
+from mlops_cli.packaging.wheels import Environment, fetch_wheels
 from mlops_cli.progress import Progress
 
 FINGERPRINT = "dev.mlops-cli.inputs"  # the label that says of what an image was made
+BASE_NAME = "org.opencontainers.image.base.name"
 _CHUNK = 1 << 20
 _SHOWN = 500
 
@@ -34,17 +36,26 @@ def ensure_image(
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
         base_id = _have_base(client, base_image(bundle, base.image), progress)
-        requirements = image_requirements(bundle)
-        machine = client.version()["Arch"]
-        environment = Environment(requirements, bundle.manifest.python, machine)
-        layer = dependencies_layer(environment, progress=progress)
+        layer = dependencies_layer(_environment(client, bundle), progress=progress)
         with tempfile.TemporaryDirectory() as folder:
             context = _context(bundle, base, Path(folder))
             inputs = _digest(base_id, layer.sha256, sha256_of(context))
             if _stands(client, name, inputs):
                 return
-            image = _build(client, context, layer, labels | {FINGERPRINT: inputs}, progress)
+            told = labels | {FINGERPRINT: inputs, BASE_NAME: base_image(bundle, base.image)}
+            image = _build(client, context, layer, told, progress)
         _admit(client, image, bundle, name, progress)
+
+
+def sbom(bundle: Bundle, *, progress: Progress) -> bytes:
+    """What the bundle's image installs; see `Builder.sbom`."""
+    with _docker.engine("what an image installs cannot be told") as client:
+        return sbom_of(fetch_wheels(_environment(client, bundle), progress=progress))
+
+
+def _environment(client: Any, bundle: Bundle) -> Environment:
+    machine = client.version()["Arch"]
+    return Environment(image_requirements(bundle), bundle.manifest.python, machine)
 
 
 def push_image(name: str, target: str, *, progress: Progress) -> None:

@@ -39,6 +39,10 @@ class BundleImage:
         )
         return self.name
 
+    def sbom(self, *, progress: Progress) -> bytes:
+        """What it installs, as CycloneDX; see `Builder.sbom`."""
+        return open_builder().sbom(self.bundle, progress=progress)
+
     def push(self, registry: str, *, progress: Progress) -> str:
         """Push it with the user's own login; see `Builder.push_image`."""
         target = self.name_in(registry)

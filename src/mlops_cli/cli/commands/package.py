@@ -49,5 +49,6 @@ def _render(result: RunResult | BuildResult) -> None:
         render_run(result)
         return
     typer.echo(f"{result.image} serves {result.version}")
+    typer.echo(f"what it installs: {result.sbom}")
     if result.pushed:
         typer.echo(f"pushed: {result.pushed}")

@@ -16,7 +16,7 @@ from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
 from mlops_cli.serving.requests import Event, RequestError
-from mlops_cli.serving.versions import Served
+from mlops_cli.serving.versions import Served, Versions
 
 SERVER = "mlops"
 EXTENSIONS = ("binary_tensor_data",)
@@ -75,17 +75,25 @@ def outputs(manifest: Manifest, raw: Raw) -> list[Output]:
     return [label, Output("probabilities", "FP64", raw.shape, numbers)]
 
 
-def chosen(found: Sequence[Output], names: Sequence[str]) -> list[Output]:
-    """The outputs that were asked for, in that order; all, where none was.
-
-    Raises `RequestError` (400) for one that the model does not have.
-    """
-    by_name = {output.name: output for output in found}
+def check_outputs(manifest: Manifest, names: Sequence[str]) -> None:
+    """Raise `RequestError` (400) for an output that the model does not have."""
+    known = [output["name"] for output in outputs_of(manifest)] if names else []
     for name in names:
-        if name not in by_name:
-            had = ", ".join(by_name)
+        if name not in known:
+            had = ", ".join(known)
             raise RequestError(400, f"the model has no output {name[:80]!r}: it has {had}")
+
+
+def chosen(found: Sequence[Output], names: Sequence[str]) -> list[Output]:
+    """The outputs that were asked for, in that order; all, where none was."""
+    by_name = {output.name: output for output in found}
     return [by_name[name] for name in names] if names else list(found)
+
+
+def versions_of(versions: Versions, served: Served) -> list[str]:
+    """The versions of a model that may be named, that of `served` first."""
+    others = (v for v, o in versions.loaded.items() if o.model == served.model and o is not served)
+    return [served.version, *others]
 
 
 def rows_of(tensors: Sequence[Shaped]) -> int:

@@ -19,12 +19,14 @@ from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
     SERVER,
     Output,
+    check_outputs,
     chosen,
     infer,
     inputs_of,
     outputs,
     outputs_of,
     rows_of,
+    versions_of,
 )
 from mlops_cli.serving.protocols.tensors import Column, Shaped, from_bytes, from_elements, to_bytes
 from mlops_cli.serving.requests import RequestError
@@ -121,7 +123,7 @@ class V2:
         manifest = served.bundle.manifest
         content = {
             "name": served.model,
-            "versions": [served.version],
+            "versions": versions_of(self._versions, served),
             "platform": manifest.model,
             "inputs": inputs_of(manifest),
             "outputs": outputs_of(manifest),
@@ -138,9 +140,7 @@ class V2:
         try:
             if len(request.body) <= LARGE:
                 return await self._inferred(request, served)
-            async with (
-                self._one_large
-            ):  # one after another: what they hold is many times their size
+            async with self._one_large:  # one after another: they hold many times their size
                 return await self._inferred(request, served)
         except RequestError as e:
             status = 400 if e.status == 422 else e.status
@@ -152,10 +152,11 @@ class V2:
             request.id = asked.id.encode()
         if self._log is not None:
             request.entry = self._log.begin(served.bundle, request.id, request.key)
+        named = asked.outputs or []
+        check_outputs(served.bundle.manifest, [o.name for o in named])
         columns, rows = _columns(asked.inputs, binary)
         raw = await infer(served, columns, rows, request.entry)
         request.rows = rows
-        named = asked.outputs or []
         found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in named])
         head = {
             "model_name": served.model,

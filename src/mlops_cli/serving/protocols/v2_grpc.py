@@ -15,12 +15,14 @@ from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
     SERVER,
     Output,
+    check_outputs,
     chosen,
     infer,
     inputs_of,
     outputs,
     outputs_of,
     rows_of,
+    versions_of,
 )
 from mlops_cli.serving.protocols.tensors import Column, Shaped, from_bytes, from_elements, to_bytes
 from mlops_cli.serving.requests import RequestError
@@ -92,7 +94,7 @@ class V2Grpc:
         return _told(
             messages.ModelMetadataResponse(
                 name=served.model,
-                versions=[served.version],
+                versions=versions_of(self._versions, served),
                 platform=manifest.model,
                 inputs=inputs_of(manifest),
                 outputs=outputs_of(manifest),
@@ -146,6 +148,7 @@ async def _inferred(
         request.id = asked.id.encode()
     if log is not None:
         request.entry = log.begin(served.bundle, request.id, request.key)
+    check_outputs(served.bundle.manifest, [o.name for o in asked.outputs])
     columns, rows = _columns(asked)
     raw = await infer(served, columns, rows, request.entry)
     request.rows = rows

@@ -1,0 +1,70 @@
+"""What an image installs, as a bill of materials: CycloneDX, with licences."""
+
+from __future__ import annotations
+
+import email.parser
+import hashlib
+import uuid
+import zipfile
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from mlops_cli._files import sha256_of
+from mlops_cli._json import canonical_json
+from mlops_cli.bundle.requirements import canonical_name
+
+SBOM = "sbom.cdx.json"
+_SPACE = uuid.UUID("8c5d0e4e-6a3e-4a64-9f0f-2f6b1f0f6c11")  # of our serial numbers
+_CLASSIFIER = "License ::"
+_LONGEST = 100  # characters of a licence that is told in words
+
+
+def sbom(wheels: Path) -> bytes:
+    """The bill of the wheels in a folder: CycloneDX 1.6 as canonical JSON.
+
+    Of each: name, version, package URL, sha256, and what its metadata say of its licence. It has no
+    time, and a serial number made of its content: the same wheels have the same bill.
+    """
+    components = [_component(wheel) for wheel in sorted(wheels.glob("*.whl"))]
+    content = canonical_json(components)
+    return canonical_json(
+        {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "version": 1,
+            "serialNumber": f"urn:uuid:{uuid.uuid5(_SPACE, hashlib.sha256(content).hexdigest())}",
+            "components": components,
+        }
+    )
+
+
+def _component(wheel: Path) -> dict[str, Any]:
+    metadata = _metadata(wheel)
+    name, version = canonical_name(metadata["Name"]), metadata["Version"]
+    url = f"pkg:pypi/{name}@{version}"
+    return {
+        "type": "library",
+        "bom-ref": url,
+        "name": name,
+        "version": version,
+        "purl": url,
+        "hashes": [{"alg": "SHA-256", "content": sha256_of(wheel)}],
+        "licenses": _licences(metadata),
+    }
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as content:
+        name = next(n for n in content.namelist() if n.endswith(".dist-info/METADATA"))
+        return email.parser.BytesParser().parsebytes(content.read(name), headersonly=True)
+
+
+def _licences(metadata: Message) -> list[dict[str, Any]]:
+    """An expression of SPDX where there is one, else what stands in words."""
+    if expression := metadata["License-Expression"]:
+        return [{"expression": expression}]
+    classified = [c for c in metadata.get_all("Classifier", ()) if c.startswith(_CLASSIFIER)]
+    named = [c.rpartition(" :: ")[2] for c in classified]
+    said = (metadata["License"] or "").strip().partition("\n")[0][:_LONGEST]
+    return [{"license": {"name": name}} for name in named or [said or "not stated"]]
