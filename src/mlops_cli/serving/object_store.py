@@ -40,7 +40,7 @@ class ObjectStore:
         """
         try:
             obstore.put(self._store, name, file)
-        except BaseError as e:
+        except (BaseError, OSError) as e:  # a bucket that is not there is a FileNotFoundError
             raise EnvironmentFault(f"{self._url}/{name} cannot be written: {_said(e)}") from e
 
 

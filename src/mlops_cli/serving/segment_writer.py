@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 WAITING = 32 * 1024 * 1024  # bytes that may wait for the disk; beyond it lines are dropped
 TICK = 1.0  # seconds between two looks at the clock, and two times that the disk is told to keep
+_TRIES = 5  # names of a new segment that are tried
 _TOLD = 60.0  # seconds between two complaints
 _FAREWELL = 10.0  # seconds that the end of a process waits for a disk
 
@@ -129,17 +131,14 @@ class SegmentWriter:
             chunk.done(written)
 
     def _open(self) -> Segment:
-        for last in (False, True):
+        for _ in range(_TRIES):
             self._number += 1
             stem = new_stem(self._kind, self._token, self._number)
-            try:
+            with suppress(BlockingIOError):
                 self._segment, self._opened = Segment(self._folder, stem), time.time()
-            except BlockingIOError:  # who looks for what others left came between name and lock
-                if last:
-                    raise
-            else:
                 return self._segment
-        raise AssertionError("unreachable")
+        # Who looks for what others left came between name and lock, each time.
+        raise BlockingIOError(f"no segment can be opened in {self._folder}")
 
     def _look(self) -> None:
         """Once in `TICK`: what the clock asks, and what others left."""

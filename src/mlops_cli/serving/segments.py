@@ -165,7 +165,10 @@ def _end(path: Path, size: int) -> Path | None:
 
 def _is_at(path: Path, file: int) -> bool:
     """Whether the open file still has that name."""
-    return os.path.samestat(path.stat(), os.fstat(file))
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _size(path: Path) -> int:
