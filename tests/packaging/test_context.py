@@ -97,7 +97,7 @@ def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Pa
     assert [x for x in steps if x[0] == "FROM"] == [["FROM", base]]
     copied = [x[1:] for x in steps if x[0] in ("COPY", "ADD")]
     own = ["--chown=65532:65532", "log/", "/"]  # where the log's volume stands
-    assert copied == [["dependencies/", "/"], ["runtime/", "/"], ["model/", "/"], own]
+    assert copied == [own, ["dependencies/", "/"], ["runtime/", "/"], ["model/", "/"]]
     user = next(x[1] for x in steps if x[0] == "USER").partition(":")[0]
     assert int(user) > 0
     assert not [x for x in steps if x[0] == "RUN"], "no compiler, no installer, no network"
