@@ -49,6 +49,8 @@ class _Line(msgspec.Struct, gc=False):
 class Entry:
     """What one request becomes in the log: told of its rows, and then of its end."""
 
+    __slots__ = ("_asked", "_error", "_id", "_key", "_lines", "_log", "_scheme", "_time")
+
     def __init__(
         self, log: PredictionLog, scheme: Scheme, request_id: bytes, key: str | None
     ) -> None:
