@@ -358,7 +358,7 @@ def test_who_may_not_is_told_so(namespace: str, joe: Path, first: Release) -> No
 def test_the_role_of_the_page_is_all_that_it_needs(
     namespace: str, joe: Path, first: Release, second: Release, cluster: str
 ) -> None:
-    target = made(namespace, replicas={"min": 1, "max": 2})
+    target = made(namespace, log=True, replicas={"min": 1, "max": 2})
     admin = f"--kubeconfig={cluster}"
     page = (Path(__file__).parents[2] / "docs/integrations/kubernetes.md").read_text(
         encoding="utf-8"
@@ -373,6 +373,7 @@ def test_the_role_of_the_page_is_all_that_it_needs(
     assert failed(made(namespace, image=first.image.name), second).kind == "kubernetes-crash"
     assert target.status() is not None
     assert any(first.version in line for line in target.logs())
+    target.collect(lambda _: None, closing=True)
     assert target.stop() is True
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.targets.kubernetes.faults import ABSENT, ClusterFault
+from mlops_cli.targets.kubernetes.faults import ClusterFault, fault_of
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
 from mlops_cli.targets.kubernetes.rollout import look
@@ -38,17 +40,24 @@ def collect(kubectl: Kubectl, name: str, take: Take, *, closing: bool) -> None:
 def _collect(kubectl: Kubectl, pod: str, take: Take, *, closing: bool) -> None:
     inside = ("exec", pod, "--container=server", "--")
     with tempfile.TemporaryDirectory() as folder:
-        with kubectl.stream(*inside, *send(closing=closing)) as process:
-            if process.stdout is None:
-                raise ClusterFault(ABSENT, "kubectl gave no output")
-            found = unpack(process.stdout, Path(folder))
-        if process.returncode:
-            raise ClusterFault("pod", f"kubectl exec ended with code {process.returncode}")
+        found = _fetched(kubectl, (*inside, *send(closing=closing)), Path(folder))
         if found:
             take(found)
             for command in removals([path.name for path in found]):
                 with suppress(ClusterFault):  # stored is stored: it counts once, by its name
                     kubectl.run(*inside, *command)
+
+
+def _fetched(kubectl: Kubectl, command: Sequence[str], folder: Path) -> list[Path]:
+    with tempfile.TemporaryFile() as errors:
+        with kubectl.stream(*command, errors=errors) as process:
+            # What fails sends no archive; why, kubectl says.
+            first = process.stdout.peek(1) if isinstance(process.stdout, BufferedReader) else b""
+            found = unpack(process.stdout, folder) if process.stdout and first else []
+        if process.returncode:
+            errors.seek(0)
+            raise fault_of(errors.read().decode(errors="replace"))
+    return found
 
 
 def _runs(pod: Object) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -90,14 +90,16 @@ class Kubectl:
         text = msgspec.json.encode(given).decode()
         return self.json("apply", "--server-side", "--filename=-", *options, given=text)
 
-    def stream(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """`kubectl ARGUMENTS` going on by itself, its output to be read."""
+    def stream(
+        self, *arguments: str, errors: int | IO[bytes] = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
+        """`kubectl ARGUMENTS` going on by itself, its output to be read; its errors go there."""
         try:
             return subprocess.Popen(
                 self._command(arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
             )
         except FileNotFoundError as e:
             raise _no_kubectl() from e
@@ -106,7 +108,7 @@ class Kubectl:
         where = [f"--namespace={self.namespace}"]
         if self.context is not None:
             where.append(f"--context={self.context}")
-        return ["kubectl", *arguments, *where]
+        return ["kubectl", arguments[0], *where, *arguments[1:]]  # behind `--` they are another's
 
     def _once(self, arguments: Sequence[str], given: str | None, limit: float) -> str:
         try:
