@@ -175,6 +175,22 @@ def test_the_error_that_is_told_is_the_error_that_is_made() -> None:
     assert found.error < 0.2 * np.abs(wanted).max()
 
 
+class _Rounded(_Products):
+    """A sum of its features, in float32."""
+
+    def predict(self, matrix: Matrix) -> np.ndarray:
+        return matrix.sum(axis=1).astype(np.float64)
+
+
+def test_what_a_sum_rounds_off_goes_to_the_base() -> None:
+    probes = np.ones((3, 4), np.float32)
+    row = np.array([1e7, 0.3, 0.7, -3.0], np.float32)
+    (found,) = ShapleyExplainer(_Rounded(), "regression", np.zeros(4), probes).explain(row[None])
+    assert found.error is None
+    total = found.base[0] + found.parts.sum()
+    assert total == pytest.approx(_Rounded().predict(row[None])[0], abs=1e-8)
+
+
 def test_a_row_that_is_the_reference_has_no_parts(tmp_path: Path) -> None:
     model, rows = _fitted("sklearn:ensemble.RandomForestClassifier", "binary", tmp_path)
     reference = REFERENCE.astype(np.float32)

@@ -10,13 +10,14 @@ import yaml
 from mlops_cli._poll import wait_until
 from mlops_cli.config.sections.deploy import DeployConfig, DockerConfig
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.serve import GrpcConfig, ServeConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec as Container
 from mlops_cli.targets.kubernetes.manifests import Spec, objects
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.targets.secrets import handed_over, refuse_upload
+from mlops_cli.targets.secrets import handed_over, refuse_extras
 
 
 def test_one_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,9 +93,9 @@ def test_a_pod_takes_it_from_a_secret_of_the_user_s(first: Release) -> None:
 
 
 def test_an_image_cannot_upload_its_log() -> None:
-    refuse_upload({"MLOPS_SERVE_LOG__DIR": "/log"})
+    refuse_extras({"MLOPS_SERVE_LOG__DIR": "/log"})
     with pytest.raises(UsageError, match="an image has no client of object storage yet"):
-        refuse_upload({"MLOPS_SERVE_LOG__TO": "s3://bucket"})
+        refuse_extras({"MLOPS_SERVE_LOG__TO": "s3://bucket"})
 
 
 def test_the_log_has_a_volume_in_a_container_and_in_a_pod(first: Release, tmp_path: Path) -> None:
@@ -111,3 +112,9 @@ def test_the_log_has_a_volume_in_a_container_and_in_a_pod(first: Release, tmp_pa
         found = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
         assert found == mounts
         assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
+
+
+def test_a_port_for_grpc_is_refused_for_an_image() -> None:
+    with pytest.raises(UsageError, match="an image does not bring the extra grpc yet"):
+        refuse_extras(ServeConfig(grpc=GrpcConfig(port=8001)).environment())
+    refuse_extras(ServeConfig().environment())

@@ -56,8 +56,9 @@ class ShapleyExplainer:
         moved = np.flatnonzero(~same)
         if self._additive:
             found = self._sum(row, moved, self._margins)
-            if np.isfinite(found.parts).all() and np.isfinite(found.base).all():
-                return found
+            base = self._margins(row[None])[0] - found.parts.sum(axis=0)
+            if np.isfinite(found.parts).all() and np.isfinite(base).all():
+                return Explanation(found.parts, base, found.space)
         return self._shapley(row, moved)
 
     @cached_property

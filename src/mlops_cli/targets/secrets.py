@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import UPLOADED
+from mlops_cli.serving.contract import GRPC_PORT, UPLOADED
 
 
 def handed_over(names: Sequence[str]) -> dict[str, str]:
@@ -19,10 +19,15 @@ def handed_over(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
-def refuse_upload(settings: Mapping[str, str]) -> None:
-    """Raise `UsageError` where an image's server would have to upload its log."""
+def refuse_extras(settings: Mapping[str, str]) -> None:
+    """Raise `UsageError` where an image's server would need what an image does not bring."""
     if UPLOADED in settings:
         raise UsageError(
             "serve.log.to: an image has no client of object storage yet",
             hint="deploy on local, or take serve.log.to out and run mlops collect",
+        )
+    if GRPC_PORT in settings:
+        raise UsageError(
+            "serve.grpc.port: an image does not bring the extra grpc yet",
+            hint="deploy on local, or take serve.grpc out: the protocol answers over HTTP, too",
         )

@@ -19,7 +19,7 @@ from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import DIGEST, MANAGED, PORT, PROJECT, SETTINGS, Spec
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
-from mlops_cli.targets.secrets import handed_over, refuse_upload
+from mlops_cli.targets.secrets import handed_over, refuse_extras
 from mlops_cli.targets.shipped import Take
 
 NAME = "docker"
@@ -45,7 +45,7 @@ class DockerTarget:
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Replace the container by one of `release`; see `Target.deploy`."""
         release = only(routes)
-        refuse_upload(self._spec.serve)
+        refuse_extras(self._spec.serve)
         self._spec.environment()  # before anything is done
         with self._turns.command():
             release.image.build(progress=progress)

@@ -36,7 +36,7 @@ from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.readiness import ready_digest, soon
-from mlops_cli.targets.secrets import refuse_upload
+from mlops_cli.targets.secrets import refuse_extras
 from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
@@ -69,7 +69,7 @@ class KubernetesTarget:
         Where the version does not come up, what was applied before is applied again.
         """
         release = only(routes)
-        refuse_upload(self._serve)
+        refuse_extras(self._serve)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
