@@ -185,7 +185,7 @@ settings = Log(dir=str(folder), rotate=size, to="s3://predictions/log")
 logs = open_logs(settings, lambda *_: None)
 writer = SegmentWriter(folder, segments.PREDICTIONS, settings)
 for i in range(3000):
-    assert writer.put(b"%099d\\n" % i, 1)
+    assert writer.put([b"%099d\\n" % i], 100, 1)
     time.sleep(0.006)
 writer.close()
 assert (writer.written, writer.dropped) == (3000, 0)

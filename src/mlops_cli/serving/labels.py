@@ -60,7 +60,8 @@ class LabelLog:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[bool] = loop.create_future()
         told = _teller(loop, written)
-        return self._writer.put(_encode(lines), len(lines), told) and await written
+        content = _encode(lines)
+        return self._writer.put([content], len(content), len(lines), told) and await written
 
     def close(self) -> None:
         """Close the segment."""

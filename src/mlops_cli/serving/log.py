@@ -7,6 +7,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mlops_cli.serving.segment_writer import SegmentWriter
 from mlops_cli.serving.segments import PREDICTIONS
 from mlops_cli.serving.settings import Log
 
-CHUNK = 256 * 1024  # bytes that go to the writer at once
+CHUNK = 1024 * 1024  # bytes that go to the writer at once: to wake a thread costs more than a row
 EVERY = 0.2  # seconds after which fewer go, too: a process that is killed loses no more
 
 Tell = Callable[[int, int], None]
@@ -72,12 +73,9 @@ class Entry:
         """
         self._asked = start, events, bodies or [b"{}"] * len(events)
 
-    def answered(self, features: Iterable[bytes], predictions: Sequence[Prediction]) -> None:
+    def answered(self, features: Iterable[bytes], predictions: Iterable[Prediction]) -> None:
         """It said this of the events that it was asked for last; `features` are rows of float32."""
-        start, events, bodies = self._asked
-        rows = zip(events, bodies, features, predictions, strict=True)
-        for row, (event, body, vector, prediction) in enumerate(rows, start):
-            self._add(row, event, body, hashlib.sha256(vector).hexdigest(), prediction)
+        self._add(map(_digest, features), predictions)
 
     def end(self, seconds: float) -> None:
         """The request is answered, so long after it came."""
@@ -85,35 +83,31 @@ class Entry:
 
     def failed(self, error: str) -> None:
         """The model failed at what it was asked for last; `error` is the kind of its fault."""
-        start, events, bodies = self._asked
         self._lines.clear()
-        for row, (event, body) in enumerate(zip(events, bodies, strict=True), start):
-            self._add(row, event, body, None, None)
+        self._add(repeat(None), repeat(None))
         self._error = b',"error":%b' % _encode(error)
 
-    def _add(
-        self,
-        row: int,
-        event: Event,
-        body: bytes,
-        features: str | None,
-        prediction: Prediction | None,
-    ) -> None:
-        scheme = self._scheme
-        line = _Line(
-            self._time,
-            self._id,
-            row,
-            scheme.ids(event, body),
-            scheme.model,
-            scheme.version,
-            "champion",
-            self._key,
-            scheme.inputs(event),
-            features,
-            prediction,
-        )
-        self._lines.append(_encode(line)[:-1])
+    def _add(self, digests: Iterable[str | None], predictions: Iterable[Prediction | None]) -> None:
+        row, events, bodies = self._asked
+        scheme, lines = self._scheme, self._lines
+        for event, body, digest, prediction in zip(
+            events, bodies, digests, predictions, strict=False
+        ):
+            line = _Line(
+                self._time,
+                self._id,
+                row,
+                scheme.ids(event, body),
+                scheme.model,
+                scheme.version,
+                "champion",
+                self._key,
+                scheme.inputs(event),
+                digest,
+                prediction,
+            )
+            lines.append(_encode(line)[:-1])
+            row += 1
 
 
 class PredictionLog:
@@ -133,7 +127,8 @@ class PredictionLog:
         self._schemes: dict[str, Scheme] = {}
         self._counted = (0, 0)
         self._ticks = False
-        self._buffer = bytearray()
+        self._waiting: list[bytes] = []
+        self._bytes = 0
         self._lines = 0
 
     def begin(self, bundle: Bundle, request_id: bytes, key: str | None) -> Entry | None:
@@ -146,12 +141,12 @@ class PredictionLog:
         return Entry(self, self._scheme(bundle), request_id, key)
 
     def _scheme(self, bundle: Bundle) -> Scheme:
-        scheme = self._schemes.get(bundle.version)
+        scheme = self._schemes.get(bundle.digest)
         if scheme is None:
             if len(self._schemes) >= _SCHEMES:  # of versions that are loaded no more, most of them
                 self._schemes.clear()
             scheme = Scheme(bundle.manifest, bundle.version, self._settings, self._secret)
-            self._schemes[bundle.version] = scheme
+            self._schemes[bundle.digest] = scheme
         return scheme
 
     def take(self, lines: Sequence[bytes], end: bytes) -> None:
@@ -161,9 +156,11 @@ class PredictionLog:
         if not self._ticks:
             self._ticks = True
             asyncio.get_running_loop().call_later(EVERY, self._tick)
-        self._buffer += end.join((*lines, b""))
+        content = lines[0] + end if len(lines) == 1 else end.join((*lines, b""))
+        self._waiting.append(content)
+        self._bytes += len(content)
         self._lines += len(lines)
-        if len(self._buffer) >= CHUNK:
+        if self._bytes >= CHUNK:
             self.flush()
 
     def _tick(self) -> None:
@@ -179,10 +176,9 @@ class PredictionLog:
 
     def flush(self) -> None:
         """Give the writer what there is."""
-        if self._buffer:
-            self._writer.put(bytes(self._buffer), self._lines)
-            self._buffer.clear()
-            self._lines = 0
+        if self._waiting:
+            self._writer.put(self._waiting, self._bytes, self._lines)
+            self._waiting, self._bytes, self._lines = [], 0, 0
 
     def close(self) -> None:
         """Write what there is, and close the segment."""
@@ -194,6 +190,10 @@ class PredictionLog:
 def vector(row: Row) -> bytes:
     """A row of features as float32, of which `features` of a line is the sha256."""
     return array("f", row).tobytes()
+
+
+def _digest(row: bytes) -> str:
+    return hashlib.sha256(row).hexdigest()
 
 
 def _in_sample(request_id: bytes, share: float) -> bool:

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ Done = Callable[[bool], object]
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    content: bytes
+    content: Sequence[bytes]
+    size: int
     lines: int
     done: Done | None
 
@@ -76,16 +77,20 @@ class SegmentWriter:
         """Whether something waits for the disk."""
         return self._taken != self._done
 
-    def put(self, content: bytes, lines: int, done: Done | None = None) -> bool:
+    def put(
+        self, content: Sequence[bytes], size: int, lines: int, done: Done | None = None
+    ) -> bool:
         """Take whole lines to be written; False where too many wait already, which is counted.
+
+        `size` is that of all `content`, in bytes.
 
         `done` is called in the writer's thread, with whether they are on disk.
         """
         if self._taken - self._done > WAITING:
             self._refused += lines
             return False
-        self._taken += len(content)
-        self._queue.put(_Chunk(content, lines, done))
+        self._taken += size
+        self._queue.put(_Chunk(content, size, lines, done))
         return True
 
     def close(self) -> None:
@@ -116,7 +121,7 @@ class SegmentWriter:
     def _write(self, chunk: _Chunk) -> None:
         try:
             segment = self._segment or self._open()
-            segment.write(chunk.content)
+            segment.write(b"".join(chunk.content))
         except OSError as e:
             self._lost += chunk.lines
             self._complain(e)
@@ -126,7 +131,7 @@ class SegmentWriter:
             self.written += chunk.lines
             if segment.size >= self._settings.rotate.size:
                 self._close()
-        self._done += len(chunk.content)
+        self._done += chunk.size
         if chunk.done is not None:
             chunk.done(written)
 
