@@ -52,6 +52,7 @@ class Admission:
         self.limits = limits
         self.metrics = metrics
         self.draining = False
+        self.crowd = False  # whether more wait to be let in than one turn takes
         self.in_flight = 0
         self.bodies = 0
         self.connections: set[Client] = set()
@@ -137,7 +138,7 @@ class Admission:
 
     def leaves_early(self, client: Client) -> bool:
         """Whether the client has hung up; looked at only where requests wait for their turn."""
-        return self.in_flight > BUSY and has_left(client.fileno())
+        return (self.crowd or self.in_flight > BUSY) and has_left(client.fileno())
 
     def answered(self) -> None:
         """A request that was admitted is answered, or nobody waits for it any more."""

@@ -26,6 +26,7 @@ from mlops_cli.serving.app import App
 from mlops_cli.serving.board import Board
 from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.contract import FINISH, LEAVE, PORT
+from mlops_cli.serving.entrance import BACKLOG, Entrance
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
@@ -46,7 +47,6 @@ GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that th
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
-BACKLOG = 2048
 SIGNALS = (signal.SIGTERM, signal.SIGINT, LAST_OWNER)
 
 
@@ -170,7 +170,6 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            backlog=BACKLOG,
         )
         super().__init__(config)
         self._app = app
@@ -178,6 +177,7 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_second = on_second
         self._listener = listener
+        self._entrance = Entrance(listener, self._connect, app.admission)
         self._shared = shared
         self._grpc_port = grpc_port
         self._grpc: Any = None  # of an extra, which is imported where there is a port alone
@@ -185,14 +185,15 @@ class Server(uvicorn.Server):
         self._told = math.inf  # when a user or the machine said so first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept on a duplicate of the listener, so that the queue outlives uvicorn's closing."""
+        """Accept through `Entrance`; uvicorn has no socket of its own."""
         del sockets
         if self._grpc_port is not None:
             grpc = load_adapter("mlops_cli.serving.grpc_server", extra="grpc")
             self._grpc = grpc.GrpcServer(self._app)
             await self._grpc.start(self._listener.getsockname()[0], self._grpc_port)
+        await super().startup([])
         try:
-            await super().startup([self._listener.dup()])
+            self._entrance.open()
         except OSError as e:  # somebody else listens since the port was bound
             host, port = self._listener.getsockname()[:2]
             raise cannot_listen(host, port, e) from e
@@ -264,14 +265,15 @@ class Server(uvicorn.Server):
             await self._grpc.stop(0 if self.force_exit else FINISH)
 
     def _stop_accepting(self) -> None:
-        for server in self.servers:
-            server.close()
-        self.servers = []
+        self._entrance.close()
 
     async def _accept_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
         for connection in waiting(self._listener):
-            await loop.connect_accepted_socket(self._protocol, connection)
+            await self._connect(connection)
+
+    async def _connect(self, connection: socket.socket) -> object:
+        loop = asyncio.get_running_loop()
+        return await loop.connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> Connection:
         return self._connection(self.config, self.server_state, self.lifespan.state)

@@ -78,10 +78,14 @@ def refuse_new_handshakes(listener: socket.socket) -> None:
         )
 
 
-def waiting(listener: socket.socket) -> Iterator[socket.socket]:
-    """Accept every connection that already stands in the queue, until it is empty."""
+def waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket.socket]:
+    """Accept the connections that stand in the queue, until it is empty or `most` are taken.
+
+    Raises `OSError` where no more files may be open.
+    """
     listener.setblocking(False)
-    while True:
+    taken = 0
+    while most is None or taken < most:
         try:
             connection, _ = listener.accept()
         except BlockingIOError:
@@ -89,6 +93,7 @@ def waiting(listener: socket.socket) -> Iterator[socket.socket]:
         except ConnectionAbortedError:
             continue  # the client left while it waited
         connection.setblocking(False)
+        taken += 1
         yield connection
 
 
