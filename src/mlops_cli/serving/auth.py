@@ -71,6 +71,7 @@ class Keys:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._stamp: tuple[int, int, int] | None = (-1, -1, -1)
+        self._gone = False
         self._by_digest: dict[str, Key] = {}
         self.look()
 
@@ -83,7 +84,10 @@ class Keys:
         stamp = stamp_of(self._file)
         if stamp == self._stamp:
             return
-        self._stamp = stamp
+        if stamp is None and not self._gone:  # it may be on its way to be another one
+            self._gone = True
+            return
+        self._stamp, self._gone = stamp, False
         try:
             keys = parse_keys(self._file.read_bytes()) if stamp is not None else []
         except (OSError, ValueError) as e:

@@ -18,7 +18,7 @@ DOCUMENT = "/openapi.json"
 TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
-KEYS = "/var/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
+KEYS = "/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
 LOG = "/log"  # in a container: the prediction log, on a volume of its own
 HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tarfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +26,7 @@ PROJECT = "dev.mlops-cli.project"
 DIGEST = "dev.mlops-cli.digest"
 MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we run has it
 SETTINGS = "dev.mlops-cli.settings"
+KEYS_FOLDER = str(Path(contract.KEYS).parent)
 _TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
 _PIDS = 256
 _COMPOSE = "docker/compose.yaml.j2"
@@ -41,6 +45,7 @@ class Spec:
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
     own: Path | None = None  # the project's own templates
     secrets: tuple[str, ...] = ()  # variables of this environment
+    keys: Path | None = None  # the project's file of API keys, if the server asks for any
 
     @property
     def name(self) -> str:
@@ -73,8 +78,11 @@ class Spec:
 
     def options(self, release: Release, cpus: int) -> dict[str, Any]:
         """Options of the SDK's `containers.create` but name and ports; the engine has `cpus`."""
+        # A volume of its own, which goes with the container; the server may read it, no more.
+        mounts = [{"Type": "volume", "Target": KEYS_FOLDER}] if self.keys else []
         return {
             "detach": True,
+            "mounts": mounts,
             "environment": self.environment(),
             "restart_policy": {"Name": self.docker.restart},
             "read_only": True,
@@ -97,6 +105,16 @@ class Spec:
             },
         }
 
+    def keys_archive(self, content: bytes) -> bytes:
+        """A tar of the file of keys, for `KEYS_FOLDER`: root's, and readable for the server."""
+        packed = io.BytesIO()
+        entry = tarfile.TarInfo(Path(contract.KEYS).name)
+        entry.size, entry.mode, entry.gid = len(content), 0o440, contract.USER
+        entry.mtime = time.time()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.addfile(entry, io.BytesIO(content))
+        return packed.getvalue()
+
     def write_compose(self, release: Release, folder: Path) -> Path:
         """Write `compose.yaml` to `folder`: the same container for `docker compose`."""
         file = folder / "compose.yaml"
@@ -111,6 +129,8 @@ class Spec:
             "restart": self.docker.restart,
             "environment": self.serve,
             "secrets": self.secrets,
+            "keys": str(self.keys.parent) if self.keys else None,
+            "keys_folder": KEYS_FOLDER,
             "memory": self.docker.memory,
             "cpus": self.docker.cpus,
             "tmpfs": ":".join(_TMPFS),

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlops_cli import _docker
+from mlops_cli._files import write_secret
 from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import DRAIN, LOG
+from mlops_cli.serving.contract import DRAIN, KEYS, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker import log
-from mlops_cli.targets.docker.container import DIGEST, MANAGED, PORT, PROJECT, SETTINGS, Spec
+from mlops_cli.targets.docker.container import (
+    DIGEST,
+    KEYS_FOLDER,
+    MANAGED,
+    PORT,
+    PROJECT,
+    SETTINGS,
+    Spec,
+)
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
 from mlops_cli.targets.secrets import handed_over, refuse_extras
@@ -129,6 +138,24 @@ class DockerTarget:
         found = client.images.list(filters={"label": f"{PROJECT}={self._spec.project}"})
         return str(found[0].id) if found else None
 
+    def keys(self) -> bytes | None:
+        """The file of the project, of which a container has a copy; see `KeepsKeys.keys`."""
+        with suppress(FileNotFoundError):
+            return self._spec.keys.read_bytes() if self._spec.keys else None
+        return None
+
+    def keep_keys(self, content: bytes) -> None:
+        """Write the file, and the copy of a container that runs; see `KeepsKeys.keep_keys`."""
+        if self._spec.keys is None:
+            return
+        write_secret(self._spec.keys, content)
+        with _docker.engine("the container keeps the keys that it has") as client:
+            container = self._current(client)
+            if container is not None and any(
+                mount["Destination"] == KEYS_FOLDER for mount in container.attrs["Mounts"]
+            ):
+                self._put_keys(container, content)
+
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         in_the_way = old is not None and _bound(old) == (self._spec.host, self._spec.port)
         if in_the_way:
@@ -163,9 +190,16 @@ class DockerTarget:
     ) -> Any:
         options = self._spec.options(release, client.info()["NCPU"])
         name = self._spec.name + suffix
-        return client.containers.create(
+        container = client.containers.create(
             release.image.name, name=name, ports={PORT: address}, **options
         )
+        if content := self.keys():
+            self._put_keys(container, content)
+        return container
+
+    def _put_keys(self, container: Any, content: bytes) -> None:
+        if not container.put_archive(KEYS_FOLDER, self._spec.keys_archive(content)):
+            raise EnvironmentFault(f"the keys do not reach the container {container.name}")
 
     def _start(self, container: Any, release: Release, progress: Progress) -> None:
         container.start()
@@ -247,9 +281,10 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         deploy.host,
         port or deploy.port,
         deploy.docker,
-        project.config.serve.environment(log=LOG),
+        project.config.serve.environment(KEYS, log=LOG),
         own_templates(project.root),
         deploy.secrets,
+        project.keys,
     )
     return DockerTarget(spec, folder=project.cache / NAME)
 
