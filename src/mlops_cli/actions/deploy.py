@@ -84,8 +84,6 @@ def deploy(
     progress.log(f"deploying {release.version} to {name}")
     if lack := exposed(project, name):
         progress.log(lack)
-    if _no_keys(project, place):
-        progress.log(f"there are no keys on {name}, so nobody is let in: mlops keys add NAME")
     subject = {"target": name, "digest": release.digest}
     _collect_first(project, place, name, progress)
     try:
@@ -98,6 +96,9 @@ def deploy(
         append(project.root, Draft("deploy", "interrupted", subject, reason), copies=None)
         raise
     _record(project, Draft("deploy", "done", subject | {"url": found.url}))
+    if _no_keys(project, place):
+        add = f"mlops keys add NAME --target {name}"
+        progress.log(f"there are no keys on {name}, so nobody is let in: {add}")
     return DeployResult(name, found.url, found.digest, release.version)
 
 

@@ -17,6 +17,7 @@ from mlops_cli.serving import contract
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,
+    keys_name,
     labels,
     object_name,
     pod_selector,
@@ -105,6 +106,12 @@ def write_manifests(spec: Spec, folder: Path) -> list[Path]:
     return written
 
 
+def _keys(spec: Spec) -> dict[str, str] | None:
+    """The Secret of API keys and where the server finds it, if it asks for keys."""
+    file = spec.serve.get(contract.SETTINGS + "KEYS")
+    return {"secret": keys_name(spec.name), "folder": str(Path(file).parent)} if file else None
+
+
 def _values(spec: Spec) -> dict[str, Any]:
     config = spec.config.model_dump()
     autoscaling = spec.config.autoscaling
@@ -125,6 +132,7 @@ def _values(spec: Spec) -> dict[str, Any]:
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",
         "pull_secret": config["pull_secret"],
+        "keys": _keys(spec),
         "service": config["service"],
         "replicas": config["replicas"],
         "scales": spec.scales,

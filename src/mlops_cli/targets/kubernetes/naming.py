@@ -12,6 +12,7 @@ MANAGER = "mlops"
 DIGEST = f"{DOMAIN}/digest"
 PROJECT = f"{DOMAIN}/project"
 VERSION = f"{DOMAIN}/version"
+KEYS = f"{DOMAIN}/keys"
 PROJECT_NAME = f"{DOMAIN}/project-name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 _LONGEST = 45  # with what a ReplicaSet adds a pod's name stays a host's name of 63
@@ -29,6 +30,11 @@ def object_name(project: str) -> str:
     digits = hashlib.sha256(project.encode()).hexdigest()[:6]
     stem = plain if plain[:1].isalpha() else f"m-{plain}"
     return f"{stem[: _LONGEST - 7].strip('-')}-{digits}"
+
+
+def keys_name(name: str) -> str:
+    """The Secret of the API keys: no deploy writes it, and none takes it away."""
+    return f"{name}-keys"
 
 
 def pod_selector(name: str) -> dict[str, str]:

@@ -12,12 +12,13 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import LOG
+from mlops_cli.serving.contract import KEYS, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
 from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.keys import read_keys, write_keys
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.logs import lines
 from mlops_cli.targets.kubernetes.manifests import (
@@ -138,6 +139,14 @@ class KubernetesTarget:
         )
         return True
 
+    def keys(self) -> bytes | None:
+        """What the Secret holds; see `KeepsKeys.keys`."""
+        return read_keys(self._kubectl, self._name)
+
+    def keep_keys(self, content: bytes) -> None:
+        """Patch the Secret and tell each pod; see `KeepsKeys.keep_keys`."""
+        write_keys(self._kubectl, self._name, content)
+
     def _port(self, service: Object | None) -> int | None:
         """The live Service's port, of the kind that `open_target` takes."""
         if service is None or service["spec"]["type"] != self._config.service.type:
@@ -187,7 +196,7 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
     own = own_templates(project.root)
-    serve = project.config.serve.environment(log=LOG)
+    serve = project.config.serve.environment(KEYS, log=LOG)
     secrets = project.config.deploy.secrets
     return KubernetesTarget(project.config.project, config, serve, own, secrets)
 
