@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.following import Follower
 from mlops_cli.serving.logs import Logs
 from mlops_cli.serving.metrics import NONE, Metrics
+from mlops_cli.serving.one_event import OneEvents
 from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.admin import Admin, Listing
@@ -25,7 +25,7 @@ from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.roster import Roster
-from mlops_cli.serving.routes import JSON, SANE_ID, Answer, Header, Request, Routes
+from mlops_cli.serving.routes import FAILED, JSON, Answer, Header, Request, Routes, request_id
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.versions import Served, Versions
 
@@ -35,7 +35,6 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-_FAILED = "the server failed; its log names this request's id"
 _CLOSE: Header = (b"connection", b"close")
 
 
@@ -70,6 +69,7 @@ class App:
             admin = Admin(versions, roster, self._follower, self._metrics, settings.models)
             routes += admin.routes()
         self._routes = Routes(routes)
+        self.one_events = OneEvents(versions, self._metrics, self._keys, kept)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""
@@ -80,7 +80,7 @@ class App:
                 scope["path"],
                 headers,
                 (await receive())["body"],
-                _request_id(headers),
+                request_id(headers),
                 time.perf_counter(),
             )
             await self._send(send, request, await self.answer(request))
@@ -118,7 +118,7 @@ class App:
             if request.entry is not None:
                 request.entry.failed(type(e).__name__)
             log.exception("request %s failed", request.id.decode("ascii"))
-            answer = 500, route.error(_FAILED, None, None), JSON
+            answer = 500, route.error(FAILED, None, None), JSON
         if route.asks_model:
             seconds = time.perf_counter() - request.started
             self._metrics.answered(answer[0], seconds, request.rows, *_asked(request.served))
@@ -137,10 +137,3 @@ class App:
 
 def _asked(served: Served | None) -> tuple[str, str]:
     return (served.variant, served.version) if served is not None else (NONE, NONE)
-
-
-def _request_id(headers: list[Header]) -> bytes:
-    for name, value in headers:
-        if name == b"x-request-id" and SANE_ID.fullmatch(value):
-            return value
-    return uuid.uuid4().hex.encode()

@@ -11,14 +11,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from mlops_cli.serving import refusals
 from mlops_cli.serving.admission import BODIES, LARGE, Admission
+from mlops_cli.serving.bodies import LENGTHS, READ, BodyAlone, length_of
+from mlops_cli.serving.contract import PREDICT
+from mlops_cli.serving.one_event import OneEvent, OneEvents
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.sockets import has_left
 
-READ = 8 * MAX_BODY  # bytes of a body that are read although it is refused
 SLICE = 1024  # bytes between two looks whether requests are piled up on this connection
 KEEP_ALIVE = 75.0  # seconds that a connection may ask nothing
 LINGER = 5.0  # seconds in which what a refused client still sends is thrown away
-_LENGTHS = (b"content-length", b"transfer-encoding")
 
 
 class _Refused(Exception):
@@ -44,9 +45,13 @@ class Connection(HttpToolsProtocol):
 
     flow: _Flow
 
-    def __init__(self, *args: Any, admission: Admission, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, admission: Admission, one_events: OneEvents, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._admission = admission
+        self._one_events = one_events
+        self._one: OneEvent | None = None  # the prediction that is under way without a task
         self.since: float | None = None
         self.asks = True
         self._fault: tuple[int, str] | None = None
@@ -64,8 +69,7 @@ class Connection(HttpToolsProtocol):
         self._declared = 0  # the body's length, as far as the header says it
         self._awaited: tuple[int, bool] | None = None  # the message and part that `since` is of
         self._lingers = False
-        self._crowded = False
-        self._unsent, self._unsent_since = 0, 0.0
+        self._crowded, self._unsent, self._unsent_since = False, 0, 0.0
 
     # -- from the transport
 
@@ -81,10 +85,13 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the work for a client that has gone."""
         self._admission.closed(self)
+        if self._one is not None:
+            self._one.gone = True
+            self._admission.metrics.count(499)  # as nginx calls it
         if self._task is not None and self._answered_now is not None:
             self._answered_now.disconnected = True  # uvicorn tells only the last that was read
             self._task.cancel()
-            self._admission.metrics.count(499)  # as nginx calls it
+            self._admission.metrics.count(499)
         self._done()
         self._held.clear()
         super().connection_lost(exc)
@@ -144,9 +151,9 @@ class Connection(HttpToolsProtocol):
         """
         self._admission.note("an upgrade that is not made")
         self.cycle.keep_alive = False
-        self.parser = httptools.HttpRequestParser(_BodyAlone(self))
+        self.parser = httptools.HttpRequestParser(BodyAlone(self.on_body, self.on_message_complete))
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        length = [b": ".join(h) for h in self.headers if h[0] in _LENGTHS]
+        length = [b": ".join(h) for h in self.headers if h[0] in LENGTHS]
         head = [b"POST / HTTP/1.1", b"connection: close", *length, b"", b""]
         self._parse(b"\r\n".join(head) + rest)
 
@@ -167,7 +174,7 @@ class Connection(HttpToolsProtocol):
         data = bytes(self._held)
         self._held.clear()
         self.flow.held = False
-        if self._task is None:
+        if self._task is None and self._one is None:
             self.since = self.loop.time()
         self._feed(data)
         self.flow.resume_reading()
@@ -197,7 +204,7 @@ class Connection(HttpToolsProtocol):
             return
         name = name.lower()
         if name == b"content-length":
-            self._declared = _length(value)
+            self._declared = length_of(value)
         elif name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
         self.headers.append((name, value))
@@ -246,12 +253,29 @@ class Connection(HttpToolsProtocol):
             return
         self.since, self.asks = None, False
         cycle.keep_alive &= not self._crowded
-        if cycle.scope["method"] == "POST" and not self._admit(cycle):
+        posts, self._answered_now = cycle.scope["method"] == "POST", cycle
+        if posts and not self._admit(cycle):
             return
-        self._answered_now = cycle
+        if posts and cycle.scope["path"] == PREDICT and not self.flow.write_paused:
+            self._one = self._one_events.begin(cycle.scope["headers"], cycle.body, self._respond)
+            if self._one is not None:
+                return
         self._task = self.loop.create_task(cycle.run_asgi(app))
         self._task.add_done_callback(self.tasks.discard)
         self.tasks.add(self._task)
+
+    def _respond(self, status: int, request_id: bytes, body: bytes) -> None:
+        """Answer the prediction that is under way, as uvicorn's cycle would."""
+        cycle = self._answered_now
+        if cycle is None or self.transport.is_closing():
+            return
+        closes = self._admission.draining or not cycle.keep_alive
+        own = self.server_state.default_headers
+        self.transport.write(refusals.content(status, own, request_id, body, closes=closes))
+        cycle.response_started = cycle.response_complete = True
+        if closes:
+            self.transport.close()
+        self.on_response_complete()
 
     def _admit(self, cycle: RequestResponseCycle) -> bool:
         if self._admission.leaves_early(self):
@@ -272,7 +296,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what the client sent meanwhile, or wait for it."""
         self.server_state.total_requests += 1
-        self._task = None
+        self._task = self._one = None
         self._done()
         if self.transport.is_closing():
             return
@@ -312,7 +336,7 @@ class Connection(HttpToolsProtocol):
         """Answer and close; after the answers to what was asked before."""
         self._fault = status, message
         self._unstarted = None
-        if self._task is not None:
+        if self._task is not None or self._one is not None:
             self._hold(b"")
             return
         self._admission.count(status, refusals.phrase(status))
@@ -374,17 +398,3 @@ class Connection(HttpToolsProtocol):
     def fileno(self) -> int:
         """The socket's descriptor; -1 when it is closed."""
         return int(self.transport.get_extra_info("socket").fileno())
-
-
-def _length(digits: bytes) -> int:
-    """The number that a `content-length` says, which may begin with thousands of zeros."""
-    digits = digits.lstrip(b"0")
-    return int(digits or b"0") if len(digits) < 20 else READ + 1
-
-
-class _BodyAlone:
-    """What a parser tells that begins with the header of a request which is known already."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.on_body = connection.on_body
-        self.on_message_complete = connection.on_message_complete

@@ -3,10 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import cached_property
+from typing import Protocol
 
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.models import Raw
+from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+
+class Predicted:
+    """What one call of the model said of the rows of a turn."""
+
+    def __init__(self, predictor: Predictor, raw: Raw) -> None:
+        self._predictor = predictor
+        self.raw = raw
+
+    @cached_property
+    def predictions(self) -> list[Prediction]:
+        """As answers, one a row."""
+        return self._predictor.answers(self.raw)
+
+
+class Waiting(Protocol):
+    """Who waits for a row."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def predicted(self, said: Predicted, place: int) -> None:
+        """Take what was said of row `place`."""
+
+    def failed(self, fault: Exception) -> None:
+        """Take what the model raised, over all the rows."""
 
 
 class MicroBatcher:
@@ -18,27 +51,50 @@ class MicroBatcher:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._waiting: list[tuple[Row, asyncio.Future[Raw]]] = []
+        self._came: list[tuple[Row, Waiting]] = []
+
+    def add(self, row: Row, waiting: Waiting) -> None:
+        """Predict a row in the next turn, and tell who waits."""
+        if not self._came:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._came.append((row, waiting))
 
     def predict(self, row: Row) -> asyncio.Future[Raw]:
         """A future of the row's prediction, of shape (1,) or (1, k)."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        future: asyncio.Future[Raw] = loop.create_future()
-        self._waiting.append((row, future))
+        future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+        self.add(row, _Awaited(future))
         return future
 
     def _flush(self) -> None:
-        came, self._waiting = self._waiting, []
-        waiting = [(row, f) for row, f in came if not f.done()]  # a client that left cancelled it
-        if not waiting:
+        came, self._came = self._came, []
+        came = [pair for pair in came if not pair[1].gone]  # whose client has left
+        if not came:
             return
         try:
-            raw = self._predictor.raw([row for row, _ in waiting])
+            said = Predicted(self._predictor, self._predictor.raw([row for row, _ in came]))
         except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
-            for _, future in waiting:
-                future.set_exception(e)
+            for _, waiting in came:
+                waiting.failed(e)
             return
-        for i, (_, future) in enumerate(waiting):
-            future.set_result(raw[i : i + 1])
+        for place, (_, waiting) in enumerate(came):
+            try:
+                waiting.predicted(said, place)
+            except Exception:  # the others are answered all the same
+                log.exception("an answer could not be given")
+
+
+class _Awaited:
+    """A coroutine that waits; cancelled where its client has left."""
+
+    def __init__(self, future: asyncio.Future[Raw]) -> None:
+        self._future = future
+
+    @property
+    def gone(self) -> bool:
+        return self._future.done()
+
+    def predicted(self, said: Predicted, place: int) -> None:
+        self._future.set_result(said.raw[place : place + 1])
+
+    def failed(self, fault: Exception) -> None:
+        self._future.set_exception(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from mlops_cli.serving.requests import MAX_BODY, error_body
@@ -9,6 +10,10 @@ from mlops_cli.serving.requests import MAX_BODY, error_body
 HEADERS = 100  # of one request
 RETRY_AFTER = b"1"  # seconds
 
+_FIRST_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())
+    for status in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR)
+}
 Fault = tuple[int, str]  # a status, and the message that says why
 NO_HTTP: Fault = 400, "this is not HTTP that can be read"
 TOO_LONG: Fault = 413, f"the body is larger than {MAX_BODY // 2**20} MiB: send fewer rows"
@@ -33,6 +38,23 @@ def late(part: str, seconds: float) -> Fault:
 def phrase(status: int) -> str:
     """A status as its line says it: `408 Request Timeout`."""
     return f"{status} {HTTPStatus(status).phrase}"
+
+
+def content(
+    status: int,
+    headers: Iterable[tuple[bytes, bytes]],
+    request_id: bytes,
+    body: bytes,
+    *,
+    closes: bool,
+) -> bytes:
+    """The whole answer with a body of JSON, to a request that has an id."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    lines.append(b"content-type: application/json\r\nx-request-id: %b\r\n" % request_id)
+    if closes:
+        lines.append(b"connection: close\r\n")
+    lines.append(b"content-length: %d\r\n\r\n%b" % (len(body), body))
+    return _FIRST_LINES[status] + b"".join(lines)
 
 
 def answer(status: int, message: str, *, keep_alive: bool) -> bytes:

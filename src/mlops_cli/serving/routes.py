@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +16,18 @@ Header = tuple[bytes, bytes]
 Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers
 JSON: Header = (b"content-type", b"application/json")
 
+FAILED = "the server failed; its log names this request's id"
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")  # of a request
 
 _NO_PARAMETERS: Mapping[str, str] = {}
+
+
+def request_id(headers: Iterable[Header]) -> bytes:
+    """The id that a request brings, or a new one: 32 hex digits."""
+    for name, value in headers:
+        if name == b"x-request-id" and SANE_ID.fullmatch(value):
+            return value
+    return os.urandom(16).hex().encode()
 
 
 @dataclass(slots=True)

@@ -159,7 +159,9 @@ class Server(uvicorn.Server):
         shared: bool,
         grpc_port: int | None = None,
     ) -> None:
-        self._connection = functools.partial(Connection, admission=app.admission)
+        self._connection = functools.partial(
+            Connection, admission=app.admission, one_events=app.one_events
+        )
         config = uvicorn.Config(
             app,
             http=self._connection,  # type: ignore[arg-type]  # a class or what makes one alike

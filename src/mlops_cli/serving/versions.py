@@ -33,6 +33,9 @@ class Served:
         self.predictor = predictor
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
         self.batcher = MicroBatcher(predictor)
+        # How an answer begins, up to the request's id.
+        names = msgspec.json.encode({"model": self.model, "version": self.version})
+        self.opening = names[:-1] + b',"request_id":"'
         self._example = next(bundle.golden()).inputs
 
     def explain(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:
