@@ -239,6 +239,10 @@ def form_of_whole_numbers(low: float, high: float) -> Iterator[tuple[str, bool]]
     """The formats that whole numbers between `low` and `high` may be; whether nothing else is."""
     if low >= 19_000_101 and high <= 21_001_231:
         yield "%Y%m%d", True
+    if low >= 190_001_010_000 and high <= 210_012_312_359:
+        yield "%Y%m%d%H%M", True
+    if low >= 19_000_101_000_000 and high <= 21_001_231_235_959:
+        yield "%Y%m%d%H%M%S", True
     if low >= 946_684_800_000 and high <= 2_050_000_000_000:
         yield "epoch_ms", True
     if low >= 946_684_800 and high <= 2_050_000_000:

@@ -91,6 +91,7 @@ class ColumnContract(_Part):
             raise ValueError(f"a {self.type} column has no categories")
         if self.type != "text" and self.pattern is not None:
             raise ValueError(f"a {self.type} column has no pattern")
+        _check_missing(self.type, self.missing)
         _check_moments(self.type, self.format)
         wanted = int if self.type == "integer" else str
         for value in self.categories or ():
@@ -216,6 +217,15 @@ def _check_bound(value: object, kind: str, key: str) -> None:
             raise ValueError(f"{key} is not ISO 8601 text such as 2013-01-31T00:00:00")
     elif isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{key} is not a finite number")
+
+
+def _check_missing(kind: ValueType, words: tuple[str, ...]) -> None:
+    for word in words if kind in ("integer", "float") else ():
+        if any(c.isdigit() for c in word):
+            raise ValueError(
+                f"`missing` takes words, and {word!r} is a value where the type is {kind}: "
+                f"learn from nullif(COLUMN, {word[:20]}) under features.row instead"
+            )
 
 
 def _check_moments(kind: ValueType, form: str | None) -> None:

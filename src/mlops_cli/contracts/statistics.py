@@ -110,6 +110,11 @@ def read_statistics(
     return TableStatistics(rows, ordered, skipped, forms, tuple(remarks))
 
 
+def names_a_moment(column: str) -> bool:
+    """Whether a column's name speaks of a time."""
+    return bool(_NAMES_A_MOMENT.search(column))
+
+
 def _as_moment(form: ColumnForm) -> ColumnForm:
     return replace(form, type="timestamp")
 
@@ -127,7 +132,7 @@ def _moments_as_numbers(
             continue
         for written, sure in form_of_whole_numbers(column.low, column.high):
             # A number of 13 digits is a moment, or any number of an article or an account.
-            told = written != "epoch_ms" or _NAMES_A_MOMENT.search(name)
+            told = written != "epoch_ms" or names_a_moment(name)
             if (sure and told) or name in times:
                 form = moment_form(written, is_time=name in times)
                 read[name] = replace(form, missing=forms[name].missing)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.contracts.statistics import TableStatistics
+from mlops_cli.scaffold.doubtful import doubtful_values
 from mlops_cli.scaffold.number_like import number_like
 from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import Engine, quote
@@ -30,6 +31,7 @@ def advice(
         yield from _rare_classes(engine, path, table, target)
         yield from _alike_classes(engine, path, table, target)
     yield from _numbers_as_text(engine, path, table, target)
+    yield from doubtful_values(engine, path, table, target)
     if table.skipped:
         yield f"columns without plain values are not read: {', '.join(table.skipped)}"
 
