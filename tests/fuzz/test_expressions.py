@@ -44,8 +44,12 @@ def judge() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def table_of(count: int, seed: int) -> pa.Table:
+    # As a table is read: the empty text is a missing value.
     return pa.table(
-        {n: pa.array(cells, ARROW[COLUMNS[n]]) for n, cells in rows(count, seed).items()}
+        {
+            n: pa.array([None if cell == "" else cell for cell in cells], ARROW[COLUMNS[n]])
+            for n, cells in rows(count, seed).items()
+        }
         | {ROW: pa.array(range(count), pa.int64())}
     )
 

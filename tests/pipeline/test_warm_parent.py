@@ -16,13 +16,15 @@ from ruamel.yaml import YAML
 
 import projects
 from command_line import Mlops
-from forked import BIN, ended, standing_for, start, wait_for
+from forked import BIN, ended, line_of, standing_for, start, status, wait_for
 from mlops_cli.actions.run import run
 from mlops_cli.config.load import load_project
+from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.forkserver import launcher as leader
 from mlops_cli.pipeline.forkserver.protocol import SOCKET
 from mlops_cli.stages import STAGES
 
+ME = str(os.getpid())
 pytestmark = pytest.mark.skipif(not leader.supported(), reason="this system has no pidfd_open")
 
 
@@ -111,6 +113,32 @@ def test_a_signal_ends_the_stage_as_it_would_end_a_process_of_its_own(
     outcome = ready / ".mlops/outcome/tune.json"
     told = json.loads(outcome.read_text())["failure"]["code"] if outcome.exists() else None
     assert told == (130 if number == signal.SIGINT else None)
+
+
+def test_after_ctrl_c_no_stage_begins(project: Path) -> None:
+    with leader.warm_parent():
+        assert start(project, "validate").wait(timeout=60) == 0
+        interrupt_parent()
+        assert start(project, "featurize").wait(timeout=60) == 130
+    assert not (project / "data/features.parquet").exists()
+
+
+def test_a_stage_that_ctrl_c_ended_without_a_word_is_an_interruption(project: Path) -> None:
+    def run_of_it() -> None:
+        with leader.warm_parent():
+            assert start(project, "validate").wait(timeout=60) == 0
+            interrupt_parent()
+            raise MlopsError("exited with 1, and left no reason")
+
+    with pytest.raises(KeyboardInterrupt):
+        run_of_it()
+
+
+def interrupt_parent() -> None:
+    """Ctrl-C in the terminal, at a moment at which only the parent keeps it."""
+    mine = [p for p in Path("/proc").glob("[0-9]*") if status(int(p.name)).get("PPid") == ME]
+    (parent,) = [int(p.name) for p in mine if "--warm" in line_of(int(p.name))]
+    os.kill(parent, signal.SIGINT)
 
 
 @pytest.mark.parametrize("command", [["false"], ["/no/such/program"]])

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bundles
+from mlops_cli.expressions.values import missing_words
 from running import serving
 from servers import free_port
 
@@ -129,7 +130,8 @@ OTHERS = (
         "\x00",
     ),
 )
-NAMES = [i.name for i in bundles.INPUTS]
+TYPES = {i.name: i.type for i in bundles.INPUTS}
+NAMES = [*TYPES]
 CLOSED = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
 KEYS = (*NAMES, *NAMES, "further", "", "origin ", "Origin", "\\u006frigin", "__proto__", "a:b")
 
@@ -182,7 +184,9 @@ class Server:
 
     def _value(self, name: str, value: Any) -> Any:
         """As DuckDB reads it from a file: days and times as their own ISO 8601 text, in UTC."""
-        if name == "wet" and isinstance(value, str):
+        if isinstance(value, str) and value in missing_words(TYPES[name]):
+            return None
+        if name == "wet" and isinstance(value, str):  # "yes"
             return self.judge.execute("select ? :: boolean", [value]).fetchone()[0]
         if value is None or name not in ("day", "at"):
             return value
@@ -216,7 +220,7 @@ def hold(server: Server, body: bytes, headers: Mapping[str, str] | None = None) 
         assert set(answer["error"]) == {"field", "message", "row"}
         assert 0 < len(answer["error"]["message"]) < 500
         return status
-    read = json.loads(body.decode(), object_pairs_hook=tuple, parse_int=_as_int)
+    read = json.loads(body.decode("utf-8-sig"), object_pairs_hook=tuple, parse_int=_as_int)
     events = [_once(event) for event in (read if isinstance(read, list) else [read])]
     assert len(answer["predictions"]) == len(events)
     for event, prediction in zip(events, answer["predictions"], strict=True):

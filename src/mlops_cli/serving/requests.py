@@ -78,10 +78,11 @@ class EventDecoder:
     def event(self, body: bytes, row: int | None = None) -> Event:
         """The inputs that occur in one event, by name.
 
-        Raises `RequestError`: 400 for what is no JSON (NaN and Infinity are none), a key that
-        stands twice, or a number beyond a float64; 413 for too many keys; 422 for what is no
+        Raises `RequestError`: 400 for what is no JSON in UTF-8 (NaN and Infinity are none), a key
+        that stands twice, or a number beyond a float64; 413 for too many keys; 422 for what is no
         event, names no input at all, or misspells one.
         """
+        _check_encoding(body, row)
         try:
             event: Event = self._read(body)
         except msgspec.ValidationError:
@@ -153,9 +154,8 @@ def elements(body: bytes) -> list[msgspec.Raw] | None:
     """The events of a list, as JSON; None where the body is no list.
 
     Raises `RequestError` (400, 413, 422) before anything is built of a list that is too long, no
-    JSON, empty, or not of objects; 400 also for a body that is not UTF-8.
+    JSON, empty, or not of objects.
     """
-    _check_encoding(body)
     if body.lstrip(b" \t\r\n")[:1] != b"[":
         return None
     if body.count(b"{") > MAX_OBJECTS:
@@ -176,14 +176,14 @@ def elements(body: bytes) -> list[msgspec.Raw] | None:
     return found
 
 
-def _check_encoding(body: bytes) -> None:
+def _check_encoding(body: bytes, row: int | None) -> None:
     # By itself, since the decoders skip what belongs to no input without a look at it.
     if body.isascii():
         return
     try:
         body.decode()
     except UnicodeDecodeError as e:
-        raise _unreadable(e, None) from e
+        raise _unreadable(e, row) from e
 
 
 def _all_members(body: bytes, row: int | None) -> dict[str, msgspec.Raw]:

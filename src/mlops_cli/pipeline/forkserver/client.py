@@ -14,7 +14,14 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from mlops_cli.pipeline.forkserver.protocol import SOCKET, address, pack, read_exactly, same_user
+from mlops_cli.pipeline.forkserver.protocol import (
+    INTERRUPTED,
+    SOCKET,
+    address,
+    pack,
+    read_exactly,
+    same_user,
+)
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 
@@ -37,6 +44,8 @@ def ask(arguments: Sequence[str]) -> int | None:
             said, descriptors, _, _ = socket.recv_fds(parent, 1, 1)
         except ConnectionError:
             _end_by(signal.SIGKILL)  # the run that DVC worked for was killed: so are its stages
+        if said == INTERRUPTED:
+            return 130
         if said and not descriptors:
             return None
         return _stand_for(parent, descriptors[0]) if said else _end_by(signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import select
 import signal
@@ -12,7 +13,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, SOCKET, address
 
 
@@ -36,6 +39,10 @@ def warm_parent(*, at_once: bool = False) -> Iterator[None]:
         doorkeeper.start()
         try:
             yield
+        except MlopsError as e:
+            if doorkeeper.interrupted():  # a stage that it ended before it could say so
+                raise KeyboardInterrupt from e
+            raise
         finally:
             del os.environ[SOCKET]
             doorkeeper.close()
@@ -61,6 +68,7 @@ class _Doorkeeper(threading.Thread):
         super().__init__(name="warm-parent", daemon=True)
         self._listener = listener
         self._at_once = at_once
+        self._parent: int | None = None
         self._closed, self._close = os.pipe()
 
     def run(self) -> None:
@@ -85,10 +93,19 @@ class _Doorkeeper(threading.Thread):
             self._command(), pass_fds=[self._listener.fileno()], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as parent:  # fmt: skip
+            self._parent = parent.pid
             ended = os.pidfd_open(parent.pid)
             self._comes(ended)
             os.close(ended)
             parent.kill()
+
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C came since the parent was started, in which it stays pending."""
+        with suppress(OSError):
+            status = Path(f"/proc/{self._parent}/status").read_text(encoding="ascii")
+            pending = re.search(r"^ShdPnd:\s*([0-9a-f]+)$", status, re.M)
+            return pending is not None and bool(int(pending[1], 16) & 1 << signal.SIGINT - 1)
+        return False
 
     def close(self) -> None:
         """End the parent, and this thread."""

@@ -8,6 +8,7 @@ import struct
 
 SOCKET = "MLOPS_FORKSERVER"  # the socket's name, in the environment of what the leader starts
 DO_IT_YOURSELF = b"n"  # the answer to a client that no child can be forked for
+INTERRUPTED = b"i"  # the answer to a client after Ctrl-C
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _LENGTH = struct.Struct("!I")

@@ -2,7 +2,8 @@
 
 It holds no state but modules, and no threads but those of BLAS libraries and of jemalloc, which
 know how to be forked. While it waits, for a knock or for a child's end, it imports what is needed
-next.
+next. Ctrl-C, which it blocks, stays pending here: DVC ignores it while a command works, and a
+stage may have ended, or not begun, when it comes. Then no further stage is begun.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from mlops_cli.pipeline.forkserver.protocol import DO_IT_YOURSELF, same_user, unpack
+from mlops_cli.pipeline.forkserver.protocol import (
+    DO_IT_YOURSELF,
+    INTERRUPTED,
+    same_user,
+    unpack,
+)
 from mlops_cli.stages import PIPELINE, Stage, load_stage
 
 # Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
@@ -57,6 +63,10 @@ def forked_child(listener: int, leader: int) -> list[str]:
             connection, _ = door.accept()
             with connection:
                 if not same_user(connection) or (request := _receive(connection)) is None:
+                    continue
+                if signal.SIGINT in signal.sigpending():
+                    with suppress(OSError):
+                        connection.send(INTERRUPTED)
                     continue
                 coming = _preload(request.arguments[:1])
                 child = _fork() if _may_fork() else None
