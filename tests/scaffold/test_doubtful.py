@@ -47,11 +47,16 @@ def test_rows_that_stand_there_twice_are_told(tmp_path: Path) -> None:
     assert told.startswith("100 of 500 rows")
 
 
-def test_rows_of_few_categories_are_alike_by_chance(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spread", [3, 30, 500])
+def test_rows_that_are_alike_by_chance_are_left_alone(tmp_path: Path, spread: float) -> None:
     rng = random.Random(0)
-    rows = "".join(f"{rng.choice('abc')},{rng.randrange(3)},{rng.randrange(2)}\n" for _ in range(N))
-    (tmp_path / "t.csv").write_text("a,b,y\n" + rows)
-    assert not about(warnings_of(tmp_path / "t.csv"), "repeat another one")
+    rows = [
+        f"{rng.choice('abc')},{rng.gauss(0, spread):.0f},{rng.randrange(2)}\n" for _ in range(2000)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(rows))
+    assert len(set(rows)) < 1950
+    assert not about(warnings_of(path), "repeat another one")
 
 
 def test_categories_that_hardly_differ_are_told(tmp_path: Path) -> None:

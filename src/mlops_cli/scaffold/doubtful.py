@@ -15,6 +15,7 @@ from mlops_cli.tables.base import Engine, quote
 SHOWN = 5  # columns that a terminal shows well
 WIDEST = 300  # columns of a table whose rows are compared whole
 REPEATED = 0.01  # of the rows: from here on repeats are told
+BY_CHANCE = 3  # times as many repeats as by chance: some columns tell one another
 EXCEL = 20_000.0, 80_000.0  # days since 1900, as Excel counts them: 1954 to 2119
 SENTINELS = tuple(sign * (10.0**n - 1) for n in range(2, 8) for sign in (-1, 1))  # 99, -99, 999 ...
 OFTEN = 0.005  # of the rows: a number that occurs so often was meant
@@ -41,19 +42,36 @@ def doubtful_values(
 
 
 def _repeated_rows(engine: Engine, relation: str, table: TableStatistics) -> Iterator[str]:
-    """Where some column differs in nearly every row, whole rows are not alike by chance."""
-    if not 0 < len(table.columns) <= WIDEST:
+    if not 1 < len(table.columns) <= WIDEST:
         return
     cells = ", ".join(map(quote, table.columns))
     (single,) = engine.rows(f"select count(distinct hash({cells})) from {relation}")[0]
     repeated = table.rows - single
-    varied = max(column.distinct for column in table.columns.values())
-    if repeated >= max(2, REPEATED * table.rows) and 2 * varied >= single:
+    if repeated < max(2, REPEATED * table.rows):
+        return
+    if repeated > BY_CHANCE * _repeated_by_chance(engine, relation, table, single):
         yield (
             f"{repeated} of {table.rows} rows repeat another one in every column: some stand in "
             "training and in the hold-out alike, which makes metrics look better than they are; "
             "take them out where they are one event that was written twice"
         )
+
+
+def _repeated_by_chance(
+    engine: Engine, relation: str, table: TableStatistics, single: int
+) -> float:
+    """How many repeats chance makes of the rows that agree in the column of most values.
+
+    Two rows agree in all other columns with the probability q: of the pairs that agree in this
+    one, q are repeats and 1 - q are among the `single` rows, more than it has values.
+    """
+    varied = max(table.columns.values(), key=lambda column: column.distinct)
+    if 2 * varied.distinct < single:  # no column differs in nearly every row
+        return float("inf")
+    others = ", ".join(quote(name) for name in table.columns if name != varied.name)
+    groups = f"(select count(*) as n from {relation} group by hash({others}))"
+    (q,) = engine.rows(f"select sum(n * n) / pow(sum(n), 2) from {groups}")[0]
+    return float("inf") if q >= 1 else max(0, single - varied.distinct) * q / (1 - q)
 
 
 def _texts(engine: Engine, relation: str, table: TableStatistics, target: Target) -> Iterator[str]:
