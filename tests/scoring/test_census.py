@@ -89,6 +89,14 @@ def test_a_zip_code_that_became_a_number_is_told_with_its_lost_zeros(shops, tmp_
     assert "the leading zeros are lost" in (column.why or "")
 
 
+def test_a_word_for_missing_that_training_never_saw_is_told_with_the_mend(shops, tmp_path) -> None:
+    """Trained on a file with real nulls, scored on one that writes them."""
+    table = table_of(zip=["NA" if i % 4 == 0 else ZIPS[0] for i in range(200)])
+    said = unusual(scored(shops, tmp_path, table))["zip"]
+    assert "50 of 200 values were never seen in training, such as 'NA'" in said
+    assert "write `missing: [NA]` in the contract" in said
+
+
 def test_a_join_whose_table_is_old_is_told_with_its_newest_row(shops, tmp_path) -> None:
     late = np.datetime64("2024-06-01", "us") + np.arange(200).astype("timedelta64[m]")
     result = scored(shops, tmp_path, table_of(at=late))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile
+from mlops_cli.contracts.forms import WORDS
 from mlops_cli.errors import DataError
 from mlops_cli.monitoring.statistics import share_p_value
 
@@ -152,6 +153,10 @@ def _unseen_text(column: pa.ChunkedArray, codes: NDArray[np.float32]) -> str:
 
 def _why(example: str, feature: Feature) -> str | None:
     known = set(feature.categories or ())
+    if example in WORDS:
+        return (
+            f"taken as missing; where it means that, write `missing: [{example}]` in the contract"
+        )
     for zeros in range(1, 10):
         if (padded := "0" * zeros + example) in known:
             return f"training has {padded!r}: the leading zeros are lost, write it as text"
