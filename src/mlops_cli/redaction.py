@@ -27,6 +27,7 @@ _HEADER = re.compile(
     r"(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+", re.I
 )
 _NAME = re.compile(rf"{_TELLING}|.*_(?:key|key_id|pass|pwd|auth)", re.I)
+_OF_FILES = ("MLOPS_SERVE_TLS__KEY",)  # a setting of the server: a file that may be missing
 
 
 def redact(text: str) -> str:
@@ -59,7 +60,7 @@ def _secrets(name: str, value: str) -> Iterator[str]:
     for match in _LOGIN.finditer(value):
         password = match[2].partition(":")[2] or match[2]
         yield from (password, unquote(password))
-    if _NAME.fullmatch(name) and not _is_path(value):
+    if _NAME.fullmatch(name) and name not in _OF_FILES and not _is_path(value):
         yield value
         yield from value.splitlines()  # a private key: each line of it
 

@@ -20,7 +20,8 @@ from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import MlopsError
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.targets.exposure import exposed
+from mlops_cli.serving.tls import load_pair
+from mlops_cli.targets.exposure import exposed, is_open
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION
 
@@ -157,7 +158,13 @@ def _secrets(project: Project) -> str:
 
 def _port(project: Project) -> str:
     target = project.config.deploy.target
-    return exposed(project, target) or f"what {target} answers, this machine alone can ask"
+    if target == "local" and project.tls:
+        load_pair(*project.tls)
+    if lack := exposed(project, target):
+        return lack
+    if is_open(project, target):
+        return f"others can ask what {target} answers, with a key and over TLS"
+    return f"what {target} answers, this machine alone can ask"
 
 
 def _prediction_log(project: Project) -> str:

@@ -15,7 +15,7 @@ from mlops_cli.governance.champion import find_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import server
 from mlops_cli.serving.contract import PORT
-from mlops_cli.serving.settings import Settings
+from mlops_cli.serving.settings import Settings, TlsPair
 from mlops_cli.tracking import open_tracker
 
 HOST = "127.0.0.1"
@@ -86,7 +86,8 @@ def _bundle_of(project: Project | None) -> Path:
 def _settings(project: Project) -> Settings:
     serve = project.config.serve
     folder = str(project.root / serve.log.dir) if serve.log is not None and serve.log.dir else None
-    return serve.settings(project.keys, project.models, log=folder)
+    tls = TlsPair(*map(str, project.tls)) if project.tls else None
+    return serve.settings(project.keys, project.models, log=folder, tls=tls)
 
 
 def _address(project: Project | None, host: str | None, port: int | None) -> tuple[str, int]:

@@ -42,6 +42,12 @@ class Project:
         return self.root / file if file else None
 
     @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """The files of certificate and key of a server on this machine; None: http."""
+        pair = self.config.serve.tls
+        return (self.root / pair.cert, self.root / pair.key) if pair else None
+
+    @property
     def models(self) -> Path:
         """The folder below which a server on this machine may be told to load bundles."""
         return self.root / (self.config.serve.models or ".")

@@ -65,10 +65,9 @@ class Connection(HttpToolsProtocol):
         self._held = bytearray()
         self._task: asyncio.Task[None] | None = None  # of the request that is worked on
         self._answered_now: RequestResponseCycle | None = None  # that request
-        self._admitted = False
+        self._admitted = self._lingers = False
         self._declared = 0  # the body's length, as far as the header says it
         self._awaited: tuple[int, bool] | None = None  # the message and part that `since` is of
-        self._lingers = False
         self._crowded, self._unsent, self._unsent_since = False, 0, 0.0
 
     # -- from the transport
@@ -346,7 +345,8 @@ class Connection(HttpToolsProtocol):
         self._held.clear()
         self.headers, self.scope, self.url, self.cycle = [], None, b"", None  # type: ignore[assignment]  # as uvicorn's begin
         self.transport.write(refusals.answer(status, message, keep_alive=False))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS cannot
+            self.transport.write_eof()
         self.flow.held = False
         self.flow.resume_reading()
 
@@ -355,7 +355,7 @@ class Connection(HttpToolsProtocol):
         self._admission.closed(self)
         if self._begun:
             self.transport.write(refusals.answer(*refusals.FULL, keep_alive=False))
-        self.transport.close()
+        self.shutdown()
 
     def shutdown(self) -> None:
         """Close."""
@@ -373,9 +373,9 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
         elif not self.asks:
             if waited > KEEP_ALIVE:
-                self.transport.close()
+                self.shutdown()
         elif waited > limits.timeout and not self._begun:
-            self.transport.close()
+            self.shutdown()
         elif waited > limits.timeout:
             self._refuse(*refusals.late("header" if self._in_head else "body", limits.timeout))
 

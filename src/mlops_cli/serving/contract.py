@@ -23,5 +23,6 @@ LOG = "/log"  # in a container: the prediction log, on a volume of its own
 HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with
 GRPC_PORT = f"{SETTINGS}GRPC__PORT"  # where gRPC answers
+TLS_CERT, TLS_KEY = f"{SETTINGS}TLS__CERT", f"{SETTINGS}TLS__KEY"  # the pair of files, in PEM
 UPLOADED = f"{SETTINGS}LOG__TO"  # where segments are uploaded; until then nobody may remove them
 LOG_DIR = f"{SETTINGS}LOG__DIR"  # the folder of the prediction log; without it there is none

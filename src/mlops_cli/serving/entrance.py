@@ -21,11 +21,16 @@ log = logging.getLogger(__name__)
 
 A_TURN = 16  # connections that are let in between two looks at those that are open
 BACKLOG = 2048
+HANDSHAKES = 32  # of TLS, that are not ended for others however many connections there are
 PAUSE = 1.0  # seconds in which nobody is taken after the system had no file for one
 
 
 class Entrance:
-    """Lets in by `connect` who comes to `listener`, which it never closes."""
+    """Lets in by `connect` who comes to `listener`, which it never closes.
+
+    Where `connect` takes a client's time (a handshake), it counts as a connection; beyond the
+    allowed number the handshake that has taken longest is ended.
+    """
 
     def __init__(
         self,
@@ -37,7 +42,7 @@ class Entrance:
         self._connect = connect
         self._admission = admission
         self._waiting: deque[socket.socket] = deque()
-        self._connecting: set[asyncio.Future[object]] = set()
+        self._connecting: dict[asyncio.Future[object], None] = {}  # the oldest first
         self._next: asyncio.Handle | None = None
         self._open = False
 
@@ -54,6 +59,21 @@ class Entrance:
             self._open = False
             asyncio.get_running_loop().remove_reader(self._listener)
         self._let_in(len(self._waiting))
+
+    def take(self, client: socket.socket) -> None:
+        """Let in one that was taken from the queue by somebody else."""
+        self._waiting.append(client)
+        self._let_in(1)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is being let in."""
+        return bool(self._connecting)
+
+    def give_up(self) -> None:
+        """End the handshakes that are under way."""
+        for connecting in self._connecting:
+            connecting.cancel()
 
     def _look(self) -> None:
         try:
@@ -72,8 +92,11 @@ class Entrance:
 
     def _room(self) -> int:
         """How many may be taken; beyond the allowed, a turn's, which `admission` decides on."""
-        taken = len(self._waiting) + len(self._admission.connections)
+        taken = len(self._waiting) + self._taken()
         return max(A_TURN - len(self._waiting), self._admission.most_connections - taken, 0)
+
+    def _taken(self) -> int:
+        return len(self._connecting) + len(self._admission.connections)
 
     def _turn(self) -> None:
         self._next = None
@@ -93,10 +116,19 @@ class Entrance:
                 continue
             let_in += 1
             connecting = asyncio.ensure_future(self._connect(client), loop=loop)
-            self._connecting.add(connecting)
+            self._connecting[connecting] = None
             connecting.add_done_callback(self._connected)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        under_way = len(self._connecting)
+        if under_way > HANDSHAKES and self._taken() > self._admission.most_connections:
+            oldest = next(iter(self._connecting))
+            del self._connecting[oldest]
+            oldest.cancel()
 
     def _connected(self, connecting: asyncio.Future[object]) -> None:
-        self._connecting.discard(connecting)
-        if not connecting.cancelled() and isinstance(connecting.exception(), OSError):
-            return  # the client left while it was let in
+        self._connecting.pop(connecting, None)
+        if connecting.cancelled() or isinstance(connecting.exception(), OSError):
+            # The client left while it was let in, or its handshake came to nothing.
+            self._admission.note("a connection that was not made")

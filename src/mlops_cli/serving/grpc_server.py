@@ -17,6 +17,7 @@ from mlops_cli.serving.protocols.v2_grpc import SERVICE, V2Grpc
 from mlops_cli.serving.refusals import FULL
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.routes import Request, Routes
+from mlops_cli.serving.tls import Tls
 
 _CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -55,11 +56,14 @@ class GrpcServer:
             (grpc.method_handlers_generic_handler(SERVICE, methods),)
         )
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; raises `EnvironmentFault` where the port cannot be had."""
+    async def start(self, host: str, port: int, tls: Tls | None = None) -> None:
+        """Listen, by TLS where there is one; raises `EnvironmentFault` where the port is taken."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self._server.add_insecure_port(address)
+            if tls is None:
+                self._server.add_insecure_port(address)
+            else:
+                self._server.add_secure_port(address, grpc.ssl_server_credentials([tls.content()]))
         except RuntimeError as e:
             raise EnvironmentFault(
                 f"gRPC cannot listen on {address}: {str(e)[:200]}",

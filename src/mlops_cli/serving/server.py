@@ -41,6 +41,8 @@ from mlops_cli.serving.sockets import (
     refuse_new_handshakes,
     waiting,
 )
+from mlops_cli.serving.tls import Tls
+from mlops_cli.serving.tls_connection import TlsConnection
 from mlops_cli.serving.workers import Pool
 
 GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that this server leaves
@@ -89,12 +91,16 @@ def serve(
 
     A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. Raises `BundleError` for a
     bundle that is changed, has another digest than `digest`, does not fit this environment or does
-    not reproduce its golden rows; `EnvironmentFault` where the port cannot be had.
+    not reproduce its golden rows; `EnvironmentFault` where the port cannot be had; `UsageError`
+    where `settings.tls` names no pair.
     """
+    pair = settings.tls
+    tls = Tls(Path(pair.cert), Path(pair.key)) if pair.cert and pair.key else None
     listener = _listener(address)
     with listener:
         bundle, predictor = proven(path, digest)
-        ready = Ready(_url(listener), bundle.manifest.project, bundle.digest)
+        scheme = "https" if tls else "http"
+        ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if settings.keys else None
         board, inherited = Board(settings.workers), address.fd is not None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
@@ -114,6 +120,7 @@ def serve(
                 on_second,
                 shared=inherited or not alone,
                 grpc_port=settings.grpc.port,
+                tls=tls,
             )
             server.run()
             if logs is not None:
@@ -158,9 +165,12 @@ class Server(uvicorn.Server):
         *,
         shared: bool,
         grpc_port: int | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._connection = functools.partial(
-            Connection, admission=app.admission, one_events=app.one_events
+            TlsConnection if tls else Connection,
+            admission=app.admission,
+            one_events=app.one_events,
         )
         config = uvicorn.Config(
             app,
@@ -181,6 +191,7 @@ class Server(uvicorn.Server):
         self._listener = listener
         self._entrance = Entrance(listener, self._connect, app.admission)
         self._shared = shared
+        self._tls = tls
         self._grpc_port = grpc_port
         self._grpc: Any = None  # of an extra, which is imported where there is a port alone
         self._following: asyncio.Future[None] | None = None
@@ -192,7 +203,8 @@ class Server(uvicorn.Server):
         if self._grpc_port is not None:
             grpc = load_adapter("mlops_cli.serving.grpc_server", extra="grpc")
             self._grpc = grpc.GrpcServer(self._app)
-            await self._grpc.start(self._listener.getsockname()[0], self._grpc_port)
+            host = self._listener.getsockname()[0]
+            await self._grpc.start(host, self._grpc_port, self._tls)
         await super().startup([])
         try:
             self._entrance.open()
@@ -215,6 +227,8 @@ class Server(uvicorn.Server):
             connection.look(now)
         self._admission.tell(now)
         self._app.look()
+        if self._tls is not None:
+            self._tls.look()
         self._on_second()
 
     @contextlib.contextmanager
@@ -252,10 +266,12 @@ class Server(uvicorn.Server):
         if not self._shared:
             refuse_new_handshakes(self._listener)
             await asyncio.sleep(HANDSHAKE)
-            await self._accept_waiting()
+            for client in waiting(self._listener):
+                self._entrance.take(client)
         self._listener.close()
         self._close(lambda c: c.idle() and c.has_asked())
         await self._until(self._nobody_left, FIRST_REQUEST)
+        self._entrance.give_up()
         self._close(Connection.idle)
         await self._until(self._nobody_left, FINISH)
         await calls
@@ -269,13 +285,18 @@ class Server(uvicorn.Server):
     def _stop_accepting(self) -> None:
         self._entrance.close()
 
-    async def _accept_waiting(self) -> None:
-        for connection in waiting(self._listener):
-            await self._connect(connection)
-
     async def _connect(self, connection: socket.socket) -> object:
-        loop = asyncio.get_running_loop()
-        return await loop.connect_accepted_socket(self._protocol, connection)
+        connect = asyncio.get_running_loop().connect_accepted_socket
+        if self._tls is None:
+            return await connect(self._protocol, connection)
+        limit = self._admission.limits.timeout
+        return await connect(
+            self._protocol,
+            connection,
+            ssl=self._tls.context,
+            ssl_handshake_timeout=limit,
+            ssl_shutdown_timeout=limit,
+        )
 
     def _protocol(self) -> Connection:
         return self._connection(self.config, self.server_state, self.lifespan.state)
@@ -286,7 +307,7 @@ class Server(uvicorn.Server):
     def _close(self, which: Callable[[Connection], bool]) -> None:
         for connection in self._connections():
             if which(connection):
-                connection.transport.close()
+                connection.shutdown()
 
     def _may_leave(self) -> bool:
         # A supervisor may hear later than its worker that the machine ends; gone before, the worker
@@ -294,7 +315,8 @@ class Server(uvicorn.Server):
         return self.force_exit or (not self._shared and self._nobody_left())
 
     def _nobody_left(self) -> bool:
-        return self.force_exit or not self.server_state.connections
+        nobody = not self.server_state.connections and not self._entrance.busy
+        return self.force_exit or nobody
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -308,6 +330,6 @@ def _listener(address: Address) -> socket.socket:
     return socket.socket(fileno=address.fd)
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -53,6 +53,13 @@ class Grpc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
 
 
+class TlsPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The files, in PEM, of a certificate and its key; without them there is no TLS."""
+
+    cert: str | None = None
+    key: str | None = None
+
+
 class Rotate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a segment of the log is closed: at this size, or this long after its first line."""
 
@@ -89,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: Count = 1
     keys: str | None = None
     models: str | None = None
+    tls: TlsPair = TlsPair()
     metrics: Literal["open", "protected"] = "open"
     grpc: Grpc = Grpc()
     log: Log | None = Log()
@@ -109,7 +117,10 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
                 raise _no_setting(name, f"a part of {section!r}")
         section[key] = variables[name]
         _convert(tree, name)
-    return _convert(tree, SETTINGS)
+    found = _convert(tree, SETTINGS)
+    if (found.tls.cert is None) != (found.tls.key is None):
+        raise _no_setting(f"{SETTINGS}TLS__CERT and {SETTINGS}TLS__KEY", "one needs the other")
+    return found
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import select
 import signal
 import socket
 import struct
 import sys
+import termios
 from collections.abc import Iterator
 
 from mlops_cli.errors import EnvironmentFault
@@ -95,6 +97,15 @@ def waiting(listener: socket.socket, most: int | None = None) -> Iterator[socket
         connection.setblocking(False)
         taken += 1
         yield connection
+
+
+def unsent(descriptor: int) -> bool:
+    """Whether the kernel has bytes that the other side has not yet; False where it cannot tell."""
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
+    except (OSError, ValueError):
+        return False
+    return bool(count)
 
 
 def has_left(descriptor: int) -> bool:

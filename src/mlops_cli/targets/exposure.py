@@ -7,13 +7,23 @@ import ipaddress
 from mlops_cli.config.project import Project
 
 
+def is_open(project: Project, target: str) -> bool:
+    """Whether others than this machine can reach the port."""
+    return target == "kubernetes" or not _is_loopback(project.config.deploy.host)
+
+
 def exposed(project: Project, target: str) -> str | None:
-    """What a port that others can reach lacks, as a line; None where only this machine can."""
-    if target != "kubernetes" and _is_loopback(project.config.deploy.host):
+    """What a port that others can reach lacks, as a line; None where it lacks nothing."""
+    if not is_open(project, target):
         return None
-    lacks = ["TLS (unless an ingress or a proxy brings it)"]
-    if project.config.serve.keys is None:
-        lacks.insert(0, "keys (serve.keys)")
+    serve, lacks = project.config.serve, []
+    if serve.keys is None:
+        lacks.append("keys (serve.keys)")
+    if serve.tls is None:
+        on_its_own = "serve.tls, " if target == "local" else ""
+        lacks.append(f"TLS ({on_its_own}unless an ingress or a proxy brings it)")
+    if not lacks:
+        return None
     where = "the cluster" if target == "kubernetes" else project.config.deploy.host
     return f"the port is open to others on {where} without {' and without '.join(lacks)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,16 +23,19 @@ class _Answer(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, *, tls: bool = False) -> str:
     """The URL, with no slash at its end, of a server that listens on `host`."""
     host = _REACHED_BY.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def ready_digest(host: str, port: int) -> str | None:
-    """The digest of the bundle that `/readyz` answers ready with; None where nothing does."""
-    host = _REACHED_BY.get(host, host)
-    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
+def ready_digest(host: str, port: int, *, tls: bool = False) -> str | None:
+    """The digest of the bundle that `/readyz` answers ready with; None where nothing does.
+
+    With `tls` any certificate will do: it is of the name that clients use, and nothing is told.
+    """
+    connection = _connection(_REACHED_BY.get(host, host), port, tls=tls)
     try:
         connection.request("GET", READY)
         response = connection.getresponse()
@@ -41,6 +45,14 @@ def ready_digest(host: str, port: int) -> str | None:
     finally:
         connection.close()
     return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None
+
+
+def _connection(host: str, port: int, *, tls: bool) -> http.client.HTTPConnection:
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=_ANSWER_LIMIT, context=context)
 
 
 def soon(look: Callable[[], _T], seconds: float = _PATIENCE) -> _T:

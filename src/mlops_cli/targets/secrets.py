@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import GRPC_PORT, UPLOADED
+from mlops_cli.serving.contract import GRPC_PORT, TLS_CERT, UPLOADED
 
 
 def handed_over(names: Sequence[str]) -> dict[str, str]:
@@ -17,6 +17,16 @@ def handed_over(names: Sequence[str]) -> dict[str, str]:
             hint=f"export {missing[0]}=..., or take it out of deploy.secrets",
         )
     return {name: os.environ[name] for name in names}
+
+
+def refuse_tls(settings: Mapping[str, str]) -> None:
+    """Raise `UsageError` where a container's server would need a certificate: it gets none."""
+    if TLS_CERT in settings:
+        raise UsageError(
+            "serve.tls: a container gets no certificate; what stands before it brings TLS",
+            hint="take serve.tls out for this target (mlops.ENV.yaml: serve: {tls: null}), and "
+            "give the certificate to the ingress, or to the proxy, that leads to it",
+        )
 
 
 def refuse_extras(settings: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from mlops_cli.serving.settings import (
     Rotate,
     Seconds,
     Settings,
+    TlsPair,
     size,
     to_environment,
 )
@@ -113,6 +114,15 @@ class GrpcConfig(Section):
     )
 
 
+class TlsConfig(Section):
+    """The certificate by which a server on this machine answers https."""
+
+    cert: str = Field(
+        min_length=1, description="its file in PEM, relative to the project, with those above it"
+    )
+    key: str = Field(min_length=1, description="the file of its key in PEM, without a password")
+
+
 class ServeConfig(Section):
     """How the server behaves, on every target."""
 
@@ -123,6 +133,7 @@ class ServeConfig(Section):
         description="file of API keys in a folder of its own, relative to the project; without it "
         "whoever reaches the port is answered",
     )
+    tls: TlsConfig | None = Field(None, description="null: http, not https")
     models: str | None = Field(
         None,
         min_length=1,
@@ -141,11 +152,12 @@ class ServeConfig(Section):
         models: Path | str | None = None,
         *,
         log: str | None = None,
+        tls: TlsPair | None = None,
     ) -> Settings:
         """The same as the server reads them.
 
         `keys` and `models` are where it finds those; without keys nobody loads models. `log` is
-        the prediction log's folder.
+        the prediction log's folder, `tls` where the pair is found.
         """
         limits = self.limits
         return Settings(
@@ -158,6 +170,7 @@ class ServeConfig(Section):
             workers=self.workers,
             keys=str(keys or self.keys) if self.keys else None,
             models=str(models or self.models) if self.keys and (models or self.models) else None,
+            tls=(tls or TlsPair(self.tls.cert, self.tls.key)) if self.tls else TlsPair(),
             metrics=self.metrics,
             grpc=Grpc(self.grpc.port),
             log=self.log.settings(log) if self.log is not None else None,
@@ -169,9 +182,10 @@ class ServeConfig(Section):
         models: Path | str | None = None,
         *,
         log: str | None = None,
+        tls: TlsPair | None = None,
     ) -> dict[str, str]:
         """The variables that give them to a server; none for what is the default."""
-        return to_environment(self.settings(keys, models, log=log))
+        return to_environment(self.settings(keys, models, log=log, tls=tls))
 
 
 def _more_than_nothing(value: Any) -> Any:

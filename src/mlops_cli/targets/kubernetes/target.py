@@ -37,7 +37,7 @@ from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.readiness import ready_digest, soon
-from mlops_cli.targets.secrets import refuse_extras
+from mlops_cli.targets.secrets import refuse_extras, refuse_tls
 from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
@@ -70,6 +70,7 @@ class KubernetesTarget:
         Where the version does not come up, what was applied before is applied again.
         """
         release = only(routes)
+        refuse_tls(self._serve)
         refuse_extras(self._serve)
         spec = self._spec(release)
         wanted = objects(spec)
@@ -84,6 +85,7 @@ class KubernetesTarget:
     def plan(self, routes: Routes) -> list[Change]:
         """The server's dry run against what is there; see `Target.plan`."""
         release = only(routes)
+        refuse_tls(self._serve)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
@@ -93,6 +95,7 @@ class KubernetesTarget:
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file an object, and a kustomization; see `Target.render`."""
         release = only(routes)
+        refuse_tls(self._serve)
         return write_manifests(self._spec(release), folder)
 
     def status(self) -> Deployment | None:

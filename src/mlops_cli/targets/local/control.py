@@ -21,6 +21,7 @@ from mlops_cli._files import replacing
 from mlops_cli._locks import locked, take
 from mlops_cli._poll import wait_until
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.serving.contract import TLS_CERT
 
 _LOCK = "supervisor.lock"
 _COMMAND_LOCK = "command.lock"
@@ -43,6 +44,11 @@ class Wanted(msgspec.Struct, frozen=True):
     host: str
     port: int
     settings: dict[str, str] = {}
+
+    @property
+    def tls(self) -> bool:
+        """Whether it answers https."""
+        return TLS_CERT in self.settings
 
 
 class State(msgspec.Struct, frozen=True):

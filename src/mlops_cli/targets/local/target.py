@@ -20,7 +20,9 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.serving import segments
-from mlops_cli.serving.contract import DRAIN, LOG_DIR, SETTINGS, UPLOADED
+from mlops_cli.serving.contract import DRAIN, LOG_DIR, SETTINGS, TLS_CERT, TLS_KEY, UPLOADED
+from mlops_cli.serving.settings import TlsPair
+from mlops_cli.serving.tls import load_pair
 from mlops_cli.targets.base import Change, Deployment, Routes, only
 from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import LOG
@@ -52,9 +54,11 @@ class LocalTarget:
         models: Path | None = None,
         own: Path | None = None,
         log: Path | None = None,
+        tls: tuple[Path, Path] | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
         self._log = log
+        self._tls = tls
         self._secrets = secrets
         self._own = own
         self._control = Control(folder)
@@ -68,6 +72,8 @@ class LocalTarget:
         """Start or change the supervisor, losing no request; see `Target.deploy`."""
         release = only(routes)
         secrets = handed_over(self._secrets)
+        if self._tls:
+            load_pair(*self._tls)
         with self._control.command():
             keep_secrets(self._control.folder, secrets)
             wanted = self._request(release.bundle)
@@ -91,7 +97,7 @@ class LocalTarget:
         """Whether another process would serve, and where; see `Target.plan`."""
         release = only(routes)
         name, found = f"{release.bundle.manifest.project} {release.version}", self.status()
-        url = url_of(self._host, self._port)
+        url = url_of(self._host, self._port, tls=self._tls is not None)
         if found is None:
             return [Change("create", "process", name, f"answers at {url}")]
         answers, same = found.healthy, self._settings == self._current_settings()
@@ -110,6 +116,8 @@ class LocalTarget:
         if self._keys:
             own_paths = {"KEYS": self._keys, "MODELS": self._models}
             settings = settings | {f"{SETTINGS}{k}": str(v) for k, v in own_paths.items() if v}
+        if self._tls:
+            settings = settings | dict(zip((TLS_CERT, TLS_KEY), map(str, self._tls), strict=True))
         if self._log is not None and LOG_DIR in settings:
             settings = settings | {LOG_DIR: str(self._log.resolve())}  # a unit has no folder
         return [write_unit(release.bundle, folder, address=address, settings=settings, own=own)]
@@ -128,11 +136,11 @@ class LocalTarget:
         if state is None or state.serving is None or state.since is None:
             return None
         serving = state.serving
-        digest = ready_digest(serving.host, serving.port)
+        digest = ready_digest(serving.host, serving.port, tls=serving.tls)
         return Deployment(
             target=NAME,
             digest=digest or serving.digest,
-            url=url_of(serving.host, serving.port),
+            url=url_of(serving.host, serving.port, tls=serving.tls),
             healthy=digest is not None,
             since=datetime.fromisoformat(state.since),
             port=serving.port,
@@ -229,7 +237,7 @@ class LocalTarget:
             return found
         raise EnvironmentFault(
             f"{wanted.digest[:12]} was started and does not answer at "
-            f"{url_of(wanted.host, wanted.port)}/readyz",
+            f"{url_of(wanted.host, wanted.port, tls=wanted.tls)}/readyz",
             hint=f"see {self._control.folder / LOG}",
         )
 
@@ -245,11 +253,12 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
     """The local target of a project; `port` wins over the configuration's."""
     deploy = project.config.deploy
     folder = project.cache / NAME
-    keys, log = project.keys, _log_folder(project, folder)
+    keys, log, tls = project.keys, _log_folder(project, folder), project.tls
     settings = project.config.serve.environment(
         keys and os.path.relpath(keys, folder),
         os.path.relpath(project.models, folder),
         log=os.path.relpath(log, folder),
+        tls=TlsPair(*(os.path.relpath(file, folder) for file in tls)) if tls else None,
     )
     return LocalTarget(
         folder,
@@ -260,6 +269,7 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
         models=project.models,
         own=own_templates(project.root),
         log=log,
+        tls=tls,
         secrets=deploy.secrets,
     )
 
