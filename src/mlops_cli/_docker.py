@@ -19,6 +19,7 @@ import docker
 import docker.errors
 import requests
 
+from mlops_cli._json import message_of
 from mlops_cli._poll import wait_until
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
@@ -115,7 +116,8 @@ def wait_until_ready(container: Any, ready: Callable[[], object], progress: Prog
 def last_words(container: Any) -> str:
     """The end of what the container wrote, on one line; its exit code where it wrote nothing."""
     said: bytes = container.logs(tail=20)
-    words = " ".join(said.decode(errors="replace").split())[-_LAST_WORDS:]
+    lines = map(message_of, said.decode(errors="replace").splitlines())
+    words = " ".join(" ".join(lines).split())[-_LAST_WORDS:]
     state = container.attrs["State"]
     killed = ", killed for its memory limit" if state.get("OOMKilled") else ""
     return f"{words or 'it said nothing'} (exit code {state['ExitCode']}{killed})"

@@ -1,4 +1,4 @@
-"""JSON in two forms: canonical, of which a digest is made, and pretty, for people and git."""
+"""JSON: canonical, of which a digest is made; pretty, for people and git; a server's log lines."""
 
 from __future__ import annotations
 
@@ -14,3 +14,18 @@ def pretty_json(value: object, *, sort_keys: bool = False) -> str:
     """A line a field, in the order of the type's fields or sorted; one newline at the end."""
     encoded = msgspec.json.encode(value, order="sorted" if sort_keys else None)
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
+class _Line(msgspec.Struct, frozen=True):
+    message: str
+    type: str | None = msgspec.field(name="error.type", default=None)
+    fault: str | None = msgspec.field(name="error.message", default=None)
+
+
+def message_of(line: str) -> str:
+    """What a line of a server's log says, if it is JSON with the names of ECS; else the line."""
+    try:
+        said = msgspec.json.decode(line, type=_Line)
+    except (msgspec.DecodeError, UnicodeError):
+        return line
+    return f"{said.message}: {said.type}: {said.fault}" if said.type else said.message

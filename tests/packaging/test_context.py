@@ -102,6 +102,7 @@ def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Pa
     assert int(user) > 0
     assert not [x for x in steps if x[0] == "RUN"], "no compiler, no installer, no network"
     assert [x for x in steps if x[0] == "HEALTHCHECK"]
+    assert '"--log-format", "json"' in next(" ".join(x) for x in steps if x[0] == "ENTRYPOINT")
     assert f'dev.mlops-cli.digest="{bundle.digest}"' in text
     assert f'org.opencontainers.image.version="{bundle.version}"' in text
 

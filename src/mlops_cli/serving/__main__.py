@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli.errors import MlopsError
+from mlops_cli.serving.console import FORMATS, Console
 from mlops_cli.serving.contract import DIGEST, PORT
 from mlops_cli.serving.scipy_stand_in import stand_in_for_scipy
 from mlops_cli.serving.server import Address, Heard, Ready, proven, serve
@@ -23,14 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.ready_fd is not None:
         os.set_blocking(options.ready_fd, False)
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(format="%(asctime)sZ %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    console = Console(options.log_format)
     _end_on_sigterm_while_starting()
     _start_as_in_an_image()
 
     def on_ready(ready: Ready) -> None:
         _tell(options.ready_fd, "ready")
-        _log(f"{ready.model} {ready.digest[:12]} answers on {ready.url}")
+        console.say(f"{ready.model} {ready.digest[:12]} answers on {ready.url}")
 
     def on_second() -> None:
         """Tell the supervisor that the loop turns."""
@@ -49,9 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except MlopsError as e:
         _tell(options.ready_fd, f"failed: {e.message}")
-        _log(f"error: {e.message}")
+        console.say(f"error: {e.message}", error=True)
         if e.hint:
-            _log(f"hint: {e.hint}")
+            console.say(f"hint: {e.hint}", error=True)
         return e.exit_code
     return 0
 
@@ -85,15 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ready-fd", type=int, help='where to write "ready" or "failed: why", then a dot a second'
     )
+    parser.add_argument(
+        "--log-format", choices=FORMATS, default="text", help="of its lines; json: fields of ECS"
+    )
     return parser
 
 
 def _tell(fd: int | None, line: str) -> None:
     _write(fd, (line.replace("\n", " ")[:2000] + "\n").encode())
-
-
-def _log(line: str) -> None:
-    _write(sys.stderr.fileno(), f"{line}\n".encode(errors="replace"))
 
 
 def _write(fd: int | None, content: bytes) -> None:

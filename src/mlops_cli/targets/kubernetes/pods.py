@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_cli._json import message_of
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
@@ -78,7 +79,7 @@ def last_words(kubectl: Kubectl, found: Trouble) -> str:
         with suppress(ClusterFault):  # it never ran, or may not be read: the reason stands alone
             said = kubectl.run(*options, *more).strip()
             if said and not said.startswith(_NO_LOGS):
-                return said[-800:]
+                return "\n".join(map(message_of, said.splitlines()))[-800:]
     return ""
 
 
