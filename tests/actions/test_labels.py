@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +117,7 @@ def test_a_parquet_file_is_one_too(root: Path) -> None:
         ("request_id,label,row\nr1,1,first\n", "row 1: `row` is 'first'"),
         ("request_id,label,row\nr1,1,-1\n", "row 1: `row` is less than 0"),
         ("request_id,label,time\nr1,1,soon\n", "row 1: `time` is 'soon'"),
-        (
-            f"request_id,label,time\nr1,1,{(datetime.now(UTC) + timedelta(days=3)).isoformat()}\n",
-            "row 1: `time` is to come",
-        ),
+        ("request_id,label,time\nr1,1,2999-01-01T00:00:00Z\n", "row 1: `time` is to come"),
     ],
 )
 def test_what_is_no_label_is_named_and_nothing_is_written(root: Path, text: str, says: str) -> None:
