@@ -122,7 +122,9 @@ class _Reader:
 
 
 def _plain(value: Any) -> Any:
-    """A part that stays JSON as text, and JSON's null as none."""
+    """A moment as naive UTC, a part that stays JSON as text, and JSON's null as none."""
+    if type(value) is datetime:  # by ourselves: whether Arrow takes the offset off, varies
+        return value.astimezone(UTC).replace(tzinfo=None)
     if type(value) is not msgspec.Raw:
         return value
     text = bytes(value).decode()

@@ -28,8 +28,8 @@ PAUSE = 1.0  # seconds in which nobody is taken after the system had no file for
 class Entrance:
     """Lets in by `connect` who comes to `listener`, which it never closes.
 
-    Where `connect` takes a client's time (a handshake), it counts as a connection; beyond the
-    allowed number the handshake that has taken longest is ended.
+    Where `connect` takes a client's time, in `handshakes`, each counts as a connection; beyond
+    the allowed number the one that has taken longest is ended.
     """
 
     def __init__(
@@ -37,10 +37,13 @@ class Entrance:
         listener: socket.socket,
         connect: Callable[[socket.socket], Awaitable[object]],
         admission: Admission,
+        *,
+        handshakes: bool = False,
     ) -> None:
         self._listener = listener
         self._connect = connect
         self._admission = admission
+        self._handshakes = handshakes
         self._waiting: deque[socket.socket] = deque()
         self._connecting: dict[asyncio.Future[object], None] = {}  # the oldest first
         self._next: asyncio.Handle | None = None
@@ -96,7 +99,8 @@ class Entrance:
         return max(A_TURN - len(self._waiting), self._admission.most_connections - taken, 0)
 
     def _taken(self) -> int:
-        return len(self._connecting) + len(self._admission.connections)
+        handshakes = len(self._connecting) if self._handshakes else 0
+        return handshakes + len(self._admission.connections)
 
     def _turn(self) -> None:
         self._next = None
@@ -118,7 +122,8 @@ class Entrance:
             connecting = asyncio.ensure_future(self._connect(client), loop=loop)
             self._connecting[connecting] = None
             connecting.add_done_callback(self._connected)
-            self._make_room()
+            if self._handshakes:
+                self._make_room()
 
     def _make_room(self) -> None:
         under_way = len(self._connecting)

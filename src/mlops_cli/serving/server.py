@@ -189,7 +189,9 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_second = on_second
         self._listener = listener
-        self._entrance = Entrance(listener, self._connect, app.admission)
+        self._entrance = Entrance(
+            listener, self._connect, app.admission, handshakes=tls is not None
+        )
         self._shared = shared
         self._tls = tls
         self._grpc_port = grpc_port
