@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.keys import keys
     from mlops_cli.actions.labels import labels
     from mlops_cli.actions.logs import logs
+    from mlops_cli.actions.parity import parity
     from mlops_cli.actions.register import register
     from mlops_cli.actions.report import report
     from mlops_cli.actions.run import run
@@ -60,6 +61,7 @@ __all__ = [
     "load_project",
     "logs",
     "package",
+    "parity",
     "register",
     "report",
     "run",

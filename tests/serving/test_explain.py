@@ -232,9 +232,13 @@ def test_an_answer_names_parts_by_feature_and_by_class(samples: Samples) -> None
     model = load_model(bundle)
     rows = sample.matrix[3:5]
     explanations = open_explainer(bundle, model).explain(rows)
-    told = explained(bundle.manifest, render(bundle.manifest, model.predict(rows)), explanations)
+    predictions = render(bundle.manifest, model.predict(rows))
+    told = explained(bundle.manifest, rows, predictions, explanations)
     names = [feature.name for feature in bundles.FEATURES]
-    for one in told:
+    for one, row in zip(told, rows, strict=True):
+        given = [math.nan if v is None else v for v in one["features"].values()]
+        assert list(one["features"]) == names
+        np.testing.assert_array_equal(given, row)
         assert list(one["contributions"]) == list(one["base"]) == list(one["probabilities"])
         assert all(list(parts) == names for parts in one["contributions"].values())
         # Logistic regression: its margin, as log probabilities less their mean.

@@ -187,6 +187,15 @@ mlops keys revoke web
         examples="mlops drift --current december.parquet",
     ),
     _action(
+        "parity",
+        PRODUCTION,
+        "Compare what training's code, score and the running service make of the same rows.",
+        examples="""
+mlops parity
+mlops parity --rows 1000 --target docker
+""",
+    ),
+    _action(
         "collect",
         PRODUCTION,
         "Bring what the deployed service has logged into monitoring/, each segment once.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import Input
@@ -11,7 +12,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, ValueType
-from mlops_cli.features.base import JoinSource, Schemas, in_form
+from mlops_cli.features.base import JoinSource, Layout, Schemas, in_form
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.layout import event_types, join_types
 from mlops_cli.features.table import rejected_rows
@@ -31,11 +32,32 @@ def raw_table_sql(
     join of `mlops.yaml` from the project's tables; a value that cannot be cast is null (see
     `check_values`). Raises `DataError` naming a column that is lacking and cannot be made.
     """
+    wanted = _Wanted(bundle.manifest.inputs, bundle.trees().features)
+    return _sql(engine, project, schemas, wanted, path)
+
+
+def training_sql(
+    engine: Engine, project: Project, schemas: Schemas, layout: Layout, path: Path
+) -> str:
+    """As `raw_table_sql`, with the inputs and features that `mlops.yaml` asks for: featurize's."""
+    return _sql(engine, project, schemas, _Wanted(layout.inputs, layout.trees), path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a query is to give of each row."""
+
+    inputs: Sequence[Input]
+    trees: Sequence[FeatureTree]
+
+
+def _sql(engine: Engine, project: Project, schemas: Schemas, wanted: _Wanted, path: Path) -> str:
     present = raw_names(engine, path)
-    joins = _needed_joins(project, schemas, bundle, path, present)
-    own = {i.name: i.type for i in bundle.manifest.inputs if i.name in present}
-    columns = {**_join_columns(project, schemas, joins), **own}
-    forms = {**in_form(columns, schemas[project.config.data.table].forms), **_forms(bundle, own)}
+    joins = _needed_joins(project, schemas, wanted.inputs, path, present)
+    own = {i.name: i for i in wanted.inputs if i.name in present}
+    columns = {**_join_columns(project, schemas, joins), **{n: i.type for n, i in own.items()}}
+    forms = in_form(columns, schemas[project.config.data.table].forms)
+    forms |= {name: input_form(i) for name, i in own.items()}
     if lacking := [name for name in columns if name not in present]:
         raise _lacks(path, lacking[0], "the join of `features.join` needs it")
     asof = any(join.config.asof is not None for join in joins)
@@ -43,8 +65,8 @@ def raw_table_sql(
         columns=columns,
         time=project.config.data.time if asof else None,
         joins=joins,
-        inputs=tuple(i.name for i in bundle.manifest.inputs),
-        rows=tuple(t for t in bundle.trees().features if not _is_plain(t)),
+        inputs=tuple(i.name for i in wanted.inputs),
+        rows=tuple(t for t in wanted.trees if not _is_plain(t)),
     )
     return events_sql(engine, events, engine.typed(path, forms), rejected_rows(project))
 
@@ -52,10 +74,6 @@ def raw_table_sql(
 def input_form(i: Input) -> ColumnForm:
     """How a file may write the values of an input."""
     return ColumnForm(i.type, i.missing, i.format)
-
-
-def _forms(bundle: Bundle, names: Container[str]) -> dict[str, ColumnForm]:
-    return {i.name: input_form(i) for i in bundle.manifest.inputs if i.name in names}
 
 
 def _source(schemas: Schemas, path: Path, join: JoinConfig) -> JoinSource:
@@ -114,9 +132,13 @@ def _bad_value(path: Path, i: Input, row: int, value: object) -> DataError:
 
 
 def _needed_joins(
-    project: Project, schemas: Schemas, bundle: Bundle, file: Path, present: Sequence[str]
+    project: Project,
+    schemas: Schemas,
+    inputs: Sequence[Input],
+    file: Path,
+    present: Sequence[str],
 ) -> tuple[JoinSource, ...]:
-    lacking = [i for i in bundle.manifest.inputs if i.name not in present]
+    lacking = [i for i in inputs if i.name not in present]
     made: set[str] = set()
     sources = []
     for join in project.config.features.join:

@@ -71,23 +71,30 @@ class OwnExplainer:
 
 
 def explained(
-    manifest: Manifest, predictions: Iterable[Prediction], explanations: Iterable[Explanation]
+    manifest: Manifest,
+    matrix: Matrix,
+    predictions: Iterable[Prediction],
+    explanations: Iterable[Explanation],
 ) -> list[Prediction]:
-    """Each prediction with `contributions` {feature: part}, `base` and `space`.
+    """Each prediction with `features`, `contributions` {feature: part}, `base` and `space`.
 
-    Of several classes `contributions` and `base` are by class. `error` stands where parts were
-    estimated.
+    `features` are what the model was given, the rows of `matrix` (n, f): a category as its index
+    in the manifest, missing as None. Of several classes `contributions` and `base` are by class.
+    `error` stands where parts were estimated.
     """
     names = [feature.name for feature in manifest.features]
     keys = [class_key(label) for label in manifest.classes or ()]
     made = []
-    for prediction, of in zip(predictions, explanations, strict=True):
+    rows = matrix.tolist()
+    for row, prediction, of in zip(rows, predictions, explanations, strict=True):
         columns = [dict(zip(names, column, strict=True)) for column in of.parts.T.tolist()]
         bases = of.base.tolist()
         told: dict[str, Any] = {"contributions": columns[0], "base": bases[0], "space": of.space}
         if manifest.task == "multiclass":
             told["contributions"] = dict(zip(keys, columns, strict=True))
             told["base"] = dict(zip(keys, bases, strict=True))
+        given = (None if value != value else value for value in row)
+        told["features"] = dict(zip(names, given, strict=True))
         if of.error is not None:
             told["error"] = of.error
         made.append(prediction | told)

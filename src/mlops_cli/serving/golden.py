@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import GOLDEN, Manifest
 from mlops_cli.bundle.reader import Bundle, GoldenRow, bundle_faults
@@ -51,17 +52,35 @@ def difference(manifest: Manifest, wanted: Prediction, found: Prediction) -> str
 
     Labels are compared only where the numbers decide them by more than the tolerance.
     """
-    numbers, others = _numbers(manifest, wanted), _numbers(manifest, found)
+    numbers, others = numbers_of(manifest, wanted), numbers_of(manifest, found)
     for name, number in numbers.items():
         other = others.get(name)
-        if other is None or not abs(other - number) <= ABSOLUTE + RELATIVE * abs(number):
+        if other is None or not abs(other - number) <= tolerance(number):
             return f"{name}: wanted {number!r}, got {other!r}"
-    if _decided(manifest, numbers) and wanted.get("label") != found.get("label"):
+    if decided(manifest, numbers) and wanted.get("label") != found.get("label"):
         return f"label: wanted {wanted.get('label')!r}, got {found.get('label')!r}"
     return None
 
 
-def _numbers(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
+def tolerance(number: float) -> float:
+    """By how much a prediction may differ from this one."""
+    return ABSOLUTE + RELATIVE * abs(number)
+
+
+def steps(found: Matrix, wanted: Matrix) -> NDArray[np.float64]:
+    """How many ulps each feature differs by, in the shape of both: at most 1 is equal.
+
+    Missing on both sides is 0, on one infinite.
+    """
+    missing = np.isnan(found), np.isnan(wanted)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(found.astype(np.float64) - wanted)
+        made = apart / np.spacing(np.maximum(np.abs(found), np.abs(wanted)))
+    return np.where(missing[0] & missing[1], 0.0, np.where(missing[0] ^ missing[1], np.inf, made))
+
+
+def numbers_of(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
+    """The numbers of a prediction by name: of several classes, by class."""
     if manifest.task == "multiclass":
         probabilities: dict[str, float] = prediction["probabilities"]
         return probabilities
@@ -69,7 +88,7 @@ def _numbers(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
     return {name: prediction[name]}
 
 
-def _decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
+def decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
     """Whether the label would be the same with numbers that differ by the tolerance."""
     if manifest.task == "binary":
         margin = abs(numbers["probability"] - THRESHOLD)
@@ -91,10 +110,7 @@ def _features(bundle: Bundle, predictor: Predictor, golden: GoldenRow, n: int) -
 
 
 def _check_features(bundle: Bundle, found: Matrix, wanted: Matrix) -> None:
-    both_missing = np.isnan(found) & np.isnan(wanted)
-    with np.errstate(invalid="ignore"):
-        close = np.abs(found - wanted) <= np.spacing(np.maximum(np.abs(found), np.abs(wanted)))
-    bad = np.argwhere(~(close | both_missing))
+    bad = np.argwhere(steps(found, wanted) > 1)
     if len(bad):
         i, j = bad[0]
         name = bundle.manifest.features[j].name

@@ -94,13 +94,15 @@ def explanation_schema(manifest: Manifest) -> Schema:
         keys = [class_key(label) for label in manifest.classes or ()]
         parts, number = (_object(dict.fromkeys(keys, schema)) for schema in (parts, number))
     schema = prediction_schema(manifest)
+    value: Schema = {"type": ["number", "null"]}
     schema["properties"] |= {
+        "features": _object({feature.name: value for feature in manifest.features}),
         "contributions": parts,
         "base": number,
         "space": {"enum": ["margin", "value"]},
         "error": {"type": "number", "description": "standard error, where parts are estimated"},
     }
-    schema["required"] += ["contributions", "base", "space"]
+    schema["required"] += ["features", "contributions", "base", "space"]
     return schema
 
 

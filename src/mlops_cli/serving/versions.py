@@ -42,7 +42,8 @@ class Served:
         """As `Predictor.predict`, each prediction with its contributions: see `explained`."""
         matrix = self.predictor.encode(events, start)
         predictions = self.predictor.answers(self.predictor.numbers(matrix))
-        return explained(self.bundle.manifest, predictions, self._explainer.explain(matrix))
+        explanations = self._explainer.explain(matrix)
+        return explained(self.bundle.manifest, matrix, predictions, explanations)
 
     @cached_property
     def _explainer(self) -> Explainer:
