@@ -35,11 +35,8 @@ def parity_command(
         loaded = load_project(project, env=env)
         return parity(loaded, rows=rows, target=target, progress=TerminalProgress())
 
-    execute("parity", work, _render, as_json=as_json, exit_code=_exit_code)
-
-
-def _exit_code(result: ParityResult) -> int:
-    return 0 if result.equal else GateError.exit_code
+    code = GateError.exit_code
+    execute("parity", work, _render, as_json=as_json, exit_code=lambda r: 0 if r.equal else code)
 
 
 def _render(result: ParityResult) -> None:
