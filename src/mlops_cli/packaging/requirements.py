@@ -14,8 +14,8 @@ from mlops_cli.errors import EnvironmentFault
 
 # The same library without CUDA: 480 MB less, the same version and the same numbers.
 _STANDS_FOR = {"xgboost": "xgboost-cpu"}
-# What the engines name and serving never imports: XGBoost is content with `serving.scipy_stand_in`,
-# and only ONNX Runtime's tools need the others.
+# What the engines name and serving never imports: of XGBoost the C library alone is used, and only
+# ONNX Runtime's tools need the others.
 _LEFT_OUT = re.compile(r"nvidia-.*|scipy|flatbuffers|packaging|protobuf|sympy|mpmath")
 _IMAGE = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from mlops_cli.errors import MlopsError
 from mlops_cli.serving.console import FORMATS, Console
 from mlops_cli.serving.contract import DIGEST, PORT
-from mlops_cli.serving.scipy_stand_in import stand_in_for_scipy
 from mlops_cli.serving.server import Address, Heard, Ready, proven, serve
 from mlops_cli.serving.settings import from_environment
 
@@ -24,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.set_blocking(options.ready_fd, False)
     console = Console(options.log_format)
     _end_on_sigterm_while_starting()
-    _start_as_in_an_image()
+    # Rows are predicted by one thread a worker; and threads that OpenMP keeps survive no fork.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     def on_ready(ready: Ready) -> None:
         _tell(options.ready_fd, "ready")
@@ -60,17 +60,6 @@ def _end_on_sigterm_while_starting() -> None:
     The server takes the signals in its own way when it accepts.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-
-
-def _start_as_in_an_image() -> None:
-    """XGBoost imports SciPy, scikit-learn and with it pandas, wherever they are installed.
-
-    No image has them and nothing here uses them; without them a restart takes 0.3 s, not 1.4.
-    """
-    # Rows are predicted by one thread a worker; and threads that OpenMP keeps survive no fork.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    stand_in_for_scipy()
-    sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]  # documented: "not to be had"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,8 +13,8 @@ from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import MODULES, Manifest, ModelKind
 from mlops_cli.bundle.reader import Bundle, bundle_faults
 from mlops_cli.errors import BundleError
+from mlops_cli.serving import xgboost_library
 from mlops_cli.serving.child import survive
-from mlops_cli.serving.scipy_stand_in import stand_in_where_it_is_missing
 
 Matrix = npt.NDArray[np.float32]
 Raw = npt.NDArray[np.float64]
@@ -49,8 +49,7 @@ def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False
     and `EnvironmentFault` where the library is not installed.
     """
     *_, library = MODULES[bundle.manifest.model]
-    unused = library not in sys.modules
-    stand_in_where_it_is_missing()
+    unused = library not in sys.modules and not xgboost_library.loaded()
     check_environment(bundle.manifest)
     load_adapter(_ADAPTERS[bundle.manifest.model])
     if in_child_first and unused:
@@ -78,7 +77,8 @@ def check_environment(manifest: Manifest) -> None:
     """Hold Python's minor version and every module's version to the manifest's.
 
     Versions are those that the modules say of themselves: `xgboost` may come from the distribution
-    `xgboost-cpu`. Raises `BundleError` naming the module, the version wanted and the one found.
+    `xgboost-cpu`, and is not imported. Raises `BundleError` naming the module, the version wanted
+    and the one found.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     if python != manifest.python:
@@ -91,6 +91,8 @@ def check_environment(manifest: Manifest) -> None:
 
 def _version(module: str) -> str | None:
     try:
+        if module == "xgboost":
+            return xgboost_library.version()
         return str(importlib.import_module(module).__version__)
     except (ImportError, AttributeError):
         return None

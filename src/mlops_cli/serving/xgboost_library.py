@@ -1,0 +1,160 @@
+"""XGBoost's C library, without its Python package: a call of that costs more than the prediction.
+
+The functions are the public ones of https://xgboost.readthedocs.io/en/stable/c.html; docs/decisions
+has why (015).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_cli.errors import EnvironmentFault
+
+Output = Literal["value", "margin", "contributions"]
+
+_NAMES = {"win32": "xgboost.dll", "darwin": "libxgboost.dylib"}
+_FILE = _NAMES.get(sys.platform, "libxgboost.so")
+_TYPES: dict[Output, int] = {"value": 0, "margin": 1, "contributions": 2}
+_SETTINGS = {
+    name: json.dumps(
+        {
+            "type": number,
+            "training": False,
+            "iteration_begin": 0,
+            "iteration_end": 0,
+            "strict_shape": False,
+            "missing": float("nan"),
+            "cache_id": 0,
+        }
+    ).encode()
+    for name, number in _TYPES.items()
+}
+_ARRAY = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}'
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+_LENGTHS = ctypes.POINTER(ctypes.c_uint64)
+
+
+class XGBoostFault(Exception):
+    """What the library refuses, in its own words."""
+
+
+class Booster:
+    """A model in UBJSON or JSON; rows are float32 of shape (n, f), C-contiguous, NaN is missing.
+
+    Raises `XGBoostFault` for what the library cannot read or does not predict.
+    """
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        self._call = _library()
+        self._handle = ctypes.c_void_p()
+        self._check(self._call.XGBoosterCreate(None, 0, ctypes.byref(self._handle)))
+        load = self._call.XGBoosterLoadModelFromBuffer
+        self._check(load(self._handle, content, ctypes.c_uint64(len(content))))
+        for name, value in ((b"nthread", b"%d" % threads), (b"device", b"cpu")):
+            self._check(self._call.XGBoosterSetParam(self._handle, name, value))
+        width = ctypes.c_uint64()
+        self._check(self._call.XGBoosterGetNumFeature(self._handle, ctypes.byref(width)))
+        self.width = width.value
+        self._threads = threads
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self._call.XGBoosterFree(self._handle)
+
+    def predict(
+        self, rows: npt.NDArray[np.float32], output: Output = "value"
+    ) -> npt.NDArray[np.float32]:
+        """Values or margins, of shape (n,) or (n, k)."""
+        lengths, count, found = _LENGTHS(), ctypes.c_uint64(), _FLOATS()
+        self._check(
+            self._call.XGBoosterPredictFromDense(
+                self._handle,
+                _ARRAY % (rows.ctypes.data, *rows.shape),
+                _SETTINGS[output],
+                None,
+                ctypes.byref(lengths),
+                ctypes.byref(count),
+                ctypes.byref(found),
+            )
+        )
+        return _copied(lengths, count, found)
+
+    def contributions(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Exact TreeSHAP: shape (n, f + 1), the bias last, or (n, k, f + 1)."""
+        matrix = ctypes.c_void_p()
+        settings = json.dumps({"missing": float("nan"), "nthread": self._threads}).encode()
+        content = _ARRAY % (rows.ctypes.data, *rows.shape)
+        make = self._call.XGDMatrixCreateFromDense
+        self._check(make(content, settings, ctypes.byref(matrix)))
+        try:
+            lengths, count, found = _LENGTHS(), ctypes.c_uint64(), _FLOATS()
+            self._check(
+                self._call.XGBoosterPredictFromDMatrix(
+                    self._handle,
+                    matrix,
+                    _SETTINGS["contributions"],
+                    ctypes.byref(lengths),
+                    ctypes.byref(count),
+                    ctypes.byref(found),
+                )
+            )
+            return _copied(lengths, count, found)
+        finally:
+            self._call.XGDMatrixFree(matrix)
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise XGBoostFault(self._call.XGBGetLastError().decode(errors="replace"))
+
+
+def version() -> str:
+    """The package's version. Raises `ModuleNotFoundError` where it is not installed."""
+    return (_package() / "VERSION").read_text().strip()
+
+
+def loaded() -> bool:
+    """Whether this process has loaded the library, through here or through the package."""
+    return bool(_library.cache_info().currsize) or "xgboost" in sys.modules
+
+
+@cache
+def _library() -> Any:
+    package = _package()
+    file = package / "lib" / _FILE
+    if not file.exists():  # conda keeps it apart
+        file = Path(sys.base_prefix, "lib", _FILE)
+    try:
+        found = ctypes.CDLL(str(file))
+    except OSError as e:
+        raise EnvironmentFault(
+            f"XGBoost's library cannot be loaded: {e}",
+            hint="install xgboost again; on macOS it needs OpenMP: brew install libomp",
+        ) from e
+    found.XGBGetLastError.restype = ctypes.c_char_p
+    return found
+
+
+@cache
+def _package() -> Path:
+    spec = find_spec("xgboost")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'xgboost'", name="xgboost")
+    return Path(spec.origin).parent
+
+
+def _copied(lengths: Any, count: ctypes.c_uint64, found: Any) -> npt.NDArray[np.float32]:
+    """The numbers are the library's, until this thread's next call."""
+    shape = lengths[: count.value]
+    size = 1
+    for length in shape:
+        size *= length
+    return np.frombuffer(ctypes.string_at(found, 4 * size), np.float32).reshape(shape)

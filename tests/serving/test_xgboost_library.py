@@ -1,0 +1,77 @@
+"""The C library called directly gives the numbers of XGBoost's Python package, to the bit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+
+import bundles
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.serving import xgboost_library
+from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
+
+Samples = dict[tuple[str, bool], bundles.Sample]
+
+
+def _rows(n: int, width: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    rows = random.normal(5, 40, size=(n, width)).astype(np.float32)
+    rows[random.random(rows.shape) < 0.1] = np.nan
+    rows[:, :2] = random.integers(0, 3, size=(n, 2))
+    return rows
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_100_000_rows_have_the_numbers_of_the_package(samples: Samples, task: str) -> None:
+    content = open_bundle(samples[task, False].path).model_file.read_bytes()
+    ours, theirs = Booster(content, 1), xgboost.Booster(model_file=bytearray(content))
+    theirs.set_param({"nthread": 1})
+    rows = _rows(100_000, ours.width)
+    assert ours.width == theirs.num_features()
+    for output in ("value", "margin"):
+        wanted = theirs.inplace_predict(rows, predict_type=output, validate_features=False)
+        found = ours.predict(rows, output)
+        assert found.shape == wanted.shape
+        assert found.tobytes() == wanted.tobytes()
+    few = rows[:200]
+    wanted = theirs.predict(xgboost.DMatrix(few), pred_contribs=True, validate_features=False)
+    found = ours.contributions(few)
+    assert (found.shape, found.tobytes()) == (wanted.shape, wanted.tobytes())
+    alone = np.concatenate([ours.predict(few[i : i + 1]) for i in range(len(few))])
+    assert alone.tobytes() == ours.predict(few).tobytes()
+
+
+def test_numbers_outlive_the_next_call(samples: Samples) -> None:
+    booster = Booster(open_bundle(samples["binary", False].path).model_file.read_bytes(), 1)
+    rows = _rows(64, booster.width)
+    first = booster.predict(rows)
+    kept = first.copy()
+    booster.predict(rows[::-1].copy())
+    assert first.tobytes() == kept.tobytes()
+
+
+def test_what_is_no_model_is_refused_in_the_library_s_words() -> None:
+    with pytest.raises(XGBoostFault, match=r".+"):
+        Booster(b'{"learner": {}}', 1)
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert xgboost_library.version() == xgboost.__version__
+
+
+def test_the_package_is_not_imported(samples: Samples) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mlops_cli.bundle.reader import open_bundle\n"
+        "from mlops_cli.serving.models import load_model\n"
+        "load_model(open_bundle(Path(sys.argv[1])))\n"
+        "print(sorted({'xgboost', 'scipy', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, str(Path(samples["binary", False].path))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
