@@ -25,7 +25,7 @@ IDLE = 1.0  # seconds after which a connection that asks nothing may be closed f
 AT_ONCE = (
     32  # connections closed for others at a time: who waits longest is not looked for each time
 )
-BUSY = 16  # requests in flight from which on it is worth to look whether a client has left
+BUSY = 32  # requests in flight from which on it is worth to look whether a client has left
 EVERY = 60.0  # seconds between two lines in the log
 
 
@@ -121,7 +121,7 @@ class Admission:
 
     def admit(self) -> bool:
         """Whether a whole request may be worked on; it is in flight until `answered`."""
-        if self._full():
+        if self.full:
             if not self._refused_now:
                 asyncio.get_running_loop().call_soon(self._next_turn)
             self._refused_now += 1
@@ -130,7 +130,8 @@ class Admission:
         self.metrics.show(IN_FLIGHT, self.in_flight)
         return True
 
-    def _full(self) -> bool:
+    @property
+    def full(self) -> bool:
         """Whether all workers together have as much in flight as they may."""
         if self._alone:
             return self.in_flight >= self.limits.in_flight

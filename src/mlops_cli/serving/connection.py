@@ -106,8 +106,32 @@ class Connection(HttpToolsProtocol):
         elif self._in_head and data.startswith(b"POST") and self._admission.overloaded():
             self._hold(data)
             self._admission.put_off(self)
-        else:
+        elif not self.idle():
             self._feed(data)
+        elif not self._begin_known(data):
+            self._feed(data)
+            self._learn(data)
+
+    def _begin_known(self, data: bytes) -> bool:
+        """Begin on a prediction whose head is known; False: what came is to be parsed."""
+        known = self._one_events.heads.parse(data)
+        if known is None or self._crowded or self.flow.write_paused:
+            return False
+        if self._admission.full or self._admission.leaves_early(self):
+            return False
+        self._one = self._one_events.begin(*known, self._respond)
+        if self._one is None:
+            return False
+        self._admitted, self._answered_now = self._admission.admit(), None
+        self._messages += 1
+        self.since, self.asks = None, False
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Keep the head of the prediction that was begun on, if it was and `data` is all of it."""
+        cycle = self._answered_now
+        if self._one is not None and cycle is not None and cycle.keep_alive:
+            self._one_events.heads.learn(data, cycle.scope["headers"], self._declared)
 
     def _feed(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE):
@@ -256,7 +280,8 @@ class Connection(HttpToolsProtocol):
         if posts and not self._admit(cycle):
             return
         if posts and cycle.scope["path"] == PREDICT and not self.flow.write_paused:
-            self._one = self._one_events.begin(cycle.scope["headers"], cycle.body, self._respond)
+            body = bytes(cycle.body)
+            self._one = self._one_events.begin(cycle.scope["headers"], body, self._respond)
             if self._one is not None:
                 return
         self._task = self.loop.create_task(cycle.run_asgi(app))
@@ -265,13 +290,15 @@ class Connection(HttpToolsProtocol):
 
     def _respond(self, status: int, request_id: bytes, body: bytes) -> None:
         """Answer the prediction that is under way, as uvicorn's cycle would."""
-        cycle = self._answered_now
-        if cycle is None or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        closes = self._admission.draining or not cycle.keep_alive
+        cycle = self._answered_now  # None of one whose head was known, which is to be kept open
+        closes = self._admission.draining or not (cycle is None or cycle.keep_alive)
         own = self.server_state.default_headers
-        self.transport.write(refusals.content(status, own, request_id, body, closes=closes))
-        cycle.response_started = cycle.response_complete = True
+        opening = self._one_events.openings.of(status, own)
+        self.transport.write(refusals.content(opening, request_id, body, closes=closes))
+        if cycle is not None:
+            cycle.response_started = cycle.response_complete = True
         if closes:
             self.transport.close()
         self.on_response_complete()
@@ -392,8 +419,8 @@ class Connection(HttpToolsProtocol):
         return self.since is not None and not self._begun
 
     def has_asked(self) -> bool:
-        """Whether a request was ever whole."""
-        return self.cycle is not None or self._lingers
+        """Whether a request has ever begun."""
+        return self._messages > 0 or self._lingers
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when it is closed."""

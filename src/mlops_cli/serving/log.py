@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.logged_columns import Scheme
-from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.requests import Event
 from mlops_cli.serving.segment_writer import SegmentWriter
 from mlops_cli.serving.segments import PREDICTIONS
@@ -27,24 +27,9 @@ EVERY = 0.2  # seconds after which fewer go, too: a process that is killed loses
 
 Tell = Callable[[int, int], None]
 _encode = msgspec.json.Encoder().encode
+_NULL = b"null"
 _SCHEMES = 64
 _SAMPLED = 2.0**32
-
-
-class _Line(msgspec.Struct, gc=False):
-    """All of a line but its end: how long it took is known when the answer is sent."""
-
-    time: datetime
-    request_id: str
-    row: int
-    id: Mapping[str, Any]
-    model: str
-    version: str
-    variant: str
-    key: str | None
-    inputs: Mapping[str, Any]
-    features: str | None
-    prediction: Prediction | None
 
 
 class Entry:
@@ -57,9 +42,9 @@ class Entry:
     ) -> None:
         self._log = log
         self._scheme = scheme
-        self._id = request_id.decode("ascii")
+        self._id = request_id
         self._key = key
-        self._time = datetime.now(UTC)
+        self._time = time.time()
         self._lines: list[bytes] = []
         self._error = b""
         self._asked: tuple[int, Sequence[Event], Sequence[bytes]] = (0, (), ())
@@ -73,8 +58,11 @@ class Entry:
         """
         self._asked = start, events, bodies or [b"{}"] * len(events)
 
-    def answered(self, features: Iterable[bytes], predictions: Iterable[Prediction]) -> None:
-        """It said this of the events that it was asked for last; `features` are rows of float32."""
+    def answered(self, features: Iterable[bytes], predictions: Iterable[bytes]) -> None:
+        """It said this of the events that it was asked for last.
+
+        `features` are rows of float32, and `predictions` as JSON.
+        """
         self._add(map(_digest, features), predictions)
 
     def end(self, seconds: float) -> None:
@@ -84,29 +72,33 @@ class Entry:
     def failed(self, error: str) -> None:
         """The model failed at what it was asked for last; `error` is the kind of its fault."""
         self._lines.clear()
-        self._add(repeat(None), repeat(None))
+        self._add(repeat(_NULL), repeat(_NULL))
         self._error = b',"error":%b' % _encode(error)
 
-    def _add(self, digests: Iterable[str | None], predictions: Iterable[Prediction | None]) -> None:
+    def _add(self, digests: Iterable[bytes], predictions: Iterable[bytes]) -> None:
+        """All of a line but its end: how long it took is known when the answer is sent."""
         row, events, bodies = self._asked
         scheme, lines = self._scheme, self._lines
+        whole = int(self._time)
+        moment = b"%b.%06dZ" % (_second(whole), (self._time - whole) * 1e6)
+        names = scheme.names(self._key)
         for event, body, digest, prediction in zip(
             events, bodies, digests, predictions, strict=False
         ):
-            line = _Line(
-                self._time,
-                self._id,
-                row,
-                scheme.ids(event, body),
-                scheme.model,
-                scheme.version,
-                "champion",
-                self._key,
-                scheme.inputs(event),
-                digest,
-                prediction,
+            lines.append(
+                b'{"time":"%b","request_id":"%b","row":%d,"id":%b,%b,'
+                b'"inputs":%b,"features":%b,"prediction":%b'
+                % (
+                    moment,
+                    self._id,
+                    row,
+                    scheme.ids(event, body),
+                    names,
+                    scheme.inputs(event),
+                    digest,
+                    prediction,
+                )
             )
-            lines.append(_encode(line)[:-1])
             row += 1
 
 
@@ -192,8 +184,13 @@ def vector(row: Row) -> bytes:
     return array("f", row).tobytes()
 
 
-def _digest(row: bytes) -> str:
-    return hashlib.sha256(row).hexdigest()
+def _digest(row: bytes) -> bytes:
+    return b'"%b"' % hashlib.sha256(row).hexdigest().encode()
+
+
+@lru_cache(maxsize=8)
+def _second(since_1970: int) -> bytes:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def _in_sample(request_id: bytes, share: float) -> bool:

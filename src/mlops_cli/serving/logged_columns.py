@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import msgspec
@@ -14,6 +14,7 @@ from mlops_cli.serving.requests import Event, Scalar
 from mlops_cli.serving.settings import ALL, Log
 
 _encode = msgspec.json.Encoder().encode
+_KEYS = 1024  # API keys whose names are kept as JSON
 
 
 class Scheme:
@@ -22,8 +23,8 @@ class Scheme:
     def __init__(
         self, manifest: Manifest, version: str, settings: Log, secret: bytes | None
     ) -> None:
-        self.model = manifest.project
-        self.version = version
+        self._names = {"model": manifest.project, "version": version, "variant": "champion"}
+        self._with_key: dict[str | None, bytes] = {}
         self._digest = _digest(secret)
         names = [i.name for i in manifest.inputs]
         asked = names if settings.columns == ALL else list(settings.columns)
@@ -36,19 +37,28 @@ class Scheme:
         self._hashed_ids = [name for name in settings.hash if name in self._ids]
         self._read_others = _reader([name for name in self._ids if name not in names])
 
-    def inputs(self, event: Event) -> Mapping[str, Any]:
-        """The inputs of an event that are kept."""
-        if self._whole:
-            return event
-        kept = {name: value for name, value in event.items() if name in self._kept}
-        return self._with_digests(kept, self._hashed)
+    def names(self, key: str | None) -> bytes:
+        """The members of a line that name model, version, variant and API key, as JSON."""
+        made = self._with_key.get(key)
+        if made is None:
+            if len(self._with_key) >= _KEYS:
+                self._with_key.clear()
+            made = self._with_key[key] = _encode({**self._names, "key": key})[1:-1]
+        return made
 
-    def ids(self, event: Event, body: bytes) -> Mapping[str, Any]:
-        """The columns of `data.id` of an event: its inputs, and what else is in its JSON."""
+    def inputs(self, event: Event) -> bytes:
+        """The inputs of an event that are kept, as JSON."""
+        if self._whole:
+            return _encode(event)
+        kept = {name: value for name, value in event.items() if name in self._kept}
+        return _encode(self._with_digests(kept, self._hashed))
+
+    def ids(self, event: Event, body: bytes) -> bytes:
+        """The columns of `data.id` of an event, as JSON: its inputs, and what else is in it."""
         if not self._ids:
-            return {}
+            return b"{}"
         found = {name: event[name] for name in self._ids if name in event}
-        return self._with_digests(found | self._read_others(body), self._hashed_ids)
+        return _encode(self._with_digests(found | self._read_others(body), self._hashed_ids))
 
     def _with_digests(self, values: dict[str, Any], hashed: Sequence[str]) -> dict[str, Any]:
         for name in hashed:

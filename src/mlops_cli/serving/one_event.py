@@ -13,9 +13,11 @@ import msgspec
 
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.encoder import Row
+from mlops_cli.serving.known_heads import KnownHeads
 from mlops_cli.serving.log import Entry, PredictionLog, vector
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import Predicted
+from mlops_cli.serving.refusals import Openings
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.routes import FAILED, Header, request_id
 from mlops_cli.serving.versions import Served, Versions
@@ -50,10 +52,10 @@ class OneEvent:
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Answer with the prediction."""
-        prediction = said.predictions[place]
+        content = _encode(said.predictions[place])
         if self._entry is not None:
-            self._entry.answered((vector(self._row),), (prediction,))
-        opening, content = self._served.opening, _encode(prediction)
+            self._entry.answered((vector(self._row),), (content,))
+        opening = self._served.opening
         self._answer(200, b'%b%b","predictions":[%b]}' % (opening, self._id, content), 1)
 
     def failed(self, fault: Exception) -> None:
@@ -72,7 +74,10 @@ class OneEvent:
 
 
 class OneEvents:
-    """Begins such predictions, of the version that is the default."""
+    """Begins such predictions, of the version that is the default.
+
+    `heads` and `openings` are what the connections know of requests and of answers.
+    """
 
     def __init__(
         self,
@@ -85,14 +90,14 @@ class OneEvents:
         self._metrics = metrics
         self._keys = keys
         self._log = predictions
+        self.heads = KnownHeads()
+        self.openings = Openings()
 
-    def begin(
-        self, headers: Iterable[Header], content: bytearray, respond: Respond
-    ) -> OneEvent | None:
+    def begin(self, headers: Iterable[Header], body: bytes, respond: Respond) -> OneEvent | None:
         """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
-        if not content or content[0] != _OBJECT:
+        if not body or body[0] != _OBJECT:
             return None
-        started, served, body = time.perf_counter(), self._versions.default, bytes(content)
+        started, served = time.perf_counter(), self._versions.default
         try:
             key = self._keys.check(headers, "predict") if self._keys is not None else None
             event = served.decoder.event(body)

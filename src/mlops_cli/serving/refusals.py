@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from mlops_cli.serving.requests import MAX_BODY, error_body
@@ -10,10 +10,6 @@ from mlops_cli.serving.requests import MAX_BODY, error_body
 HEADERS = 100  # of one request
 RETRY_AFTER = b"1"  # seconds
 
-_FIRST_LINES = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())
-    for status in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR)
-}
 Fault = tuple[int, str]  # a status, and the message that says why
 NO_HTTP: Fault = 400, "this is not HTTP that can be read"
 TOO_LONG: Fault = 413, f"the body is larger than {MAX_BODY // 2**20} MiB: send fewer rows"
@@ -40,21 +36,36 @@ def phrase(status: int) -> str:
     return f"{status} {HTTPStatus(status).phrase}"
 
 
-def content(
-    status: int,
-    headers: Iterable[tuple[bytes, bytes]],
-    request_id: bytes,
-    body: bytes,
-    *,
-    closes: bool,
-) -> bytes:
-    """The whole answer with a body of JSON, to a request that has an id."""
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    lines.append(b"content-type: application/json\r\nx-request-id: %b\r\n" % request_id)
-    if closes:
-        lines.append(b"connection: close\r\n")
-    lines.append(b"content-length: %d\r\n\r\n%b" % (len(body), body))
-    return _FIRST_LINES[status] + b"".join(lines)
+class Openings:
+    """How answers with JSON to a request that has an id begin, up to that id."""
+
+    def __init__(self) -> None:
+        self._own: Sequence[tuple[bytes, bytes]] | None = None
+        self._made: dict[int, bytes] = {}
+
+    def of(self, status: int, own: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Of a status; `own` are the server's own headers, another list when they change."""
+        if own is not self._own:
+            self._own = own
+            self._made.clear()
+        made = self._made.get(status)
+        if made is None:
+            lines = b"".join(b"%b: %b\r\n" % header for header in own)
+            made = b"HTTP/1.1 %b\r\n%b" % (phrase(status).encode(), lines)
+            made = self._made[status] = made + b"content-type: application/json\r\nx-request-id: "
+        return made
+
+
+def content(opening: bytes, request_id: bytes, body: bytes, *, closes: bool) -> bytes:
+    """The whole answer with a body of JSON; `opening` is one of `Openings`."""
+    close = b"connection: close\r\n" if closes else b""
+    return b"%b%b\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        opening,
+        request_id,
+        close,
+        len(body),
+        body,
+    )
 
 
 def answer(status: int, message: str, *, keep_alive: bool) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mlops_cli.bundle.manifest import Manifest
@@ -22,6 +23,7 @@ SERVER = "mlops"
 EXTENSIONS = ("binary_tensor_data",)
 MAX_ROWS = 100_000
 CHUNK = 500  # rows between two turns of the event loop, so that others are answered
+_encode = msgspec.json.Encoder().encode
 _INPUTS: dict[ValueType, str] = {
     "boolean": "BOOL",
     "integer": "INT64",
@@ -126,7 +128,7 @@ async def infer(
             entry.asked((event,))
         raw = await served.batcher.predict(row)
         if entry is not None:
-            entry.answered((vector(row),), predictor.answers(raw))
+            entry.answered((vector(row),), map(_encode, predictor.answers(raw)))
         return raw
     found = []
     for start in range(0, rows, CHUNK):
@@ -138,7 +140,8 @@ async def infer(
             entry.asked(events, start=start)
         found.append(predictor.numbers(matrix))
         if entry is not None:
-            entry.answered((row.tobytes() for row in matrix), predictor.answers(found[-1]))
+            answers = map(_encode, predictor.answers(found[-1]))
+            entry.answered((row.tobytes() for row in matrix), answers)
     return np.concatenate(found)
 
 

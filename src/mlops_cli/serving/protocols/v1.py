@@ -70,7 +70,7 @@ class V1:
             entry.asked((event,), (body,))
         answers = served.predictor.answers(await served.batcher.predict(row))
         if entry is not None:
-            entry.answered((vector(row),), answers)
+            entry.answered((vector(row),), map(_encode, answers))
         return answers
 
 
@@ -103,7 +103,7 @@ def _predicted(
         entry.asked(events, bodies, start)
     answers = served.predictor.answers(served.predictor.numbers(matrix))
     if entry is not None:
-        entry.answered((row.tobytes() for row in matrix), answers)
+        entry.answered((row.tobytes() for row in matrix), map(_encode, answers))
     return answers
 
 
