@@ -35,8 +35,10 @@ PORTS = (
 SEAMS = {  # the files that may load a module by its name, which mypy cannot follow
     "_adapters.py",
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
+    "serving/cache.py",  # the client of Redis, where one is asked for
     "serving/logs.py",  # the client of object storage, where one is asked for
     "serving/models.py",  # a model's runtime; the versions that a manifest names
+    "serving/tracing.py",  # spans, where an endpoint is configured
     "serving/server.py",  # the second port, of an extra
     "training/sklearn.py",  # the user's own class
     "stages/__init__.py",  # a stage or a command, when it is asked for

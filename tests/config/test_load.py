@@ -88,3 +88,14 @@ def test_the_environment_names_the_overlay_where_nobody_else_does(
     assert "-S 'mlops.yaml:++tune.KEY=VALUE'" in (e.value.hint or "")
     monkeypatch.setenv("MLOPS_ENV", "")
     assert load_project(tmp_path).config.deploy.port == 8001
+
+
+def test_the_url_of_a_cache_is_handed_on_with_its_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_PASSWORD", "tr0ub4dor")
+    url = "redis://:${REDIS_PASSWORD}@host:6379/0"
+    (tmp_path / "mlops.yaml").write_text(f"{VALID}serve: {{cache: '{url}'}}\n")
+    serve = load_project(tmp_path).config.serve
+    assert serve.cache == url
+    assert serve.environment()["MLOPS_SERVE_CACHE"] == url

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.metrics import check_metrics
-from mlops_cli.config.model import UNTRACKED, Config
+from mlops_cli.config.model import HANDED_ON, UNTRACKED, Config
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.config.root import ENV_VARIABLE, find_project
@@ -109,6 +109,8 @@ def _fill_variables(raw: Any, sources: dict[str, str], prefix: str = "") -> Any:
     if isinstance(raw, list):
         return [_fill_variables(v, sources, prefix) for v in raw]
     if not isinstance(raw, str) or not (names := _VARIABLE.findall(raw)):
+        return raw
+    if prefix in HANDED_ON:
         return raw
     if prefix.partition(".")[0] not in UNTRACKED:
         raise UsageError(

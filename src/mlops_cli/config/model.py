@@ -79,3 +79,4 @@ def contract_of(table: str) -> str:
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
 UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor")
+HANDED_ON = ("serve.cache",)  # whose ${VAR} the server fills in, so that it stands nowhere else

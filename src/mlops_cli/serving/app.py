@@ -13,6 +13,7 @@ from typing import Any
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.auth import Keys
+from mlops_cli.serving.cache import open_cache
 from mlops_cli.serving.following import Follower
 from mlops_cli.serving.logs import Logs
 from mlops_cli.serving.metrics import NONE, Metrics
@@ -27,6 +28,7 @@ from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.roster import Roster
 from mlops_cli.serving.routes import FAILED, JSON, Answer, Header, Request, Routes, request_id
 from mlops_cli.serving.settings import Settings
+from mlops_cli.serving.tracing import Span, open_tracing
 from mlops_cli.serving.versions import Served, Versions
 
 log = logging.getLogger(__name__)
@@ -57,19 +59,23 @@ class App:
         self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
-        self.versions = versions = Versions(Served(bundle, predictor))
+        opened = open_cache(settings.cache)
+        cache = (opened, self._metrics) if opened is not None else None
+        self.versions = versions = Versions(Served(bundle, predictor, cache))
         pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
         self.predictions = kept = logs.predictions if logs else None
         protocols = V1(versions, kept), V2(versions, self.admission, kept), Listing(versions)
         routes = [route for p in (*protocols, pages) for route in p.routes()]
         routes += Feedback(versions, logs.labels).routes() if logs else []
-        self._follower = Follower(roster, versions, self._metrics) if roster is not None else None
-        if roster is not None and self._follower is not None:
+        self._follower = None
+        if roster is not None:
+            self._follower = Follower(roster, versions, self._metrics, cache)
             self._follower.catch_up()
             admin = Admin(versions, roster, self._follower, self._metrics, settings.models)
             routes += admin.routes()
         self._routes = Routes(routes)
-        self.one_events = OneEvents(versions, self._metrics, self._keys, kept)
+        self.tracing = open_tracing(bundle.manifest.project)
+        self.one_events = OneEvents(versions, self._metrics, self._keys, kept, self.tracing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""
@@ -97,11 +103,25 @@ class App:
 
     async def answer(self, request: Request, routes: Routes | None = None) -> Answer:
         """The answer to a request, which is counted; `routes`: of another way to be asked."""
+        if not self.tracing.wanted(request.headers, request.method):
+            return await self._answer(request, routes)
+        span = self.tracing.begin(request.method, request.headers)
+        request.trace = span.trace
+        status = 499  # the client left
+        try:
+            answer = await self._answer(request, routes)
+            status = answer[0]
+        finally:
+            _end(span, request, status)
+        return answer
+
+    async def _answer(self, request: Request, routes: Routes | None) -> Answer:
         found = (routes or self._routes).find(request.path)
         if found is None:
             self._metrics.count(404)
             return 404, error_body(f"there is no {request.path[:200]}"), JSON
         route, request.parameters = found
+        request.route = route.path
         handler = route.handler(request.method)
         try:
             if handler is None:
@@ -117,7 +137,8 @@ class App:
         except Exception as e:  # logged whole; the client gets JSON and the id
             if request.entry is not None:
                 request.entry.failed(type(e).__name__)
-            log.exception("request %s failed", request.id.decode("ascii"))
+            trace = {"trace": request.trace}
+            log.exception("request %s failed", request.id.decode("ascii"), extra=trace)
             answer = 500, route.error(FAILED, None, None), JSON
         if route.asks_model:
             seconds = time.perf_counter() - request.started
@@ -129,10 +150,26 @@ class App:
     async def _send(self, send: Send, request: Request, answer: Answer) -> None:
         status, body, *headers = answer
         headers += (b"x-request-id", request.id), (b"content-length", b"%d" % len(body))
+        if request.trace is not None:
+            headers.append(request.trace.header)
         if self.admission.draining:
             headers.append(_CLOSE)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _end(span: Span, request: Request, status: int) -> None:
+    served = request.served
+    span.end(
+        status,
+        method=request.method,
+        path=request.path[:200],
+        route=request.route,
+        request_id=request.id.decode("ascii"),
+        model=served.model if served is not None else None,
+        version=served.version if served is not None else None,
+        rows=request.rows or None,
+    )
 
 
 def _asked(served: Served | None) -> tuple[str, str]:

@@ -35,6 +35,8 @@ class EcsFormatter(logging.Formatter):
             "log.logger": record.name,
             "process.pid": record.process,
         }
+        if (trace := getattr(record, "trace", None)) is not None:
+            fields |= {"trace.id": trace.trace_id, "span.id": trace.span_id}
         if record.exc_info and record.exc_info[0] is not None:
             fields["error.type"] = record.exc_info[0].__name__
             fields["error.message"] = str(record.exc_info[1])

@@ -25,4 +25,6 @@ SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with
 GRPC_PORT = f"{SETTINGS}GRPC__PORT"  # where gRPC answers
 TLS_CERT, TLS_KEY = f"{SETTINGS}TLS__CERT", f"{SETTINGS}TLS__KEY"  # the pair of files, in PEM
 UPLOADED = f"{SETTINGS}LOG__TO"  # where segments are uploaded; until then nobody may remove them
+CACHE = f"{SETTINGS}CACHE"  # where predictions are kept; REDIS begins one that an extra brings
+REDIS = "redis"
 LOG_DIR = f"{SETTINGS}LOG__DIR"  # the folder of the prediction log; without it there is none

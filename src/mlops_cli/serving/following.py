@@ -13,6 +13,7 @@ from pathlib import Path
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, MlopsError
+from mlops_cli.serving.cache import Cache
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.metrics import APPLIED, FAILED, Metrics
 from mlops_cli.serving.predictor import open_predictor
@@ -25,10 +26,17 @@ log = logging.getLogger(__name__)
 class Follower:
     """Follows `roster` with the versions of one worker, and shows in `metrics` how far it is."""
 
-    def __init__(self, roster: Roster, versions: Versions, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        versions: Versions,
+        metrics: Metrics,
+        cache: tuple[Cache, Metrics] | None = None,
+    ) -> None:
         self._roster = roster
         self._versions = versions
         self._metrics = metrics
+        self._cache = cache
         self._applied = 0
         self._turn = asyncio.Lock()
 
@@ -45,7 +53,7 @@ class Follower:
         generation, wanted = self._roster.read()
         for entry in self._lacking(wanted):
             try:
-                self._versions.add(load_served(entry))
+                self._versions.add(load_served(entry, self._cache))
             except MlopsError as e:
                 log.error("version %s is lost on this worker: %s", short(entry.digest), e.message)
         self._finish(generation, wanted)
@@ -58,7 +66,7 @@ class Follower:
             generation, wanted = self._roster.read()
             try:
                 for entry in self._lacking(wanted):
-                    self._versions.add(await asyncio.to_thread(load_served, entry))
+                    self._versions.add(await asyncio.to_thread(load_served, entry, self._cache))
             except MlopsError as e:
                 log.error("version %s cannot be loaded: %s", short(entry.digest), e.message)
                 self._applied = generation
@@ -82,14 +90,14 @@ class Follower:
             _give_back()
 
 
-def load_served(entry: Entry) -> Served:
+def load_served(entry: Entry, cache: tuple[Cache, Metrics] | None = None) -> Served:
     """A version from its folder, its golden rows reproduced; raises `MlopsError`."""
     bundle = open_bundle(Path(entry.path))
     if bundle.digest != entry.digest:
         raise BundleError(f"{entry.path} holds {bundle.version}, not {short(entry.digest)}")
     predictor = open_predictor(bundle)
     replay(bundle, predictor)
-    return Served(bundle, predictor)
+    return Served(bundle, predictor, cache)
 
 
 def _give_back() -> None:

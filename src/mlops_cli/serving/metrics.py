@@ -22,10 +22,13 @@ _REQUESTS, _SECONDS, _PREDICTIONS = (
     "mlops_predictions_total",
 )
 _LINES = "mlops_log_lines_total"
+_HITS, _LOOKUPS = "mlops_cache_hits_total", "mlops_cache_lookups_total"
 _COUNTERS = {
     _REQUESTS: "What was asked of the models, by the status of its answer; 499: the client left",
     _PREDICTIONS: "Predictions answered",
     _LINES: "Lines of the prediction log that were written, or were not or no longer kept",
+    _LOOKUPS: "Events whose prediction was looked for in the cache",
+    _HITS: "Events whose prediction the cache had",
     OVERFLOW: "What was counted where there was no room for another series",
 }
 _GAUGES = {
@@ -80,6 +83,11 @@ class Metrics:
             self._lines = written_cell, dropped_cell
         self._words[self._lines[0]] += written
         self._words[self._lines[1]] += dropped
+
+    def looked_up(self, hits: int, lookups: int) -> None:
+        """Count what the cache was asked, and what of it it had."""
+        self._words[self._block.cell(_HITS)] += hits
+        self._words[self._block.cell(_LOOKUPS)] += lookups
 
     def show(self, gauge: int, number: int) -> None:
         """Show this worker's present number."""

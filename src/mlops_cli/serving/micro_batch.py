@@ -42,6 +42,9 @@ class Waiting(Protocol):
         """Take what the model raised, over all the rows."""
 
 
+Came = list[tuple[Row, Waiting]]
+
+
 class MicroBatcher:
     """Gathers the single rows of one turn of the event loop into one call of the model.
 
@@ -51,7 +54,7 @@ class MicroBatcher:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._came: list[tuple[Row, Waiting]] = []
+        self._came: Came = []
 
     def add(self, row: Row, waiting: Waiting) -> None:
         """Predict a row in the next turn, and tell who waits."""
@@ -68,14 +71,25 @@ class MicroBatcher:
     def _flush(self) -> None:
         came, self._came = self._came, []
         came = [pair for pair in came if not pair[1].gone]  # whose client has left
-        if not came:
-            return
+        if came:
+            self._work(came)
+
+    def _work(self, came: Came) -> None:
+        self._ask(came)
+
+    def _ask(self, came: Came) -> Raw | None:
+        """Ask the model, and tell who waits; None where it failed."""
         try:
-            said = Predicted(self._predictor, self._predictor.raw([row for row, _ in came]))
+            raw = self._predictor.raw([row for row, _ in came])
         except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
             for _, waiting in came:
                 waiting.failed(e)
-            return
+            return None
+        self._tell(raw, came)
+        return raw
+
+    def _tell(self, raw: Raw, came: Came) -> None:
+        said = Predicted(self._predictor, raw)
         for place, (_, waiting) in enumerate(came):
             try:
                 waiting.predicted(said, place)

@@ -20,6 +20,7 @@ from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.refusals import Openings
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.routes import FAILED, Header, request_id
+from mlops_cli.serving.tracing import Tracing
 from mlops_cli.serving.versions import Served, Versions
 
 log = logging.getLogger(__name__)
@@ -85,17 +86,19 @@ class OneEvents:
         metrics: Metrics,
         keys: Keys | None,
         predictions: PredictionLog | None,
+        tracing: Tracing,
     ) -> None:
         self._versions = versions
         self._metrics = metrics
         self._keys = keys
         self._log = predictions
+        self._tracing = tracing
         self.heads = KnownHeads()
         self.openings = Openings()
 
     def begin(self, headers: Iterable[Header], body: bytes, respond: Respond) -> OneEvent | None:
         """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
-        if not body or body[0] != _OBJECT:
+        if not body or body[0] != _OBJECT or self._tracing.wanted(headers):
             return None
         started, served = time.perf_counter(), self._versions.default
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mlops_cli.serving.auth import KeyScope
 from mlops_cli.serving.log import Entry
 from mlops_cli.serving.requests import error_body
+from mlops_cli.serving.tracing import Trace
 from mlops_cli.serving.versions import Served
 
 Header = tuple[bytes, bytes]
@@ -36,7 +37,8 @@ class Request:
 
     What becomes of it is noted here, for metrics and log: `key` is the name of the key that it
     came with, `served` the version that answers, `rows` the number of its predictions and `entry`
-    what the prediction log is told.
+    what the prediction log is told;
+    `trace` is its place in a trace, `route` the path of the table that was found.
     """
 
     method: str
@@ -50,6 +52,8 @@ class Request:
     served: Served | None = None
     rows: int = 0
     entry: Entry | None = None
+    trace: Trace | None = None
+    route: str | None = None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]

@@ -24,6 +24,7 @@ from mlops_cli.errors import BundleError
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.app import App
 from mlops_cli.serving.board import Board
+from mlops_cli.serving.cache import open_cache
 from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.contract import FINISH, LEAVE, PORT
 from mlops_cli.serving.entrance import BACKLOG, Entrance
@@ -101,6 +102,7 @@ def serve(
         bundle, predictor = proven(path, digest)
         scheme = "https" if tls else "http"
         ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
+        open_cache(settings.cache)  # what is wrong with it is said before anything forks
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if settings.keys else None
         board, inherited = Board(settings.workers), address.fd is not None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
@@ -123,6 +125,7 @@ def serve(
                 tls=tls,
             )
             server.run()
+            app.tracing.close()
             if logs is not None:
                 logs.close()
 

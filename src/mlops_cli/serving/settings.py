@@ -12,6 +12,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.serving.contract import SETTINGS
 
 DURATION = r"^(\d+)\s*(s|m|h)$"
+CACHE = r"^(memory:[1-9]\d{0,8}|rediss?://[^\s]+)$"
 SIZE = r"^(\d+)\s*(B|KB|KiB|MB|MiB|GB|GiB)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2,
@@ -89,7 +90,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; without any, a server runs by these values.
 
     `keys` is the file of API keys; without one whoever reaches the port is answered. `models` is
-    the folder below which a key for admin may load bundles.
+    the folder below which a key for admin may load bundles. `cache` keeps what was predicted:
+    `memory:ROWS` in each worker, or the URL of a Redis.
     """
 
     limits: Limits = Limits()
@@ -98,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: str | None = None
     tls: TlsPair = TlsPair()
     metrics: Literal["open", "protected"] = "open"
+    cache: Annotated[str, msgspec.Meta(pattern=CACHE)] | None = None
     grpc: Grpc = Grpc()
     log: Log | None = Log()
 

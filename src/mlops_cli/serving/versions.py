@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.cache import Cache, CachingBatcher
 from mlops_cli.serving.contributions import Explainer, explained
 from mlops_cli.serving.explain import open_explainer
+from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher
 from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.page import Page
@@ -23,16 +25,23 @@ CHAMPION, CANDIDATE = "champion", "candidate"
 
 
 class Served:
-    """One version with all that stands between a request's body and its answer."""
+    """One version with all that stands between a request's body and its answer.
 
-    def __init__(self, bundle: Bundle, predictor: Predictor) -> None:
+    `cache` has what the model said of rows before, and the metrics that count how often.
+    """
+
+    def __init__(
+        self, bundle: Bundle, predictor: Predictor, cache: tuple[Cache, Metrics] | None = None
+    ) -> None:
         self.bundle = bundle
         self.model = bundle.manifest.project
         self.version = bundle.version
         self.variant = CHAMPION
         self.predictor = predictor
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
-        self.batcher = MicroBatcher(predictor)
+        self.batcher = (
+            CachingBatcher(predictor, bundle.digest, *cache) if cache else MicroBatcher(predictor)
+        )
         # How an answer begins, up to the request's id.
         names = msgspec.json.encode({"model": self.model, "version": self.version})
         self.opening = names[:-1] + b',"request_id":"'

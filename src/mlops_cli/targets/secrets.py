@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import GRPC_PORT, TLS_CERT, UPLOADED
+from mlops_cli.serving.contract import CACHE, GRPC_PORT, REDIS, TLS_CERT, UPLOADED
 
 
 def handed_over(names: Sequence[str]) -> dict[str, str]:
@@ -35,6 +35,11 @@ def refuse_extras(settings: Mapping[str, str]) -> None:
         raise UsageError(
             "serve.log.to: an image has no client of object storage yet",
             hint="deploy on local, or take serve.log.to out and run mlops collect",
+        )
+    if settings.get(CACHE, "").startswith(REDIS):
+        raise UsageError(
+            "serve.cache: an image has no client of Redis yet",
+            hint="deploy on local, or keep predictions in memory: serve.cache: memory:10000",
         )
     if GRPC_PORT in settings:
         raise UsageError(

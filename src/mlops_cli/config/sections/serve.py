@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from mlops_cli.config.sections.base import Duration, Section
 from mlops_cli.serving.settings import (
     ALL,
+    CACHE,
     SIZE,
     Grpc,
     Limits,
@@ -142,6 +143,12 @@ class ServeConfig(Section):
     metrics: Literal["open", "protected"] = Field(
         "open", description="protected: /metrics needs a key, too"
     )
+    cache: str | None = Field(
+        None,
+        pattern=CACHE,
+        description="what was predicted is kept: memory:10000 (events, in each worker), or "
+        "redis://host:6379/0 (extra redis); a password as ${VAR}, which the server fills in",
+    )
     limits: LimitsConfig = LimitsConfig()
     grpc: GrpcConfig = GrpcConfig()
     log: LogConfig | None = Field(LogConfig(), description="null: no prediction log")
@@ -172,6 +179,7 @@ class ServeConfig(Section):
             models=str(models or self.models) if self.keys and (models or self.models) else None,
             tls=(tls or TlsPair(self.tls.cert, self.tls.key)) if self.tls else TlsPair(),
             metrics=self.metrics,
+            cache=self.cache,
             grpc=Grpc(self.grpc.port),
             log=self.log.settings(log) if self.log is not None else None,
         )
