@@ -169,8 +169,8 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
     declared = {Requirement(line).name for line in CONFIG["project"]["dependencies"]}
     declared -= {"xgboost-cpu"}  # the same module as xgboost
     extras = CONFIG["project"]["optional-dependencies"]
-    adapted = [*extras["evidently"], *extras["s3"]]  # what an adapter imports
-    declared |= {Requirement(line).name for line in adapted} | {"grpcio"}
+    adapted = [*extras["evidently"], *extras["s3"], *extras["redis"]]  # what an adapter imports
+    declared |= {Requirement(line).name for line in adapted} | {"grpcio", "opentelemetry"}
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known
 

@@ -16,6 +16,7 @@ from mlops_cli.serving.app import App
 from mlops_cli.serving.auth import Key, Keys, KeyScope, digest_of_key, format_keys, parse_keys
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.roster import Entry, Roster
 from mlops_cli.serving.settings import Settings
 from running import Client
 
@@ -181,3 +182,33 @@ def test_what_a_server_with_keys_answers(
     if status >= 400:
         assert msgspec.json.decode(content)["error"]["message"]
     assert (b"www-authenticate" in answered) is (status == 401)
+
+
+def test_the_control_secret_is_good_for_versions_and_counters_and_no_more(
+    binary: bundles.Sample, tmp_path: Path
+) -> None:
+    bundle = open_bundle(binary.path)
+    predictor = open_predictor(bundle)
+    secret, body = tmp_path / "secret", msgspec.json.encode(binary.events[1])
+    secret.write_text("s" * 43 + "\n")
+
+    def statuses(keys: str | None, given: str | None) -> list[int]:
+        settings = Settings(keys=keys, control=str(secret), metrics="protected")
+        app = App(bundle, predictor, None, settings, Roster(Entry(str(bundle.path), bundle.digest)))
+        head = [(b"authorization", f"Bearer {given}".encode())] if given else []
+        asked = (
+            ("POST", "/v1/predict", body),
+            ("GET", "/v1/models", b""),
+            ("GET", "/metrics", b""),
+            ("POST", "/v1/admin/models", b"{}"),
+        )
+        client = Client(app)
+        return [asyncio.run(client.ask(m, p, b, head))[0] for m, p, b in asked]
+
+    none = str(tmp_path / "keys")  # no file: nobody is let in by a key
+    assert statuses(none, "s" * 43) == [401, 200, 200, 422]
+    assert statuses(none, "x" * 43) == [401, 401, 401, 401]
+    assert statuses(None, "s" * 43) == [200, 200, 200, 422]
+    assert statuses(None, None) == [200, 200, 200, 404]
+    secret.write_text("")
+    assert statuses(None, "") == [200, 200, 200, 404]

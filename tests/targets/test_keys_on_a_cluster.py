@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
 
-from clusters import kubeconfig, kubectl, load_command
+from clusters import kubectl, load_command
 from mlops_cli._poll import wait_until
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import QUIET
@@ -42,18 +40,6 @@ def statuses(url: str, key: str) -> set[int]:
         found.add(connection.getresponse().status)
         connection.close()
     return found
-
-
-@pytest.fixture
-def namespace(docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """One of its own; skipped where there is no cluster, or no engine that builds the image."""
-    cluster = kubeconfig()
-    monkeypatch.setenv("KUBECONFIG", cluster)
-    name = f"mlops-test-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
 
 
 def test_a_pod_mounts_the_secret_s_folder_only_where_keys_are_asked_for(first: Release) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.admission import Admission
-from mlops_cli.serving.auth import Keys
+from mlops_cli.serving.auth import ControlSecret, Keys, KeyScope
 from mlops_cli.serving.cache import open_cache
 from mlops_cli.serving.following import Follower
 from mlops_cli.serving.logs import Logs
@@ -26,7 +26,16 @@ from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.roster import Roster
-from mlops_cli.serving.routes import FAILED, JSON, Answer, Header, Request, Routes, request_id
+from mlops_cli.serving.routes import (
+    FAILED,
+    JSON,
+    Answer,
+    Header,
+    Request,
+    Route,
+    Routes,
+    request_id,
+)
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.tracing import Span, open_tracing
 from mlops_cli.serving.versions import Served, Versions
@@ -43,8 +52,9 @@ _CLOSE: Header = (b"connection", b"close")
 class App:
     """Finds what answers a request, holds it to its key, and counts it.
 
-    Without `settings.keys` whoever reaches the port is answered, and nobody changes versions:
-    that takes a `roster`, which all workers follow. Without `logs` nothing is kept.
+    Without `settings.keys` whoever reaches the port is answered, and versions are changed by who
+    has the control secret alone. That takes a `roster`, which all workers follow. Without `logs`
+    nothing is kept.
     """
 
     def __init__(
@@ -61,6 +71,7 @@ class App:
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
         opened = open_cache(settings.cache)
         cache = (opened, self._metrics) if opened is not None else None
+        self._control = ControlSecret(Path(settings.control)) if settings.control else None
         self.versions = versions = Versions(Served(bundle, predictor, cache))
         pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
         self.predictions = kept = logs.predictions if logs else None
@@ -93,8 +104,9 @@ class App:
 
     def look(self) -> None:
         """See what changed beside the process; for once a second."""
-        if self._keys is not None:
-            self._keys.look()
+        for watched in (self._keys, self._control):
+            if watched is not None:
+                watched.look()
 
     async def follow(self) -> None:
         """See whether another worker changed the versions; for ten times a second."""
@@ -127,8 +139,8 @@ class App:
             if handler is None:
                 said = f"{request.path} takes {route.allowed}, not {request.method[:20]}"
                 raise RequestError(405, said, headers=((b"allow", route.allowed.encode()),))
-            if self._keys is not None and route.scope is not None:
-                request.key = self._keys.check(request.headers, route.scope)
+            if route.scope is not None:
+                request.key = self._key_of(request, route, route.scope)
             answer = await handler(request)
         except RequestError as e:
             request.entry = None
@@ -146,6 +158,21 @@ class App:
             if request.entry is not None:
                 request.entry.end(seconds)
         return answer
+
+    def _key_of(self, request: Request, route: Route, scope: KeyScope) -> str | None:
+        """The name of the key that the request comes with; None where it needs none.
+
+        Raises what `Keys.check` does; without keys 404, unless it may go there all the same.
+        """
+        control = self._control if route.control else None
+        if control is not None and control.given(request.headers):
+            return None
+        if self._keys is not None:
+            return self._keys.check(request.headers, scope)
+        if scope == "admin":  # as if it were not there
+            self._metrics.count(404)
+            raise RequestError(404, f"there is no {request.path[:200]}")
+        return None
 
     async def _send(self, send: Send, request: Request, answer: Answer) -> None:
         status, body, *headers = answer

@@ -1,11 +1,12 @@
-"""API keys: which are good for what, read anew whenever their file changes."""
+"""API keys and the control secret: who may ask what, read anew whenever their file changes."""
 
 from __future__ import annotations
 
 import hmac
 import logging
+import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -62,17 +63,16 @@ def digest_of_key(key: bytes) -> str:
     return sha256(key).hexdigest()
 
 
-class Keys:
-    """The keys in `file`. While there is none, nobody is let in.
+class _Watched:
+    """A file of secrets. While there is none, nobody is let in by it.
 
-    A file that cannot be read leaves in force what was read last, and the log says so.
+    One that cannot be read leaves in force what was read last, and the log says so.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._stamp: tuple[int, int, int] | None = (-1, -1, -1)
         self._gone = False
-        self._by_digest: dict[str, Key] = {}
         self.look()
 
     def look(self) -> None:
@@ -89,10 +89,41 @@ class Keys:
             return
         self._stamp, self._gone = stamp, False
         try:
-            keys = parse_keys(self._file.read_bytes()) if stamp is not None else []
+            self._take(self._file.read_bytes() if stamp is not None else b"")
         except (OSError, ValueError) as e:
-            log.error("%s: %s; the keys that were read before stay in force", self._file, e)
-            return
+            log.error("%s: %s; what was read before stays in force", self._file, e)
+
+    def _take(self, content: bytes) -> None:
+        raise NotImplementedError
+
+
+class ControlSecret(_Watched):
+    """The secret by which whoever deployed a server has it load versions and move traffic."""
+
+    _digest = ""
+
+    def _take(self, content: bytes) -> None:
+        secret = content.strip()
+        self._digest = digest_of_key(secret) if secret else ""
+
+    def given(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a request has it, as a key is sent."""
+        token = _token(headers)
+        return token is not None and hmac.compare_digest(digest_of_key(token), self._digest)
+
+
+def new_control_secret() -> str:
+    """256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+class Keys(_Watched):
+    """The keys in a file."""
+
+    _by_digest: Mapping[str, Key] = {}
+
+    def _take(self, content: bytes) -> None:
+        keys = parse_keys(content)
         self._by_digest = {key.sha256: key for key in keys}
         log.warning("%d keys in %s", len(keys), self._file)
 
@@ -101,12 +132,11 @@ class Keys:
 
         Raises `RequestError`: 401 for none, an unknown or an expired one, 403 for another scope.
         """
-        given = next((value for name, value in headers if name == b"authorization"), b"")
-        kind, _, token = given.partition(b" ")
-        if kind.lower() != b"bearer":
+        token = _token(headers)
+        if token is None:
             said = "a key is needed: send the header `Authorization: Bearer KEY`"
             raise RequestError(401, said, headers=_CHALLENGE)
-        digest = digest_of_key(token.strip())
+        digest = digest_of_key(token)
         key = self._by_digest.get(digest)
         if key is None or not hmac.compare_digest(key.sha256, digest):
             raise RequestError(401, "this key is not known, or no longer", headers=_CHALLENGE)
@@ -115,3 +145,10 @@ class Keys:
         if scope not in key.scopes:
             raise RequestError(403, f"the key {key.name} is not good for {scope}")
         return key.name
+
+
+def _token(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """What `Authorization: Bearer` brings; None where there is no such header."""
+    given = next((value for name, value in headers if name == b"authorization"), b"")
+    kind, _, token = given.partition(b" ")
+    return token.strip() if kind.lower() == b"bearer" else None

@@ -19,6 +19,8 @@ TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
 KEYS = "/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
+CONTROL = "/run/mlops/control/secret"  # in a container: the secret of the same kind of folder
+CONTROL_FILE = "MLOPS_SERVE_CONTROL"  # where a server finds it
 LOG = "/log"  # in a container: the prediction log, on a volume of its own
 HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with

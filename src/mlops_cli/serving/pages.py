@@ -36,7 +36,7 @@ class Pages:
         if self._protected:
             scopes[METRICS] = "metrics"
         return [
-            Route(path, {"GET": page}, scopes.get(path), asks_model=False)
+            Route(path, {"GET": page}, scopes.get(path), asks_model=False, control=path == METRICS)
             for path, page in pages.items()
         ]
 

@@ -67,6 +67,7 @@ class Route:
     A handler raises `RequestError` for what it cannot answer; `error` makes such an answer's body
     of message, field and row. `scope` is what a key must be good for; None: no key is needed.
     `asks_model` is false of what is not counted among the requests: pages and health checks.
+    `control`: whoever has the control secret needs no key.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Route:
     scope: KeyScope | None = None
     asks_model: bool = True
     error: ErrorBody = error_body
+    control: bool = False
 
     def handler(self, method: str) -> Handler | None:
         """What answers to a method, if anything does."""

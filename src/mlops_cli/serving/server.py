@@ -103,7 +103,8 @@ def serve(
         scheme = "https" if tls else "http"
         ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
         open_cache(settings.cache)  # what is wrong with it is said before anything forks
-        roster = Roster(Entry(str(path.resolve()), bundle.digest)) if settings.keys else None
+        changes = settings.keys or settings.control  # whether anybody may load versions
+        roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()

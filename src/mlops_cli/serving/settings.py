@@ -90,7 +90,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; without any, a server runs by these values.
 
     `keys` is the file of API keys; without one whoever reaches the port is answered. `models` is
-    the folder below which a key for admin may load bundles. `cache` keeps what was predicted:
+    the folder below which a key for admin, or the secret in the file `control`, may load bundles.
+    `cache` keeps what was predicted:
     `memory:ROWS` in each worker, or the URL of a Redis.
     """
 
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: str | None = None
     models: str | None = None
     tls: TlsPair = TlsPair()
+    control: str | None = None
     metrics: Literal["open", "protected"] = "open"
     cache: Annotated[str, msgspec.Meta(pattern=CACHE)] | None = None
     grpc: Grpc = Grpc()

@@ -145,6 +145,21 @@ class KeepsKeys(Protocol):
 
 
 @runtime_checkable
+class Controlled(Protocol):
+    """A target whose server loads versions, and moves traffic, for who has the control secret.
+
+    Each `deploy` makes another one, which stands on the target alone: who may read it there may
+    use it, as `Authorization: Bearer SECRET`.
+    """
+
+    def control_secret(self) -> str | None:
+        """The secret; None where nothing is deployed.
+
+        Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+
+@runtime_checkable
 class KeepsLog(Protocol):
     """A target whose server keeps a prediction log; where it stands is its own to say."""
 

@@ -160,12 +160,15 @@ class ServeConfig(Section):
         *,
         log: str | None = None,
         tls: TlsPair | None = None,
+        control: str | None = None,
     ) -> Settings:
         """The same as the server reads them.
 
-        `keys` and `models` are where it finds those; without keys nobody loads models. `log` is
-        the prediction log's folder, `tls` where the pair is found.
+        `keys` and `models` are where it finds those, `control` the file of the control secret;
+        without it and keys nobody loads models. `log` is the prediction log's folder, `tls` where
+        the pair is found.
         """
+        models = (models or self.models) if self.keys or control else None
         limits = self.limits
         return Settings(
             limits=Limits(
@@ -176,7 +179,8 @@ class ServeConfig(Section):
             ),
             workers=self.workers,
             keys=str(keys or self.keys) if self.keys else None,
-            models=str(models or self.models) if self.keys and (models or self.models) else None,
+            models=str(models) if models else None,
+            control=control,
             tls=(tls or TlsPair(self.tls.cert, self.tls.key)) if self.tls else TlsPair(),
             metrics=self.metrics,
             cache=self.cache,
@@ -191,9 +195,10 @@ class ServeConfig(Section):
         *,
         log: str | None = None,
         tls: TlsPair | None = None,
+        control: str | None = None,
     ) -> dict[str, str]:
         """The variables that give them to a server; none for what is the default."""
-        return to_environment(self.settings(keys, models, log=log, tls=tls))
+        return to_environment(self.settings(keys, models, log=log, tls=tls, control=control))
 
 
 def _more_than_nothing(value: Any) -> Any:

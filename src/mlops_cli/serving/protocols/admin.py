@@ -45,7 +45,7 @@ class Listing:
 
     def routes(self) -> list[Route]:
         """The table."""
-        return [Route(MODELS, {"GET": self.models}, "predict", asks_model=False)]
+        return [Route(MODELS, {"GET": self.models}, "predict", asks_model=False, control=True)]
 
     async def models(self, _: Request) -> Answer:
         """Each version, the default first."""
@@ -78,7 +78,10 @@ class Admin:
             (one, "DELETE", self.unload),
             (one + "/default", "PUT", self.make_default),
         )
-        return [Route(p, {m: handler}, "admin", asks_model=False) for p, m, handler in table]
+        return [
+            Route(path, {method: handler}, "admin", asks_model=False, control=True)
+            for path, method, handler in table
+        ]
 
     async def load(self, request: Request) -> Answer:
         """Load a bundle in every worker; 200 where it is loaded already, otherwise 201."""

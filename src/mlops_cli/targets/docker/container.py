@@ -27,6 +27,7 @@ DIGEST = "dev.mlops-cli.digest"
 MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we run has it
 SETTINGS = "dev.mlops-cli.settings"
 KEYS_FOLDER = str(Path(contract.KEYS).parent)
+CONTROL_FOLDER = str(Path(contract.CONTROL).parent)
 _TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
 _PIDS = 256
 _COMPOSE = "docker/compose.yaml.j2"
@@ -57,6 +58,11 @@ class Spec:
         """The volume of the prediction log."""
         return f"{self.name}-log"
 
+    @property
+    def controlled(self) -> bool:
+        """Whether the server obeys a control secret."""
+        return contract.CONTROL_FILE in self.serve
+
     def volumes(self) -> dict[str, str]:
         """The volumes that the container has, each with the folder where it stands."""
         return {self.log: contract.LOG} if contract.LOG_DIR in self.serve else {}
@@ -78,8 +84,9 @@ class Spec:
 
     def options(self, release: Release, cpus: int) -> dict[str, Any]:
         """Options of the SDK's `containers.create` but name and ports; the engine has `cpus`."""
-        # A volume of its own, which goes with the container; the server may read it, no more.
-        mounts = [{"Type": "volume", "Target": KEYS_FOLDER}] if self.keys else []
+        # Volumes of its own, which go with the container; the server may read them, no more.
+        folders = [KEYS_FOLDER] * bool(self.keys) + [CONTROL_FOLDER] * self.controlled
+        mounts = [{"Type": "volume", "Target": folder} for folder in folders]
         return {
             "detach": True,
             "mounts": mounts,
@@ -105,16 +112,6 @@ class Spec:
             },
         }
 
-    def keys_archive(self, content: bytes) -> bytes:
-        """A tar of the file of keys, for `KEYS_FOLDER`: root's, and readable for the server."""
-        packed = io.BytesIO()
-        entry = tarfile.TarInfo(Path(contract.KEYS).name)
-        entry.size, entry.mode, entry.gid = len(content), 0o440, contract.USER
-        entry.mtime = time.time()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.addfile(entry, io.BytesIO(content))
-        return packed.getvalue()
-
     def write_compose(self, release: Release, folder: Path) -> Path:
         """Write `compose.yaml` to `folder`: the same container for `docker compose`."""
         file = folder / "compose.yaml"
@@ -127,7 +124,7 @@ class Spec:
             "image": release.image.name,
             "published": f"{host}:{self.port}:{PORT.partition('/')[0]}",
             "restart": self.docker.restart,
-            "environment": self.serve,
+            "environment": {k: v for k, v in self.serve.items() if k != contract.CONTROL_FILE},
             "secrets": self.secrets,
             "keys": str(self.keys.parent) if self.keys else None,
             "keys_folder": KEYS_FOLDER,
@@ -146,3 +143,21 @@ class Spec:
             hold_fields(_COMPOSE, ours, read_own(_COMPOSE, text), free=_FREE)
         write_text(file, text)
         return file
+
+
+def packed_secret(path: str, content: bytes) -> bytes:
+    """A tar of a file, for the folder of `path`: root's, and readable for the server."""
+    packed = io.BytesIO()
+    entry = tarfile.TarInfo(Path(path).name)
+    entry.size, entry.mode, entry.gid = len(content), 0o440, contract.USER
+    entry.mtime = time.time()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def unpacked(archive: bytes) -> bytes:
+    """The content of the one file in a tar."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as entries:
+        file = entries.extractfile(entries.getmembers()[0])
+        return file.read() if file is not None else b""

@@ -14,10 +14,12 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import DRAIN, KEYS, LOG
+from mlops_cli.serving.auth import new_control_secret
+from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import (
+    CONTROL_FOLDER,
     DIGEST,
     KEYS_FOLDER,
     MANAGED,
@@ -25,6 +27,8 @@ from mlops_cli.targets.docker.container import (
     PROJECT,
     SETTINGS,
     Spec,
+    packed_secret,
+    unpacked,
 )
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
@@ -64,6 +68,8 @@ class DockerTarget:
                 self._sweep(client, old)
                 if old is None or self._differences(client, old, release):
                     self._replace(client, old, release, progress)
+                else:
+                    self._put_control(old)
             found = soon(lambda: self._serving(release))
         if found is None:
             raise EnvironmentFault(
@@ -159,6 +165,18 @@ class DockerTarget:
             ):
                 self._put_keys(container, content)
 
+    def control_secret(self) -> str | None:
+        """What the container's volume holds; see `Controlled.control_secret`."""
+        with _docker.engine("the control secret cannot be read") as client:
+            container = self._current(client)
+            if container is None:
+                return None
+            try:
+                packed, _ = container.get_archive(CONTROL)
+            except _docker.NotFound:  # of an earlier release
+                return None
+            return unpacked(b"".join(packed)).decode()
+
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         in_the_way = old is not None and _bound(old) == (self._spec.host, self._spec.port)
         if in_the_way:
@@ -198,11 +216,18 @@ class DockerTarget:
         )
         if content := self.keys():
             self._put_keys(container, content)
+        self._put_control(container)
         return container
 
     def _put_keys(self, container: Any, content: bytes) -> None:
-        if not container.put_archive(KEYS_FOLDER, self._spec.keys_archive(content)):
+        if not container.put_archive(KEYS_FOLDER, packed_secret(KEYS, content)):
             raise EnvironmentFault(f"the keys do not reach the container {container.name}")
+
+    def _put_control(self, container: Any) -> None:
+        archive = packed_secret(CONTROL, new_control_secret().encode())
+        if self._spec.controlled and not container.put_archive(CONTROL_FOLDER, archive):
+            said = f"the control secret does not reach the container {container.name}"
+            raise EnvironmentFault(said)
 
     def _start(self, container: Any, release: Release, progress: Progress) -> None:
         container.start()
@@ -284,7 +309,7 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         deploy.host,
         port or deploy.port,
         deploy.docker,
-        project.config.serve.environment(KEYS, log=LOG),
+        project.config.serve.environment(KEYS, log=LOG, control=CONTROL),
         own_templates(project.root),
         deploy.secrets,
         project.keys,

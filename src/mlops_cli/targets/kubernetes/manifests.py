@@ -17,6 +17,7 @@ from mlops_cli.serving import contract
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,
+    control_name,
     keys_name,
     labels,
     object_name,
@@ -106,10 +107,10 @@ def write_manifests(spec: Spec, folder: Path) -> list[Path]:
     return written
 
 
-def _keys(spec: Spec) -> dict[str, str] | None:
-    """The Secret of API keys and where the server finds it, if it asks for keys."""
-    file = spec.serve.get(contract.SETTINGS + "KEYS")
-    return {"secret": keys_name(spec.name), "folder": str(Path(file).parent)} if file else None
+def _folder(spec: Spec, setting: str, secret: str) -> dict[str, str] | None:
+    """A Secret and the folder where the server finds its file, if a setting names one."""
+    file = spec.serve.get(setting)
+    return {"secret": secret, "folder": str(Path(file).parent)} if file else None
 
 
 def _values(spec: Spec) -> dict[str, Any]:
@@ -132,7 +133,8 @@ def _values(spec: Spec) -> dict[str, Any]:
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",
         "pull_secret": config["pull_secret"],
-        "keys": _keys(spec),
+        "keys": _folder(spec, f"{contract.SETTINGS}KEYS", keys_name(spec.name)),
+        "control": _folder(spec, contract.CONTROL_FILE, control_name(spec.name)),
         "service": config["service"],
         "replicas": config["replicas"],
         "scales": spec.scales,

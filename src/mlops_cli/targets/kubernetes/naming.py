@@ -13,6 +13,7 @@ DIGEST = f"{DOMAIN}/digest"
 PROJECT = f"{DOMAIN}/project"
 VERSION = f"{DOMAIN}/version"
 KEYS = f"{DOMAIN}/keys"
+CONTROL = f"{DOMAIN}/control"
 PROJECT_NAME = f"{DOMAIN}/project-name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 _LONGEST = 45  # with what a ReplicaSet adds a pod's name stays a host's name of 63
@@ -35,6 +36,11 @@ def object_name(project: str) -> str:
 def keys_name(name: str) -> str:
     """The Secret of the API keys: no deploy writes it, and none takes it away."""
     return f"{name}-keys"
+
+
+def control_name(name: str) -> str:
+    """The Secret of the control secret: each deploy writes it, and stop takes it away."""
+    return f"{name}-control"
 
 
 def pod_selector(name: str) -> dict[str, str]:

@@ -12,13 +12,19 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import KEYS, LOG
+from mlops_cli.serving.contract import CONTROL, CONTROL_FILE, KEYS, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
 from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault
-from mlops_cli.targets.kubernetes.keys import read_keys, write_keys
+from mlops_cli.targets.kubernetes.keys import (
+    delete_control,
+    read_control,
+    read_keys,
+    rotate_control,
+    write_keys,
+)
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.logs import lines
 from mlops_cli.targets.kubernetes.manifests import (
@@ -79,7 +85,15 @@ class KubernetesTarget:
         deliver(self._config, release.image, progress=progress)
         until = time.monotonic() + self._config.timeout.total_seconds()
         kubectl = self._kubectl.until(until)
-        Rollout(kubectl, spec, live, wanted).carry_out(until=until, force=force, progress=progress)
+        rollout = Rollout(kubectl, spec, live, wanted)
+        try:
+            if CONTROL_FILE in self._serve:
+                rotate_control(kubectl, self._name)
+            rollout.carry_out(until=until, force=force, progress=progress)
+        except BaseException:
+            if not live:  # nothing is left of a first deploy that failed
+                delete_control(self._kubectl, self._name)
+            raise
         return self._confirmed(kubectl, release, progress)
 
     def plan(self, routes: Routes) -> list[Change]:
@@ -140,7 +154,13 @@ class KubernetesTarget:
             f"--timeout={_STOP_LIMIT:.0f}s",
             limit=_STOP_LIMIT + 10,
         )
+        if CONTROL_FILE in self._serve:
+            delete_control(self._kubectl, self._name)
         return True
+
+    def control_secret(self) -> str | None:
+        """What the Secret holds; see `Controlled.control_secret`."""
+        return read_control(self._kubectl, self._name)
 
     def keys(self) -> bytes | None:
         """What the Secret holds; see `KeepsKeys.keys`."""
@@ -199,7 +219,7 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
     own = own_templates(project.root)
-    serve = project.config.serve.environment(KEYS, log=LOG)
+    serve = project.config.serve.environment(KEYS, log=LOG, control=CONTROL)
     secrets = project.config.deploy.secrets
     return KubernetesTarget(project.config.project, config, serve, own, secrets)
 

@@ -20,7 +20,16 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.serving import segments
-from mlops_cli.serving.contract import DRAIN, LOG_DIR, SETTINGS, TLS_CERT, TLS_KEY, UPLOADED
+from mlops_cli.serving.auth import new_control_secret
+from mlops_cli.serving.contract import (
+    CONTROL_FILE,
+    DRAIN,
+    LOG_DIR,
+    SETTINGS,
+    TLS_CERT,
+    TLS_KEY,
+    UPLOADED,
+)
 from mlops_cli.serving.settings import TlsPair
 from mlops_cli.serving.tls import load_pair
 from mlops_cli.targets.base import Change, Deployment, Routes, only
@@ -34,6 +43,7 @@ from mlops_cli.targets.shipped import Take
 from mlops_cli.targets.tail import tail
 
 NAME = "local"
+CONTROL_IN = "control.secret"  # a file in the control's folder
 LOG_FOLDER = "log"  # of the prediction log, in the control's folder
 _STEP = 0.05  # seconds between two looks
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
@@ -76,6 +86,7 @@ class LocalTarget:
             load_pair(*self._tls)
         with self._control.command():
             keep_secrets(self._control.folder, secrets)
+            write_secret(self._control.folder / CONTROL_IN, new_control_secret().encode())
             wanted = self._request(release.bundle)
             self._control.ask(wanted)
             try:
@@ -112,7 +123,8 @@ class LocalTarget:
         """A systemd unit; see `Target.render`."""
         release = only(routes)
         address = self._host, self._port
-        settings, own = self._settings, self._own
+        own = self._own
+        settings = {k: v for k, v in self._settings.items() if k != CONTROL_FILE}  # deploy's alone
         if self._keys:
             own_paths = {"KEYS": self._keys, "MODELS": self._models}
             settings = settings | {f"{SETTINGS}{k}": str(v) for k, v in own_paths.items() if v}
@@ -184,6 +196,13 @@ class LocalTarget:
         """Write the file, for its owner alone; see `KeepsKeys.keep_keys`."""
         if self._keys:
             write_secret(self._keys, content)
+
+    def control_secret(self) -> str | None:
+        """What the file holds while a supervisor lives; see `Controlled.control_secret`."""
+        with suppress(FileNotFoundError):
+            if self._control.alive():
+                return (self._control.folder / CONTROL_IN).read_text("utf-8")
+        return None
 
     def _request(self, bundle: Bundle) -> Wanted:
         return Wanted(
@@ -258,6 +277,7 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
         keys and os.path.relpath(keys, folder),
         os.path.relpath(project.models, folder),
         log=os.path.relpath(log, folder),
+        control=CONTROL_IN,
         tls=TlsPair(*(os.path.relpath(file, folder) for file in tls)) if tls else None,
     )
     return LocalTarget(
