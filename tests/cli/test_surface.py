@@ -87,9 +87,26 @@ def test_the_published_schemas_are_up_to_date() -> None:
 )
 def test_shells_complete_commands(shell: str, asked: dict[str, str]) -> None:
     env = {**os.environ, "_MLOPS_COMPLETE": f"complete_{shell}", **asked}
+    assert set(re.findall(r"\b(demo|deploy|drift|doctor)\b", _completed(env))) == {"demo", "deploy"}
+
+
+@pytest.mark.parametrize(
+    ("line", "choices"),
+    [
+        ("mlops deploy --target ", "local docker kubernetes"),
+        ("mlops run --force t", "tune train"),
+        ("mlops keys ", "add list revoke"),
+    ],
+)
+def test_shells_complete_choices(line: str, choices: str) -> None:
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    env = {**os.environ, "_MLOPS_COMPLETE": "complete_bash", **asked}
+    assert _completed(env).split() == choices.split()
+
+
+def _completed(env: dict[str, str]) -> str:
     mlops = Path(sys.executable).parent / "mlops"
-    done = subprocess.run([mlops], env=env, capture_output=True, text=True)
-    assert set(re.findall(r"\b(demo|deploy|drift|doctor)\b", done.stdout)) == {"demo", "deploy"}
+    return subprocess.run([mlops], env=env, capture_output=True, text=True).stdout
 
 
 def test_help_is_as_wide_as_the_terminal_and_ends_with_examples() -> None:
@@ -102,8 +119,6 @@ def test_help_is_as_wide_as_the_terminal_and_ends_with_examples() -> None:
             text=True,
         )
         pages[columns] = done.stdout
-        # Examples stand as they are typed, however long they are.
-        page = done.stdout.partition("Examples:")[0]
-        assert max(len(line) for line in page.splitlines()) <= int(columns)
+        assert max(len(line) for line in done.stdout.splitlines()) <= int(columns)
     assert len(pages["120"].splitlines()) < len(pages["80"].splitlines())
     assert "\n  mlops init churn --data customers.csv --target churned\n" in pages["80"]

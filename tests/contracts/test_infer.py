@@ -100,6 +100,12 @@ def test_ranges_leave_room_for_next_month(sales: Path) -> None:
         ("Mean Temp", [15.5, 31.0], (-200, 200)),
         ("account_balance", [18.25, 118.75], (-1000, 2000)),
         ("amount", [0, 5317.25], (0, 60_000)),
+        ("smoker", [0, 1, 1, 0] * 9, (0, 1)),
+        ("gain", [0.0, 1.0, 0.0] * 9, (0, 1)),  # said by 0 and 1, whatever its name says
+        ("claims", [0] * 40 + [1], (0, 10)),  # a second one may come
+        ("age", [-999, 18, 81], (-999, 800)),
+        ("price", [0.5, 12.75, 9999.0], (0, 9999)),
+        ("temp", [-99, 0, 31], (-99, 400)),
     ],
 )
 def test_ranges_are_what_a_person_would_write(

@@ -281,6 +281,21 @@ def test_rows_of_one_customer_are_found_and_said(
     assert "not how well new ones are predicted" in warning
 
 
+@pytest.mark.parametrize(
+    ("column", "subject"), [("Patient name", "Patient name"), ("driver", "driver"), ("plant", None)]
+)
+def test_names_of_persons_are_known_by_their_column(
+    column: str, subject: str | None, tmp_path: Path
+) -> None:
+    letters = "abcdefghij"
+    lines = customers(tmp_path).read_text().splitlines()
+    rows = [line.partition(",") for line in lines[1:]]
+    named = ["".join(letters[int(d)] for d in i).title() + " Doe," + rest for i, _, rest in rows]
+    path = tmp_path / "named.csv"
+    path.write_text("\n".join([lines[0].replace("customer_id", column), *named]) + "\n")
+    assert study(path, "churn").subject == subject
+
+
 def test_a_quantity_a_city_and_a_distance_are_no_customers(tmp_path: Path) -> None:
     rng = random.Random(0)
     far = {f"city {c}": rng.randrange(100, 3000) for c in "abcdefghijklmnopqrstuvwxyz"}

@@ -81,7 +81,7 @@ COMMANDS: tuple[Command, ...] = (
         usage="DIR --data FILE --target COLUMN` or `mlops init --update",
         examples="""
 mlops init churn --data customers.csv --target churned
-mlops init delays --data flights.parquet --target "late = arr_delay > 15" --time time_hour
+mlops init delays --data flights.parquet --target "late = arr_delay > 15"
 mlops init --update
 """,
     ),

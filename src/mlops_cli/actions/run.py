@@ -66,7 +66,7 @@ def run(
         _prepare(project, progress)
         seen = _look(project)
         done, found = _registered(project, targets, Wish(asked, first), progress, force=force)
-        stages = [_stage_run(project, name, done) for name in stages_of(targets)]
+        stages = [_stage_run(project, name, done) for name in _named(done, stages_of(targets))]
     if not done and not targets and found and seen and seen == _look(project):
         with suppress(OSError):  # this run ended well, whatever the next one has to look at
             if found.state == "champion":  # anything else may be another time otherwise
@@ -207,10 +207,23 @@ def _own_error(outcome: Outcome | None, stage: str, e: MlopsError) -> MlopsError
     return error_of_exit_code(failure.code, f"{stage}: {failure.message}", failure.hint)
 
 
+def _named(done: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """Our stages, and what ran of the user's own, each before what ran after it."""
+    names = list(ours)
+    at = len(names) if {*ours} & {*done} else 0
+    for name in reversed(done):
+        if name in ours:
+            at = names.index(name)
+        else:
+            names.insert(at, name)
+    return names
+
+
 def _stage_run(project: Project, name: str, done: Sequence[str]) -> StageRun:
     if name not in done:
         return StageRun(name, "unchanged")
     outcome = read_outcome(project, name)
-    if outcome is None:
-        return StageRun(name, "restored")
+    if outcome is None:  # a stage of the user's leaves none
+        ours = name in {stage.name for stage in STAGES}
+        return StageRun(name, "restored" if ours else "ran")
     return StageRun(name, "ran", round(outcome.seconds, 3), outcome.result)

@@ -30,7 +30,12 @@ FirstOption = Annotated[
 ]
 TargetOption = Annotated[
     str | None,
-    typer.Option("--target", metavar="|".join(TARGETS), help="Default: deploy.target."),
+    typer.Option(
+        "--target",
+        metavar="|".join(TARGETS),
+        help="Default: deploy.target.",
+        autocompletion=lambda: list(TARGETS),
+    ),
 ]
 PortOption = Annotated[
     int | None,

@@ -15,7 +15,8 @@ not what is new: that is drift's part. So the rules are
   values, and those, keep to their sign where they touch zero, where they are whole numbers that
   come near it, and where they vary little for their size (the depth of a sea), which also brings
   the other bound nearer, but not below twice the farthest value: what counts up goes on. None for
-  a constant, and no maximum for a key;
+  a constant, and no maximum for a key. A 0 and 1 that say no and yes stay so, and a number such as
+  -999 that stands for a missing value is itself the bound: the others make the rest of the range;
 - categories: of text with at most 50 values, each of which occurs at least five times, so that
   an unseen one is unlikely (Good and Turing estimate its probability by the share of values
   seen once);
@@ -27,10 +28,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_cli.contracts.model import ColumnContract, Contract
 from mlops_cli.contracts.statistics import ColumnStatistics, TableStatistics, read_statistics
+from mlops_cli.contracts.unusual import find_flags, find_sentinels
 from mlops_cli.tables.base import Engine, quote
 
 MANY_CATEGORIES = 50
@@ -79,12 +82,12 @@ def infer_contract(
     table = read_statistics(engine, path, times=times, formats=formats)
     categories = _categories(engine, path, table)
     keys = _keys(table)
-    names = {_plain(name) for name in table.columns}
+    ranges = _ranges(engine, path, table, keys)
     columns = {
         name: ColumnContract(
             type=column.type,
             nullable=column.nulls > 0 or column.infinite_low or column.infinite_high,
-            **_range(column, names, key=name in keys),
+            **ranges[name],
             categories=categories.get(name),
             unique=name in keys,
             missing=table.forms[name].missing,
@@ -93,6 +96,25 @@ def infer_contract(
         for name, column in table.columns.items()
     }
     return Contract(columns=columns), table
+
+
+def _ranges(
+    engine: Engine, path: Path, table: TableStatistics, keys: set[str]
+) -> dict[str, dict[str, float | None]]:
+    names = {_plain(name) for name in table.columns}
+    sentinels = tuple(find_sentinels(engine, path, table))
+    usual = dict(table.columns)
+    for one in sentinels:
+        column = usual[one.name]
+        below = one.value < 0
+        usual[one.name] = replace(column, low=one.near) if below else replace(column, high=one.near)
+    found = {name: _range(column, names, key=name in keys) for name, column in usual.items()}
+    found |= {name: {"min": 0, "max": 1} for name in find_flags(engine, path, table)}
+    for one in sentinels:
+        end, farther = ("min", min) if one.value < 0 else ("max", max)
+        bound = found[one.name][end]
+        found[one.name][end] = None if bound is None else farther(bound, int(one.value))
+    return found
 
 
 def _range(column: ColumnStatistics, names: set[str], *, key: bool) -> dict[str, float | None]:

@@ -13,7 +13,10 @@ from mlops_cli.stages import STAGES, stages_of
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """What became of one stage: `ran`, `restored` (from DVC's run cache) or `unchanged`."""
+    """What became of one stage: `ran`, `restored` (from DVC's run cache) or `unchanged`.
+
+    A stage of the user's own is named where it ran, without what it took.
+    """
 
     name: str
     state: str

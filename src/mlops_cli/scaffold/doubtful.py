@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_cli.contracts.statistics import TableStatistics, names_a_moment
+from mlops_cli.contracts.unusual import find_sentinels
 from mlops_cli.scaffold.target import Target
 from mlops_cli.tables.base import Engine, quote
 
@@ -17,8 +18,6 @@ WIDEST = 300  # columns of a table whose rows are compared whole
 REPEATED = 0.01  # of the rows: from here on repeats are told
 BY_CHANCE = 3  # times as many repeats as by chance: some columns tell one another
 EXCEL = 20_000.0, 80_000.0  # days since 1900, as Excel counts them: 1954 to 2119
-SENTINELS = tuple(sign * (10.0**n - 1) for n in range(2, 8) for sign in (-1, 1))  # 99, -99, 999 ...
-OFTEN = 0.005  # of the rows: a number that occurs so often was meant
 _MONTH = r"(19|20)\d\d[-/. ]?(0[1-9]|1[0-2]|[QW]\d{1,2})"
 
 
@@ -38,7 +37,7 @@ def doubtful_values(
                 f"{name} is a number from {low:.0f} to {high:.0f}, which may be days as Excel "
                 "counts them: if so, write them as dates (2024-01-31)"
             )
-    yield from _sentinels(engine, relation, table, target)
+    yield from _sentinels(engine, path, table, target)
 
 
 def _repeated_rows(engine: Engine, relation: str, table: TableStatistics) -> Iterator[str]:
@@ -100,26 +99,11 @@ def _texts(engine: Engine, relation: str, table: TableStatistics, target: Target
             )
 
 
-def _sentinels(
-    engine: Engine, relation: str, table: TableStatistics, target: Target
-) -> Iterator[str]:
-    """A bound such as -999 that occurs often, far from all other values."""
-    ends = [
-        (name, end, bound)
-        for name, column in table.columns.items()
-        if column.type in ("integer", "float") and name not in target.inputs
-        for end, bound in (("min", column.low), ("max", column.high))
-        if bound in SENTINELS and (bound > 0) == (end == "max")
-    ]
-    for name, end, bound in ends:
-        cell = quote(name)
-        near, often = engine.rows(
-            f"select {end}({cell}) filter ({cell} <> {bound}), count_if({cell} = {bound}) "
-            f"from {relation} where isfinite({cell})"
-        )[0]
-        far = near is not None and (near >= 0 if bound < 0 else near < bound / 4)
-        if far and often >= max(2, OFTEN * table.rows):
+def _sentinels(engine: Engine, path: Path, table: TableStatistics, target: Target) -> Iterator[str]:
+    for one in find_sentinels(engine, path, table):
+        if one.name not in target.inputs:
             yield (
-                f"{name} is {bound:.0f} in {often} rows, and {near:g} is the next value: where "
-                f"that means missing, take nullif({name}, {bound:.0f}) under features.row instead"
+                f"{one.name} is {one.value:.0f} in {one.rows} rows, and {one.near:g} is the next "
+                f"value: where that means missing, take nullif({one.name}, {one.value:.0f}) under "
+                "features.row instead"
             )

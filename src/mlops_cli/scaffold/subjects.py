@@ -6,6 +6,7 @@ well known subjects are told apart, and not how well new ones are predicted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,11 @@ OTHERS = 40  # further columns that are looked at
 _ROWS = 20_000  # looked at, of whole subjects
 _BLOCK = 5  # subjects whose names are neighbours
 _TARGET = "__target__"
+_PERSONS = re.compile(
+    r"(full|last|user|login|nick)?[ _]?names?|surname|.*(customer|client|patient|employee|student"
+    r"|pupil|member|person|player|athlete|driver|author|user|visitor|donor|borrower|applicant"
+    r"|tenant)s?([ _-]?(full[ _-]?)?name)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ def find_subjects(
     Such a column repeats its values, and rows that share one agree in the target, or in another
     column, far more than chance and than rows with a neighbouring value do: an age, whose
     neighbours are alike, is a quantity; a city, whose rows have nothing else in common, a
-    category. Text counts where it looks like a code: it has digits, or an @.
+    category. Text counts where it looks like a code, with digits or an @, or where its column is
+    called after persons.
     """
     found: list[tuple[float, Subject]] = []
     unclear = {remark.column for remark in table.remarks if remark.doubt}
@@ -55,7 +62,8 @@ def find_subjects(
         if column.name in (*target.inputs, *unclear) or not _repeats(column, present):
             continue
         rows = _rows_of(engine, path, table, target, column)
-        if column.type == "text" and not _looks_like_codes(rows[column.name]):
+        named = _PERSONS.fullmatch(column.name.lower()) or column.type != "text"
+        if not named and not _looks_like_codes(rows[column.name]):
             continue
         if strength := _strength(rows, column, present):
             found.append((strength, Subject(column.name, column.distinct, present)))

@@ -10,12 +10,17 @@ from mlops_cli.cli.execute import execute
 from mlops_cli.cli.options import EnvOption, FirstOption, JsonOption, ProjectOption
 from mlops_cli.cli.pipeline import Asked, run_stages
 from mlops_cli.cli.rendering import render_run
+from mlops_cli.stages import STAGES
 
 
 def run_command(
     stages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STAGE]...", help="Default: all; what they need runs too."),
+        typer.Argument(
+            metavar="[STAGE]...",
+            help="Default: all; what they need runs too.",
+            autocompletion=lambda: [stage.name for stage in STAGES],
+        ),
     ] = None,
     first: FirstOption = False,
     force: Annotated[
