@@ -112,7 +112,7 @@ class CachingBatcher(MicroBatcher):
         self._metrics.looked_up(len(known), len(known) + len(new))
         if known:
             numbers = np.frombuffer(b"".join(values)).reshape(len(known), *self._shape)
-            self._tell(numbers, known)
+            self._tell(self._predictor.matrix([row for row, _ in known]), numbers, known)
         raw = self._ask(new) if new else None
         if raw is not None:
             rows = (row.tobytes() for row in np.asarray(raw, np.float64))

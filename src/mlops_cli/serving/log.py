@@ -80,23 +80,30 @@ class Entry:
         row, events, bodies = self._asked
         scheme, lines = self._scheme, self._lines
         whole = int(self._time)
-        moment = b"%b.%06dZ" % (_second(whole), (self._time - whole) * 1e6)
+        micros = int((self._time - whole) * 1e6)
+        opening = b'{"time":"%b.%06dZ","request_id":"%b","row":' % (
+            _second(whole),
+            micros,
+            self._id,
+        )
         names = scheme.names(self._key)
         for event, body, digest, prediction in zip(
             events, bodies, digests, predictions, strict=False
         ):
             lines.append(
-                b'{"time":"%b","request_id":"%b","row":%d,"id":%b,%b,'
-                b'"inputs":%b,"features":%b,"prediction":%b'
-                % (
-                    moment,
-                    self._id,
-                    row,
-                    scheme.ids(event, body),
-                    names,
-                    scheme.inputs(event),
-                    digest,
-                    prediction,
+                b"".join(
+                    (
+                        opening,
+                        b"%d" % row,
+                        b',"id":',
+                        scheme.ids(event, body),
+                        names,
+                        scheme.inputs(event),
+                        b',"features":',
+                        digest,
+                        b',"prediction":',
+                        prediction,
+                    )
                 )
             )
             row += 1

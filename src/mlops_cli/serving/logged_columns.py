@@ -38,12 +38,13 @@ class Scheme:
         self._read_others = _reader([name for name in self._ids if name not in names])
 
     def names(self, key: str | None) -> bytes:
-        """The members of a line that name model, version, variant and API key, as JSON."""
+        """What stands in a line between ids and inputs: model, version, variant and API key."""
         made = self._with_key.get(key)
         if made is None:
             if len(self._with_key) >= _KEYS:
                 self._with_key.clear()
-            made = self._with_key[key] = _encode({**self._names, "key": key})[1:-1]
+            named = _encode({**self._names, "key": key})
+            made = self._with_key[key] = b',%b,"inputs":' % named[1:-1]
         return made
 
     def inputs(self, event: Event) -> bytes:

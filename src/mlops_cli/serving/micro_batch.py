@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from mlops_cli.serving.encoder import Row
-from mlops_cli.serving.models import Raw
+from mlops_cli.serving.models import Matrix, Raw
 from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 
@@ -18,14 +18,24 @@ log = logging.getLogger(__name__)
 class Predicted:
     """What one call of the model said of the rows of a turn."""
 
-    def __init__(self, predictor: Predictor, raw: Raw) -> None:
+    def __init__(self, predictor: Predictor, matrix: Matrix, raw: Raw) -> None:
         self._predictor = predictor
+        self._matrix = matrix
         self.raw = raw
 
     @cached_property
     def predictions(self) -> list[Prediction]:
         """As answers, one a row."""
         return self._predictor.answers(self.raw)
+
+    def vector(self, place: int) -> bytes:
+        """The features of row `place`, as float32."""
+        size = self._matrix.shape[1] * self._matrix.itemsize
+        return self._vectors[place * size : (place + 1) * size]
+
+    @cached_property
+    def _vectors(self) -> bytes:
+        return self._matrix.tobytes()
 
 
 class Waiting(Protocol):
@@ -80,16 +90,17 @@ class MicroBatcher:
     def _ask(self, came: Came) -> Raw | None:
         """Ask the model, and tell who waits; None where it failed."""
         try:
-            raw = self._predictor.raw([row for row, _ in came])
+            matrix = self._predictor.matrix([row for row, _ in came])
+            raw = self._predictor.numbers(matrix)
         except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
             for _, waiting in came:
                 waiting.failed(e)
             return None
-        self._tell(raw, came)
+        self._tell(matrix, raw, came)
         return raw
 
-    def _tell(self, raw: Raw, came: Came) -> None:
-        said = Predicted(self._predictor, raw)
+    def _tell(self, matrix: Matrix, raw: Raw, came: Came) -> None:
+        said = Predicted(self._predictor, matrix, raw)
         for place, (_, waiting) in enumerate(came):
             try:
                 waiting.predicted(said, place)

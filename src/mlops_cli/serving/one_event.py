@@ -14,7 +14,7 @@ import msgspec
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.known_heads import KnownHeads
-from mlops_cli.serving.log import Entry, PredictionLog, vector
+from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.refusals import Openings
@@ -55,7 +55,7 @@ class OneEvent:
         """Answer with the prediction."""
         content = _encode(said.predictions[place])
         if self._entry is not None:
-            self._entry.answered((vector(self._row),), (content,))
+            self._entry.answered((said.vector(place),), (content,))
         opening = self._served.opening
         self._answer(200, b'%b%b","predictions":[%b]}' % (opening, self._id, content), 1)
 
