@@ -72,6 +72,16 @@ def clients(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """10,000 requests, made from the served OpenAPI document, right ones and wrong ones."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".",
+                "schemathesis>=4.32")  # fmt: skip
+    env = {"MLOPS_FUZZ_CASES": "10000"}
+    session.run("pytest", "-s", "tests/serving/test_document.py", *session.posargs, env=env)
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """What would be published: built from git's files, checked, installed as a user does, tried."""
     version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]

@@ -287,3 +287,33 @@ def test_a_body_that_is_dear_to_decode_stops_nobody(
     assert told(said[0])[0] == status
     assert max(waited) < 1.5  # 3.7 s when all was built
     assert server.memory() < before + 150
+
+
+INFER = b"POST /v2/models/delays/infer HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ((b"X-Request-Id: mine\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",), 431),
+        ((b"X-Request-Id: mine\r\nContent-Length: 999999999\r\n\r\n",), 413),
+        ((b"X-Request-Id: mine\r\nA: b\r\nno header\r\n\r\n",), 400),
+        ((b"X-Request-Id: mine\r\nContent-Length: 9\r\n\r\n",), 408),
+    ],
+)
+def test_what_is_refused_below_the_routes_has_an_id_and_its_protocol_s_form(
+    server: Server, sent: tuple[bytes, ...], status: int
+) -> None:
+    for head, own in ((INFER, True), (HEAD, False)):
+        found, headers, content = told(server.say(head, *sent))
+        assert found == status
+        assert headers["x-request-id"] == "mine"
+        error = content["error"]
+        assert isinstance(error, str) if own else set(error) == {"field", "message", "row"}
+
+
+def test_what_is_no_http_has_an_id_of_its_own_also_behind_another_s(server: Server) -> None:
+    event = server.predicts(b"X-Request-Id: mine\r\n").replace(b"Connection: close\r\n", b"")
+    said = server.say(event, b"\x00\x01 no HTTP\r\n\r\n")
+    first, second = (part.split(b"\r\n")[0] for part in said.split(b"x-request-id: ")[1:])
+    assert (first, len(second)) == (b"mine", 32)

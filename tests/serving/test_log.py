@@ -22,6 +22,7 @@ from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logs import Logs
 from mlops_cli.serving.predictor import Predictor, open_predictor
 from mlops_cli.serving.settings import Log, Names
+from mlops_cli.serving.versions import Served
 from running import Client
 
 FIELDS = [
@@ -60,6 +61,12 @@ class Logged:
         """What stands in the closed segments."""
         files = segments.closed(self.folder)
         return [json.loads(x) for file in files for x in file.read_bytes().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
+    """Another version of the same model."""
+    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
 
 
 @pytest.fixture
@@ -112,6 +119,37 @@ def test_each_row_of_a_list_is_a_line_with_the_features_of_the_row_alone(
     assert [line["prediction"] for line in lines] == answer["predictions"]
     one.ask(*events[:50])
     assert [x["features"] for x in one.lines()] == [x["features"] for x in lines[:50]]
+
+
+def test_a_line_s_variant_is_the_one_that_is_counted(
+    bundle: Bundle, tmp_path: Path, other: bundles.Sample
+) -> None:
+    candidate = open_bundle(other.path)
+
+    async def work() -> bytes:
+        log = PredictionLog(tmp_path, Log(), lambda *_: None)
+        app = App(bundle, open_predictor(bundle), logs=Logs(log, LabelLog(tmp_path, Log())))
+        app.versions.add(Served(candidate, open_predictor(candidate)))
+        client, body = Client(app), json.dumps(_event(bundle)).encode()
+        for version in (bundle.version, candidate.version):
+            path = f"/v1/models/delays/versions/{version}/predict"
+            assert (await client.ask("POST", path, body))[0] == 200
+        app.versions.make_default(candidate.version)
+        await client.ask("POST", "/v1/predict", body)
+        log.close()
+        return (await client.ask("GET", "/metrics"))[2]
+
+    metrics = asyncio.run(work()).decode()
+    (file,) = segments.closed(tmp_path)
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    assert [(x["version"], x["variant"]) for x in lines] == [
+        (bundle.version, "champion"),
+        (candidate.version, "candidate"),
+        (candidate.version, "champion"),
+    ]
+    for line in lines:
+        labels = f'code="200",variant="{line["variant"]}",version="{line["version"]}"'
+        assert f"mlops_requests_total{{{labels}}} 1\n" in metrics
 
 
 def test_what_was_refused_is_no_line(bundle: Bundle, tmp_path: Path) -> None:

@@ -41,3 +41,42 @@ def count_matches(
         f"from {matched})), (select count(*) from {chosen} l where {unmatched})"
     )
     return Matches(rows, waiting)
+
+
+def labelled(predictions: Recorded, labels: Recorded, *, ids: Sequence[str] = ()) -> str:
+    """The predictions with what came of them, as SQL that stands in a FROM clause.
+
+    Its columns are those of `predictions`, of which there must be some, and `label` (text) and
+    `label_time`, both null where none has come. Labels may come late, more than once and
+    corrected: all are kept, and of those that go to a row the last by time counts, and of one time
+    the one that was received last. `ids` are the columns of `data.id`.
+    """
+    found = predictions.relation()
+    if not labels.days():
+        return f"(select *, null::varchar as label, null::timestamp as label_time from {found})"
+    latest = "max({'time': time, 'received': received, 'label': label}) as last"
+    joins = {
+        "r": (
+            f"select request_id, row, {latest} from l where row is not null group by all",
+            "r.request_id = p.request_id and r.row = p.row",
+        ),
+        "w": (
+            f"select request_id, {latest} from l where row is null group by all",
+            "w.request_id = p.request_id",
+        ),
+    }
+    if ids:
+        paths = [literal(f"$.{quote(name)}") for name in ids]
+        texts = [f"json_extract_string(id, {path})" for path in paths]
+        keys = ", ".join(f"{text} as k{i}" for i, text in enumerate(texts))
+        of_row = (f"json_extract_string(p.id, {path})" for path in paths)
+        joins["k"] = (
+            f"select {keys}, {latest} from l where request_id is null group by all",
+            " and ".join(f"k.k{i} = {text}" for i, text in enumerate(of_row)),
+        )
+    joined = " ".join(f"left join ({sql}) {name} on {on}" for name, (sql, on) in joins.items())
+    last = f"greatest({', '.join(f'{name}.last' for name in joins)})"
+    return (
+        f"(with l as (from {labels.relation()}), j as (select p.*, {last} as last from {found} p "
+        f"{joined}) select * exclude (last), last.label as label, last.time as label_time from j)"
+    )

@@ -312,7 +312,9 @@ class Connection(HttpToolsProtocol):
         if not self._admitted:
             self._admission.count(503, "a request too many")
             cycle.keep_alive &= not self._admission.draining
-            self.transport.write(refusals.answer(*refusals.FULL, keep_alive=cycle.keep_alive))
+            url, headers, kept = cycle.scope["raw_path"], cycle.scope["headers"], cycle.keep_alive
+            said = refusals.answer(*refusals.FULL, keep_alive=kept, url=url, headers=headers)
+            self.transport.write(said)
             cycle.response_complete = True
             if not cycle.keep_alive:
                 self.transport.close()
@@ -358,6 +360,10 @@ class Connection(HttpToolsProtocol):
         """uvicorn's, for what is no HTTP."""
         self._refuse(400, msg)
 
+    def _refusal(self, fault: refusals.Fault) -> bytes:
+        """The answer that ends the connection, to as much of a request as has come."""
+        return refusals.answer(*fault, keep_alive=False, url=self.url, headers=self.headers)
+
     def _refuse(self, status: int, message: str) -> None:
         """Answer and close; after the answers to what was asked before."""
         self._fault = status, message
@@ -365,13 +371,14 @@ class Connection(HttpToolsProtocol):
         if self._task is not None or self._one is not None:
             self._hold(b"")
             return
+        said = self._refusal((status, message))
         self._admission.count(status, refusals.phrase(status))
         self._lingers, self._size = True, 0
         self.since, self.asks, self._begun = self.loop.time(), False, 0
         self._done()
         self._held.clear()
         self.headers, self.scope, self.url, self.cycle = [], None, b"", None  # type: ignore[assignment]  # as uvicorn's begin
-        self.transport.write(refusals.answer(status, message, keep_alive=False))
+        self.transport.write(said)
         if self.transport.can_write_eof():  # TLS cannot
             self.transport.write_eof()
         self.flow.held = False
@@ -381,7 +388,7 @@ class Connection(HttpToolsProtocol):
         """Close for another connection, and say why to a client that asks for something."""
         self._admission.closed(self)
         if self._begun:
-            self.transport.write(refusals.answer(*refusals.FULL, keep_alive=False))
+            self.transport.write(self._refusal(refusals.FULL))
         self.shutdown()
 
     def shutdown(self) -> None:

@@ -123,29 +123,33 @@ class PredictionLog:
         self._secret = secret
         self._tell = tell
         self._writer = SegmentWriter(folder, PREDICTIONS, settings)
-        self._schemes: dict[str, Scheme] = {}
+        self._schemes: dict[tuple[str, str], Scheme] = {}
         self._counted = (0, 0)
         self._ticks = False
         self._waiting: list[bytes] = []
         self._bytes = 0
         self._lines = 0
 
-    def begin(self, bundle: Bundle, request_id: bytes, key: str | None) -> Entry | None:
+    def begin(
+        self, bundle: Bundle, request_id: bytes, key: str | None, variant: str
+    ) -> Entry | None:
         """An entry for a request that came with the API key `key`; None: not in the sample.
+
+        `variant` is what the bundle's version is in the traffic.
 
         A request's id decides, so that all who log it decide alike.
         """
         if self._settings.sample < 1 and not _in_sample(request_id, self._settings.sample):
             return None
-        return Entry(self, self._scheme(bundle), request_id, key)
+        return Entry(self, self._scheme(bundle, variant), request_id, key)
 
-    def _scheme(self, bundle: Bundle) -> Scheme:
-        scheme = self._schemes.get(bundle.digest)
+    def _scheme(self, bundle: Bundle, variant: str) -> Scheme:
+        scheme = self._schemes.get((bundle.digest, variant))
         if scheme is None:
             if len(self._schemes) >= _SCHEMES:  # of versions that are loaded no more, most of them
                 self._schemes.clear()
-            scheme = Scheme(bundle.manifest, bundle.version, self._settings, self._secret)
-            self._schemes[bundle.digest] = scheme
+            scheme = Scheme(bundle, self._settings, variant=variant, secret=self._secret)
+            self._schemes[bundle.digest, variant] = scheme
         return scheme
 
     def take(self, lines: Sequence[bytes], end: bytes) -> None:

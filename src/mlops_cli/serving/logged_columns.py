@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.requests import Event, Scalar
 from mlops_cli.serving.settings import ALL, Log
 
@@ -18,12 +18,13 @@ _KEYS = 1024  # API keys whose names are kept as JSON
 
 
 class Scheme:
-    """What of one version's events is kept, and in which form."""
+    """What of one version's events is kept, and in which form, while it is a `variant`."""
 
     def __init__(
-        self, manifest: Manifest, version: str, settings: Log, secret: bytes | None
+        self, bundle: Bundle, settings: Log, *, variant: str, secret: bytes | None
     ) -> None:
-        self._names = {"model": manifest.project, "version": version, "variant": "champion"}
+        manifest = bundle.manifest
+        self._said = {"model": manifest.project, "version": bundle.version, "variant": variant}
         self._with_key: dict[str | None, bytes] = {}
         self._digest = _digest(secret)
         names = [i.name for i in manifest.inputs]
@@ -43,7 +44,7 @@ class Scheme:
         if made is None:
             if len(self._with_key) >= _KEYS:
                 self._with_key.clear()
-            named = _encode({**self._names, "key": key})
+            named = _encode({**self._said, "key": key})
             made = self._with_key[key] = b',%b,"inputs":' % named[1:-1]
         return made
 

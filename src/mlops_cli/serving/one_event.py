@@ -108,7 +108,9 @@ class OneEvents:
         except RequestError:
             return None
         named = request_id(headers)
-        entry = self._log.begin(served.bundle, named, key) if self._log is not None else None
+        entry = None
+        if self._log is not None:
+            entry = self._log.begin(served.bundle, named, key, served.variant)
         if entry is not None:
             entry.asked((event,), (body,))
         one = OneEvent(served, row, named, entry, respond)

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.serving import openapi_v2
+from mlops_cli.serving import openapi_v2, openapi_versions
 from mlops_cli.serving.contract import EXPLAIN, FEEDBACK, HEALTH, METRICS, PREDICT, READY
 
 Schema = dict[str, Any]
@@ -32,15 +32,19 @@ _SOURCES = {
 def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
     """The OpenAPI 3.1 document of the server that answers with this bundle."""
     manifest = bundle.manifest
+    predict = _asked(f"Predict {manifest.target.name}", "Answer", example)
+    explain = _asked("Predict and explain", "ExplainedAnswer", example)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": f"{manifest.project}: predicts {manifest.target.name}",
             "version": bundle.version,
         },
+        "security": [{}, {"key": []}],  # a server may ask for keys, or not
         "paths": {
-            PREDICT: {"post": _asked(f"Predict {manifest.target.name}", "Answer", example)},
-            EXPLAIN: {"post": _asked("Predict and explain", "ExplainedAnswer", example)},
+            PREDICT: {"post": predict},
+            EXPLAIN: {"post": explain},
+            **openapi_versions.paths(manifest.project, bundle.version, predict, explain),
             FEEDBACK: {"post": _labels()},
             HEALTH: {"get": _page("The process answers", "200")},
             READY: {"get": _page("Which model answers; 503 while it drains", "200", "503")},
@@ -48,6 +52,7 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
             **openapi_v2.paths(manifest.project, bundle.version),
         },
         "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "schemas": {
                 "Event": event_schema(manifest),
                 "Prediction": prediction_schema(manifest),
@@ -57,8 +62,9 @@ def openapi(bundle: Bundle, example: Mapping[str, Any]) -> Schema:
                 "Label": _label(manifest),
                 "Labels": _object({"labels": {"type": "integer"}}),
                 "Error": _error(),
+                **openapi_versions.schemas(),
                 **openapi_v2.schemas(),
-            }
+            },
         },
     }
 
@@ -148,6 +154,7 @@ def _asked(what: str, answer: str, example: Mapping[str, Any]) -> Schema:
             "400": _response("No JSON", "Error"),
             "413": _response("Too large", "Error"),
             "422": _response("A field that is not of its type", "Error"),
+            "default": _response("Refused", "Error"),
         },
     }
 
@@ -178,6 +185,7 @@ def _labels() -> Schema:
             "413": _response("Too large", "Error"),
             "422": _response("No label, or one that the model does not predict", "Error"),
             "503": _response("The disk takes nothing now", "Error"),
+            "default": _response("Refused", "Error"),
         },
     }
 
@@ -207,5 +215,8 @@ def _response(description: str, schema: str) -> Schema:
 
 
 def _page(summary: str, *codes: str, media: str = "application/json") -> Schema:
-    responses = {code: {"description": summary, "content": {media: {}}} for code in codes}
-    return {"summary": summary, "responses": responses}
+    responses: Schema = {code: {"description": summary, "content": {media: {}}} for code in codes}
+    return {
+        "summary": summary,
+        "responses": responses | {"default": _response("Refused", "Error")},
+    }

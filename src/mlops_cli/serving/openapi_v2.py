@@ -64,6 +64,7 @@ def schemas() -> Schema:
 def _infer(parameters: Sequence[Schema]) -> Schema:
     body = {"application/json": {"schema": _ref("InferRequest")}}
     faults = {"400": "No inference request", "404": "No such model", "413": "Too large"}
+    faults["default"] = "Refused"
     return {
         "summary": "Predict rows that are given by column",
         "parameters": list(parameters),
@@ -80,7 +81,8 @@ def _get(summary: str, parameters: Sequence[Schema], *codes: str) -> Schema:
         "responses": {
             code: {"description": summary, "content": {"application/json": {}}}
             for code in ("200", *codes)
-        },
+        }
+        | {"default": _response("Refused", "InferError")},
     }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
+import msgspec
+
 from mlops_cli.serving.requests import MAX_BODY, error_body
+from mlops_cli.serving.routes import Header, request_id
 
 HEADERS = 100  # of one request
 RETRY_AFTER = b"1"  # seconds
@@ -68,12 +71,21 @@ def content(opening: bytes, request_id: bytes, body: bytes, *, closes: bool) -> 
     )
 
 
-def answer(status: int, message: str, *, keep_alive: bool) -> bytes:
-    """The whole answer."""
-    body = error_body(message)
+def answer(
+    status: int,
+    message: str,
+    *,
+    keep_alive: bool,
+    url: bytes = b"",
+    headers: Iterable[Header] = (),
+) -> bytes:
+    """The whole answer to a request of which so much is known: in the form of its protocol."""
+    v2 = url.partition(b"?")[0].split(b"/")[:2] == [b"", b"v2"]
+    body = msgspec.json.encode({"error": message}) if v2 else error_body(message)
     head = [
         b"HTTP/1.1 " + phrase(status).encode(),
         b"content-type: application/json",
+        b"x-request-id: " + request_id(headers),
         b"content-length: %d" % len(body),
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

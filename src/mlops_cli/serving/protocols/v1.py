@@ -44,7 +44,7 @@ class V1:
         """A prediction for each event."""
         served = request.served = self._versions.find(**request.parameters)
         if self._log is not None:
-            request.entry = self._log.begin(served.bundle, request.id, request.key)
+            request.entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
         return _answer(request, served, await self._answers(served, request.body, request.entry))
 
     async def explain(self, request: Request) -> Answer:

@@ -151,7 +151,7 @@ class V2:
         if asked.id and SANE_ID.fullmatch(asked.id.encode()):
             request.id = asked.id.encode()
         if self._log is not None:
-            request.entry = self._log.begin(served.bundle, request.id, request.key)
+            request.entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
         named = asked.outputs or []
         check_outputs(served.bundle.manifest, [o.name for o in named])
         columns, rows = _columns(asked.inputs, binary)

@@ -147,7 +147,7 @@ async def _inferred(
     if SANE_ID.fullmatch(asked.id.encode()):
         request.id = asked.id.encode()
     if log is not None:
-        request.entry = log.begin(served.bundle, request.id, request.key)
+        request.entry = log.begin(served.bundle, request.id, request.key, served.variant)
     check_outputs(served.bundle.manifest, [o.name for o in asked.outputs])
     columns, rows = _columns(asked)
     raw = await infer(served, columns, rows, request.entry)
