@@ -73,7 +73,9 @@ class App:
         cache = (opened, self._metrics) if opened is not None else None
         self._control = ControlSecret(Path(settings.control)) if settings.control else None
         self.versions = versions = Versions(Served(bundle, predictor, cache))
-        pages = Pages(versions, self.admission, protected=settings.metrics == "protected")
+        pages = Pages(
+            versions, self.admission, protected=settings.metrics == "protected", keys=self._keys
+        )
         self.predictions = kept = logs.predictions if logs else None
         protocols = V1(versions, kept), V2(versions, self.admission, kept), Listing(versions)
         routes = [route for p in (*protocols, pages) for route in p.routes()]

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 KeyScope = Literal["predict", "explain", "feedback", "admin", "metrics"]
 SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
-_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,13 +135,13 @@ class Keys(_Watched):
         token = _token(headers)
         if token is None:
             said = "a key is needed: send the header `Authorization: Bearer KEY`"
-            raise RequestError(401, said, headers=_CHALLENGE)
+            raise RequestError(401, said, headers=CHALLENGE)
         digest = digest_of_key(token)
         key = self._by_digest.get(digest)
         if key is None or not hmac.compare_digest(key.sha256, digest):
-            raise RequestError(401, "this key is not known, or no longer", headers=_CHALLENGE)
+            raise RequestError(401, "this key is not known, or no longer", headers=CHALLENGE)
         if key.expires is not None and key.over(time.time()):
-            raise RequestError(401, f"the key {key.name} has expired", headers=_CHALLENGE)
+            raise RequestError(401, f"the key {key.name} has expired", headers=CHALLENGE)
         if scope not in key.scopes:
             raise RequestError(403, f"the key {key.name} is not good for {scope}")
         return key.name

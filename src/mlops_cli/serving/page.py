@@ -17,15 +17,20 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.openapi import input_words
 
 _SOURCE = Path(__file__).with_name("page.html")
+_KEY_SOURCE = Path(__file__).with_name("key_page.html")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _LONGEST = 400  # characters of what is said of an input
 
 
 class Page:
-    """The page of a bundle, with the `policy` (of CSP) that lets it do what it does."""
+    """The page of a bundle, and the one that asks for a key before it.
+
+    Each with the policy (of CSP) that lets it do what it does.
+    """
 
     def __init__(self, bundle: Bundle, example: Mapping[str, Any]) -> None:
-        source, manifest = _SOURCE.read_text("utf-8"), bundle.manifest
+        source, asks_key = (file.read_text("utf-8") for file in (_SOURCE, _KEY_SOURCE))
+        manifest = bundle.manifest
         values = {
             "model": manifest.project,
             "target": manifest.target.name,
@@ -37,16 +42,20 @@ class Page:
         known["inputs"] = "\n".join(map(_row, manifest.inputs))
         self.content = _PLACE.sub(lambda place: known[place[1]], source).encode()
         self.policy = _policy(source)
+        # That asks for a key, and becomes the other one then: it tells of no input.
+        self.asks_key = _PLACE.sub(lambda place: known[place[1]], asks_key).encode()
+        self.asks_key_policy = _policy(source, asks_key)
 
 
-def _policy(source: str) -> bytes:
-    """Nothing but the page's own script and style, by their digests, and requests to its server."""
-    own = {
-        name: f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-        for name, content in re.findall(r"<(script|style)>(.*?)</\1>", source, re.DOTALL)
-    }
+def _policy(*sources: str) -> bytes:
+    """Nothing but the pages' own scripts and styles, by digest, and requests to their server."""
+    own: dict[str, list[str]] = {"script": [], "style": []}
+    for name, content in re.findall(r"<(script|style)>(.*?)</\1>", "".join(sources), re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        own[name].append(f"'sha256-{digest}'")
+    scripts, styles = (" ".join(found) for found in own.values())
     return (
-        f"default-src 'none'; script-src {own['script']}; style-src {own['style']}; "
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ).encode()

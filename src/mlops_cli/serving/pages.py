@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mlops_cli.serving.admission import Admission
-from mlops_cli.serving.auth import KeyScope
+from mlops_cli.serving.auth import CHALLENGE, Keys, KeyScope
 from mlops_cli.serving.contract import DOCUMENT, HEALTH, METRICS, READY, TRY
 from mlops_cli.serving.metrics import CONTENT_TYPE
 from mlops_cli.serving.routes import JSON, Answer, Handler, Request, Route
@@ -15,16 +15,27 @@ from mlops_cli.serving.versions import Versions
 class Pages:
     """The pages of one process; /readyz is 503 from the moment that `admission` drains.
 
-    `protected`: /metrics needs a key, where there are keys.
+    `protected`: /metrics needs a key, where there are `keys`.
     """
 
-    def __init__(self, versions: Versions, admission: Admission, *, protected: bool) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        admission: Admission,
+        *,
+        protected: bool,
+        keys: Keys | None = None,
+    ) -> None:
+        self._keys = keys
         self._versions = versions
         self._admission = admission
         self._protected = protected
 
     def routes(self) -> list[Route]:
-        """All of them. What tells of the model's inputs needs a key, where there are keys."""
+        """All of them. What tells of the model's inputs needs a key, where there are keys.
+
+        The page for a person asks for it by itself.
+        """
         pages: dict[str, Handler] = {
             HEALTH: self._health,
             READY: self._ready,
@@ -32,7 +43,7 @@ class Pages:
             DOCUMENT: self._document,
             **dict.fromkeys(TRY, self._try),
         }
-        scopes: dict[str, KeyScope] = dict.fromkeys((DOCUMENT, *TRY), "predict")
+        scopes: dict[str, KeyScope] = {DOCUMENT: "predict"}
         if self._protected:
             scopes[METRICS] = "metrics"
         return [
@@ -60,14 +71,23 @@ class Pages:
     async def _document(self, _: Request) -> Answer:
         return 200, self._versions.default.document, JSON
 
-    async def _try(self, _: Request) -> Answer:
+    async def _try(self, request: Request) -> Answer:
         page = self._versions.default.page
-        return (
-            200,
-            page.content,
-            (b"content-type", b"text/html; charset=utf-8"),
-            (b"content-security-policy", page.policy),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cache-control", b"no-cache"),  # the next model has another page
-        )
+        if self._keys is None:
+            return _shown(200, page.content, page.policy)
+        if not any(name == b"authorization" for name, _ in request.headers):
+            return *_shown(401, page.asks_key, page.asks_key_policy), *CHALLENGE
+        self._keys.check(request.headers, "predict")
+        return _shown(200, page.content, page.policy)
+
+
+def _shown(status: int, content: bytes, policy: bytes) -> Answer:
+    return (
+        status,
+        content,
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", policy),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-cache"),  # the next model has another page
+    )
