@@ -247,3 +247,23 @@ def test_a_collector_that_is_away_costs_no_request_and_few_lines(
             assert process.wait(10) == 0
             assert process.stderr is not None
             assert len(process.stderr.read().splitlines()) < 5
+
+
+@needs_otel
+def test_each_of_many_alike_requests_on_one_connection_is_a_span(
+    binary: bundles.Sample, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENDPOINT, collector.url)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    port = free_port()
+    body = msgspec.json.encode(binary.events[1])
+    with (
+        serving(binary.path, "--port", str(port)),
+        closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection,
+    ):
+        for _ in range(20):
+            connection.request("POST", "/v1/predict", body)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.headers["traceparent"]
+        assert wait_until(lambda: len(collector.spans) == 20, seconds=20)

@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
             return False
         if self._admission.full or self._admission.leaves_early(self):
             return False
-        self._one = self._one_events.begin(*known, self._respond)
+        self._one = self._one_events.begin(*known, self._respond, known=True)
         if self._one is None:
             return False
         self._admitted, self._answered_now = self._admission.admit(), None

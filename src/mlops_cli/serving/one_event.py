@@ -96,9 +96,14 @@ class OneEvents:
         self.heads = KnownHeads()
         self.openings = Openings()
 
-    def begin(self, headers: Iterable[Header], body: bytes, respond: Respond) -> OneEvent | None:
-        """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
-        if not body or body[0] != _OBJECT or self._tracing.wanted(headers):
+    def begin(
+        self, headers: Iterable[Header], body: bytes, respond: Respond, *, known: bool = False
+    ) -> OneEvent | None:
+        """Begin; `respond` is called in a later turn. None: the request takes the usual way.
+
+        Of a `known` head nothing that is traced was ever begun here.
+        """
+        if not body or body[0] != _OBJECT or (not known and self._tracing.wanted(headers)):
             return None
         started, served = time.perf_counter(), self._versions.default
         try:
