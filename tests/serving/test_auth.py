@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import re
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -215,64 +211,3 @@ def test_the_control_secret_is_good_for_versions_and_counters_and_no_more(
     assert statuses(None, None) == [200, 200, 200, 404]
     secret.write_text("")
     assert statuses(None, "") == [200, 200, 200, 404]
-
-
-# What a person does: type the key, open, predict. Of a browser's objects what the pages use.
-_BROWSER = """
-const vm = require("vm"), fs = require("fs");
-const [ask, page] = JSON.parse(fs.readFileSync(0)), script = /<script>([^]*?)<\\/script>/;
-const nodes = {}, asked = [];
-const node = () => ({ on: {}, textContent: "", value: "",
-  addEventListener(name, f) { this.on[name] = f; } });
-const find = (id) => nodes[id] ??= node();
-const context = vm.createContext({
-  document: {
-    getElementById: find, querySelectorAll: () => [],
-    open() {}, close() {}, write(html) { vm.runInContext(script.exec(html)[1], context); } },
-  location: { origin: "http://h", pathname: "/" }, performance,
-  fetch: async (url, options) => { asked.push([url, options.headers]);
-    const ok = options.headers.authorization === "Bearer good";
-    const text = async () => url === "/" ? page : "{}";
-    return { ok, status: 200, text }; } });
-(async () => {
-  vm.runInContext(script.exec(ask)[1], context);
-  for (const key of ["bad", "good"]) {
-    find("key").value = key;
-    await nodes.ask.on.submit({ preventDefault() {} });
-  }
-  await nodes.predict.on.click();
-  console.log(JSON.stringify([asked, nodes.said.textContent]));
-})();
-"""
-
-
-def test_the_page_asks_for_a_key_and_tells_of_no_input_before(
-    binary: bundles.Sample, file: Path
-) -> None:
-    bundle = open_bundle(binary.path)
-    app = App(bundle, open_predictor(bundle), None, Settings(keys=str(file)))
-
-    def get(*headers: tuple[bytes, bytes]) -> tuple[int, dict[bytes, bytes], bytes]:
-        return asyncio.run(Client(app).ask("GET", "/", b"", list(headers)))
-
-    status, headers, ask = get()
-    assert (status, headers[b"content-type"]) == (401, b"text/html; charset=utf-8")
-    assert headers[b"www-authenticate"] == b"Bearer"
-    assert not [i.name for i in bundle.manifest.inputs if f">{i.name}<".encode() in ask]
-    assert get(*_bearer("x" * 43))[0] == 401
-    status, own, page = get(*_bearer(WEB))
-    assert (status, b">carrier<" in page) == (200, True)
-    policies = (own[b"content-security-policy"], headers[b"content-security-policy"])
-    digests = [set(re.findall(rb"sha256-[^']+", policy)) for policy in policies]
-    assert digests[0] < digests[1]  # it becomes the other page, which keeps its policy
-    if not shutil.which("node"):
-        return
-    given = json.dumps([ask.decode(), page.decode()])
-    done = subprocess.run(["node", "-e", _BROWSER], input=given, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    asked, said = json.loads(done.stdout)
-    assert "This key is not known" in said
-    assert asked[0] == ["/", {"authorization": "Bearer bad"}]
-    assert asked[1] == ["/", {"authorization": "Bearer good"}]
-    url, sent = asked[2]
-    assert (url, sent["authorization"]) == ("http://h/v1/predict", "Bearer good")
