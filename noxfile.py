@@ -51,6 +51,7 @@ def extras(session: nox.Session) -> None:
         "tests/test_extras.py",
         "tests/serving/test_uploader.py",
         "tests/serving/test_grpc.py",
+        "tests/targets/test_docker_extras.py",
         "tests/reports/test_drift.py",
         *session.posargs,
     )

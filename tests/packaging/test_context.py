@@ -14,6 +14,7 @@ import pytest
 
 import bundles
 from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 
 BASE = "python:{python}-slim"
@@ -40,7 +41,7 @@ def fingerprint(folder: Path) -> dict[str, tuple[str, int, float]]:
 def test_the_context_holds_the_bundle_without_its_provenance(
     bundle: Bundle, tmp_path: Path
 ) -> None:
-    write_context(bundle, tmp_path / "image", base=BASE)
+    write_context(bundle, tmp_path / "image", Base(BASE))
     packaged = open_bundle(tmp_path / "image/model/opt/mlops/model")
     assert packaged.digest == bundle.digest
     assert not (tmp_path / "image/model/opt/mlops/model/provenance.json").exists()
@@ -51,13 +52,13 @@ def test_the_context_holds_the_bundle_without_its_provenance(
 def test_the_same_bundle_gives_the_same_bytes_modes_and_times(
     bundle: Bundle, tmp_path: Path
 ) -> None:
-    write_context(bundle, tmp_path / "one", base=BASE)
+    write_context(bundle, tmp_path / "one", Base(BASE))
     copied = tmp_path / "model"
     shutil.copytree(bundle.path, copied)
     (copied / "provenance.json").write_text('{"host": "another"}')
     before = os.umask(0o077)
     try:
-        write_context(open_bundle(copied), tmp_path / "two", base=BASE)
+        write_context(open_bundle(copied), tmp_path / "two", Base(BASE))
     finally:
         os.umask(before)
     assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
@@ -68,7 +69,7 @@ def test_what_was_there_is_replaced_and_no_other_file_comes_in(
 ) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image/secrets.env").write_text("x")
-    write_context(bundle, tmp_path / "image", base=BASE)
+    write_context(bundle, tmp_path / "image", Base(BASE))
     found = {p.name for p in (tmp_path / "image").iterdir()}
     assert found == {"Dockerfile", "requirements.txt", "runtime", "model", "log"}
     assert not list((tmp_path / "image").rglob("__pycache__"))
@@ -78,19 +79,19 @@ def test_what_was_there_is_replaced_and_no_other_file_comes_in(
 def test_a_context_that_cannot_be_written_leaves_the_old_one(
     bundle: Bundle, tmp_path: Path
 ) -> None:
-    write_context(bundle, tmp_path / "image", base=BASE)
+    write_context(bundle, tmp_path / "image", Base(BASE))
     before = fingerprint(tmp_path / "image")
     lacking = tmp_path / "lacking"
     shutil.copytree(bundle.path, lacking)
     opened = open_bundle(lacking)
     (lacking / "golden.jsonl").unlink()
     with pytest.raises(FileNotFoundError):
-        write_context(opened, tmp_path / "image", base=BASE)
+        write_context(opened, tmp_path / "image", Base(BASE))
     assert fingerprint(tmp_path / "image") == before
 
 
 def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Path) -> None:
-    write_context(bundle, tmp_path / "image", base="registry.example.com:5000/py:{python}")
+    write_context(bundle, tmp_path / "image", Base("registry.example.com:5000/py:{python}"))
     text = (tmp_path / "image/Dockerfile").read_text()
     steps = [x.split() for x in text.splitlines() if re.match("[A-Z]+ ", x)]
     base = f"registry.example.com:5000/py:{bundle.manifest.python}"
@@ -108,7 +109,7 @@ def test_the_dockerfile_only_copies_and_is_not_root(bundle: Bundle, tmp_path: Pa
 
 
 def test_hadolint_has_nothing_to_say_of_the_dockerfile(bundle: Bundle, tmp_path: Path) -> None:
-    write_context(bundle, tmp_path / "image", base=BASE)
+    write_context(bundle, tmp_path / "image", Base(BASE))
     file = tmp_path / "image/Dockerfile"
     lint = [Path(sys.executable).parent / "hadolint", "--no-color", file]
     done = subprocess.run(lint, capture_output=True, text=True)
@@ -119,7 +120,7 @@ def test_hadolint_has_nothing_to_say_of_the_dockerfile(bundle: Bundle, tmp_path:
 
 def test_the_runtime_serves_by_itself(bundle: Bundle, tmp_path: Path) -> None:
     """It imports with nothing of this package but what the context holds, and nothing heavy."""
-    write_context(bundle, tmp_path / "image", base=BASE)
+    write_context(bundle, tmp_path / "image", Base(BASE))
     runtime = tmp_path / "image/runtime/opt/mlops/runtime"
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"

@@ -16,6 +16,7 @@ import bundles
 from engine import docker, image, inspected
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.dependencies import dependencies_layer
 from mlops_cli.packaging.image import image_of
@@ -62,7 +63,7 @@ def test_the_same_inputs_are_the_same_layers(bundle: Bundle, tmp_path: Path) -> 
     environment = Environment(
         (bundle.path / "requirements.txt").read_text(), bundle.manifest.python, "amd64"
     )
-    write_context(bundle, tmp_path / "image", base="python:{python}-slim")
+    write_context(bundle, tmp_path / "image", Base("python:{python}-slim"))
     layer = dependencies_layer(environment, progress=QUIET)
     with tarfile.open(layer.file) as tar:
         tar.extractall(tmp_path / "image", filter="tar")

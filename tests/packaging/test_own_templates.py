@@ -18,6 +18,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.image import image_of
 from mlops_cli.pipeline.dvc_yaml import write_dvc_yaml
@@ -60,7 +61,7 @@ BEFORE_USER = "USER {{ user }}"
 
 
 def dockerfile(bundle: Bundle, folder: Path) -> str:
-    write_context(bundle, folder / "image", base=BASE, own=own_templates(folder))
+    write_context(bundle, folder / "image", Base(BASE, own_templates(folder)))
     return (folder / "image/Dockerfile").read_text()
 
 
@@ -81,9 +82,9 @@ def test_an_instruction_that_is_added_comes_and_all_of_ours_stay(
         (lambda text: text + 'cmd ["--host"]\n', "its last CMD is"),
         (swapped("COPY model/ /", "# COPY model/ /"), "COPY model/ /"),
         (swapped("{{ ready }}", "/"), "HEALTHCHECK"),
-        (swapped("{{ ready }}", "{{ redy }}"), "line 31: 'redy' is undefined"),
-        (swapped("{{ ready }}", "{{ ready"), "line 31: unexpected"),
-        (lambda text: text + "{{ ''.__class__.__mro__ }}", "line 38: access to attribute"),
+        (swapped("{{ ready }}", "{{ redy }}"), "line 34: 'redy' is undefined"),
+        (swapped("{{ ready }}", "{{ ready"), "line 34: unexpected"),
+        (lambda text: text + "{{ ''.__class__.__mro__ }}", "line 41: access to attribute"),
         (lambda text: text + "ENV KEY=AKIA" + "Q7ZD" * 4 + "\n", "access key of AWS"),
     ],
 )

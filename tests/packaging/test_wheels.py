@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.packaging.dependencies import FOLDER, SITE, dependencies_layer
+from mlops_cli.packaging.dependencies import BUNDLE, dependencies_layer
 from mlops_cli.packaging.wheels import LOCK, Environment, cache_folder, fetch_wheels
 from mlops_cli.progress import QUIET
 
@@ -71,7 +71,7 @@ def test_what_was_fetched_needs_no_index_any_more(index: Path) -> None:
     layer = dependencies_layer(environment(), progress=QUIET)
     with tarfile.open(layer.file) as tar:
         names = set(tar.getnames())
-    assert f"{FOLDER}/{SITE}/little/__init__.py" in names
+    assert f"{BUNDLE.folder}/{BUNDLE.path}/little/__init__.py" in names
     assert not [n for n in names if "/tests" in n or n.endswith(".h") or "/bin" in n]
     assert [n for n in names if n.endswith(".pyc")], "it starts from byte code"
 

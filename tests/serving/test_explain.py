@@ -88,7 +88,7 @@ def _fitted(name: str, task: Any, tmp_path: Path, **fixed: Any) -> tuple[Any, Ma
     part = estimator.make_part(task)
     file = tmp_path / "model.onnx"
     file.write_bytes(estimator.opened(name, task, **fixed).fit(part, {}, None).content())
-    return onnx_model.load(file, task, 1), part.matrix
+    return onnx_model.load(file, task, part.matrix.shape[1], 1), part.matrix
 
 
 REFERENCE = np.array([1000.0, 1.0, 25.0, np.nan])

@@ -17,7 +17,7 @@ from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.container import Spec as Container
 from mlops_cli.targets.kubernetes.manifests import Spec, objects
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.targets.secrets import handed_over, refuse_extras
+from mlops_cli.targets.secrets import handed_over
 
 
 def test_one_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,10 +92,25 @@ def test_a_pod_takes_it_from_a_secret_of_the_user_s(first: Release) -> None:
     }
 
 
-def test_an_image_cannot_upload_its_log() -> None:
-    refuse_extras({"MLOPS_SERVE_LOG__DIR": "/log"})
-    with pytest.raises(UsageError, match="an image has no client of object storage yet"):
-        refuse_extras({"MLOPS_SERVE_LOG__TO": "s3://bucket"})
+def test_a_pod_may_call_what_its_settings_name_and_nothing_else(
+    first: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = KubernetesConfig(image="p:1")
+
+    def egress(serve: dict[str, str], *secrets: str) -> list[int]:
+        spec = Spec("p", first.digest, "p:1", config, serve, secrets=secrets)
+        policy = objects(spec)["NetworkPolicy", "p"]["spec"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        return [p["port"] for rule in policy.get("egress", []) for p in rule["ports"]]
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    assert egress({"MLOPS_SERVE_LOG__DIR": "/log"}) == []
+    assert egress({"MLOPS_SERVE_LOG__TO": "s3://bucket"}) == [53, 53, 443]
+    assert egress({"MLOPS_SERVE_LOG__TO": "s3://bucket"}, "AWS_ENDPOINT_URL") == [53, 53, 9000]
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    assert egress({"MLOPS_SERVE_CACHE": "memory:10"}) == []
+    cache = {"MLOPS_SERVE_CACHE": "redis://:${PASSWORD}@cache/0"}
+    assert egress(cache, "OTEL_EXPORTER_OTLP_ENDPOINT") == [53, 53, 6379, 4318]
 
 
 def test_the_log_has_a_volume_in_a_container_and_in_a_pod(first: Release, tmp_path: Path) -> None:
@@ -114,7 +129,31 @@ def test_the_log_has_a_volume_in_a_container_and_in_a_pod(first: Release, tmp_pa
         assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
 
 
-def test_a_port_for_grpc_is_refused_for_an_image() -> None:
-    with pytest.raises(UsageError, match="an image does not bring the extra grpc yet"):
-        refuse_extras(ServeConfig(grpc=GrpcConfig(port=8001)).environment())
-    refuse_extras(ServeConfig().environment())
+def test_the_port_of_grpc_is_opened_everywhere(first: Release, tmp_path: Path) -> None:
+    serve = ServeConfig(grpc=GrpcConfig(port=9001)).environment()
+    spec = Container("p", "127.0.0.1", 8080, DockerConfig(), serve)
+    assert spec.ports(("127.0.0.1", 8080)) == {
+        "8000/tcp": ("127.0.0.1", 8080),
+        "9001/tcp": ("127.0.0.1", 9001),
+    }
+    assert spec.ports(("127.0.0.1", None))["9001/tcp"] == ("127.0.0.1", None)
+    compose = yaml.safe_load(spec.write_compose(first, tmp_path).read_text())
+    published = compose["services"]["server"]["ports"]
+    assert published == ["127.0.0.1:8080:8000", "127.0.0.1:9001:9001"]
+    made = objects(Spec("p", first.digest, "p:1", KubernetesConfig(image="p:1"), serve))
+    container = made["Deployment", "p"]["spec"]["template"]["spec"]["containers"][0]
+    assert [p["containerPort"] for p in container["ports"]] == [8000, 9001]
+    service = made["Service", "p"]["spec"]["ports"]
+    assert service[1] == {"name": "grpc", "protocol": "TCP", "port": 9001, "targetPort": "grpc"}
+    inward = made["NetworkPolicy", "p"]["spec"]["ingress"][0]["ports"]
+    assert [p["port"] for p in inward] == ["http", "grpc"]
+
+
+def test_keys_and_log_stand_side_by_side_in_a_compose_file(first: Release, tmp_path: Path) -> None:
+    serve = {"MLOPS_SERVE_LOG__DIR": "/log"}
+    keys = tmp_path / "secrets/keys"
+    spec = Container("p", "127.0.0.1", 8000, DockerConfig(), serve, keys=keys)
+    compose = yaml.safe_load(spec.write_compose(first, tmp_path).read_text())
+    log, mounted = compose["services"]["server"]["volumes"]
+    assert log == "mlops-p-log:/log"
+    assert mounted["source"] == str(keys.parent)

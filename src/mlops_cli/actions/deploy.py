@@ -13,8 +13,10 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.champion import champion_of
-from mlops_cli.packaging.image import image_of
+from mlops_cli.packaging.image import project_image
+from mlops_cli.packaging.signing import bring_signature
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.serving.trust import open_trusted
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Change, KeepsKeys, KeepsLog, Release, Target, whole
 from mlops_cli.targets.exposure import exposed
@@ -163,8 +165,10 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
         known = f"{champion.version} is the last one of the audit log"
         progress.log(f"{tracker.address} has no champion: {known}, and is deployed")
     bundle = open_bundle(tracker.fetch(champion.digest))
-    base = project.config.package.base
-    return Release(bundle, image_of(bundle, base=base, root=project.root))
+    if project.trust:
+        bring_signature(project.root, bundle)
+        open_trusted(bundle.path, str(project.trust))
+    return Release(bundle, project_image(project, bundle))
 
 
 def _no_keys(project: Project, place: Target) -> bool:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.paths import MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.champion import find_champion
+from mlops_cli.packaging.signing import bring_signature
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import server
 from mlops_cli.serving.contract import PORT
@@ -60,6 +64,8 @@ def serve(
         progress.log(f"{what}; try it in a browser (Ctrl-C ends it)")
         on_ready(told[0])
 
+    if project is not None and project.trust and bundle is None:
+        bring_signature(project.root, open_bundle(folder))
     progress.update(f"loading {folder}")
     settings = _settings(project) if project is not None else Settings()
     server.serve(folder, server.Address(*address), server.Heard(tell), settings=settings)
@@ -87,7 +93,8 @@ def _settings(project: Project) -> Settings:
     serve = project.config.serve
     folder = str(project.root / serve.log.dir) if serve.log is not None and serve.log.dir else None
     tls = TlsPair(*map(str, project.tls)) if project.tls else None
-    return serve.settings(project.keys, project.models, log=folder, tls=tls)
+    found = serve.settings(project.keys, project.models, log=folder, tls=tls)
+    return msgspec.structs.replace(found, trust=str(project.trust) if project.trust else None)
 
 
 def _address(project: Project | None, host: str | None, port: int | None) -> tuple[str, int]:

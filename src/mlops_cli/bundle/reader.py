@@ -32,6 +32,7 @@ from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.expressions.tree import FeatureTrees
 
 _SHOWN = 300
+_LARGEST = 64 << 20  # bytes of a manifest: thousands of columns with thousands of categories
 REQUIRED = (FEATURES, PROFILE, GOLDEN, REQUIREMENTS)
 
 
@@ -120,6 +121,12 @@ def bundle_faults(what: str) -> Iterator[None]:
         raise BundleError(f"{what}: {said[:_SHOWN]}", hint=_RESTORE) from e
 
 
+def bundle_folder(path: Path) -> Path:
+    """The folder of the bundle in `path`: itself, or the one in a version that MLflow keeps."""
+    nested = not (path / MANIFEST).is_file() and (path / FOLDER / MANIFEST).is_file()
+    return path / FOLDER if nested else path
+
+
 def open_bundle(path: Path) -> Bundle:
     """Read and verify the bundle in the folder `path`, or in the version that MLflow put there.
 
@@ -127,14 +134,15 @@ def open_bundle(path: Path) -> Bundle:
     format whose major version this release does not know, a manifest whose parts do not fit one
     another, and requirements that are anything but versions of what serving needs.
     """
-    if not (path / MANIFEST).is_file() and (path / FOLDER / MANIFEST).is_file():
-        path /= FOLDER
+    path = bundle_folder(path)
     manifest_file = path / MANIFEST
     with bundle_faults(str(manifest_file)):
         if not manifest_file.is_file():
             raise BundleError(
                 f"{path} is not a bundle: it has no {MANIFEST}", hint="make one with `mlops train`"
             )
+        if manifest_file.stat().st_size > _LARGEST:
+            raise BundleError(f"{manifest_file} has more than {_LARGEST} bytes", hint=_RESTORE)
         raw = manifest_file.read_bytes()
         _check_format(manifest_file, raw)
         manifest = msgspec.json.decode(raw, type=Manifest)
@@ -164,6 +172,10 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     wanted = {*REQUIRED, MODEL_FILES[manifest.model]}
     if missing := sorted(wanted - manifest.files.keys()):
         raise BundleError(f"{path / MANIFEST} does not name {', '.join(missing)}")
+    if more := sorted(manifest.files.keys() - wanted):
+        raise BundleError(
+            f"{path / MANIFEST} names {more[0]}, which no bundle holds", hint=_RESTORE
+        )
     for name, entry in manifest.files.items():
         file = path / name
         if Path(name).name != name or not file.is_file():

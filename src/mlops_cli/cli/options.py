@@ -47,6 +47,15 @@ PortOption = Annotated[
         help="Default: that of what runs, else deploy.port.",
     ),
 ]
+PushOption = Annotated[
+    bool, typer.Option("--push", help="Build it and push it to deploy.registry.")
+]
+SignOption = Annotated[
+    bool, typer.Option("--sign", help="Sign the bundle and, where one is built, the image.")
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The private key, in PEM.")
+]
 DataOption = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="CSV or Parquet.")]
 TimeOption = Annotated[
     str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")

@@ -14,6 +14,7 @@ PLOTS = "reports/plots"
 DECISION = "decision.json"
 AUDIT_LOG = "governance/audit.jsonl"
 IMAGE = "image"
+SIGNATURES = "signatures"  # of bundles and images, by version
 VALIDATE_REPORT = "reports/validate.json"
 DRIFT_REPORT = "reports/drift.json"
 DRIFT_PAGE = "reports/drift.html"

@@ -53,6 +53,12 @@ class Project:
         return self.root / (self.config.serve.models or ".")
 
     @property
+    def trust(self) -> Path | None:
+        """The file of the keys whose signature a bundle must bear; None: none needs one."""
+        file = self.config.serve.trust
+        return self.root / file if file else None
+
+    @property
     def contracts(self) -> dict[str, str]:
         """Each table that the configuration names, the main one first, with its contract's file."""
         config = self.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +13,16 @@ from mlops_cli.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What an image is made on: the base image, and the project's own templates, if any."""
+    """What an image is made of beside its bundle: the base image, and what a project has.
+
+    `own` are the project's templates, `extras` a requirements.txt beyond the bundle's, `signature`
+    the bundle's envelope.
+    """
 
     image: str
     own: Path | None = None
+    extras: str = ""
+    signature: bytes | None = None
 
 
 class Builder(Protocol):
@@ -31,8 +38,12 @@ class Builder(Protocol):
         the reason of engine, pip or the row.
         """
 
-    def sbom(self, bundle: Bundle, *, progress: Progress) -> bytes:
-        """The bill of materials that stands in the bundle's image: see `sbom.sbom`."""
+    def sbom(self, bundle: Bundle, *, base: Base, progress: Progress) -> bytes:
+        """The bill of materials of the bundle's image: see `sbom.sbom`; it names the base."""
+
+    def digests(self, names: Sequence[str]) -> dict[str, str]:
+        """The digest of each image (`sha256:...`) by its name: what its registry says, or else
+        its id in the engine."""
 
     def push_image(self, name: str, target: str, *, progress: Progress) -> None:
         """Push the image `name` as `target` (`registry/name:tag`) with the user's own login.

@@ -14,10 +14,12 @@ from mlops_cli._templates import OWN, is_own, render
 from mlops_cli.bundle.manifest import MANIFEST, REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import UsageError
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.layers import TIME
 from mlops_cli.packaging.requirements import image_requirements
 from mlops_cli.secret_forms import refuse_secrets
 from mlops_cli.serving import contract
+from mlops_cli.serving.trust import signature_of
 
 DOCKERFILE = "image/Dockerfile.j2"
 ROOT = "opt/mlops"  # in the image, and below each folder of the context
@@ -38,22 +40,25 @@ RUNTIME = (
 )
 
 
-def write_context(bundle: Bundle, destination: Path, *, base: str, own: Path | None = None) -> None:
+def write_context(bundle: Bundle, destination: Path, base: Base) -> None:
     """Write the build context of the image that serves `bundle` to the folder `destination`.
 
-    `base` is the base image, where `{python}` stands for the bundle's minor version of Python.
+    In the name of the base image `{python}` stands for the bundle's minor version of Python.
     The folder is replaced whole or not at all, and the same bundle gives the same bytes, modes
     and file times. The packages of `requirements.txt` are not in it: a build adds them, from a
-    cache that all projects share (see `dependencies`). The bundle's provenance stays out: it
-    differs from run to run. A Dockerfile among the project's templates `own` wins, and is held to
-    what ours has: it raises `UsageError` where it takes something away.
+    cache that all projects share (see `dependencies`), as it does the extras. The bundle's
+    provenance stays out: it differs from run to run. A signature stands beside the bundle's folder.
+    A Dockerfile among the project's own templates wins, and is held to what ours has: it raises
+    `UsageError` where it takes something away.
     """
     with replacing_folder(destination) as folder:
-        write_text(folder / "Dockerfile", _dockerfile(bundle, base, own))
+        write_text(folder / "Dockerfile", _dockerfile(bundle, base))
         # Made anew from names and versions: what pip is to read holds nothing else.
         write_text(folder / REQUIREMENTS, image_requirements(bundle))
         _copy_runtime(folder / "runtime" / ROOT / "runtime" / "mlops_cli")
         _copy_model(bundle, folder / MODEL)
+        if base.signature is not None:
+            signature_of(folder / MODEL).write_bytes(base.signature)
         _make_log_folder(folder)
         _fix_times(folder)
 
@@ -63,9 +68,11 @@ def base_image(bundle: Bundle, base: str) -> str:
     return base.replace("{python}", bundle.manifest.python)
 
 
-def _dockerfile(bundle: Bundle, base: str, own: Path | None) -> str:
+def _dockerfile(bundle: Bundle, base: Base) -> str:
+    own = base.own
     values: dict[str, Any] = {
-        "base": base_image(bundle, base),
+        "base": base_image(bundle, base.image),
+        "extras": bool(base.extras),
         "python": bundle.manifest.python,
         "project": bundle.manifest.project,
         "version": bundle.version,

@@ -15,9 +15,27 @@ from mlops_cli.packaging.sbom import SBOM, sbom
 from mlops_cli.packaging.wheels import LOCK, Environment, cache_folder, fetch_wheels, run_pip
 from mlops_cli.progress import Progress
 
-FOLDER = "dependencies"  # in the build context; its content is copied to the image's root
-SITE = "opt/mlops/site"
+ROOT = "opt/mlops"
 _REVISION = "3"  # raise it when the same wheels give another layer
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where packages stand: in a folder of the build context, which is copied to the root of the
+    image, in `opt/mlops/SITE`; beside it lock and bill of materials, named by `prefix`."""
+
+    folder: str
+    site: str
+    prefix: str = ""
+
+    @property
+    def path(self) -> str:
+        """The packages' folder, from the root."""
+        return f"{ROOT}/{self.site}"
+
+
+BUNDLE = Place("dependencies", "site")
+EXTRAS = Place("extras", "extras", "extras-")
 _ARCHIVE = "layer.tar"
 _SUM = "layer.sha256"
 # Neither tests nor what only a compiler reads is ever imported.
@@ -33,20 +51,23 @@ class Layer:
     sha256: str
 
 
-def dependencies_layer(environment: Environment, *, progress: Progress) -> Layer:
-    """The installed packages below `dependencies/opt/mlops/site/`, from the cache where it can.
+def dependencies_layer(
+    environment: Environment, place: Place = BUNDLE, *, progress: Progress
+) -> Layer:
+    """The installed packages in their place of the build context, from the cache where it can.
 
     Wheels are installed with the hashes of their lock; without the network, if they are cached.
     Raises `EnvironmentFault` with pip's reason.
     """
-    folder = cache_folder() / environment.key / f"layer-{_REVISION}{_compiler(environment)}"
+    name = f"{place.prefix}layer-{_REVISION}{_compiler(environment)}"
+    folder = cache_folder() / environment.key / name
     if (found := _cached(folder)) is not None:
         return found
     wheels = fetch_wheels(environment, progress=progress)
     progress.update("installing serving's packages for the image")
     with replacing_folder(folder) as new:
         with tempfile.TemporaryDirectory(dir=new) as root:
-            _install(environment, wheels, Path(root) / FOLDER)
+            _install(environment, wheels, Path(root) / place.folder, place)
             with (new / _ARCHIVE).open("wb") as archive:
                 append_folder(Path(root), archive)
         (new / _SUM).write_text(sha256_of(new / _ARCHIVE), encoding="ascii")
@@ -62,8 +83,8 @@ def _cached(folder: Path) -> Layer | None:
     return Layer(folder / _ARCHIVE, wanted) if intact else None
 
 
-def _install(environment: Environment, wheels: Path, root: Path) -> None:
-    site = root / SITE
+def _install(environment: Environment, wheels: Path, root: Path, place: Place) -> None:
+    site = root / place.path
     site.parent.mkdir(parents=True)
     offline = ["--no-index", "--find-links", str(wheels), "--require-hashes", "--no-compile"]
     run_pip(
@@ -71,11 +92,11 @@ def _install(environment: Environment, wheels: Path, root: Path) -> None:
         ["--requirement", str(wheels / LOCK)],
         what="serving's wheels cannot be installed",
     )
-    shutil.copyfile(wheels / LOCK, site.parent / LOCK)
-    (site.parent / SBOM).write_bytes(sbom(wheels))
+    shutil.copyfile(wheels / LOCK, site.parent / f"{place.prefix}{LOCK}")
+    (site.parent / f"{place.prefix}{SBOM}").write_bytes(sbom(wheels))
     _trim(site)
     if _compiler(environment):
-        _compile(site)
+        _compile(site, place)
 
 
 def _trim(site: Path) -> None:
@@ -92,10 +113,10 @@ def _compiler(environment: Environment) -> str:
     return "-" + ".".join(map(str, sys.version_info[:3])) if own == environment.python else ""
 
 
-def _compile(site: Path) -> None:
+def _compile(site: Path, place: Place) -> None:
     """Byte code that is read without a look at its source; in a new process, so always the same."""
     packages = [str(p) for p in sorted(site.iterdir()) if p.is_dir()]
-    strip = ["-s", str(site), "-p", f"/{SITE}"]  # tracebacks name the file in the image
+    strip = ["-s", str(site), "-p", f"/{place.path}"]  # tracebacks name the file in the image
     compiler = [sys.executable, "-I", "-m", "compileall", "-q", *strip]
     mode = ["--invalidation-mode", "unchecked-hash"]
     subprocess.run([*compiler, *mode, *packages], check=False, capture_output=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +15,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import base_image, write_context
-from mlops_cli.packaging.dependencies import Layer, dependencies_layer
+from mlops_cli.packaging.dependencies import BUNDLE, EXTRAS, Layer, Place, dependencies_layer
 from mlops_cli.packaging.layers import END, append_folder
 from mlops_cli.packaging.requirements import image_requirements
 from mlops_cli.packaging.sbom import sbom as sbom_of
@@ -36,26 +36,50 @@ def ensure_image(
     with _docker.engine(f"{name} cannot be built") as client:
         sweep(client)
         base_id = _have_base(client, base_image(bundle, base.image), progress)
-        layer = dependencies_layer(_environment(client, bundle), progress=progress)
+        layers = _layers(client, bundle, base, progress)
         with tempfile.TemporaryDirectory() as folder:
             context = _context(bundle, base, Path(folder))
-            inputs = _digest(base_id, layer.sha256, sha256_of(context))
+            inputs = _digest(base_id, *(layer.sha256 for layer in layers), sha256_of(context))
             if _stands(client, name, inputs):
                 return
             told = labels | {FINGERPRINT: inputs, BASE_NAME: base_image(bundle, base.image)}
-            image = _build(client, context, layer, told, progress)
+            image = _build(client, [context, *(layer.file for layer in layers)], told, progress)
         _admit(client, image, bundle, name, progress)
 
 
-def sbom(bundle: Bundle, *, progress: Progress) -> bytes:
+def sbom(bundle: Bundle, *, base: Base, progress: Progress) -> bytes:
     """What the bundle's image installs; see `Builder.sbom`."""
     with _docker.engine("what an image installs cannot be told") as client:
-        return sbom_of(fetch_wheels(_environment(client, bundle), progress=progress))
+        name = base_image(bundle, base.image)
+        below = name, _identity(client, name)
+        made = _environments(client, bundle, base).values()
+        return sbom_of(*(fetch_wheels(e, progress=progress) for e in made), base=below)
 
 
-def _environment(client: Any, bundle: Bundle) -> Environment:
+def digests(names: Sequence[str]) -> dict[str, str]:
+    """The digest of each image; see `Builder.digests`."""
+    with _docker.engine("the image's digest cannot be told") as client:
+        return {name: _identity(client, name) for name in names}
+
+
+def _identity(client: Any, name: str) -> str:
+    """What the registry calls the image that is here by this name, or else its id."""
+    image = client.images.get(name)
+    repository = name.rpartition(":")[0]
+    pushed = [d.partition("@") for d in image.attrs.get("RepoDigests") or ()]
+    return next((digest for of, _, digest in pushed if of == repository), str(image.id))
+
+
+def _environments(client: Any, bundle: Bundle, base: Base) -> dict[Place, Environment]:
     machine = client.version()["Arch"]
-    return Environment(image_requirements(bundle), bundle.manifest.python, machine)
+    lists = {BUNDLE: image_requirements(bundle), EXTRAS: base.extras}
+    python = bundle.manifest.python
+    return {place: Environment(text, python, machine) for place, text in lists.items() if text}
+
+
+def _layers(client: Any, bundle: Bundle, base: Base, progress: Progress) -> list[Layer]:
+    made = _environments(client, bundle, base).items()
+    return [dependencies_layer(environment, p, progress=progress) for p, environment in made]
 
 
 def push_image(name: str, target: str, *, progress: Progress) -> None:
@@ -104,7 +128,7 @@ def _have_base(client: Any, base: str, progress: Progress) -> str:
 
 def _context(bundle: Bundle, base: Base, folder: Path) -> Path:
     """What of the build context belongs to this bundle, as an archive without its end."""
-    write_context(bundle, folder / "image", base=base.image, own=base.own)
+    write_context(bundle, folder / "image", base)
     with (folder / "context.tar").open("wb") as archive:
         append_folder(folder / "image", archive)
     return folder / "context.tar"
@@ -121,13 +145,10 @@ def _stands(client: Any, name: str, inputs: str) -> bool:
         return False
 
 
-def _build(
-    client: Any, context: Path, layer: Layer, labels: dict[str, str], progress: Progress
-) -> str:
+def _build(client: Any, sent: Sequence[Path], labels: dict[str, str], progress: Progress) -> str:
     """Build without a tag and without a network; returns the image's id."""
-    sent = _sent((context, layer.file), progress)
     lines = client.api.build(
-        fileobj=sent,
+        fileobj=_sent(sent, progress),
         custom_context=True,
         labels=labels,
         network_mode="none",
@@ -146,7 +167,7 @@ def _build(
     return image
 
 
-def _sent(files: tuple[Path, ...], progress: Progress) -> Iterator[bytes]:
+def _sent(files: Sequence[Path], progress: Progress) -> Iterator[bytes]:
     total, done = sum(f.stat().st_size for f in files), 0
     for file in files:
         with file.open("rb") as content:

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.project import Project
 from mlops_cli.packaging import open_builder
 from mlops_cli.packaging.base import Base
+from mlops_cli.packaging.extras import extra_requirements, tag_of
 from mlops_cli.packaging.origin import origin
+from mlops_cli.packaging.signing import signature
 from mlops_cli.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class BundleImage:
-    """The image that serves `bundle` on the base image `base`; `root` is the project's folder."""
+    """The image that serves `bundle` on the base image `base`; `root` is the project's folder.
+
+    `serve` are the server's settings, as variables: an image has what they need.
+    """
 
     bundle: Bundle
     base: str
     root: Path
+    serve: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """`project:version`; a project's name in the form that a repository may have."""
-        return f"{repository(self.bundle.manifest.project)}:{self.bundle.version}"
+        """`project:version`; a project's name in the form that a repository may have.
+
+        With extras or a signature, `-` and 8 digits of their digest follow.
+        """
+        tag = f"{self.bundle.version}{tag_of(self._base.extras, self._base.signature)}"
+        return f"{repository(self.bundle.manifest.project)}:{tag}"
+
+    @property
+    def _base(self) -> Base:
+        return Base(
+            self.base,
+            own_templates(self.root),
+            extra_requirements(self.serve),
+            signature(self.root, self.bundle),
+        )
 
     def name_in(self, registry: str) -> str:
         """The same below `registry`, host and path."""
@@ -33,15 +54,14 @@ class BundleImage:
 
     def build(self, *, progress: Progress) -> str:
         """Have it in the local engine, proved; see `Builder.ensure_image`."""
-        base = Base(self.base, own_templates(self.root))
         open_builder().ensure_image(
-            self.bundle, self.name, base=base, labels=origin(self.root), progress=progress
+            self.bundle, self.name, base=self._base, labels=origin(self.root), progress=progress
         )
         return self.name
 
     def sbom(self, *, progress: Progress) -> bytes:
         """What it installs, as CycloneDX; see `Builder.sbom`."""
-        return open_builder().sbom(self.bundle, progress=progress)
+        return open_builder().sbom(self.bundle, base=self._base, progress=progress)
 
     def push(self, registry: str, *, progress: Progress) -> str:
         """Push it with the user's own login; see `Builder.push_image`."""
@@ -50,9 +70,19 @@ class BundleImage:
         return target
 
 
-def image_of(bundle: Bundle, *, base: str, root: Path) -> BundleImage:
+def image_of(
+    bundle: Bundle, *, base: str, root: Path, serve: Mapping[str, str] | None = None
+) -> BundleImage:
     """The image of `bundle`; nothing is built or asked yet."""
-    return BundleImage(bundle, base, root)
+    return BundleImage(bundle, base, root, serve or {})
+
+
+def project_image(project: Project, bundle: Bundle) -> BundleImage:
+    """The image of a project's bundle, with what its `serve` and its secrets ask of a server."""
+    config = project.config
+    secrets = dict.fromkeys(config.deploy.secrets, "set")
+    serve = {**config.serve.environment(), **secrets}
+    return image_of(bundle, base=config.package.base, root=project.root, serve=serve)
 
 
 def repository(project: str) -> str:

@@ -20,13 +20,16 @@ _CLASSIFIER = "License ::"
 _LONGEST = 100  # characters of a licence that is told in words
 
 
-def sbom(wheels: Path) -> bytes:
-    """The bill of the wheels in a folder: CycloneDX 1.6 as canonical JSON.
+def sbom(*wheels: Path, base: tuple[str, str] | None = None) -> bytes:
+    """The bill of the wheels in folders: CycloneDX 1.6 as canonical JSON.
 
     Of each: name, version, package URL, sha256, and what its metadata say of its licence. It has no
-    time, and a serial number made of its content: the same wheels have the same bill.
+    time, and a serial number made of its content: the same wheels have the same bill. `base` is the
+    name of the image on which they stand, and its digest: what is in that, its own bill tells.
     """
-    components = [_component(wheel) for wheel in sorted(wheels.glob("*.whl"))]
+    components = [_component(w) for folder in wheels for w in sorted(folder.glob("*.whl"))]
+    if base is not None:
+        components.insert(0, _image(*base))
     content = canonical_json(components)
     return canonical_json(
         {
@@ -37,6 +40,17 @@ def sbom(wheels: Path) -> bytes:
             "components": components,
         }
     )
+
+
+def _image(name: str, digest: str) -> dict[str, Any]:
+    content = digest.rpartition(":")[2]
+    return {
+        "type": "container",
+        "bom-ref": f"base-image@{content}",
+        "name": name,
+        "version": digest,
+        "hashes": [{"alg": "SHA-256", "content": content}],
+    }
 
 
 def _component(wheel: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         if options.check:
-            proven(options.bundle)
+            proven(options.bundle, trust=from_environment(os.environ).trust)
             return 0
         serve(
             options.bundle,

@@ -80,11 +80,11 @@ class App:
         protocols = V1(versions, kept), V2(versions, self.admission, kept), Listing(versions)
         routes = [route for p in (*protocols, pages) for route in p.routes()]
         routes += Feedback(versions, logs.labels).routes() if logs else []
-        self._follower = None
+        self._follower: Follower | None = None
         if roster is not None:
-            self._follower = Follower(roster, versions, self._metrics, cache)
+            self._follower = Follower(roster, versions, self._metrics, cache, settings.trust)
             self._follower.catch_up()
-            admin = Admin(versions, roster, self._follower, self._metrics, settings.models)
+            admin = Admin(versions, roster, self._follower, self._metrics, settings)
             routes += admin.routes()
         self._routes = Routes(routes)
         self.tracing = open_tracing(bundle.manifest.project)

@@ -11,20 +11,23 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.serving.cache import Cache
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.metrics import APPLIED, FAILED, Metrics
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.roster import Entry, Roster, Wanted
+from mlops_cli.serving.trust import open_trusted
 from mlops_cli.serving.versions import Served, Versions
 
 log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Follows `roster` with the versions of one worker, and shows in `metrics` how far it is."""
+    """Follows `roster` with the versions of one worker, and shows in `metrics` how far it is.
+
+    Bundles bear a signature by one of the keys `trust`, where there are any.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,13 @@ class Follower:
         versions: Versions,
         metrics: Metrics,
         cache: tuple[Cache, Metrics] | None = None,
+        trust: str | None = None,
     ) -> None:
         self._roster = roster
         self._versions = versions
         self._metrics = metrics
         self._cache = cache
+        self._trust = trust
         self._applied = 0
         self._turn = asyncio.Lock()
 
@@ -53,7 +58,7 @@ class Follower:
         generation, wanted = self._roster.read()
         for entry in self._lacking(wanted):
             try:
-                self._versions.add(load_served(entry, self._cache))
+                self._versions.add(self._load(entry))
             except MlopsError as e:
                 log.error("version %s is lost on this worker: %s", short(entry.digest), e.message)
         self._finish(generation, wanted)
@@ -66,13 +71,16 @@ class Follower:
             generation, wanted = self._roster.read()
             try:
                 for entry in self._lacking(wanted):
-                    self._versions.add(await asyncio.to_thread(load_served, entry, self._cache))
+                    self._versions.add(await asyncio.to_thread(self._load, entry))
             except MlopsError as e:
                 log.error("version %s cannot be loaded: %s", short(entry.digest), e.message)
                 self._applied = generation
                 self._metrics.show(FAILED, generation)
                 return
             self._finish(generation, wanted)
+
+    def _load(self, entry: Entry) -> Served:
+        return load_served(entry, self._cache, self._trust)
 
     def _lacking(self, wanted: Wanted) -> list[Entry]:
         return [e for e in wanted.entries if short(e.digest) not in self._versions.loaded]
@@ -90,9 +98,11 @@ class Follower:
             _give_back()
 
 
-def load_served(entry: Entry, cache: tuple[Cache, Metrics] | None = None) -> Served:
+def load_served(
+    entry: Entry, cache: tuple[Cache, Metrics] | None = None, trust: str | None = None
+) -> Served:
     """A version from its folder, its golden rows reproduced; raises `MlopsError`."""
-    bundle = open_bundle(Path(entry.path))
+    bundle = open_trusted(Path(entry.path), trust)
     if bundle.digest != entry.digest:
         raise BundleError(f"{entry.path} holds {bundle.version}, not {short(entry.digest)}")
     predictor = open_predictor(bundle)

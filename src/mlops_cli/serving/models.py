@@ -44,9 +44,9 @@ def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False
     A process that used the library before cannot: OpenMP's threads do not survive a fork, and a
     child that waits for them waits for ever.
 
-    Raises `BundleError` where this environment's versions are not the manifest's, the library
-    refuses the file or ends over it, or the model's numbers are not those of the manifest's task,
-    and `EnvironmentFault` where the library is not installed.
+    Raises `BundleError` where this environment's versions are not the manifest's, the file holds
+    what no model holds, the library refuses it or ends over it, or the model's numbers are not
+    those of the manifest's task, and `EnvironmentFault` where the library is not installed.
     """
     *_, library = MODULES[bundle.manifest.model]
     unused = library not in sys.modules and not xgboost_library.loaded()
@@ -61,7 +61,7 @@ def _load(bundle: Bundle, threads: int) -> Model:
     manifest, file = bundle.manifest, bundle.model_file
     with bundle_faults(f"{file} cannot be used"):
         adapter = load_adapter(_ADAPTERS[manifest.model])
-        model: Model = adapter.load(file, manifest.task, threads)
+        model: Model = adapter.load(file, manifest.task, len(manifest.features), threads)
         found = model.predict(np.zeros((1, len(manifest.features)), np.float32)).shape
     wanted = (1, len(manifest.classes or ())) if manifest.task == "multiclass" else (1,)
     if found != wanted:

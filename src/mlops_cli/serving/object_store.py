@@ -11,8 +11,8 @@ from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.serving.contract import S3_ENDPOINTS
 
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _SHOWN = 300
 
 
@@ -22,7 +22,7 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         """Open it; nothing is asked yet. Raises `EnvironmentFault` for what is no such URL."""
         self._url = url
-        http = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
+        http = any(os.environ.get(name, "").startswith("http://") for name in S3_ENDPOINTS)
         try:
             self._store = from_url(
                 url,

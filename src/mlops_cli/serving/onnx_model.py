@@ -12,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.models import Matrix, Raw
+from mlops_cli.serving.onnx_graph import check_onnx
 
 # They have no base of their own.
 _REFUSALS = tuple(
@@ -56,17 +57,31 @@ class OnnxModel:
         return np.asarray(found, np.float64)
 
 
-def load(file: Path, task: Task, threads: int) -> OnnxModel:
-    """Load `model.onnx`. Raises `BundleError` where ONNX Runtime refuses it."""
+def load(file: Path, task: Task, features: int, threads: int) -> OnnxModel:
+    """Load `model.onnx`. Raises `BundleError` where ONNX Runtime refuses it, and `ValueError` where
+    a tree splits by a feature that the forest is not given: the runtime reads beyond the row."""
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    content = file.read_bytes()
+    zeros = np.zeros((1, features), np.float32)
     try:
-        session = onnxruntime.InferenceSession(
-            file.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        for forest in check_onnx(content):
+            width = zeros.shape[1]
+            if forest.before is not None:
+                before = _session(forest.before, options)
+                (given,) = before.run(None, {before.get_inputs()[0].name: zeros})
+                width = given.shape[-1]
+            if forest.last >= width:
+                raise ValueError(f"a tree splits by feature {forest.last}, and gets {width}")
+        session = _session(content, options)
     except _REFUSALS as e:
         raise BundleError(f"ONNX Runtime refuses {file}: {str(e)[:300]}", hint="train again") from e
     return OnnxModel(session, task, threads)
+
+
+def _session(content: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    providers = ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(content, sess_options=options, providers=providers)

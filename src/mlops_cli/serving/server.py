@@ -19,7 +19,7 @@ import uvicorn
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.admission import Admission
 from mlops_cli.serving.app import App
@@ -44,6 +44,7 @@ from mlops_cli.serving.sockets import (
 )
 from mlops_cli.serving.tls import Tls
 from mlops_cli.serving.tls_connection import TlsConnection
+from mlops_cli.serving.trust import open_trusted
 from mlops_cli.serving.workers import Pool
 
 GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that this server leaves
@@ -91,15 +92,16 @@ def serve(
     """Serve the bundle in the folder `path` until one of `SIGNALS`.
 
     A second SIGTERM or SIGINT, later than `ONE_STOP`, ends it at once. Raises `BundleError` for a
-    bundle that is changed, has another digest than `digest`, does not fit this environment or does
-    not reproduce its golden rows; `EnvironmentFault` where the port cannot be had; `UsageError`
-    where `settings.tls` names no pair.
+    bundle that is changed, is not signed as `settings.trust` wants it, has another digest than
+    `digest`, does not fit this environment or does not reproduce its golden rows;
+    `EnvironmentFault` where the port cannot be had; `UsageError` where `settings.tls` names no
+    pair, or `settings.trust` no keys.
     """
     pair = settings.tls
     tls = Tls(Path(pair.cert), Path(pair.key)) if pair.cert and pair.key else None
     listener = _listener(address)
     with listener:
-        bundle, predictor = proven(path, digest)
+        bundle, predictor = proven(path, digest, settings.trust)
         scheme = "https" if tls else "http"
         ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
         open_cache(settings.cache)  # what is wrong with it is said before anything forks
@@ -138,9 +140,11 @@ def serve(
         pool.run(lambda: heard.ready(ready), heard.second)
 
 
-def proven(path: Path, digest: str | None = None) -> tuple[Bundle, Predictor]:
+def proven(
+    path: Path, digest: str | None = None, trust: str | None = None
+) -> tuple[Bundle, Predictor]:
     """The bundle in a folder and its predictor, golden rows reproduced; see `serve`."""
-    bundle = open_bundle(path)
+    bundle = open_trusted(path, trust)
     if digest is not None and digest != bundle.digest:
         raise BundleError(
             f"{path} holds {bundle.version}, and {short(digest)} was asked for",

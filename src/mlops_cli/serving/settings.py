@@ -91,14 +91,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `keys` is the file of API keys; without one whoever reaches the port is answered. `models` is
     the folder below which a key for admin, or the secret in the file `control`, may load bundles.
-    `cache` keeps what was predicted:
-    `memory:ROWS` in each worker, or the URL of a Redis.
+    `cache` keeps what was predicted: `memory:ROWS` in each worker, or the URL of a Redis. `trust`
+    are public keys in PEM, or the file of them: a bundle that none of them signed is not loaded.
     """
 
     limits: Limits = Limits()
     workers: Count = 1
     keys: str | None = None
     models: str | None = None
+    trust: str | None = None
     tls: TlsPair = TlsPair()
     control: str | None = None
     metrics: Literal["open", "protected"] = "open"

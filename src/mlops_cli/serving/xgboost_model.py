@@ -10,6 +10,7 @@ from mlops_cli.bundle.manifest import Task
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.models import Matrix, Raw
 from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
+from mlops_cli.serving.xgboost_trees import check_xgboost
 
 
 class XGBoostModel:
@@ -35,10 +36,14 @@ class XGBoostModel:
         return parts[:, :, :-1].transpose(0, 2, 1), margins.reshape(len(matrix), -1)
 
 
-def load(file: Path, task: Task, threads: int) -> XGBoostModel:
-    """Load `model.ubj`. Raises `BundleError` where XGBoost refuses it."""
-    del task  # the objective in the file gives probabilities or values already
+def load(file: Path, task: Task, features: int, threads: int) -> XGBoostModel:
+    """Load `model.ubj`. Raises `BundleError` where XGBoost refuses it, and `ValueError` where its
+    trees cannot be followed."""
+    # The objective in the file gives probabilities or values, and it knows its features.
+    del task, features
+    content = file.read_bytes()
+    check_xgboost(content)
     try:
-        return XGBoostModel(Booster(file.read_bytes(), threads))
+        return XGBoostModel(Booster(content, threads))
     except XGBoostFault as e:
         raise BundleError(f"XGBoost refuses {file}: {str(e)[:300]}", hint="train again") from e

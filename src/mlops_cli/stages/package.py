@@ -12,6 +12,7 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DECISION, IMAGE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, UsageError
+from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.progress import QUIET, Progress
 
@@ -51,7 +52,7 @@ def package(
         return PackageResult(IMAGE, bundle.digest, bundle.version)
     progress.update(f"writing {IMAGE}/ of {bundle.version}")
     own = own_templates(project.root)
-    write_context(bundle, project.root / IMAGE, base=project.config.package.base, own=own)
+    write_context(bundle, project.root / IMAGE, Base(project.config.package.base, own))
     return PackageResult(IMAGE, bundle.digest, bundle.version)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import CACHE, GRPC_PORT, REDIS, TLS_CERT, UPLOADED
+from mlops_cli.serving.contract import TLS_CERT, TRUST
+from mlops_cli.serving.trust import trusted_keys
 
 
 def handed_over(names: Sequence[str]) -> dict[str, str]:
@@ -29,20 +31,11 @@ def refuse_tls(settings: Mapping[str, str]) -> None:
         )
 
 
-def refuse_extras(settings: Mapping[str, str]) -> None:
-    """Raise `UsageError` where an image's server would need what an image does not bring."""
-    if UPLOADED in settings:
-        raise UsageError(
-            "serve.log.to: an image has no client of object storage yet",
-            hint="deploy on local, or take serve.log.to out and run mlops collect",
-        )
-    if settings.get(CACHE, "").startswith(REDIS):
-        raise UsageError(
-            "serve.cache: an image has no client of Redis yet",
-            hint="deploy on local, or keep predictions in memory: serve.cache: memory:10000",
-        )
-    if GRPC_PORT in settings:
-        raise UsageError(
-            "serve.grpc.port: an image does not bring the extra grpc yet",
-            hint="deploy on local, or take serve.grpc out: the protocol answers over HTTP, too",
-        )
+def trusting(project: Project, settings: Mapping[str, str]) -> dict[str, str]:
+    """A server's settings with the keys that it trusts themselves, where the project names a file.
+
+    Who changes an image, or the folder of a bundle, does not change these. Raises `UsageError`
+    where the file holds no keys.
+    """
+    keys = {TRUST: trusted_keys(str(project.trust)).decode()} if project.trust else {}
+    return {**settings, **keys}

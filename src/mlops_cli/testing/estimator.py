@@ -63,7 +63,11 @@ class EstimatorConformance:
         assert wanted.shape == ((300, 3) if task == "multiclass" else (300,))
         file = tmp_path / "model"
         file.write_bytes(fitted.content())
-        served = _RUNTIMES[estimator.kind].load(file, task, 1).predict(other.matrix)
+        served = (
+            _RUNTIMES[estimator.kind]
+            .load(file, task, other.matrix.shape[1], 1)
+            .predict(other.matrix)
+        )
         np.testing.assert_allclose(served, wanted, rtol=1e-5, atol=1e-6)
 
     def test_the_same_fit_gives_the_same_bytes(self, named: tuple[str, Task]) -> None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlops_cli.cli import options
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 from mlops_cli.cli.pipeline import Asked, run_stages
 from mlops_cli.cli.rendering import render_run
 from mlops_cli.cli.terminal import TerminalProgress
+from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from mlops_cli.actions.build import BuildResult
@@ -21,12 +22,12 @@ def package_command(
     build_image: Annotated[
         bool, typer.Option("--build", help="Build the image, and prove it by the golden rows.")
     ] = False,
-    push: Annotated[
-        bool, typer.Option("--push", help="Build it and push it to deploy.registry.")
-    ] = False,
-    project: ProjectOption = None,
-    env: EnvOption = None,
-    as_json: JsonOption = False,
+    push: options.PushOption = False,
+    sign: options.SignOption = False,
+    key: options.KeyOption = None,
+    project: options.ProjectOption = None,
+    env: options.EnvOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Write the build context of the image; what it needs is brought up to date before."""
 
@@ -34,10 +35,13 @@ def package_command(
         from mlops_cli.actions.build import build
         from mlops_cli.config.load import load_project
 
+        if sign != (key is not None):
+            raise UsageError("--sign and --key FILE go together", hint="mlops package --help")
         ran = run_stages(("package",), Asked(project, env, as_json))
-        if not (build_image or push):
+        if not ((image := build_image or push) or sign):
             return ran
-        return build(load_project(project, env=env), push=push, progress=TerminalProgress())
+        loaded, told = load_project(project, env=env), TerminalProgress()
+        return build(loaded, image=image, push=push, key=key, progress=told)
 
     execute("package", work, _render, as_json=as_json)
 
@@ -48,7 +52,9 @@ def _render(result: RunResult | BuildResult) -> None:
     if isinstance(result, RunResult):
         render_run(result)
         return
-    typer.echo(f"{result.image} serves {result.version}")
-    typer.echo(f"what it installs: {result.sbom}")
-    if result.pushed:
-        typer.echo(f"pushed: {result.pushed}")
+    if result.image:
+        typer.echo(f"{result.image} serves {result.version}")
+        typer.echo(f"what it installs: {result.sbom}")
+    done = [("pushed", result.pushed)] if result.pushed else []
+    for what, name in (*done, *(("signed", file) for file in result.signed)):
+        typer.echo(f"{what}: {name}")

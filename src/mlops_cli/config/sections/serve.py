@@ -140,6 +140,12 @@ class ServeConfig(Section):
         min_length=1,
         description="folder below which a key for admin may load bundles; default: the project's",
     )
+    trust: str | None = Field(
+        None,
+        min_length=1,
+        description="file of public keys in PEM, relative to the project: a bundle that none of "
+        "them signed is not served",
+    )
     metrics: Literal["open", "protected"] = Field(
         "open", description="protected: /metrics needs a key, too"
     )
@@ -166,7 +172,7 @@ class ServeConfig(Section):
 
         `keys` and `models` are where it finds those, `control` the file of the control secret;
         without it and keys nobody loads models. `log` is the prediction log's folder, `tls` where
-        the pair is found.
+        the pair is found. `trust` is the project's own word for the file.
         """
         models = (models or self.models) if self.keys or control else None
         limits = self.limits
@@ -181,6 +187,7 @@ class ServeConfig(Section):
             keys=str(keys or self.keys) if self.keys else None,
             models=str(models) if models else None,
             control=control,
+            trust=self.trust,
             tls=(tls or TlsPair(self.tls.cert, self.tls.key)) if self.tls else TlsPair(),
             metrics=self.metrics,
             cache=self.cache,

@@ -6,6 +6,7 @@ What is changed is answered when every worker has it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.roster import Entry, Roster, Wanted
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
+from mlops_cli.serving.settings import Settings, to_environment
 from mlops_cli.serving.versions import Versions
 
 MODELS = "/v1/models"
@@ -53,7 +55,7 @@ class Listing:
 
 
 class Admin:
-    """Loads bundles that stand below `folder`, changes the default, and unloads."""
+    """Loads bundles that stand below `settings.models`, changes the default, and unloads."""
 
     def __init__(
         self,
@@ -61,13 +63,14 @@ class Admin:
         roster: Roster,
         follower: Follower,
         metrics: Metrics,
-        folder: str | None,
+        settings: Settings,
     ) -> None:
         self._versions = versions
         self._roster = roster
         self._follower = follower
         self._metrics = metrics
-        self._folder = Path(folder).resolve() if folder else None
+        self._folder = Path(settings.models).resolve() if settings.models else None
+        self._trust = settings.trust
         self._turn = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -88,7 +91,7 @@ class Admin:
         asked = _body(request.body)
         path = self._within(asked.path)
         async with self._alone():
-            await _prove(path)
+            await _prove(path, self._trust)
             entry = Entry(str(path), open_bundle(path).digest)
             _, wanted = self._roster.read()
             known = entry.digest in {e.digest for e in wanted.entries}
@@ -184,7 +187,7 @@ def _body(body: bytes) -> _Load:
         raise RequestError(400, f"the body is not JSON that can be read: {str(e)[:200]}") from e
 
 
-async def _prove(path: Path) -> None:
+async def _prove(path: Path, trust: str | None) -> None:
     """Load it and reproduce its golden rows in a process of its own, which it may end.
 
     Raises `RequestError` (422) with the reason where that fails.
@@ -196,6 +199,7 @@ async def _prove(path: Path) -> None:
         "--check",
         "--bundle",
         str(path),
+        env={**os.environ, **to_environment(Settings(trust=trust))},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

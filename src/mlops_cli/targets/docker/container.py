@@ -67,6 +67,16 @@ class Spec:
         """The volumes that the container has, each with the folder where it stands."""
         return {self.log: contract.LOG} if contract.LOG_DIR in self.serve else {}
 
+    def ports(self, http: tuple[str, int | None]) -> dict[str, tuple[str, int | None]]:
+        """The container's ports, and where each is bound; `http` is that of the server's own.
+
+        That of gRPC is bound as itself, or beside an `http` whose port is any free one.
+        """
+        host, port = http
+        grpc = self.serve.get(contract.GRPC_PORT)
+        beside = {f"{grpc}/tcp": (host, int(grpc) if port else None)} if grpc else {}
+        return {PORT: http, **beside}
+
     def environment(self) -> dict[str, str]:
         """Its variables; raises `UsageError` for a secret that is not set."""
         return {**self.serve, **handed_over(self.secrets)}
@@ -116,6 +126,7 @@ class Spec:
         """Write `compose.yaml` to `folder`: the same container for `docker compose`."""
         file = folder / "compose.yaml"
         host = f"[{self.host}]" if ":" in self.host else self.host
+        grpc = self.serve.get(contract.GRPC_PORT)
         values: dict[str, Any] = {
             "file": file.name,
             "stack": re.sub(r"[^a-z0-9_-]+", "-", self.project.lower()),
@@ -123,6 +134,7 @@ class Spec:
             "digest": release.digest,
             "image": release.image.name,
             "published": f"{host}:{self.port}:{PORT.partition('/')[0]}",
+            "grpc": f"{host}:{grpc}:{grpc}" if grpc else None,
             "restart": self.docker.restart,
             "environment": {k: v for k, v in self.serve.items() if k != contract.CONTROL_FILE},
             "secrets": self.secrets,

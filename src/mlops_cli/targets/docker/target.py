@@ -32,7 +32,7 @@ from mlops_cli.targets.docker.container import (
 )
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
-from mlops_cli.targets.secrets import handed_over, refuse_extras, refuse_tls
+from mlops_cli.targets.secrets import handed_over, refuse_tls, trusting
 from mlops_cli.targets.shipped import Take
 
 NAME = "docker"
@@ -59,7 +59,6 @@ class DockerTarget:
         """Replace the container by one of `release`; see `Target.deploy`."""
         release = only(routes)
         refuse_tls(self._spec.serve)
-        refuse_extras(self._spec.serve)
         self._spec.environment()  # before anything is done
         with self._turns.command():
             release.image.build(progress=progress)
@@ -178,7 +177,8 @@ class DockerTarget:
             return unpacked(b"".join(packed)).decode()
 
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
-        in_the_way = old is not None and _bound(old) == (self._spec.host, self._spec.port)
+        wanted = self._spec.ports((self._spec.host, self._spec.port))
+        in_the_way = old is not None and bool(set(wanted.values()) & set(_all_bound(old)))
         if in_the_way:
             self._rehearse(client, release, progress)
         new = self._create(client, release, _NEXT, (self._spec.host, self._spec.port))
@@ -212,7 +212,7 @@ class DockerTarget:
         options = self._spec.options(release, client.info()["NCPU"])
         name = self._spec.name + suffix
         container = client.containers.create(
-            release.image.name, name=name, ports={PORT: address}, **options
+            release.image.name, name=name, ports=self._spec.ports(address), **options
         )
         if content := self.keys():
             self._put_keys(container, content)
@@ -309,7 +309,7 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         deploy.host,
         port or deploy.port,
         deploy.docker,
-        project.config.serve.environment(KEYS, log=LOG, control=CONTROL),
+        trusting(project, project.config.serve.environment(KEYS, log=LOG, control=CONTROL)),
         own_templates(project.root),
         deploy.secrets,
         project.keys,
@@ -320,6 +320,12 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
 def _reached(host: str) -> str:
     """How a port that is bound on `host` of the engine's machine is reached from here."""
     return _docker.published_on()[1] if host in _ANY else host
+
+
+def _all_bound(container: Any) -> list[tuple[str, int]]:
+    """Where all of its ports are asked to be bound."""
+    bindings = container.attrs["HostConfig"]["PortBindings"].values()
+    return [(b["HostIp"], int(b["HostPort"] or 0)) for bound in bindings for b in bound]
 
 
 def _bound(container: Any) -> tuple[str, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -14,6 +16,7 @@ from mlops_cli._held import hold_fields, read_own
 from mlops_cli._templates import is_own, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.serving import contract
+from mlops_cli.serving.tracing import ENDPOINTS
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,
@@ -113,6 +116,24 @@ def _folder(spec: Spec, setting: str, secret: str) -> dict[str, str] | None:
     return {"secret": secret, "folder": str(Path(file).parent)} if file else None
 
 
+def _called(spec: Spec) -> list[int]:
+    """The ports of what the server calls: storage and tracing by the endpoint in the environment,
+    where `deploy.secrets` hands it over, and Redis."""
+
+    def endpoint(names: Sequence[str]) -> str:
+        return next((v for n in names if n in spec.secrets and (v := os.environ.get(n))), "")
+
+    cache = spec.serve.get(contract.CACHE, "")
+    ports = []
+    if contract.UPLOADED in spec.serve:
+        ports.append(urlsplit(endpoint(contract.S3_ENDPOINTS)).port or 443)
+    if cache.startswith(contract.REDIS):
+        ports.append(urlsplit(cache).port or 6379)
+    if traces := endpoint(ENDPOINTS):
+        ports.append(urlsplit(traces).port or (443 if traces.startswith("https") else 80))
+    return ports
+
+
 def _values(spec: Spec) -> dict[str, Any]:
     config = spec.config.model_dump()
     autoscaling = spec.config.autoscaling
@@ -129,6 +150,8 @@ def _values(spec: Spec) -> dict[str, Any]:
         "secrets": list(spec.secrets),
         "secret": f"{spec.name}-secrets",
         "log": contract.LOG if contract.LOG_DIR in spec.serve else None,
+        "grpc": int(grpc) if (grpc := spec.serve.get(contract.GRPC_PORT)) else None,
+        "calls": _called(spec),
         "image": spec.image,
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",

@@ -43,7 +43,7 @@ from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.readiness import ready_digest, soon
-from mlops_cli.targets.secrets import refuse_extras, refuse_tls
+from mlops_cli.targets.secrets import refuse_tls, trusting
 from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
@@ -77,7 +77,6 @@ class KubernetesTarget:
         """
         release = only(routes)
         refuse_tls(self._serve)
-        refuse_extras(self._serve)
         spec = self._spec(release)
         wanted = objects(spec)
         live = self._live(wanted)
@@ -219,7 +218,7 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
     own = own_templates(project.root)
-    serve = project.config.serve.environment(KEYS, log=LOG, control=CONTROL)
+    serve = trusting(project, project.config.serve.environment(KEYS, log=LOG, control=CONTROL))
     secrets = project.config.deploy.secrets
     return KubernetesTarget(project.config.project, config, serve, own, secrets)
 

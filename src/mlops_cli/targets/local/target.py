@@ -38,7 +38,7 @@ from mlops_cli.targets.local.log import LOG
 from mlops_cli.targets.local.systemd import write_unit
 from mlops_cli.targets.local.worker import START_LIMIT, keep_secrets
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
-from mlops_cli.targets.secrets import handed_over
+from mlops_cli.targets.secrets import handed_over, trusting
 from mlops_cli.targets.shipped import Take
 from mlops_cli.targets.tail import tail
 
@@ -284,7 +284,7 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
         folder,
         host=deploy.host,
         port=port or deploy.port,
-        settings=settings,
+        settings=trusting(project, settings),
         keys=keys,
         models=project.models,
         own=own_templates(project.root),

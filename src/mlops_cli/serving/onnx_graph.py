@@ -1,0 +1,247 @@
+"""Hold `model.onnx` to what it may hold, before ONNX Runtime reads it.
+
+The fields are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto; serving has no
+library for protocol buffers, and needs a few of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_cli.serving.trees import check_paths
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_DEEPEST = 20  # graphs within graphs
+_FORESTS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+_LEAF = b"LEAF"
+_LARGEST = (1 << 31) - 1
+_Message = dict[int, list[Any]]
+_Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A forest of a model: the tensor that it reads, the last feature it splits by, and the model
+    up to it, whose one output is that tensor; None where the tensor is an input."""
+
+    tensor: str
+    last: int
+    before: bytes | None
+
+
+def check_onnx(content: bytes) -> list[Forest]:
+    """The forests of a model, in their order.
+
+    Raises `ValueError` for what is no ONNX model, reads other files, has operators of other
+    domains than ONNX's own, or trees that cannot be followed.
+    """
+    model = _message(content)
+    if 7 not in model:
+        raise ValueError("it is no ONNX model: it has no graph")
+    if 25 in model:
+        raise ValueError("it has operators of its own (functions)")
+    if 20 in model:
+        raise ValueError("it brings its training")
+    if len(model[7]) > 1:
+        raise ValueError("it has several graphs")
+    graph = _message(model[7][0])
+    _check_graph(graph, 0)
+    nodes = [_message(node) for node in graph.get(1, ())]
+    places = [i for i, node in enumerate(nodes) if _text(node, 4) in _FORESTS]
+    return [_forest(model, graph, nodes[i], i) for i in places]
+
+
+def _forest(model: _Message, graph: _Message, node: _Message, place: int) -> Forest:
+    tensor = _text(node, 1)
+    features = _attributes(node).get("nodes_featureids", {}).get(8, [])
+    last = int(_integers(features).max(initial=-1))
+    if tensor in {_text(_message(given), 1) for given in graph.get(11, ())}:
+        return Forest(tensor, last, None)
+    # The fields of onnx.proto: of a graph 1 are its nodes, 12 its outputs; of a model 7 is a graph.
+    cut = {k: v for k, v in graph.items() if k != 12}
+    cut[1] = graph[1][:place]
+    cut[12] = [_written({1: [tensor.encode()]})]
+    return Forest(tensor, last, _written({**model, 7: [_written(cut)]}))
+
+
+def _check_graph(graph: _Message, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(f"its graphs are nested deeper than {_DEEPEST}")
+    for tensor in graph.get(5, ()):
+        _check_tensor(tensor)
+    for sparse in graph.get(15, ()):
+        _check_sparse(sparse)
+    for node in graph.get(1, ()):
+        _check_node(_message(node), depth)
+
+
+def _check_node(node: _Message, depth: int) -> None:
+    domain, operator = _text(node, 7), _text(node, 4)
+    if domain not in DOMAINS:
+        raise ValueError(f"it has an operator of another domain: {f'{domain}.{operator}'!a}")
+    attributes = _attributes(node)
+    for attribute in attributes.values():
+        for tensor in (*attribute.get(5, ()), *attribute.get(10, ())):
+            _check_tensor(tensor)
+        for sparse in (*attribute.get(22, ()), *attribute.get(23, ())):
+            _check_sparse(sparse)
+        for graph in (*attribute.get(6, ()), *attribute.get(11, ())):
+            _check_graph(_message(graph), depth + 1)
+    if operator == "TreeEnsemble":
+        raise ValueError("it has a TreeEnsemble of ai.onnx.ml 5, which nobody here looks into")
+    if operator in _FORESTS:
+        if depth:
+            raise ValueError("it has a forest in a graph within a graph")
+        _check_forest(attributes)
+
+
+def _check_sparse(sparse: Any) -> None:
+    found = _message(sparse)
+    for tensor in (*found.get(1, ()), *found.get(2, ())):
+        _check_tensor(tensor)
+
+
+def _check_tensor(tensor: Any) -> None:
+    found = _message(tensor)
+    if 13 in found or any(found.get(14, ())):
+        raise ValueError(f"its tensor {ascii(_text(found, 8))[:80]} stands in another file")
+
+
+def _check_forest(attributes: dict[str, _Message]) -> None:
+    def integers(name: str) -> _Numbers:
+        return _integers(attributes.get(name, {}).get(8, []))
+
+    trees, nodes = integers("nodes_treeids"), integers("nodes_nodeids")
+    names = "nodes_truenodeids", "nodes_falsenodeids"
+    children = [integers(name) for name in names]
+    modes = attributes.get("nodes_modes", {}).get(9, [])
+    if not len(trees) == len(nodes) == len(children[0]) == len(children[1]) == len(modes):
+        raise ValueError("a forest's lists are not of one length")
+    for name in ("nodes_values", "target_weights", "class_weights", "base_values"):
+        if np.isnan(_floats(attributes.get(name, {}).get(7, []))).any():
+            raise ValueError(f"{name} holds NaN")  # infinite thresholds are scikit-learn's own
+    if (integers("nodes_featureids") < 0).any():
+        raise ValueError("a tree splits by a feature below 0")
+    inner = np.array([bytes(mode) != _LEAF for mode in modes], bool)
+    check_paths(np.stack([_places(trees, nodes, ids, inner) for ids in children], axis=1))
+
+
+def _places(trees: _Numbers, nodes: _Numbers, ids: _Numbers, inner: npt.NDArray[Any]) -> _Numbers:
+    """Where the children `ids` of inner nodes stand among all nodes; -1 for a leaf."""
+    for numbers in (trees, nodes, ids[inner]):
+        if numbers.size and (numbers.min() < 0 or numbers.max() > _LARGEST):
+            raise ValueError("a tree or a node has a number that is none")
+    keys = trees << 31 | nodes
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        raise ValueError("a forest has a node twice")
+    wanted = (trees << 31)[inner] | ids[inner]
+    at = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
+    if (ordered[at] != wanted).any():
+        raise ValueError("a node's child does not exist")
+    found = np.full(len(ids), -1, np.int64)
+    found[inner] = order[at]
+    return found
+
+
+def _attributes(node: _Message) -> dict[str, _Message]:
+    return {_text(found, 1): found for found in map(_message, node.get(5, ()))}
+
+
+def _text(message: _Message, field: int) -> str:
+    return bytes(message.get(field, [b""])[-1]).decode(errors="replace")
+
+
+def _integers(values: list[Any]) -> _Numbers:
+    """Repeated integers, packed or not."""
+    parts = [_varints(v) if isinstance(v, memoryview) else np.array([v]) for v in values]
+    return np.concatenate([np.empty(0, np.int64), *(p.astype(np.int64) for p in parts)])
+
+
+def _floats(values: list[Any]) -> npt.NDArray[np.float32]:
+    if any(len(v) % 4 for v in values):
+        raise ValueError("a list of numbers ends within one")
+    return np.concatenate([np.empty(0, np.float32), *(np.frombuffer(v, "<f4") for v in values)])
+
+
+def _varints(packed: memoryview) -> _Numbers:
+    content = np.frombuffer(packed, np.uint8)
+    ends = np.flatnonzero(content < 128)
+    if content.size and (not ends.size or ends[-1] != content.size - 1):
+        raise ValueError("a list of numbers ends within one")
+    starts = np.concatenate(([0], ends[:-1] + 1)) if ends.size else ends
+    lengths = ends - starts + 1
+    found = np.zeros(len(ends), np.uint64)
+    if len(ends) and lengths.max() > 10:
+        raise ValueError("a number is longer than 10 bytes")
+    for k in range(int(lengths.max()) if len(ends) else 0):
+        longer = lengths > k
+        part = (content[starts[longer] + k] & 127).astype(np.uint64)
+        found[longer] |= part << np.uint64(7 * k)
+    return found.view(np.int64)
+
+
+def _message(content: Any) -> _Message:
+    """The values of a message by field: integers, or the bytes of what is longer."""
+    found: _Message = {}
+    for field, value in _fields(memoryview(content)):
+        found.setdefault(field, []).append(value)
+    return found
+
+
+def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    at = 0
+    while at < len(content):
+        key, at = _varint(content, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(content, at)
+            yield key >> 3, value - (1 << 64 if value >> 63 else 0)
+            continue
+        if kind == 2:
+            size, at = _varint(content, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError("it is no protocol buffer")
+        if at + size > len(content):
+            raise ValueError(f"{size} bytes are said to follow, and {len(content) - at} do")
+        yield key >> 3, content[at : at + size]
+        at += size
+
+
+def _varint(content: memoryview, at: int) -> tuple[int, int]:
+    found = 0
+    for k in range(10):
+        if at + k >= len(content):
+            break
+        found |= (content[at + k] & 127) << 7 * k
+        if content[at + k] < 128:
+            return found & 0xFFFFFFFFFFFFFFFF, at + k + 1
+    raise ValueError("it is no protocol buffer")
+
+
+def _written(message: _Message) -> bytes:
+    """A message of integers and of what is longer, as bytes."""
+    out = bytearray()
+    for field, values in sorted(message.items()):
+        for value in values:
+            if isinstance(value, int):
+                out += _number(field << 3) + _number(value & 0xFFFFFFFFFFFFFFFF)
+            else:
+                out += _number(field << 3 | 2) + _number(len(value)) + value
+    return bytes(out)
+
+
+def _number(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes((*out, value))

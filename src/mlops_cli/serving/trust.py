@@ -1,0 +1,83 @@
+"""Which bundles a server takes: where it is told keys, those that bear a signature of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.manifest import MANIFEST, digest_of, short
+from mlops_cli.bundle.reader import Bundle, bundle_folder, open_bundle
+from mlops_cli.errors import BundleError, UsageError
+
+_PEM = "-----BEGIN "
+_HINT = "mlops package --sign --key FILE signs a bundle; serve.trust names the keys that count"
+
+
+def signature_of(bundle: Path) -> Path:
+    """Where a bundle's signature stands: beside its folder, whose content it leaves alone."""
+    folder = bundle_folder(bundle).resolve()
+    return folder.with_name(f"{folder.name}.signature.json")
+
+
+def open_trusted(path: Path, trust: str | None) -> Bundle:
+    """`open_bundle`, after its signature was held to the keys of `trust`: a file in PEM, or its
+    content. None trusts any bundle.
+
+    Raises `BundleError` where there is no signature, none of those keys, or of another bundle;
+    `UsageError` where `trust` holds no keys; and what `open_bundle` raises.
+    """
+    if trust is None:
+        return open_bundle(path)
+    signed = _signed(path, trust)
+    found = _digest(path)
+    if found == signed:
+        bundle = open_bundle(path)
+        found = bundle.digest  # of what was read this time
+        if found == signed:
+            return bundle
+    raise BundleError(
+        f"{signature_of(path)} is of the bundle {ascii(short(signed))[1:-1]}, and {path} holds "
+        f"{short(found)}",
+        hint=_HINT,
+    )
+
+
+def trusted_keys(trust: str) -> bytes:
+    """The public keys in PEM that `trust` means; raises `UsageError` where it holds none."""
+    try:
+        pem = trust.encode() if trust.startswith(_PEM) else Path(trust).read_bytes()
+        _signatures().load_public_keys(pem)
+    except (OSError, ValueError) as e:
+        what = "serve.trust" if trust.startswith(_PEM) else trust
+        why = e.strerror if isinstance(e, OSError) else e
+        raise UsageError(
+            f"{what}: {why}",
+            hint="serve.trust is a file of public keys: openssl pkey -in KEY -pubout",
+        ) from e
+    return pem
+
+
+def _signed(path: Path, trust: str) -> str:
+    keys = _signatures().load_public_keys(trusted_keys(trust))
+    file = signature_of(path)
+    try:
+        return str(_signatures().signed_digest(file.read_bytes(), keys))
+    except FileNotFoundError as e:
+        raise BundleError(
+            f"{path} bears no signature, and serve.trust wants one: there is no {file}", hint=_HINT
+        ) from e
+    except (OSError, ValueError) as e:
+        raise BundleError(f"{file} {e}", hint=_HINT) from e
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest_of((bundle_folder(path) / MANIFEST).read_bytes())
+    except OSError:
+        return open_bundle(path).digest  # which says what is wrong
+
+
+def _signatures() -> Any:
+    """`bundle.signature`, whose library only a server that was told keys needs."""
+    return load_adapter("mlops_cli.bundle.signature")
