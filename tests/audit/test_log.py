@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
 import os
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from audit_logs import LOG, Shelf, commit, git, note
 from mlops_cli.audit.entry import Draft, parse, seal
 from mlops_cli.audit.graph import champion, champions, deployed_on, heads, in_order
-from mlops_cli.audit.log import append, known_entries, pull, read_log
+from mlops_cli.audit.log import append, known_entries, pull, read_log, repair
 from mlops_cli.audit.takeover import HISTORY
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -219,3 +221,68 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
         (tmp_path / "governance").mkdir(mode=0o500)
     with pytest.raises(OSError, match="governance"):
         note(tmp_path)
+
+
+@pytest.mark.parametrize("style", ["merge", "diff3"])
+def test_marks_of_a_merge_are_resolved_by_the_lines_of_both_sides(
+    tmp_path: Path, style: str
+) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "config", "merge.conflictstyle", style)
+    (tmp_path / ".gitignore").write_text(".mlops/\n")
+    note(tmp_path)
+    commit(tmp_path)
+    git(tmp_path, "checkout", "-qb", "side")
+    theirs = note(tmp_path, "docker")
+    commit(tmp_path)
+    git(tmp_path, "checkout", "-q", "main")
+    ours = note(tmp_path, "kubernetes")
+    commit(tmp_path)
+    with pytest.raises(subprocess.CalledProcessError):  # a hosting service ignores .gitattributes
+        git(tmp_path, "merge", "-q", "side", "-m", "both")
+    found = read_log(tmp_path)
+    assert all("mlops audit --repair" in fault for fault in found.faults)
+    assert len(found.faults) == (3 if style == "merge" else 4)
+    assert repair(tmp_path) == len(found.faults)
+    log = read_log(tmp_path)
+    assert (log.faults, set(heads(log.entries))) == ((), {ours.id, theirs.id})
+    assert repair(tmp_path) == 0
+
+
+def test_repair_hides_no_fault(tmp_path: Path) -> None:
+    note(tmp_path)
+    text = (tmp_path / LOG).read_bytes()
+    (tmp_path / LOG).write_bytes(b"<<<<<<< a\n" + text.replace(b"local", b"loyal") + b"=======\n")
+    assert repair(tmp_path) == 2
+    assert len(read_log(tmp_path).faults) == 1
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_where_nothing_can_be_written_the_registry_alone_gets_the_entry(tmp_path: Path) -> None:
+    shelf = Shelf()
+    first = note(tmp_path, "local", shelf)
+    (tmp_path / ".mlops/audit.lock").unlink()
+    (tmp_path / ".mlops/audit.lock").mkdir()  # a superuser may write what is read-only
+    error = IsADirectoryError(errno.EROFS, "read-only")
+    with pytest.raises(OSError, match=r"audit\.lock"):
+        note(tmp_path, "docker", shelf)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlops_cli.audit.log.locked", lambda *_, **__: _raise(error))
+        second = note(tmp_path, "docker", shelf)
+        with pytest.raises(OSError, match="read-only"):
+            note(tmp_path, "docker")
+    assert (second.parents, list(shelf.lines)) == ((first.id,), [first.id, second.id])
+    assert len((tmp_path / LOG).read_bytes().splitlines()) == 1
+
+
+def test_a_clock_that_was_set_back_changes_no_order(tmp_path: Path) -> None:
+    later = append(tmp_path, Draft("deploy", "done", {"target": "local"}), copies=None,
+                   clock=lambda: NOON)  # fmt: skip
+    stop = append(tmp_path, Draft("stop", "done", {"target": "local"}), copies=None,
+                  clock=lambda: NOON.replace(year=2020))  # fmt: skip
+    log = read_log(tmp_path)
+    assert [e.id for e in in_order(log.entries)] == [later.id, stop.id]
+    assert (log.faults, deployed_on(log.entries)) == ((), [])

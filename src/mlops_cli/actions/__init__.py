@@ -219,6 +219,7 @@ mlops collect --from segment.ndjson
         examples="""
 mlops audit
 mlops audit --verify
+mlops audit --repair
 """,
     ),
 )

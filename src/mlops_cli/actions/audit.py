@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.graph import heads, in_order
 from mlops_cli.audit.log import pull, read_log
+from mlops_cli.audit.log import repair as resolve
+from mlops_cli.audit.signatures import signed_by
 from mlops_cli.audit.verify import Anchor, graph_faults
 from mlops_cli.audit.verify import verify as verified
 from mlops_cli.config.project import Project
 from mlops_cli.errors import TamperedError
+from mlops_cli.governance.signers import read_signers
 from mlops_cli.tracking import open_tracker
 
 
@@ -20,6 +24,7 @@ class AuditResult:
 
     `verified` is None where it was not asked for, or where no anchor was reached, so that a cut
     end could not be seen. `faults` is empty: a log with faults is an error that names them.
+    `signed` is who has signed an entry, by the entry's id, as far as `governance.signers` knows.
     """
 
     entries: tuple[Entry, ...]
@@ -27,15 +32,21 @@ class AuditResult:
     verified: bool | None
     faults: tuple[str, ...]
     anchors: tuple[Anchor, ...]
+    signed: Mapping[str, str]
 
 
-def audit_log(project: Project, *, verify: bool = False, take_in: bool = False) -> AuditResult:
+def audit_log(
+    project: Project, *, verify: bool = False, take_in: bool = False, repair: bool = False
+) -> AuditResult:
     """Read the audit log; `verify` holds it to the registry's copies and to what git committed.
 
-    `take_in` first adds the entries that the registry has and the file lacks. Raises
+    `repair` first resolves what git could not merge, by taking every line of both sides; `take_in`
+    then adds the entries that the registry has and the file lacks. Raises
     `TamperedError` naming each fault: without `verify` only what the file by itself shows.
     """
     tracker = open_tracker(project)
+    if repair:
+        resolve(project.root)
     if take_in:
         pull(project.root, tracker)
     log = read_log(project.root)
@@ -47,4 +58,12 @@ def audit_log(project: Project, *, verify: bool = False, take_in: bool = False) 
     if faults:
         raise TamperedError(f"the audit log does not verify: {faults[0]}", faults=faults)
     entries = tuple(in_order(log.entries))
-    return AuditResult(entries, heads(log.entries), sure, (), anchors)
+    return AuditResult(entries, heads(log.entries), sure, (), anchors, _signed(project, entries))
+
+
+def _signed(project: Project, entries: Sequence[Entry]) -> dict[str, str]:
+    file, some = project.config.governance.signers, [e for e in entries if e.signature]
+    if file is None or not some:
+        return {}
+    signers = read_signers(project, file)
+    return {e.id: who for e in some if (who := signed_by(e, signers))}

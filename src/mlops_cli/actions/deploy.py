@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_cli.actions import load_command
 from mlops_cli.audit.entry import Draft
-from mlops_cli.audit.log import append
+from mlops_cli.audit.record import record
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
@@ -95,7 +95,7 @@ def deploy(
         raise
     except BaseException:
         reason = "interrupted before its outcome was known"
-        append(project.root, Draft("deploy", "interrupted", subject, reason), copies=None)
+        record(project, Draft("deploy", "interrupted", subject, reason), copies=None)
         raise
     _record(project, Draft("deploy", "done", subject | {"url": found.url}))
     if _no_keys(project, place):
@@ -193,7 +193,7 @@ def _collect_first(project: Project, place: Target, name: str, progress: Progres
 
 
 def _record(project: Project, draft: Draft) -> None:
-    append(project.root, draft, copies=open_tracker(project))
+    record(project, draft, copies=open_tracker(project))
 
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:

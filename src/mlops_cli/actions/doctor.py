@@ -15,9 +15,11 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from packaging.requirements import Requirement
 
 from mlops_cli.actions.exercise import Check, attempt, exercises
+from mlops_cli.audit.signatures import signer_faults
 from mlops_cli.config.project import Project
 from mlops_cli.config.written import HINT, secrets_in_files
-from mlops_cli.errors import MlopsError
+from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.governance.signers import read_signers
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.tls import load_pair
@@ -67,6 +69,7 @@ def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
         yield attempt("tables", lambda: _tables(project))
         yield attempt("dvc.yaml", lambda: _dvc_yaml(project))
         yield attempt("secrets", lambda: _secrets(project))
+        yield attempt("signers", lambda: _signers(project))
         yield attempt("port", lambda: _port(project))
         yield attempt("prediction log", lambda: _prediction_log(project))
         yield attempt("registry", lambda: _registry(project))
@@ -154,6 +157,15 @@ def _secrets(project: Project) -> str:
     if found := [f"{where}: {what}" for where, what in secrets_in_files(project.root)]:
         raise MlopsError("; ".join(found), hint=HINT)
     return "no file that git keeps has one by its form"
+
+
+def _signers(project: Project) -> str:
+    file = project.config.governance.signers
+    if file is None:
+        return "names are a convention: governance.signers is not set"
+    if found := signer_faults(read_signers(project, file)):
+        raise UsageError(f"{file}: {'; '.join(found)}", hint=f"correct {file} on the main line")
+    return f"{file} can be read, every key from some time on"
 
 
 def _port(project: Project) -> str:

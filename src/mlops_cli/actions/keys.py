@@ -12,7 +12,7 @@ from typing import Literal
 
 from mlops_cli._locks import locked
 from mlops_cli.audit.entry import Draft
-from mlops_cli.audit.log import append
+from mlops_cli.audit.record import record
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.serving.auth import SCOPES, Key, KeyScope, digest_of_key, format_keys, parse_keys
@@ -83,7 +83,7 @@ def keys(
     subject = {"target": place_name, "key": name, "change": change}
     if key:
         subject["scopes"] = ",".join(scopes)
-    append(project.root, Draft("keys", "done", subject), copies=open_tracker(project))
+    record(project, Draft("keys", "done", subject), copies=open_tracker(project))
     return _result(place_name, kept, key)
 
 

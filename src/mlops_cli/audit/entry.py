@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -55,10 +55,25 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The canonical text, without the newline."""
         return _canonical(msgspec.to_builtins(self))
 
+    @property
+    def signed_content(self) -> bytes:
+        """What a signature signs: the canonical line without `id` and `signature`."""
+        return _signed_content(msgspec.to_builtins(self))
 
-def seal(draft: Draft, *, parents: tuple[str, ...], time: datetime, actor: str) -> Entry:
-    """The entry of a draft; secrets are taken out of it, and the reason is cut."""
-    content = {
+
+def seal(
+    draft: Draft,
+    *,
+    parents: tuple[str, ...],
+    time: datetime,
+    actor: str,
+    sign: Callable[[bytes], str | None] | None = None,
+) -> Entry:
+    """The entry of a draft; secrets are taken out of it, and the reason is cut.
+
+    `sign` makes the signature, a text, of the content that it is given.
+    """
+    content: dict[str, Any] = {
         "parents": sorted(parents),
         "time": f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "actor": _text(actor),
@@ -69,6 +84,8 @@ def seal(draft: Draft, *, parents: tuple[str, ...], time: datetime, actor: str) 
         "evidence": dict(draft.evidence),
         "signature": None,
     }
+    if sign is not None:
+        content["signature"] = sign(_signed_content(content))
     return msgspec.convert(content | {"id": _id(content)}, Entry)
 
 
@@ -88,6 +105,11 @@ def parse(line: bytes) -> Entry:
 
 def _id(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def _signed_content(content: Mapping[str, Any]) -> bytes:
+    kept = {key: value for key, value in content.items() if key not in ("id", "signature")}
+    return _canonical(kept).encode()
 
 
 def _canonical(content: Mapping[str, Any]) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from mlops_cli._files import write_bytes
 from mlops_cli._git import author
 from mlops_cli._locks import locked
 from mlops_cli.audit.entry import Draft, Entry, parse, seal
@@ -20,6 +24,8 @@ from mlops_cli.config.paths import AUDIT_LOG, CACHE
 from mlops_cli.errors import EnvironmentFault
 
 _LOCK_SECONDS = 120.0
+_NO_WORK_TREE = (errno.EROFS, errno.EACCES, errno.EPERM)
+REPAIR = "`mlops audit --repair`"
 
 
 class Copies(Protocol):
@@ -60,7 +66,8 @@ def read_log(root: Path) -> Log:
             entry = parse(line)
             entries[entry.id] = entry
         except ValueError as e:
-            faults.append(f"line {number}: {e}")
+            what = f"a mark of a merge; {REPAIR} resolves it" if _is_mark(line) else e
+            faults.append(f"line {number}: {what}")
     try:  # killed between the last line and its newline
         entry = parse(rest)
         entries[entry.id], whole = entry, len(text)
@@ -87,24 +94,38 @@ def _now() -> datetime:
 
 
 def append(
-    root: Path, draft: Draft, *, copies: Copies | None, clock: Callable[[], datetime] = _now
+    root: Path,
+    draft: Draft,
+    *,
+    copies: Copies | None,
+    clock: Callable[[], datetime] = _now,
+    sign: Callable[[bytes], str | None] | None = None,
 ) -> Entry:
     """Append an entry to the log of the project in `root`, and to its copies.
 
     What an earlier release recorded, and what the copies have and the file lacks, comes first.
     Any number of processes may append at once. A registry that does not answer is no fault: the
-    next entry brings it what it lacks.
+    next entry brings it what it lacks. Where the file cannot be written, the entry goes to the
+    copies alone. `sign` makes the entry's signature of its content.
     """
     known = _copied(copies)
-    with _alone(root):
-        log = read_log(root)
-        entries = dict(log.entries)
-        new = taken_over(root, entries)
-        entries |= {e.id: e for e in new}
-        taken_in = _lacking(entries, (known or {}).values())
-        entries |= {e.id: e for e in taken_in}
-        entry = seal(draft, parents=heads(entries), time=clock(), actor=author(root))
-        _write(root / AUDIT_LOG, log, [*new, *taken_in, entry])
+    seal_after = partial(seal, draft, time=clock(), actor=author(root), sign=sign)
+    try:
+        with _alone(root):
+            log = read_log(root)
+            entries = dict(log.entries)
+            new = taken_over(root, entries)
+            entries |= {e.id: e for e in new}
+            taken_in = _lacking(entries, (known or {}).values())
+            entries |= {e.id: e for e in taken_in}
+            entry = seal_after(parents=heads(entries))
+            _write(root / AUDIT_LOG, log, [*new, *taken_in, entry])
+    except OSError as e:
+        if known is None or copies is None or e.errno not in _NO_WORK_TREE:
+            raise
+        entry = seal_after(parents=heads(every_entry(root, copies)))
+        copies.keep_audit_line(entry.id, entry.line)
+        return entry
     if known is not None and copies is not None:
         _copy(copies, [e for i, e in (entries | {entry.id: entry}).items() if i not in known])
     return entry
@@ -119,6 +140,28 @@ def pull(root: Path, copies: Copies) -> int:
         if new:
             _write(root / AUDIT_LOG, log, new)
     return len(new)
+
+
+def repair(root: Path) -> int:
+    """Resolve what git could not merge: every line of both sides stays, once; how many marks went.
+
+    A line that is neither an entry nor a mark of git's stays as it is: it is a fault.
+    """
+    with _alone(root):
+        try:
+            text = (root / AUDIT_LOG).read_bytes()
+        except FileNotFoundError:
+            return 0
+        lines = text.split(b"\n")
+        kept = [line for line in lines if not _is_mark(line)]
+        if len(kept) < len(lines):
+            whole = dict.fromkeys(line for line in kept if line)
+            write_bytes(root / AUDIT_LOG, b"".join(line + b"\n" for line in whole))
+    return len(lines) - len(kept)
+
+
+def _is_mark(line: bytes) -> bool:
+    return re.fullmatch(rb"(<{7}|\|{7}|={7}|>{7})( .*)?\r?", line) is not None
 
 
 @contextmanager

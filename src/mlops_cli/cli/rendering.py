@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -276,20 +276,21 @@ def _flow(value: object) -> str:
 
 def render_audit(result: AuditResult) -> None:
     """A line for each entry, and what they were held to."""
-    echo_rows(map(_entry, result.entries))
+    echo_rows([_entry(entry, result.signed) for entry in result.entries])
     if result.verified:
         anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
         verified = paint("verified", "green")
         typer.echo(f"{verified}: {len(result.entries)} entries, against {anchors}")
 
 
-def _entry(entry: Entry) -> Row:
+def _entry(entry: Entry, signed: Mapping[str, str]) -> Row:
     version = entry.subject.get("digest", "")[:12]
     target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
     what = " ".join(filter(None, [entry.action, version, target, entry.outcome]))
     reason = f": {entry.reason}" if entry.reason else ""
     who = entry.actor.partition(" <")[0]  # the address is in --json
-    return row(entry.time, entry.id[:12], f"{what}{reason}  ({who})")
+    by = f"{who}, signed" if entry.id in signed else who
+    return row(entry.time, entry.id[:12], f"{what}{reason}  ({by})")
 
 
 def render_keys(result: KeysResult) -> None:

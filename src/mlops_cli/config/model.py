@@ -12,6 +12,7 @@ from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
 from mlops_cli.config.sections.features import FeaturesConfig
+from mlops_cli.config.sections.governance import GovernanceConfig
 from mlops_cli.config.sections.monitor import MonitorConfig
 from mlops_cli.config.sections.package import PackageConfig
 from mlops_cli.config.sections.register import RegisterConfig
@@ -40,6 +41,7 @@ class Config(Section):
     serve: ServeConfig = ServeConfig()
     drift: DriftConfig = DriftConfig()
     monitor: MonitorConfig = MonitorConfig()
+    governance: GovernanceConfig = GovernanceConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @property

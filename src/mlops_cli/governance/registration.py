@@ -11,7 +11,8 @@ from typing import TypeVar
 from mlops_cli.audit.entry import REASON_LIMIT, Draft, Entry
 from mlops_cli.audit.graph import champion as last_champion
 from mlops_cli.audit.graph import champions, in_order
-from mlops_cli.audit.log import append, every_entry
+from mlops_cli.audit.log import every_entry
+from mlops_cli.audit.record import record
 from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
@@ -185,7 +186,7 @@ def record_refusal(project: Project, wish: Wish) -> None:
     entries = in_order(every_entry(project.root, None))
     last = next((e for e in reversed(entries) if e.action == "register"), None)
     if last is None or (last.subject, last.reason) != (draft.subject, draft.reason):
-        append(project.root, draft, copies=open_tracker(project))
+        record(project, draft, copies=open_tracker(project))
 
 
 def _left(candidate: Candidate, why: str) -> Registration:
@@ -232,10 +233,10 @@ def _register(model: _Model) -> ModelVersion:
 
 def _record(model: _Model) -> None:
     """Record the champion, unless the log or the registry's copy has it as the last one already."""
-    root, decision = model.project.root, model.decision
+    decision = model.decision
     if last_champion(model.entries()) != decision.digest:
         draft = Draft("register", "done", _subject(decision), None, evidence(model.project))
-        append(root, draft, copies=model.tracker)
+        record(model.project, draft, copies=model.tracker)
 
 
 def _subject(decision: Decision) -> dict[str, str]:

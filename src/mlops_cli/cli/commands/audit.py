@@ -22,6 +22,9 @@ def audit_command(
     pull: Annotated[
         bool, typer.Option("--pull", help="First take in what the registry has, and the file not.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First resolve a merge: every line of both sides.")
+    ] = False,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
@@ -32,7 +35,8 @@ def audit_command(
         from mlops_cli.actions.audit import audit_log
         from mlops_cli.config.load import load_project
 
-        return audit_log(load_project(project, env=env), verify=verify, take_in=pull)
+        found = load_project(project, env=env)
+        return audit_log(found, verify=verify, take_in=pull, repair=repair)
 
     def unsure(result: AuditResult) -> int:
         from mlops_cli.errors import InconclusiveError
