@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mlops_cli.serving import refusals
 from mlops_cli.serving.admission import BODIES, LARGE, Admission
-from mlops_cli.serving.bodies import LENGTHS, READ, BodyAlone, length_of
+from mlops_cli.serving.bodies import READ, BodyAlone, head_of_body, length_of
 from mlops_cli.serving.contract import PREDICT
+from mlops_cli.serving.flow import Flow
 from mlops_cli.serving.one_event import OneEvent, OneEvents
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.sockets import has_left
@@ -22,20 +22,6 @@ KEEP_ALIVE = 75.0  # seconds that a connection may ask nothing
 LINGER = 5.0  # seconds in which what a refused client still sends is thrown away
 
 
-class _Refused(Exception):
-    """Raised in a callback of the parser, to stop it; `fault` says why."""
-
-
-class _Flow(FlowControl):
-    """Flow control that reads no further while requests wait on the connection already."""
-
-    held = False
-
-    def resume_reading(self) -> None:
-        if not self.held:
-            super().resume_reading()
-
-
 class Connection(HttpToolsProtocol):
     """Hands a request on when it is whole, one at a time, if `admission` lets it in.
 
@@ -43,7 +29,7 @@ class Connection(HttpToolsProtocol):
     `asks` whether a request of it has begun, or its first is still to come.
     """
 
-    flow: _Flow
+    flow: Flow
 
     def __init__(
         self, *args: Any, admission: Admission, one_events: OneEvents, **kwargs: Any
@@ -51,32 +37,30 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._admission = admission
         self._one_events = one_events
-        self._one: OneEvent | None = None  # the prediction that is under way without a task
         self.since: float | None = None
+        self._one: OneEvent | None = None  # the prediction that is under way without a task
         self.asks = True
         self._fault: tuple[int, str] | None = None
         self._begun = 0  # bytes of the message so far, as far as they are counted; 0: none began
         self._head = 0  # bytes of URL and headers so far
         self._messages = 0
-        self._in_head = True
-        self._size = 0  # bytes of the body so far
+        self._in_head, self._size = True, 0  # bytes of the body so far
         self._booked = 0  # those that `admission.bodies` knows of
         self._unstarted: tuple[RequestResponseCycle, Any] | None = None
         self._held = bytearray()
         self._task: asyncio.Task[None] | None = None  # of the request that is worked on
         self._answered_now: RequestResponseCycle | None = None  # that request
-        self._admitted = self._lingers = False
+        self._admitted = self._lingers = self._crowded = False
         self._declared = 0  # the body's length, as far as the header says it
         self._awaited: tuple[int, bool] | None = None  # the message and part that `since` is of
-        self._crowded, self._unsent, self._unsent_since = False, 0, 0.0
 
     # -- from the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's is
         """Begin to wait for the first request, if there is room."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
-        self.since = self._unsent_since = self.loop.time()
+        self.since = self.loop.time()
+        self.flow = Flow(transport, self.since)
         if not self._admission.opened(self):
             transport.abort()
         self._crowded = self._admission.crowded
@@ -84,13 +68,13 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the work for a client that has gone."""
         self._admission.closed(self)
+        if self._one is not None or self._task is not None:
+            self._admission.metrics.count(499)  # as nginx calls it
         if self._one is not None:
             self._one.gone = True
-            self._admission.metrics.count(499)  # as nginx calls it
         if self._task is not None and self._answered_now is not None:
             self._answered_now.disconnected = True  # uvicorn tells only the last that was read
             self._task.cancel()
-            self._admission.metrics.count(499)
         self._done()
         self._held.clear()
         super().connection_lost(exc)
@@ -115,11 +99,10 @@ class Connection(HttpToolsProtocol):
     def _begin_known(self, data: bytes) -> bool:
         """Begin on a prediction whose head is known; False: what came is to be parsed."""
         known = self._one_events.heads.parse(data)
-        if known is None or self._crowded or self.flow.write_paused:
+        if known is None or self._crowded or self.flow.write_paused or self._admission.full:
             return False
-        if self._admission.full or self._admission.leaves_early(self):
-            return False
-        self._one = self._one_events.begin(*known, self._respond, known=True)
+        if not self._admission.leaves_early(self):
+            self._one = self._one_events.begin(*known, self._respond, known=True)
         if self._one is None:
             return False
         self._admitted, self._answered_now = self._admission.admit(), None
@@ -158,9 +141,6 @@ class Connection(HttpToolsProtocol):
             self._begun = self._begun + len(data) if size == self._size else 1
             if self._begun > self._admission.limits.header:
                 self._refuse(*refusals.headers(self._admission.limits.header))
-        self._wait_for_the_rest()
-
-    def _wait_for_the_rest(self) -> None:
         part = self._messages, self._in_head
         if part != self._awaited and self.since is not None:
             self._awaited = part
@@ -176,9 +156,7 @@ class Connection(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self.parser = httptools.HttpRequestParser(BodyAlone(self.on_body, self.on_message_complete))
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        length = [b": ".join(h) for h in self.headers if h[0] in LENGTHS]
-        head = [b"POST / HTTP/1.1", b"connection: close", *length, b"", b""]
-        self._parse(b"\r\n".join(head) + rest)
+        self._parse(head_of_body(self.headers) + rest)
 
     def _hold(self, data: bytes) -> None:
         self._held += data
@@ -294,8 +272,7 @@ class Connection(HttpToolsProtocol):
             return
         cycle = self._answered_now  # None of one whose head was known, which is to be kept open
         closes = self._admission.draining or not (cycle is None or cycle.keep_alive)
-        own = self.server_state.default_headers
-        opening = self._one_events.openings.of(status, own)
+        opening = self._one_events.openings.of(status, self.server_state.default_headers)
         self.transport.write(refusals.content(opening, request_id, body, closes=closes))
         if cycle is not None:
             cycle.response_started = cycle.response_complete = True
@@ -332,8 +309,8 @@ class Connection(HttpToolsProtocol):
         next_one = self.pipeline.pop() if self.pipeline else None
         if next_one is not None:
             self._start_asgi_task(*next_one)
-        if next_one is not None and not next_one[0].more_body:
-            return
+            if not next_one[0].more_body:
+                return
         if self._fault:
             self._refuse(*self._fault)
         elif self.flow.held:
@@ -354,11 +331,7 @@ class Connection(HttpToolsProtocol):
 
     def _stop(self, status: int, message: str) -> None:
         self._fault = status, message
-        raise _Refused
-
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's, for what is no HTTP."""
-        self._refuse(400, msg)
+        raise refusals.Refused
 
     def _refusal(self, fault: refusals.Fault) -> bytes:
         """The answer that ends the connection, to as much of a request as has come."""
@@ -398,7 +371,8 @@ class Connection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End what the client has been waited for too long; called once a second."""
         limits = self._admission.limits
-        self._look_at_unsent(now)
+        if self.flow.stalls(now) > limits.timeout:
+            self.transport.abort()
         if self.since is None:
             return
         waited = now - self.since
@@ -412,14 +386,6 @@ class Connection(HttpToolsProtocol):
             self.shutdown()
         elif waited > limits.timeout:
             self._refuse(*refusals.late("header" if self._in_head else "body", limits.timeout))
-
-    def _look_at_unsent(self, now: float) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if not unsent or unsent < self._unsent:
-            self._unsent_since = now
-        elif now - self._unsent_since > self._admission.limits.timeout:
-            self.transport.abort()
-        self._unsent = unsent
 
     def idle(self) -> bool:
         """Whether no request is under way, nor has begun to arrive."""

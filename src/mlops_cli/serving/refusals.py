@@ -19,6 +19,10 @@ TOO_LONG: Fault = 413, f"the body is larger than {MAX_BODY // 2**20} MiB: send f
 FULL: Fault = 503, "too many requests: ask again after a second"
 
 
+class Refused(Exception):
+    """Raised in a callback of a parser, to stop it."""
+
+
 def headers(limit: int) -> Fault:
     """Too many of them, or larger than `limit` bytes."""
     return 431, f"the headers are larger than {limit} bytes, or more than {HEADERS}"
