@@ -49,6 +49,7 @@ def extras(session: nox.Session) -> None:
     session.run(
         "pytest",
         "tests/test_extras.py",
+        "tests/importing/test_lightgbm.py",
         "tests/serving/test_uploader.py",
         "tests/serving/test_grpc.py",
         "tests/targets/test_docker_extras.py",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.deploy import deploy
     from mlops_cli.actions.doctor import doctor
     from mlops_cli.actions.drift import drift
+    from mlops_cli.actions.import_model import import_model
     from mlops_cli.actions.init import init
     from mlops_cli.actions.keys import keys
     from mlops_cli.actions.labels import labels
@@ -54,6 +55,7 @@ __all__ = [
     "drift",
     "feature_values",
     "featurize",
+    "import_model",
     "init",
     "keys",
     "labels",

@@ -36,13 +36,20 @@ class Command:
 
 
 def _action(
-    name: str, group: str, summary: str, *, function: str = "", usage: str = "", examples: str = ""
+    name: str,
+    group: str,
+    summary: str,
+    *,
+    function: str = "",
+    module: str = "",
+    usage: str = "",
+    examples: str = "",
 ) -> Command:
     return Command(
         name=name,
         group=group,
         summary=summary,
-        module=f"mlops_cli.actions.{name}",
+        module=f"mlops_cli.actions.{module or name}",
         function=function or name,
         usage=usage,
         examples=tuple(line for line in examples.splitlines() if line),
@@ -83,6 +90,18 @@ COMMANDS: tuple[Command, ...] = (
 mlops init churn --data customers.csv --target churned
 mlops init delays --data flights.parquet --target "late = arr_delay > 15"
 mlops init --update
+""",
+    ),
+    _action(
+        "import",
+        PROJECT,
+        "Import a model that was trained elsewhere, proven to predict the same; the champion now.",
+        function="import_model",
+        module="import_model",  # `import` is a word of Python's own
+        usage="--model FILE --data FILE",
+        examples="""
+mlops import --model model.json --data customers.csv --target churned
+mlops import --model pipeline.pkl --data customers.csv --project churn --trust
 """,
     ),
     _action(

@@ -32,7 +32,7 @@ from mlops_cli.scaffold.repository import (
     start_git,
     unstage,
 )
-from mlops_cli.scaffold.study import Guess, study_file
+from mlops_cli.scaffold.study import Guess, Study, study_file
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import Engine
 
@@ -80,32 +80,66 @@ def init(
     Raises `UsageError` for what was asked wrongly, `DataError` for a file that cannot be read or
     leaves nothing to learn. Nothing is left behind then.
     """
-    name = _name(directory)
-    beside = joins(directory)
     if not target.strip():
+        _name(directory)
         raise UsageError("the target is empty", hint="--target COLUMN, or 'name = expression'")
-    if not data.is_file():
-        raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
+    place = place_of(directory, data, git=git)
     for column, written in (formats or {}).items():
         _check_format(column, written)
+    progress.update(f"reading {data.name}")
+    with open_engine() as engine:
+        study = study_file(engine, data, target=target, time=time, formats=formats)
+        return create(engine, place, data, study, target=target, reference=reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project of this name is to be made, and where its table will stand there.
+
+    `beside`: it joins what is there. `repository` is the git work tree that it stands in.
+    """
+
+    directory: Path
+    name: str
+    table: str
+    beside: bool
+    git: bool
+    repository: Repository | None
+
+
+def place_of(directory: Path, data: Path, *, git: bool = True, name: str | None = None) -> Place:
+    """The place for a new project; `name` is by default the last part of `directory`.
+
+    Raises `UsageError` where one cannot be made there, and for `data` that is not there.
+    """
+    name = _checked(name) if name else _name(directory)
+    beside = joins(directory)
+    if not data.is_file():
+        raise UsageError(f"no such file: {data}", hint="--data takes a CSV or Parquet file")
     repository = repository_of(directory, inclusive=beside) if git else None
     table = _table(data, directory if beside else None)
     if beside:
         check_place(directory, data, table=table, git=repository is not None)
-    progress.update(f"reading {data.name}")
-    with open_engine() as engine:
-        plan = Plan(
-            name=name,
-            table=table,
-            target=target.strip(),
-            study=study_file(engine, data, target=target, time=time, formats=formats),
-            reference=reference and not (directory / table).exists(),
-            folder=repository.path if repository and repository.path != "." else None,
-            beside=beside,
-        )
-        make = _join if beside else _make
-        files, stays = make(engine, directory, data, plan, repository, git=git)
-    return _result(directory, plan, files, stays)
+    return Place(directory, name, table, beside, git, repository)
+
+
+def create(
+    engine: Engine, place: Place, data: Path, study: Study, *, target: str, reference: bool = False
+) -> InitResult:
+    """Make the project of a study of `data`, whole or not at all."""
+    repository = place.repository
+    plan = Plan(
+        name=place.name,
+        table=place.table,
+        target=target.strip(),
+        study=study,
+        reference=reference and not (place.directory / place.table).exists(),
+        folder=repository.path if repository and repository.path != "." else None,
+        beside=place.beside,
+    )
+    make = _join if place.beside else _make
+    files, stays = make(engine, place.directory, data, plan, repository, git=place.git)
+    return _result(place.directory, plan, files, stays)
 
 
 def _table(data: Path, directory: Path | None) -> str:
@@ -224,7 +258,10 @@ def _check_format(name: str, written: str) -> None:
 
 
 def _name(directory: Path) -> str:
-    name = directory.resolve().name
+    return _checked(directory.resolve().name)
+
+
+def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a project's name",

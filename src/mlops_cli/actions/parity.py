@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,17 +17,24 @@ import pyarrow.parquet as pq
 from mlops_cli.actions.score import score
 from mlops_cli.bundle.manifest import Manifest, class_key
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.paths import CONFIG, FEATURES_PLAN
 from mlops_cli.config.project import Project
 from mlops_cli.cores import cores
 from mlops_cli.errors import EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.features.base import Layout, load_schemas
 from mlops_cli.features.layout import check_features
 from mlops_cli.features.raw_table import raw_table_sql, training_sql
+from mlops_cli.governance.candidate import IMPORTED, provenance
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scoring.parity import Pair, Way, compare
-from mlops_cli.scoring.sampled import Sampled, holdout_rows, recorded_rows
+from mlops_cli.scoring.sampled import (
+    Sampled,
+    Source,
+    holdout_rows,
+    recorded_rows,
+    table_rows,
+)
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.predictions import Prediction, prediction_names
 from mlops_cli.serving.predictor import open_predictor
@@ -49,14 +56,15 @@ class ParityResult:
 
     `url` is that of the service on `target`, None where none runs and two ways are compared.
     `left_out` rows were not compared: JSON cannot say one of their numbers (an infinity), or the
-    log kept too little of them.
+    log kept too little of them. Of an imported model, before `featurize` ran, rows are of the
+    `table`.
     """
 
     target: str
     url: str | None
     digest: str
     version: str
-    source: Literal["recorded", "hold-out"]
+    source: Source
     rows: int
     left_out: int
     features: int
@@ -105,7 +113,7 @@ def parity(
 class _Made:
     """Rows by their names, each as a request would bring it, and the ways that they went."""
 
-    source: Literal["recorded", "hold-out"]
+    source: Source
     names: Sequence[str]
     events: Sequence[Mapping[str, Any]]
     ways: Sequence[Way]
@@ -172,6 +180,8 @@ def _sampled(
         found = recorded_rows(engine, project, bundle, count)
         if found is not None:
             return found
+    if IMPORTED in provenance(bundle) and not (project.root / FEATURES_PLAN).exists():
+        return table_rows(engine, project, count)  # nobody knows which of them it has seen
     return holdout_rows(engine, project, count)
 
 

@@ -78,11 +78,10 @@ def _load(command: Command | None, name: str) -> Any:
 
 def _function(command: Command) -> Callable[..., None]:
     """What the terminal does: `cli/commands/NAME.py`, and for a stage without one what all do."""
-    module = f"mlops_cli.cli.commands.{command.name}"
+    name = command.module.rpartition(".")[2]
+    module = f"mlops_cli.cli.commands.{name}"
     if importlib.util.find_spec(module):
-        found: Callable[..., None] = getattr(
-            importlib.import_module(module), f"{command.name}_command"
-        )
+        found: Callable[..., None] = getattr(importlib.import_module(module), f"{name}_command")
         return found
     from mlops_cli.cli.pipeline import command_of
 

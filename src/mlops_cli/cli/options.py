@@ -76,3 +76,22 @@ ReferenceOption = Annotated[
 LearnedOption = Annotated[
     str | None, typer.Option("--target", help="A column, or 'name = expression'.")
 ]
+ModelOption = Annotated[
+    Path, typer.Option("--model", metavar="FILE", help="The model; or an MLflow model folder.")
+]
+ImportedDataOption = Annotated[
+    Path, typer.Option("--data", metavar="FILE", help="CSV or Parquet with its features.")
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="The new project's name.")
+]
+NewProjectOption = Annotated[
+    Path | None,
+    typer.Option("--project", metavar="DIR", help="A project, or a folder for a new one."),
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Read a file that can run code, once, to convert it.")
+]
+NumbersOption = Annotated[
+    bool, typer.Option("--numbers", help="-999 and such in the data are numbers.")
+]

@@ -13,6 +13,7 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import METRICS_FILE, MODEL
 from mlops_cli.errors import DataError
 
+IMPORTED = "imported"  # of a bundle's provenance, where its model was trained elsewhere
 RECIPE = "features"  # a version's tag: the section of `mlops.yaml` by which it was made
 
 

@@ -18,8 +18,10 @@ from mlops_cli.monitoring.recorded import recorded_predictions
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.tables.base import ROW, Engine
+from mlops_cli.tables.split import Rows
 from mlops_cli.training.data import read_events
 
+Source = Literal["recorded", "hold-out", "table"]
 _CHUNK = 262_144  # rows of the table that are looked at at once
 _NATIVE: dict[ValueType, tuple[pa.DataType, type]] = {
     "boolean": (pa.bool_(), bool),
@@ -40,7 +42,7 @@ class Sampled:
     or left some out.
     """
 
-    source: Literal["recorded", "hold-out"]
+    source: Source
     table: pa.Table
     names: tuple[str, ...]
     events: tuple[Event, ...] = ()
@@ -78,8 +80,23 @@ def holdout_rows(engine: Engine, project: Project, count: int) -> Sampled:
     """
     events = read_events(project.root, project.config)
     held = events.numbers[events.split.holdout]
-    evenly = np.unique(np.linspace(0, len(held) - 1, min(count, len(held))).astype(np.int64))
-    numbers = np.sort(held[evenly])
+    numbers = np.sort(held[_evenly(len(held), count)])
+    return _numbered(engine, project, numbers, "hold-out")
+
+
+def table_rows(engine: Engine, project: Project, count: int) -> Sampled:
+    """`count` rows (all, where there are fewer) evenly spaced over the project's table."""
+    path = project.root / project.config.data.table
+    total = engine.rows(f"select count(*) from {engine.raw(path)}")[0][0]
+    return _numbered(engine, project, _evenly(int(total), count), "table")
+
+
+def _evenly(total: int, count: int) -> Rows:
+    return np.unique(np.linspace(0, total - 1, min(count, total)).astype(np.int64))
+
+
+def _numbered(engine: Engine, project: Project, numbers: Rows, source: Source) -> Sampled:
+    """The table's rows of these ascending numbers."""
     path = project.root / project.config.data.table
     kept, start = [], 0
     for chunk in engine.chunks(path, rows=_CHUNK):
@@ -89,7 +106,7 @@ def holdout_rows(engine: Engine, project: Project, count: int) -> Sampled:
     table = pa.concat_tables(kept)
     own = [name for name in table.column_names if name != ROW]
     names = tuple(f"row {n} of {project.config.data.table}" for n in numbers.tolist())
-    return Sampled("hold-out", table.select(own), names)
+    return Sampled(source, table.select(own), names)
 
 
 def _values(encoder: RowEncoder, event: Mapping[str, Any]) -> Mapping[str, Any] | None:

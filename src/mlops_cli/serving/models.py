@@ -89,6 +89,11 @@ def check_environment(manifest: Manifest) -> None:
             raise _mismatch(name, wanted, found or "none")
 
 
+def versions(kind: ModelKind) -> dict[str, str]:
+    """What the manifest of a model made here names: the modules' versions in this environment."""
+    return {name: _version(name) or "none" for name in MODULES[kind]}
+
+
 def _version(module: str) -> str | None:
     try:
         if module == "xgboost":

@@ -31,7 +31,7 @@ def to_onnx(pipeline: Any, width: int, task: Task) -> bytes:
     The same fitted pipeline gives the same bytes. Raises whatever skl2onnx raises where it cannot.
     """
     options = {id(pipeline): {"zipmap": False}} if task != "regression" else None
-    with _leaves_as_numbers():
+    with leaves_as_numbers():
         made = skl2onnx.to_onnx(
             pipeline,
             initial_types=[("features", FloatTensorType([None, width]))],
@@ -66,7 +66,8 @@ def difference(
 
 
 @contextmanager
-def _leaves_as_numbers() -> Iterator[None]:
+def leaves_as_numbers() -> Iterator[None]:
+    """Have skl2onnx convert histogram trees in this block."""
     # skl2onnx 1.20 writes a leaf's flag of histogram trees as False, and protobuf 7 wants a number.
     add_node = tree_ensemble.add_node
 
