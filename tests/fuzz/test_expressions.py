@@ -118,7 +118,9 @@ def _hold_features(judge: duckdb.DuckDBPyConnection, tree: Node, table: pa.Table
     )
     server = RowEncoder(manifest, FeatureTrees((feature,)))
     requests = [{n: _sent(v) for n, v in row.items()} for row in made.select(names).to_pylist()]
+    by_row = server.matrix([server.row(request) for request in requests])
     np.testing.assert_array_equal(server.encode(requests), encode(made, [known]), render(tree))
+    np.testing.assert_array_equal(by_row, encode(made, [known]), render(tree))
 
 
 def _sent(value: Any) -> Any:

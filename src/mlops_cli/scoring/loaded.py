@@ -50,13 +50,13 @@ class LoadedModel:
         numbers, start = [], 0
         while chunk := list(islice(events, _CHUNK)):
             try:
-                encoded = [self._predictor.row(event, i) for i, event in enumerate(chunk, start)]
+                matrix = self._predictor.encode(chunk, start)
             except RequestError as e:
                 raise DataError(
                     f"row {e.row} (the first is 0), {e.message}",
                     hint="fix the value, or leave the row out",
                 ) from e
-            numbers.append(self._predictor.raw(encoded))
+            numbers.append(self._predictor.numbers(matrix))
             start += len(chunk)
         raw = np.concatenate(numbers) if numbers else self._predictor.raw([])
         return pd.DataFrame(self._predictor.columns(raw), index=frame.index)

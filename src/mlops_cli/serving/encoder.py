@@ -12,11 +12,10 @@ from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTrees, Node
 from mlops_cli.expressions.values import Converter, Refused, Value, converter
+from mlops_cli.serving.column_encoder import FLOAT32_LIMIT, ColumnEncoder, codes_of
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import RequestError
 
-# From here on a float64 rounds to an infinite float32: the largest float32 and half a step more.
-FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
 _NAN = math.nan
 
 Row = list[float]
@@ -31,6 +30,7 @@ class RowEncoder:
         by_name = {tree.name: tree.tree for tree in trees.features}
         self._inputs = [_input(i) for i in manifest.inputs]
         self._features = [_feature(f, by_name[f.name]) for f in manifest.features]
+        self._columns = ColumnEncoder(manifest, trees, self._features)
         self.width = len(self._features)
 
     def values(self, event: Mapping[str, Any], row: int | None = None) -> Values:
@@ -67,7 +67,10 @@ class RowEncoder:
 
         Raises `RequestError` naming row and field.
         """
-        return self.matrix([self.row(event, i) for i, event in enumerate(events, start)])
+        matrix = self._columns.matrix(events)
+        if matrix is None:
+            matrix = self.matrix([self.row(event, i) for i, event in enumerate(events, start)])
+        return matrix
 
 
 def _input(i: Input) -> tuple[str, bool, type | None, Converter]:
@@ -79,7 +82,7 @@ def _feature(feature: Feature, tree: Node) -> Encode:
         return _plain(feature, str(tree.value))
     compute = compile_tree(tree)
     if feature.kind == "category":
-        codes = _codes(feature)
+        codes = codes_of(feature)
         return lambda values: codes.get(compute(values), _NAN)
     return lambda values: _number(compute(values))
 
@@ -87,13 +90,9 @@ def _feature(feature: Feature, tree: Node) -> Encode:
 def _plain(feature: Feature, name: str) -> Encode:
     """A column as it stands needs no closure: most features are such."""
     if feature.kind == "category":
-        codes = _codes(feature).get
+        codes = codes_of(feature).get
         return lambda values: codes(values[name], _NAN)
     return lambda values: _number(values[name])
-
-
-def _codes(feature: Feature) -> dict[object, float]:
-    return {text: float(i) for i, text in enumerate(feature.categories or ())}
 
 
 def _number(value: Any) -> float:
