@@ -15,6 +15,13 @@ LINES = (
     "validate",
     "drift",
     "server",
+    "server_others",
+    "server_alone",
+    "server_list",
+    "server_overload",
+    "server_workers",
+    "server_memory",
+    "server_start",
     "score",
     "waiting",
 )

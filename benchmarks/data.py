@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,24 +50,28 @@ def new_project(tables: Path, folder: Path, seed: int = 0) -> None:
     (folder / "mlops.yaml").write_text(config, encoding="utf-8")
 
 
-def small_project(folder: Path, data: Path, target: str) -> Path:
-    """A project on one table in which everything has run, with one trial of 20 rounds."""
+def small_project(folder: Path, data: Path, target: str, **sections: str) -> Path:
+    """A project on one table in which everything has run, with one trial of 20 rounds.
+
+    `sections` are as those of `proposed_project`.
+    """
 
     def make(made: Path) -> None:
-        proposed_project(made, data, target, tune="{trials: 1, rounds: 20}")
+        proposed_project(made, data, target, **{"tune": "{trials: 1, rounds: 20}", **sections})
         run([program("mlops"), "run"], made)
 
     return _of_this_commit(folder, make)
 
 
-def proposed_project(folder: Path, data: Path, target: str, *, tune: str) -> None:
-    """A project in `folder`, in which nothing has run, as proposed, with a section `tune`."""
+def proposed_project(folder: Path, data: Path, target: str, **sections: str) -> None:
+    """A project in `folder`, in which nothing has run, as proposed but for these sections."""
     shutil.rmtree(folder, ignore_errors=True)
     command = [program("mlops"), "init", str(folder), "--data", str(data), "--target", target]
     run(command, folder.parent)
     config = folder / "mlops.yaml"
     text = config.read_text(encoding="utf-8")
-    text = re.sub(r"^tune:.*?(?=^\w)", f"tune: {tune}\n", text, flags=re.M | re.S)
+    for name, section in sections.items():
+        text = re.sub(rf"^{name}:.*?(?=^\w)", f"{name}: {section}\n", text, flags=re.M | re.S)
     config.write_text(text, encoding="utf-8")
 
 
@@ -81,6 +86,20 @@ def numbers(work: Path, rows: int, columns: int) -> Path:
         f"numbers_{rows}_{columns}",
         f"select * exclude i, {late} from (select i, {drawn} from range({rows}) t(i))",
     )
+
+
+def environment(work: Path, name: str, *packages: str) -> Path:
+    """The Python of an environment with these packages alone; asks the package index once."""
+    uv = shutil.which("uv") or program("uv")
+
+    def make(folder: Path) -> None:
+        run([uv, "venv", "--quiet", "--relocatable", str(folder / "venv")], work)
+        python = str(folder / "venv/bin/python")
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        run([*install, *packages], work)
+
+    of_these = zlib.crc32(" ".join(packages).encode())
+    return _once(work / f"{name}-{of_these:08x}", make) / "venv/bin/python"
 
 
 def table(work: Path, name: str, sql: str) -> Path:

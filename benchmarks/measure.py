@@ -146,6 +146,12 @@ class _Watch:
             self.peak = max(self.peak, together, *(most for _, most in found), 0)
 
 
+def memory_of_tree(pid: int) -> int:
+    """The proportional set sizes of a process and of all below it, in bytes."""
+    tree = [pid, *(p.pid for p in psutil.Process(pid).children(recursive=True))]
+    return sum(_memory(one)[0] for one in tree)
+
+
 def _memory(pid: int) -> tuple[int, int]:
     """The proportional set size of a process, and the largest resident one it ever had; bytes."""
     try:

@@ -2,7 +2,6 @@
 local file = assert(io.open(os.getenv("POST_BODY")))
 wrk.method = "POST"
 wrk.body = file:read("*a")
-wrk.headers["Content-Type"] = "application/json"
 
 done = function(summary, latency, requests)
   local errors = summary.errors
