@@ -6,7 +6,7 @@ import getpass
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlops_cli._files import nearest
@@ -107,6 +107,16 @@ def commit_of(root: Path, revision: str) -> str:
 def committed(root: Path, revision: str, path: str) -> bytes | None:
     """The file `path`, relative to the folder `root`, as committed; None where it is not there."""
     return _asked(root, "show", "--end-of-options", f"{revision}:./{path}")
+
+
+def versions_of(root: Path, path: str) -> Iterator[bytes]:
+    """What the file `path`, relative to `root`, holds, and held in every commit, newest first."""
+    if (root / path).is_file():
+        yield (root / path).read_bytes()
+    commits = _text(_asked(root, "log", "--full-history", "--format=%H", "--", path)) or ""
+    for commit in commits.split():
+        if (content := committed(root, commit, path)) is not None:
+            yield content
 
 
 def uncommitted(root: Path, paths: Sequence[str]) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
-from mlops_cli.errors import EnvironmentFault, UsageError
-from mlops_cli.targets.base import Deployment
+from mlops_cli.errors import EnvironmentFault, TamperedError, UsageError
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
 from mlops_cli.tracking import open_tracker
@@ -216,3 +217,25 @@ def test_status_tells_of_a_target_that_does_not_answer_and_of_those_that_do(
     assert silent.name == "docker"
     assert "no Docker engine answers" in silent.why
     gc.collect()  # the SDK leaves the socket that it could not connect to the collector
+
+
+def test_what_is_deployed_knows_the_last_deploy(project: Project) -> None:
+    crown(project, "one", 200)
+    deploy(project)
+    (entry,) = history(project)
+    assert plan(project).changes == ()
+    place = open_target("local", project)
+    assert isinstance(place, KeepsAnchor)
+    assert place.anchor() == entry["id"]
+    whole = (project.root / AUDIT_LOG).read_bytes()
+    (project.root / AUDIT_LOG).write_bytes(b"")
+    with pytest.raises(TamperedError) as told:
+        audit_log(project, verify=True)
+    assert any(f"{entry['id'][:12]} is missing: what is deployed on local" in fault
+               for fault in told.value.faults)  # fmt: skip
+    (project.root / AUDIT_LOG).write_bytes(whole)
+    assert [x.version for x in audit_log(project).live] == [entry["subject"]["digest"][:12]]
+    deploy(project, stop=True)
+    assert place.anchor() is None
+    assert audit_log(project, verify=True).verified
+    assert audit_log(project).live == ()

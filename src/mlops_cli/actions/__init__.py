@@ -238,6 +238,9 @@ mlops collect --from segment.ndjson
         examples="""
 mlops audit
 mlops audit --verify
+mlops audit --at 2026-11-30T14:00:00Z
+mlops audit --subject 0123456789ab
+mlops audit --verify --format html > audit.html
 mlops audit --repair
 """,
     ),

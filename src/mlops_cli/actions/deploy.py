@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mlops_cli.actions import load_command
-from mlops_cli.audit.entry import Draft
+from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
@@ -18,7 +18,7 @@ from mlops_cli.packaging.signing import bring_signature
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.trust import open_trusted
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, KeepsKeys, KeepsLog, Release, Target, whole
+from mlops_cli.targets.base import Change, KeepsAnchor, KeepsKeys, KeepsLog, Release, Target, whole
 from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
 
@@ -97,7 +97,8 @@ def deploy(
         reason = "interrupted before its outcome was known"
         record(project, Draft("deploy", "interrupted", subject, reason), copies=None)
         raise
-    _record(project, Draft("deploy", "done", subject | {"url": found.url}))
+    entry = _record(project, Draft("deploy", "done", subject | {"url": found.url}))
+    _anchor(place, entry, progress)
     if _no_keys(project, place):
         add = f"mlops keys add NAME --target {name}"
         progress.log(f"there are no keys on {name}, so nobody is let in: {add}")
@@ -192,8 +193,17 @@ def _collect_first(project: Project, place: Target, name: str, progress: Progres
         progress.log(f"warning: the prediction log was not collected: {e.message}")
 
 
-def _record(project: Project, draft: Draft) -> None:
-    record(project, draft, copies=open_tracker(project))
+def _record(project: Project, draft: Draft) -> Entry:
+    return record(project, draft, copies=open_tracker(project))
+
+
+def _anchor(place: Target, entry: Entry, progress: Progress) -> None:
+    """Keep the entry's id with what runs, so that the log's end cannot be cut off unseen."""
+    if isinstance(place, KeepsAnchor):
+        try:
+            place.keep_anchor(entry.id)
+        except MlopsError as e:
+            progress.log(f"warning: no anchor of the audit log is kept: {e.message}")
 
 
 def _stop(project: Project, place: Target, name: str) -> DeployResult:

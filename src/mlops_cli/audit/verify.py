@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,9 +35,20 @@ class Verification:
     anchors: tuple[Anchor, ...]
 
 
-def verify(root: Path, log: Log, copies: Copies) -> Verification:
-    """Check the log by itself, then against the registry's copies and what git has committed."""
-    anchors = [*_registry(log.entries, copies), *_git(root, log.entries)]
+def verify(
+    root: Path,
+    log: Log,
+    copies: Copies,
+    *,
+    others: Mapping[str, Callable[[], str | None]] | None = None,
+) -> Verification:
+    """Check the log by itself, then against its anchors.
+
+    They are the registry's copies, what git has committed, and `others` by where they are: each
+    tells the id of an entry, or None where it knows of none, or raises `EnvironmentFault`.
+    """
+    told = (_told(log.entries, *other) for other in (others or {}).items())
+    anchors = [*_registry(log.entries, copies), *_git(root, log.entries), *filter(None, told)]
     faults = [*graph_faults(log), *(f for a in anchors if (f := _fault(a)))]
     reached = any(a.state == "ok" for a in anchors)
     return Verification(False if faults else reached or None, tuple(faults), tuple(anchors))
@@ -70,6 +81,14 @@ def _registry(entries: Mapping[str, Entry], copies: Copies) -> list[Anchor]:
         return []
     states = ((i, _state(i, line.encode(), entries)) for i, line in sorted(lines.items()))
     return _anchors(where, states, entries)
+
+
+def _told(entries: Mapping[str, Entry], where: str, ask: Callable[[], str | None]) -> Anchor | None:
+    try:
+        i = ask()
+    except EnvironmentFault:
+        return Anchor(where, None, "unreachable")
+    return Anchor(where, i, "ok" if i in entries else "missing") if i else None
 
 
 def _git(root: Path, entries: Mapping[str, Entry]) -> list[Anchor]:

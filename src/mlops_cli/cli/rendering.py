@@ -12,7 +12,6 @@ from mlops_cli.cli.execute import relative
 from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
-    from mlops_cli.actions.audit import AuditResult
     from mlops_cli.actions.compare import CompareResult, Side
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from mlops_cli.actions.status import DecisionStatus, StatusResult
     from mlops_cli.actions.update import UpdateResult
     from mlops_cli.audit.entry import Entry
+    from mlops_cli.governance.life import Life
     from mlops_cli.pipeline.result import RunResult
+    from mlops_cli.reports.audit import AuditResult
 
 
 _WIDE = 100  # characters of a line
@@ -275,12 +276,28 @@ def _flow(value: object) -> str:
 
 
 def render_audit(result: AuditResult) -> None:
-    """A line for each entry, and what they were held to."""
+    """A line for each entry, what is live, and what the log was held to."""
+    if result.subject is not None:
+        _render_life(result.subject)
     echo_rows([_entry(entry, result.signed) for entry in result.entries])
+    if result.live:
+        typer.echo(f"live at {result.at.isoformat()}:" if result.at else "live:")
+        echo_rows(row(x.target, x.version, f"{x.weight:g} %, since {x.since}") for x in result.live)
     if result.verified:
         anchors = ", ".join(dict.fromkeys(a.where for a in result.anchors if a.state == "ok"))
         verified = paint("verified", "green")
         typer.echo(f"{verified}: {len(result.entries)} entries, against {anchors}")
+    for anchor in result.anchors:
+        if anchor.state == "unreachable":
+            typer.echo(f"not reached: {anchor.where}")
+
+
+def _render_life(life: Life) -> None:
+    typer.echo(f"version {life.version}" + (f", number {life.number}" if life.number else ""))
+    made = [*life.evidence.items(), *([("run", life.run)] if life.run else [])]
+    measured = [(name, f"{value:.6g}") for name, value in life.metrics.items()]
+    echo_rows(row(name, value) for name, value in [*made, *measured])
+    echo_rows(row(gate.gate, gate.verdict, gate.why) for gate in life.gates)
 
 
 def _entry(entry: Entry, signed: Mapping[str, str]) -> Row:

@@ -173,6 +173,23 @@ class KeepsLog(Protocol):
         """
 
 
+@runtime_checkable
+class KeepsAnchor(Protocol):
+    """A target where the id of an entry of the audit log is kept with what is deployed."""
+
+    def anchor(self) -> str | None:
+        """The id; None where nothing is deployed, or nothing was kept with it.
+
+        Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+    def keep_anchor(self, entry: str) -> None:
+        """Keep the id with what is deployed, which goes on as it is; nothing where nothing is.
+
+        Raises `EnvironmentFault` where that failed.
+        """
+
+
 class Target(Protocol):
     """One place where one project's model can be deployed.
 

@@ -28,6 +28,7 @@ MANAGED = "dev.mlops-cli.managed-by"  # the image cannot set it: only what we ru
 SETTINGS = "dev.mlops-cli.settings"
 KEYS_FOLDER = str(Path(contract.KEYS).parent)
 CONTROL_FOLDER = str(Path(contract.CONTROL).parent)
+ANCHOR = f"{CONTROL_FOLDER}/audit.anchor"
 _TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
 _PIDS = 256
 _COMPOSE = "docker/compose.yaml.j2"

@@ -19,6 +19,7 @@ from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import (
+    ANCHOR,
     CONTROL_FOLDER,
     DIGEST,
     KEYS_FOLDER,
@@ -175,6 +176,25 @@ class DockerTarget:
             except _docker.NotFound:  # of an earlier release
                 return None
             return unpacked(b"".join(packed)).decode()
+
+    def anchor(self) -> str | None:
+        """What the container's volume holds; see `KeepsAnchor.anchor`."""
+        with _docker.engine("the container cannot be asked") as client:
+            container = self._current(client)
+            if container is None:
+                return None
+            try:
+                packed, _ = container.get_archive(ANCHOR)
+            except _docker.NotFound:
+                return None
+            return unpacked(b"".join(packed)).decode()
+
+    def keep_anchor(self, entry: str) -> None:
+        """Put a file beside the control secret; see `KeepsAnchor.keep_anchor`."""
+        with _docker.engine("the entry of the audit log is not kept") as client:
+            container = self._current(client)
+            if container is not None and self._spec.controlled:
+                container.put_archive(CONTROL_FOLDER, packed_secret(ANCHOR, entry.encode()))
 
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         wanted = self._spec.ports((self._spec.host, self._spec.port))

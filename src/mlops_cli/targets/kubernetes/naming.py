@@ -14,6 +14,7 @@ PROJECT = f"{DOMAIN}/project"
 VERSION = f"{DOMAIN}/version"
 KEYS = f"{DOMAIN}/keys"
 CONTROL = f"{DOMAIN}/control"
+ANCHOR = f"{DOMAIN}/audit"  # the entry of the audit log that tells of what is deployed
 PROJECT_NAME = f"{DOMAIN}/project-name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 _LONGEST = 45  # with what a ReplicaSet adds a pod's name stays a host's name of 63

@@ -36,7 +36,7 @@ from mlops_cli.targets.kubernetes.manifests import (
     objects,
     write_manifests,
 )
-from mlops_cli.targets.kubernetes.naming import DIGEST, object_name, owned_selector
+from mlops_cli.targets.kubernetes.naming import ANCHOR, DIGEST, object_name, owned_selector
 from mlops_cli.targets.kubernetes.ownership import ours, refuse_foreign
 from mlops_cli.targets.kubernetes.plan import changes
 from mlops_cli.targets.kubernetes.pods import ready
@@ -160,6 +160,17 @@ class KubernetesTarget:
     def control_secret(self) -> str | None:
         """What the Secret holds; see `Controlled.control_secret`."""
         return read_control(self._kubectl, self._name)
+
+    def anchor(self) -> str | None:
+        """The Deployment's annotation; see `KeepsAnchor.anchor`."""
+        found = look(self._kubectl, self._name).deployment
+        kept = (found or {}).get("metadata", {}).get("annotations", {}).get(ANCHOR)
+        return str(kept) if kept else None
+
+    def keep_anchor(self, entry: str) -> None:
+        """Annotate the Deployment, not its pods; see `KeepsAnchor.keep_anchor`."""
+        what = f"deployment/{self._name}"
+        self._kubectl.run("annotate", what, "--overwrite", f"{ANCHOR}={entry}")
 
     def keys(self) -> bytes | None:
         """What the Secret holds; see `KeepsKeys.keys`."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from mlops_cli._files import write_secret
+from mlops_cli._files import write_secret, write_text
 from mlops_cli._templates import own_templates
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
@@ -44,6 +44,7 @@ from mlops_cli.targets.tail import tail
 
 NAME = "local"
 CONTROL_IN = "control.secret"  # a file in the control's folder
+ANCHOR = "audit.anchor"  # another one: the entry of the audit log that tells of what runs
 LOG_FOLDER = "log"  # of the prediction log, in the control's folder
 _STEP = 0.05  # seconds between two looks
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
@@ -203,6 +204,18 @@ class LocalTarget:
             if self._control.alive():
                 return (self._control.folder / CONTROL_IN).read_text("utf-8")
         return None
+
+    def anchor(self) -> str | None:
+        """What a file holds while a supervisor lives; see `KeepsAnchor.anchor`."""
+        with suppress(FileNotFoundError):
+            if self._control.alive():
+                return (self._control.folder / ANCHOR).read_text("utf-8")
+        return None
+
+    def keep_anchor(self, entry: str) -> None:
+        """Write the file; see `KeepsAnchor.keep_anchor`."""
+        if self._control.alive():
+            write_text(self._control.folder / ANCHOR, entry)
 
     def _request(self, bundle: Bundle) -> Wanted:
         return Wanted(
