@@ -17,7 +17,9 @@ from mlops_cli.serving.trees import check_paths
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _DEEPEST = 20  # graphs within graphs
-_FORESTS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+_FORESTS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
+_UINT8, _DOUBLE = 2, 11  # of onnx.proto's TensorProto
+_MEMBER = 6  # of the newest kind's modes: a value of a set
 _LEAF = b"LEAF"
 _LARGEST = (1 << 31) - 1
 _Message = dict[int, list[Any]]
@@ -92,12 +94,11 @@ def _check_node(node: _Message, depth: int) -> None:
             _check_sparse(sparse)
         for graph in (*attribute.get(6, ()), *attribute.get(11, ())):
             _check_graph(_message(graph), depth + 1)
-    if operator == "TreeEnsemble":
-        raise ValueError("it has a TreeEnsemble of ai.onnx.ml 5, which nobody here looks into")
     if operator in _FORESTS:
         if depth:
             raise ValueError("it has a forest in a graph within a graph")
-        _check_forest(attributes)
+        check = _check_ensemble if operator == "TreeEnsemble" else _check_forest
+        check(attributes)
 
 
 def _check_sparse(sparse: Any) -> None:
@@ -129,6 +130,72 @@ def _check_forest(attributes: dict[str, _Message]) -> None:
         raise ValueError("a tree splits by a feature below 0")
     inner = np.array([bytes(mode) != _LEAF for mode in modes], bool)
     check_paths(np.stack([_places(trees, nodes, ids, inner) for ids in children], axis=1))
+
+
+def _check_ensemble(attributes: dict[str, _Message]) -> None:
+    """A forest of ai.onnx.ml 5: inner nodes and leaves are lists of their own."""
+
+    def integers(name: str) -> _Numbers:
+        return _integers(attributes.get(name, {}).get(8, []))
+
+    features, modes = integers("nodes_featureids"), _bytes_of(attributes.get("nodes_modes"))
+    weights = _doubles_of(attributes.get("leaf_weights"))
+    splits = _doubles_of(attributes.get("nodes_splits"))
+    sides = [
+        (integers(f"nodes_{s}nodeids"), integers(f"nodes_{s}leafs")) for s in ("true", "false")
+    ]
+    targets, roots = integers("leaf_targetids"), integers("tree_roots")
+    lists: tuple[npt.NDArray[Any], ...] = (
+        modes,
+        splits,
+        *(numbers for side in sides for numbers in side),
+    )
+    if not len(features) or any(len(found) != len(features) for found in lists):
+        raise ValueError("a forest's lists are not of one length")
+    if len(targets) != len(weights):
+        raise ValueError("a forest's leaves are not of one length")
+    if np.isnan(weights).any() or np.isnan(splits).any():
+        raise ValueError("a leaf or a threshold of a forest is NaN")
+    outputs = int(attributes.get("n_targets", {}).get(3, [1])[-1])
+    _check_within(targets, outputs)
+    _check_within(roots, len(features))
+    if (features < 0).any():
+        raise ValueError("a tree splits by a feature below 0")
+    children = []
+    for numbers, leaf in sides:
+        _check_within(numbers[leaf != 0], len(weights))
+        _check_within(numbers[leaf == 0], len(features))
+        children.append(np.where(leaf != 0, -1, numbers))
+    check_paths(np.stack(children, axis=1))
+    sets = int(np.isnan(_doubles_of(attributes.get("membership_values"))).sum())
+    if (modes > _MEMBER).any() or sets != int((modes == _MEMBER).sum()):
+        raise ValueError("a split of a forest has a mode that is none, or no set of its own")
+
+
+def _check_within(numbers: _Numbers, end: int) -> None:
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= end):
+        raise ValueError("a root, a child or a leaf of a forest does not exist")
+
+
+def _bytes_of(attribute: _Message | None) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(_raw(attribute, _UINT8), np.uint8)
+
+
+def _doubles_of(attribute: _Message | None) -> npt.NDArray[np.float64]:
+    content = _raw(attribute, _DOUBLE)
+    if len(content) % 8:
+        raise ValueError("a list of numbers ends within one")
+    return np.frombuffer(content, "<f8")
+
+
+def _raw(attribute: _Message | None, kind: int) -> bytes:
+    """The content of an attribute's tensor; of a forest's only this one form is taken."""
+    if attribute is None:
+        return b""
+    tensor = _message(attribute.get(5, [b""])[-1])
+    if tensor.get(2, [0])[-1] != kind or 9 not in tensor:
+        raise ValueError("a list of a forest is not of float64, or not written as its bytes")
+    return bytes(tensor[9][-1])
 
 
 def _places(trees: _Numbers, nodes: _Numbers, ids: _Numbers, inner: npt.NDArray[Any]) -> _Numbers:
