@@ -26,7 +26,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
-from mlops_cli.errors import EnvironmentFault, TamperedError, UsageError
+from mlops_cli.errors import EnvironmentFault, GateError, TamperedError, UsageError
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
@@ -239,3 +239,19 @@ def test_what_is_deployed_knows_the_last_deploy(project: Project) -> None:
     assert place.anchor() is None
     assert audit_log(project, verify=True).verified
     assert audit_log(project).live == ()
+
+
+def test_a_target_elsewhere_is_refused_and_that_is_recorded(project: Project) -> None:
+    digest = crown(project, "one", 200)
+    told = {"governance": {"residency": "eu"}, "deploy": {"regions": {"local": "us-east-1"}}}
+    raw = project.config.model_dump(by_alias=True, exclude_unset=True)
+    away = Project(project.root, check_config(raw | told, file="mlops.yaml"))
+    for ask in (plan, deploy):
+        with pytest.raises(GateError, match=r"governance\.residency is eu.*us-east-1"):
+            ask(away)
+    (entry,) = history(project)
+    assert (entry["action"], entry["outcome"]) == ("deploy", "refused")
+    assert entry["subject"] == {"target": "local", "digest": digest}
+    assert "us-east-1" in entry["reason"]
+    assert open_target("local", project).status() is None
+    assert deployed_on(known_entries(project.root)) == []

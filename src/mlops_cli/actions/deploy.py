@@ -11,14 +11,24 @@ from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
-from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.errors import GateError, MlopsError, UsageError
 from mlops_cli.governance.champion import champion_of
+from mlops_cli.governance.residency import refuse_elsewhere, refuse_other_nodes
 from mlops_cli.packaging.image import project_image
 from mlops_cli.packaging.signing import bring_signature
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.trust import open_trusted
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, KeepsAnchor, KeepsKeys, KeepsLog, Release, Target, whole
+from mlops_cli.targets.base import (
+    Change,
+    HasNodes,
+    KeepsAnchor,
+    KeepsKeys,
+    KeepsLog,
+    Release,
+    Target,
+    whole,
+)
 from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
 
@@ -73,7 +83,8 @@ def deploy(
     configuration's. `expect` is the version, or the start of
     the digest, that the champion must have. The attempt is recorded in
     the audit log, whatever comes of it. Raises `UsageError` where there is no
-    champion or another one, `EnvironmentFault` with the target's reason where the target fails;
+    champion or another one, `GateError` where the target is not where `governance.residency` lets
+    a model run, `EnvironmentFault` with the target's reason where the target fails;
     what answered before answers still.
     """
     name, place = _place(project, target, port)
@@ -87,6 +98,11 @@ def deploy(
     if lack := exposed(project, name):
         progress.log(lack)
     subject = {"target": name, "digest": release.digest}
+    try:
+        _hold_to_residency(project, place, name, progress)
+    except GateError as e:
+        _record(project, Draft("deploy", "refused", subject, e.message))
+        raise
     _collect_first(project, place, name, progress)
     try:
         found = place.deploy(whole(release), progress=progress)
@@ -118,6 +134,7 @@ def plan(
     """
     name, place = _place(project, target, port)
     release = _champion(project, expect)
+    _hold_to_residency(project, place, name)
     if port is None:
         place = _where_it_runs(project, place, name)
     return PlanResult(name, release.digest, release.version, tuple(place.plan(whole(release))))
@@ -137,6 +154,7 @@ def render(
     """
     name, place = _place(project, target, port)
     release = _champion(project, expect)
+    refuse_elsewhere(project, name)
     files = tuple(str(file) for file in place.render(whole(release), folder))
     return RenderResult(name, release.digest, release.version, str(folder), files)
 
@@ -170,6 +188,18 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
         bring_signature(project.root, bundle)
         open_trusted(bundle.path, str(project.trust))
     return Release(bundle, project_image(project, bundle))
+
+
+def _hold_to_residency(
+    project: Project, place: Target, name: str, progress: Progress = QUIET
+) -> None:
+    refuse_elsewhere(project, name)
+    if project.config.governance.residency and isinstance(place, HasNodes):
+        regions = place.regions()
+        if not regions:
+            who = "may not be read" if regions is None else "name no region"
+            progress.log(f"the labels of the nodes of {name} {who}: deploy.regions is trusted")
+        refuse_other_nodes(project, name, regions or ())
 
 
 def _no_keys(project: Project, place: Target) -> bool:

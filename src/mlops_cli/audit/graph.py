@@ -41,7 +41,7 @@ def deployed_on(entries: Mapping[str, Entry]) -> list[str]:
     there: set[str] = set()
     for entry in in_order(entries):
         target = entry.subject.get("target")
-        if target and entry.action == "deploy" and entry.outcome != "failed":
+        if target and entry.action == "deploy" and entry.outcome not in ("failed", "refused"):
             there.add(target)
         elif target and entry.action == "stop" and entry.outcome == "done":
             there.discard(target)

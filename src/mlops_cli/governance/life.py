@@ -21,6 +21,8 @@ from mlops_cli.governance.decision import Decision, GateResult
 from mlops_cli.tracking.base import ModelVersion, Tracker
 from mlops_cli.tracking.cache import bundle_folder, holds
 
+_TOLD = ("metric.", "mlops.", "digest")  # tags whose content stands elsewhere in a life
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
@@ -68,7 +70,7 @@ def life_of(project: Project, tracker: Tracker, entries: Sequence[Entry], name: 
         _gates(project.root, evidence.get("decision")),
         _run(project.root, digest),
         known.metrics if known else {},
-        {k: v for k, v in known.tags.items() if not k.startswith("metric.")} if known else {},
+        {k: v for k, v in known.tags.items() if not k.startswith(_TOLD)} if known else {},
     )
 
 

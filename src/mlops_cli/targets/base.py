@@ -190,6 +190,17 @@ class KeepsAnchor(Protocol):
         """
 
 
+@runtime_checkable
+class HasNodes(Protocol):
+    """A target of several machines, which may tell in which regions they are."""
+
+    def regions(self) -> tuple[str, ...] | None:
+        """The regions of those that have one by their label; None where nobody may look.
+
+        Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+
 class Target(Protocol):
     """One place where one project's model can be deployed.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_cli.config.sections.base import ImageRegistry, Port, Section, one_of
+from mlops_cli.config.sections.governance import Region
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.serving.contract import PORT
 
@@ -37,6 +38,11 @@ class DeployConfig(Section):
     )
     secrets: tuple[SecretName, ...] = Field(
         (), description="variables of the environment that the server gets, and no other"
+    )
+    regions: dict[str, Region] = Field(
+        default_factory=dict,
+        description="where each target is, such as {local: eu, kubernetes: eu-west-1}: asked for "
+        "by governance.residency",
     )
     docker: DockerConfig = DockerConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()

@@ -1,10 +1,14 @@
-"""The section `governance`: who signs."""
+"""The section `governance`: who signs, and where what is decided may run."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from pydantic import Field
 
 from mlops_cli.config.sections.base import ProjectPath, Section
+
+Region = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
 
 class GovernanceConfig(Section):
@@ -14,4 +18,9 @@ class GovernanceConfig(Section):
         None,
         description="file of keys that may sign, in OpenSSH's format of allowed signers, such as "
         "governance/allowed_signers; null: names are a convention",
+    )
+    residency: Region | tuple[Region, ...] | None = Field(
+        None,
+        description="the region, or several, where models may run: eu takes eu, and eu-west-1; "
+        "deploy.regions says where a target is",
     )

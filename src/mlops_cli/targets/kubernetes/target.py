@@ -17,7 +17,7 @@ from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
 from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
-from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.faults import FORBIDDEN, ClusterFault
 from mlops_cli.targets.kubernetes.keys import (
     delete_control,
     read_control,
@@ -47,6 +47,7 @@ from mlops_cli.targets.secrets import refuse_tls, trusting
 from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
+REGION = "topology.kubernetes.io/region"
 _REACHED = 10.0  # seconds for kube-proxy to open a node's port
 _STOP_LIMIT = 120.0
 
@@ -171,6 +172,17 @@ class KubernetesTarget:
         """Annotate the Deployment, not its pods; see `KeepsAnchor.keep_anchor`."""
         what = f"deployment/{self._name}"
         self._kubectl.run("annotate", what, "--overwrite", f"{ANCHOR}={entry}")
+
+    def regions(self) -> tuple[str, ...] | None:
+        """The nodes' labels, which a namespace's own user may not read; see `HasNodes.regions`."""
+        try:
+            nodes = self._kubectl.json("get", "nodes")["items"]
+        except ClusterFault as e:
+            if e.has_kind(FORBIDDEN):
+                return None
+            raise
+        labels = (node["metadata"].get("labels", {}) for node in nodes)
+        return tuple(sorted({found[REGION] for found in labels if found.get(REGION)}))
 
     def keys(self) -> bytes | None:
         """What the Secret holds; see `KeepsKeys.keys`."""
