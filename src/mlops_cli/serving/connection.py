@@ -17,7 +17,7 @@ from mlops_cli.serving.one_event import OneEvent, OneEvents
 from mlops_cli.serving.requests import MAX_BODY
 from mlops_cli.serving.sockets import has_left
 
-SLICE = 1024  # bytes between two looks whether requests are piled up on this connection
+SLICE = 1024  # bytes between two looks whether requests are piled up, but in a body
 KEEP_ALIVE = 75.0  # seconds that a connection may ask nothing
 LINGER = 5.0  # seconds in which what a refused client still sends is thrown away
 
@@ -42,8 +42,7 @@ class Connection(HttpToolsProtocol):
         self.asks = True
         self._fault: tuple[int, str] | None = None
         self._begun = 0  # bytes of the message so far, as far as they are counted; 0: none began
-        self._head = 0  # bytes of URL and headers so far
-        self._messages = 0
+        self._head = self._messages = 0  # bytes of URL and headers so far; requests so far
         self._in_head, self._size = True, 0  # bytes of the body so far
         self._booked = 0  # those that `admission.bodies` knows of
         self._unstarted: tuple[RequestResponseCycle, Any] | None = None
@@ -117,19 +116,22 @@ class Connection(HttpToolsProtocol):
             self._one_events.heads.learn(data, cycle.scope["headers"], self._declared)
 
     def _feed(self, data: bytes) -> None:
-        for start in range(0, len(data), SLICE):
-            self._parse(data[start : start + SLICE])
+        left = memoryview(data)
+        while left:
+            size = max(SLICE, 0 if self._in_head else self._declared - self._size)
+            self._parse(left[:size])
+            left = left[size:]
             if self.pipeline:
-                self._hold(data[start + SLICE :])
+                self._hold(left)
             if self.flow.held or self._lingers or self.transport.is_closing():
                 return
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         message, began, size = self._messages, self._begun, self._size
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as e:
-            self._read_without_upgrade(data[e.args[0] :])
+            self._read_without_upgrade(bytes(data[e.args[0] :]))
             return
         except httptools.HttpParserError:
             self._refuse(*(self._fault or refusals.NO_HTTP))
@@ -158,7 +160,7 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._parse(head_of_body(self.headers) + rest)
 
-    def _hold(self, data: bytes) -> None:
+    def _hold(self, data: bytes | memoryview) -> None:
         self._held += data
         self.flow.pause_reading()
         self.flow.held = True
@@ -373,9 +375,7 @@ class Connection(HttpToolsProtocol):
         limits = self._admission.limits
         if self.flow.stalls(now) > limits.timeout:
             self.transport.abort()
-        if self.since is None:
-            return
-        waited = now - self.since
+        waited = now - (now if self.since is None else self.since)
         if self._lingers:
             if waited > LINGER:
                 self.transport.abort()
