@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlops_cli.actions.audit import audit_log
+    from mlops_cli.actions.card import card
     from mlops_cli.actions.collect import collect
     from mlops_cli.actions.compare import compare
     from mlops_cli.actions.config import configuration
@@ -46,6 +47,7 @@ __all__ = [
     "LoadedModel",
     "Project",
     "audit_log",
+    "card",
     "collect",
     "compare",
     "configuration",

@@ -231,6 +231,16 @@ mlops collect --from segment.ndjson
         examples="mlops labels add outcomes.csv",
     ),
     _action(
+        "card",
+        PRODUCTION,
+        "A model's card: what is recorded, what governance/card.yaml tells, what nobody has told.",
+        usage="[VERSION]",
+        examples="""
+mlops card > CARD.md
+mlops card 0123456789ab
+""",
+    ),
+    _action(
         "audit",
         PRODUCTION,
         "What happened to the models, by whom and why; --verify: is the record whole.",

@@ -1,0 +1,124 @@
+"""The model card as Markdown: what is recorded, what a person told, and what nobody did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mlops_cli.audit.entry import Entry
+from mlops_cli.audit.live import Live
+from mlops_cli.governance.life import Life
+from mlops_cli.reports.markdown import code, escape
+
+NOT_TOLD = "*Nobody has told.*"
+_NOT_RECORDED = "*Not recorded.*"
+_LONG = 5_000  # characters of what a person told
+_ENDS = ("_low", "_high")
+
+
+@dataclass(frozen=True, slots=True)
+class CardResult:
+    """A version's card; `told` is what a person wrote, by key, and null where nobody did.
+
+    `data` and `model` are what the bundle says of its making; `approvals` are the entries that
+    approve it, `signed` who signed an entry, by its id; `empty` names what nobody has told.
+    `convention` is whether nobody is made to sign.
+    """
+
+    project: str
+    version: str
+    life: Life
+    told: Mapping[str, str | None]
+    data: Mapping[str, str]
+    model: Mapping[str, str]
+    approvals: tuple[Entry, ...]
+    signed: Mapping[str, str]
+    live: tuple[Live, ...]
+    empty: tuple[str, ...]
+    convention: bool
+    file: str
+
+
+def model_card(result: CardResult) -> str:
+    """The card as Markdown; no text in it can be more than text."""
+    told = result.told
+    lines = [
+        f"# {escape(result.project)}, version {code(result.version)}",
+        *_told("Purpose", told["purpose"]),
+        *_told("Who it is for", told["users"]),
+        *_told("What it is not for", told["out_of_scope"]),
+        *_table("Model", result.model),
+        *_table("Data", result.data),
+        *_told("Where the data comes from", told["data_origin"]),
+        *_metrics(result.life.metrics),
+        *_gates(result.life),
+        *_approvals(result),
+        *_live(result.live),
+        *_told("Limits", told["limits"]),
+        *_told("Risks, and for whom", told["risks"]),
+        *_told("Who answers for it", told["owner"]),
+    ]
+    if result.empty:
+        lines += ["", f"Not told, and asked for in {code(result.file)}: {', '.join(result.empty)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _told(title: str, text: str | None) -> Iterator[str]:
+    yield from ("", f"## {title}", "")
+    paragraphs = [p for p in (text or "").split("\n\n") if p.strip()]
+    for number, paragraph in enumerate(paragraphs):
+        yield from ([""] if number else [])
+        yield escape(" ".join(paragraph.split()), most=_LONG)
+    if not paragraphs:
+        yield NOT_TOLD
+
+
+def _table(title: str, values: Mapping[str, str]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", "| | |", "|---|---|")
+    for name, value in values.items():
+        yield f"| {escape(name)} | {escape(value) if value else _NOT_RECORDED} |"
+
+
+def _metrics(metrics: Mapping[str, float]) -> Iterator[str]:
+    yield from ("", "## Metrics", "")
+    names = [name for name in sorted(metrics) if not name.endswith(_ENDS)]
+    if not names:
+        yield _NOT_RECORDED
+        return
+    yield from ("On the hold-out rows.", "", "| metric | value | 95 % interval |", "|---|---|---|")
+    for name in names:
+        low, high = (metrics.get(name + end) for end in _ENDS)
+        both = low is not None and high is not None
+        between = f"{low:.4g} to {high:.4g}" if both else "not computed"
+        yield f"| {code(name)} | {metrics[name]:.4g} | {between} |"
+    yield from ("", "Metrics of parts of the rows (slices) are not recorded.")
+
+
+def _gates(life: Life) -> Iterator[str]:
+    yield from ("", "## Gates", "")
+    if not life.gates:
+        yield "No gate was asked, or the decision is not in this clone's history."
+    for gate in life.gates:
+        yield f"- {escape(gate.gate)}: {gate.verdict}; {escape(gate.why)}"
+
+
+def _approvals(result: CardResult) -> Iterator[str]:
+    yield from ("", "## Approvals", "")
+    if not result.approvals:
+        yield "None is recorded."
+    for entry in result.approvals:
+        role = entry.subject.get("role", "no role")
+        signer = result.signed.get(entry.id)
+        by = f"signed by {signer}" if signer else "without a signature that counts"
+        why = f": {entry.reason}" if entry.reason else ""
+        yield f"- {entry.time}, {escape(entry.actor)} as {escape(role)}, {escape(by)}{escape(why)}"
+    if result.convention:
+        yield from ("", "Names are a convention: `governance.signers` is not set.")
+
+
+def _live(live: tuple[Live, ...]) -> Iterator[str]:
+    yield from ("", "## Where it answers", "")
+    if not live:
+        yield "By the audit log nowhere."
+    for x in live:
+        yield f"- {escape(x.target)}, {x.weight:g} % of the traffic, since {x.since}"
