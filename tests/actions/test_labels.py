@@ -140,3 +140,17 @@ def test_without_predictions_labels_wait(root: Path, tmp_path: Path, model: Path
     (other / "mlops.yaml").write_text(CONFIG)
     (other / "model").symlink_to(model)
     assert _add(other, "request_id,label\nr1,1\n") == LabelsResult(1, 1, 0, 1)
+
+
+def test_labels_have_the_decimal_comma_of_their_table(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    (root / "contracts").mkdir(parents=True)
+    (root / "mlops.yaml").write_text(CONFIG.replace("binary", "regression"))
+    (root / "contracts" / "t.yaml").write_text(
+        "columns: {y: {type: float, format: decimal_comma}}\n"
+    )
+    bundles.write(root / "model", task="regression")
+    _add(root, "request_id;label\nr1;1.234,5\nr2;7\n")
+    assert _kept(root) == [("r1", None, "1234.5"), ("r2", None, "7.0")]
+    with pytest.raises(DataError, match=r"row 2: `label` is '12\.5', which is none"):
+        _add(root, "request_id;label\nr1;1,5\nr2;12.5\n", "more.csv")

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlops_cli.contracts.forms import FORMATS
+from mlops_cli.contracts.forms import FORMATS, read_forms
 from mlops_cli.contracts.frames import cast_series
 from mlops_cli.contracts.model import ColumnContract
+from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA
 from mlops_cli.expressions.moments import EPOCHS, reader
 from mlops_cli.expressions.values import Refused, converter
+from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ColumnForm
 from mlops_cli.tables.casts import cast_sql, source_sql
 
@@ -116,6 +118,78 @@ def test_tables_frames_and_requests_read_the_same(value, native, form, expected)
     assert from_frame(value, form) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12,5", 12.5),
+        ("1.234,5", 1234.5),
+        ("-1.234.567,50", -1234567.5),
+        ("1 234,5", 1234.5),
+        ("1\u202f234,5", 1234.5),
+        ("1.234", 1234.0),
+        ("12", 12.0),
+        (",5", 0.5),
+        ("3,", 3.0),
+        ("1,5e3", 1500.0),
+        ("12.5", None),
+        ("1.2345,0", None),
+        ("1.234 567", None),
+        ("1,2,3", None),
+        ("12,5 kg", None),
+        (" 12,5", None),
+        (",", None),
+        ("nan", None),
+        ("\u0661,5", None),
+    ],
+)
+def test_a_decimal_comma_is_the_same_in_tables_frames_and_requests(text, number) -> None:
+    expected = (number, number is None and text != "nan")  # which stands for missing everywhere
+    for kind in ("float", "integer") if number is None or number.is_integer() else ("float",):
+        form = ColumnForm(kind, format=DECIMAL_COMMA)
+        assert from_table(text, "VARCHAR", form) == expected
+        assert from_request(text, form) == expected
+        assert from_frame(text, form) == expected
+
+
+@pytest.mark.parametrize("native", ["DOUBLE", "BIGINT"])
+def test_real_numbers_are_read_beside_a_decimal_comma(native) -> None:
+    form, value = ColumnForm("float", format=DECIMAL_COMMA), 12.5 if native == "DOUBLE" else 12
+    for read in (from_request, from_frame):
+        assert read(value, form) == from_table(value, native, form) == (value, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "says"),
+    [
+        (["12,5", "3,25"], "float", "a number with a decimal comma"),
+        (["12,5", "3", "k.A."], "text", None),
+        (["12,5", "3", "NA", "n/a"], "float", "missing where it is"),
+        (["0,125", "0,250"], "float", "decimal comma"),
+        (["1,234", "12,500"], "text", "may have a decimal comma or thousands"),
+        (["1.234,50", "12,500"], "float", "decimal comma"),
+        (["1,2,3", "1,2"], "text", None),
+    ],
+)
+def test_a_decimal_comma_is_known_by_its_column(tmp_path, values, kind, says) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("a;b\n" + "".join(f"{v};x\n" for v in values * 5))
+    with open_engine() as engine:
+        read = read_forms(engine, table, engine.columns(table), times=(), formats={})
+    form = read.of["a"]
+    assert (form.type, form.format) == (kind, DECIMAL_COMMA if kind == "float" else None)
+    said = [r.text for r in read.remarks if r.column == "a"]
+    assert says in said[0] if says else not said
+
+
+@pytest.mark.parametrize(("other", "read_as"), [("0,5", 1234.0), ("0.5", 1.234)])
+def test_points_part_thousands_where_others_have_a_decimal_comma(tmp_path, other, read_as) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("a;b\n" + f"1.234;{other}\n12.345;{other}\n" * 5)
+    with open_engine() as engine:
+        forms = read_forms(engine, table, engine.columns(table), times=(), formats={}).of
+        assert engine.rows(f"select min(a) from {engine.typed(table, forms)}") == [(read_as,)]
+
+
 @pytest.mark.parametrize("word", ["Yes", "yes", "TRUE", "t", "y", "1", 1, True])
 def test_a_boolean_takes_the_words_that_a_table_has(word) -> None:
     assert from_request(word, ColumnForm("boolean")) == (True, False)
@@ -134,6 +208,7 @@ def test_a_boolean_takes_the_words_that_a_table_has(word) -> None:
         ({"type": "timestamp", "format": "%d/%m/%Y %I:%M"}, "%I and %p"),
         ({"type": "text", "format": "%d/%m/%Y"}, "a text column has no format"),
         ({"type": "date", "format": "epoch_ms"}, "the type is timestamp"),
+        ({"type": "float", "format": "epoch_ms"}, "a number's format is decimal_comma"),
     ],
 )
 def test_a_format_that_is_none_is_refused(column, says) -> None:
@@ -142,8 +217,6 @@ def test_a_format_that_is_none_is_refused(column, says) -> None:
 
 
 def test_a_table_of_real_dates_is_read_beside_the_format(tmp_path) -> None:
-    from mlops_cli.tables import open_engine
-
     pq.write_table(pa.table({"d": [date(2024, 1, 31), None]}), tmp_path / "t.parquet")
     form = ColumnForm("date", ("NA",), "%m/%d/%Y")
     with open_engine() as engine:

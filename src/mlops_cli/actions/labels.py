@@ -11,6 +11,7 @@ from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.paths import MODEL
 from mlops_cli.config.project import Project
+from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.monitoring.label_files import LabelFile, read_label_file
@@ -18,7 +19,7 @@ from mlops_cli.monitoring.labelled import Matches, count_matches
 from mlops_cli.monitoring.recorded import COLLECTING, recorded_labels, recorded_predictions
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import Engine
+from mlops_cli.tables.base import ColumnForm, Engine
 from mlops_cli.tracking import open_tracker
 
 _WAIT = 60.0  # seconds for a collect to end
@@ -58,7 +59,9 @@ def labels(
         open_engine(temporary=project.temporary) as engine,
         locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT),
     ):
-        found = read_label_file(engine, file, _ids(project), _model(project))
+        found = read_label_file(
+            engine, file, _ids(project), _model(project), form=_form(project)
+        )
         known = not found.timed and store.holds(found.segment)
         added = 0 if known else store.add(found.rows)
         matches = _matches(engine, project, found) if found.rows.num_rows else Matches(0, 0)
@@ -77,6 +80,16 @@ def _ids(project: Project) -> tuple[str, ...]:
     asked = () if log is None or log.columns == "all" else log.columns
     changed |= {name for name in project.config.data.sensitive if name not in asked}
     return () if changed & set(ids) else ids
+
+
+def _form(project: Project) -> ColumnForm:
+    """Numbers as the table has its target's, where those are written in a way of their own."""
+    data = project.config.data
+    if (project.root / project.config.contract).is_file():
+        target = load_contract(project.root / project.config.contract).columns.get(data.target)
+        if target is not None and target.type in ("integer", "float") and target.format:
+            return target.form
+    return ColumnForm("text")
 
 
 def _model(project: Project) -> Manifest:

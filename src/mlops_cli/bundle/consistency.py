@@ -10,6 +10,7 @@ import msgspec
 from mlops_cli.bundle.manifest import MODULES, ClassLabel, Manifest, Task, class_key
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTrees, Node
+from mlops_cli.expressions.values import check_form
 
 DEEPEST = 200  # of a tree: an expression has at most 60 levels, a cast between two of them
 
@@ -59,6 +60,10 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
     for i in manifest.inputs:
         if i.categories is not None and i.type != "text":
             yield f"the input {ascii(i.name)[:80]} is {i.type} and has categories"
+        try:
+            check_form(i.type, i.format)
+        except ValueError as e:
+            yield f"the input {ascii(i.name)[:80]}: {ascii(str(e))[:200]}"
     for feature in manifest.features:
         if (feature.categories is not None) != (feature.kind == "category"):
             yield f"the feature {ascii(feature.name)[:80]} is {feature.kind}: see its categories"

@@ -46,7 +46,8 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True):
     """One raw value that a request brings; `source` says who knows it.
 
     `missing` are texts that stand for a missing value; `format` is how dates and moments are
-    written, where they are not ISO 8601 (see `expressions.moments`).
+    written, where they are not ISO 8601 (see `expressions.moments`), or numbers, where they have a
+    decimal comma (see `expressions.decimal_comma`).
     """
 
     name: Name

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _WIDE = 100  # characters of a line
+_REASONS = 3  # of how columns are read: with more, the contract tells
 _CELL = 160  # characters of a value in a table
 _WARNINGS = 8  # shown; the others stand in mlops.yaml, too
 
@@ -78,9 +79,9 @@ def _group(what: str, guesses: Sequence[tuple[str, str]], result: InitResult) ->
     told = [g for g in guesses if g[1] not in ("it is the target", "the target is made of it")]
     if not told:
         return ""
-    if len(told) == 1:
-        value, why = told[0]
-        return f"{what}: {value} ({why})"
+    same = {why: [value for value, reason in told if reason == why] for _, why in told}
+    if len(told) == 1 or (what == "read" and len(same) <= _REASONS):
+        return f"{what}: " + "; ".join(f"{_listed(v)} ({why})" for why, v in same.items())
     where = {"left out": " (reasons in mlops.yaml)", "read": " (how: in the contract)"}
     between = "; " if what == "names a row" else ", "
     return f"{what}: {_listed([value for value, _ in told], between)}{where.get(what, '')}"

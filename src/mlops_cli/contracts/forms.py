@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA, GAPS, with_point
 from mlops_cli.expressions.moments import has_clock, reader
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import MISSING
@@ -35,6 +36,8 @@ FORMATS = tuple(day + clock for clock in _CLOCKS for day in _DAYS)
 _ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII | re.S)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TRUTHS = ("true", "false")
+_THREE_DIGITS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)  # 1,234: 1.234 or 1234
+_THOUSANDS = "a number whose points part thousands, since others have a decimal comma"
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
@@ -83,6 +86,12 @@ def read_forms(
         else:
             found[name], said = _form(column, seen[name], typed)
         remarks += [said] if said and name not in given else []
+    if any(f.format == DECIMAL_COMMA for f in found.values()):
+        for name in (c.name for c in texts if _has_thousands(c, seen[c.name])):
+            if name not in given and found[name].format is None:
+                found[name] = ColumnForm("float", found[name].missing, DECIMAL_COMMA)
+                remarks = [r for r in remarks if r.column != name]
+                remarks.append(Remark(name, _THOUSANDS))
     return Forms(found | given, tuple(remarks))
 
 
@@ -189,12 +198,13 @@ def _type_of(written: str, is_time: bool) -> ValueType:
 
 
 def _of_text(name: str, seen: _Seen, typed: set[str]) -> tuple[ColumnForm, Remark | None]:
-    numbers = [v for v in seen.head if _is_number(v)]
-    strange = [v for v in seen.head if v not in numbers]
-    odd = [*strange, *seen.words]
-    if len(numbers) >= len(odd) and odd and all(map(_is_beside_numbers, odd)):
+    odd = _beside(_is_number, seen)
+    if odd:
         number = Remark(name, f"a number, missing where it is {', '.join(odd)}")
         return ColumnForm("float", missing=tuple(odd)), number
+    odd = _beside(with_point, seen)
+    if odd is not None and (commas := [v for v in seen.head if "," in v]):
+        return _of_commas(name, commas, odd)
     missing = tuple(w for w in seen.words if not _is_a_value(w, seen.head, typed))
     kept = [w for w in seen.words if w not in missing]
     if kept:
@@ -205,6 +215,37 @@ def _of_text(name: str, seen: _Seen, typed: set[str]) -> tuple[ColumnForm, Remar
         return ColumnForm("text", missing=missing), Remark(name, text, doubt=True)
     said = Remark(name, f"missing where it is {', '.join(missing)}") if missing else None
     return ColumnForm("text", missing=missing), said
+
+
+def _beside(is_number: Callable[[str], object], seen: _Seen) -> list[str] | None:
+    """What stands beside a column's numbers and means missing; None where it has other texts."""
+    numbers = [v for v in seen.head if is_number(v)]
+    odd = [*(v for v in seen.head if not is_number(v)), *seen.words]
+    return odd if len(numbers) >= len(odd) and all(map(_is_beside_numbers, odd)) else None
+
+
+def _of_commas(
+    name: str, commas: Sequence[str], odd: Sequence[str]
+) -> tuple[ColumnForm, Remark | None]:
+    if all(map(_THREE_DIGITS.fullmatch, commas)):
+        doubt = (
+            f"{name} holds values such as {commas[0]!r}, which may have a decimal comma or "
+            f"thousands: it stays text; where it is decimal, write `type: float` and "
+            f"`format: {DECIMAL_COMMA}` beside it in the contract"
+        )
+        return ColumnForm("text"), Remark(name, doubt, doubt=True)
+    missing = f", missing where it is {', '.join(odd)}" if odd else ""
+    said = Remark(name, f"a number with a decimal comma{missing}")
+    return ColumnForm("float", tuple(odd), DECIMAL_COMMA), said
+
+
+def _has_thousands(column: Column, seen: _Seen) -> bool:
+    """Whether all that a column's points can part is thousands, as 1.234 in Europe."""
+    return (
+        column.type in ("float", "text")
+        and any(gap in v for v in seen.head for gap in GAPS)
+        and all(map(with_point, seen.head))
+    )
 
 
 def _is_beside_numbers(text: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA, with_point
 from mlops_cli.expressions.moments import ISO, reader
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import missing_words
@@ -36,12 +37,21 @@ def cast_series(series: pd.Series, form: ColumnForm) -> tuple[pd.Series, pd.Seri
 
 
 def _by_format(series: pd.Series, written: str) -> pd.Series:
-    """Values of the format as moments; what is none of them is left to be read as ISO 8601."""
+    """Values of the format as moments; what is none of them is left to be read as ISO 8601.
+
+    Numbers with a decimal comma become such with a point.
+    """
+    if written == DECIMAL_COMMA:
+        return series if not _is_text(series) else series.map(_with_point)
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return series
     read = reader(written)
     plain = series.astype("object").where(series.notna(), None)
     return plain.map(lambda v: None if v is None else (read(_python(v)) or _iso(v)))
+
+
+def _with_point(value: object) -> object:
+    return (with_point(value) or "?") if isinstance(value, str) else value
 
 
 def _python(value: object) -> object:

@@ -29,9 +29,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.sections.base import Duration
 from mlops_cli.errors import UsageError
-from mlops_cli.expressions.moments import check_format, has_clock
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.expressions.values import to_timestamp
+from mlops_cli.expressions.values import check_form, to_timestamp
 from mlops_cli.tables.base import ColumnForm
 
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
@@ -75,7 +74,7 @@ class ColumnContract(_Part):
     format: StrictStr | None = Field(
         None,
         description="of dates and timestamps that are not ISO 8601: strptime's codes, such as "
-        "%m/%d/%Y, or epoch_s, epoch_ms",
+        "%m/%d/%Y, or epoch_s, epoch_ms; of numbers that have a decimal comma: decimal_comma",
     )
 
     @property
@@ -92,7 +91,7 @@ class ColumnContract(_Part):
         if self.type != "text" and self.pattern is not None:
             raise ValueError(f"a {self.type} column has no pattern")
         _check_missing(self.type, self.missing)
-        _check_moments(self.type, self.format)
+        check_form(self.type, self.format)
         wanted = int if self.type == "integer" else str
         for value in self.categories or ():
             if not isinstance(value, wanted):
@@ -227,15 +226,6 @@ def _check_missing(kind: ValueType, words: tuple[str, ...]) -> None:
                 f"learn from nullif(COLUMN, {word[:20]}) under features.row instead"
             )
 
-
-def _check_moments(kind: ValueType, form: str | None) -> None:
-    if form is None:
-        return
-    if kind not in ("date", "timestamp"):
-        raise ValueError(f"a {kind} column has no format")
-    check_format(form)
-    if kind == "date" and has_clock(form):
-        raise ValueError(f"the format {form!r} tells the time of day: the type is timestamp")
 
 
 def _is_moment(text: str) -> bool:

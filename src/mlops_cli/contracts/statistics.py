@@ -163,7 +163,7 @@ def _otherwise(
     if name in times or name in formats:
         raise _no_time(path, name, wrong, rows)
     if form.type == "integer":
-        return ColumnForm("float", form.missing)
+        return replace(form, type="float")
     return ColumnForm("text")
 
 
@@ -172,7 +172,7 @@ def _taken_back(name: str, form: ColumnForm, wrong: int, rows: int) -> Iterator[
         return
     was = f"{form.type}s as {form.format or 'ISO 8601'}"
     if form.type == "float":
-        was = "numbers"
+        was = "numbers with a decimal comma" if form.format else "numbers"
     text = f"{name} is text: it begins as {was}, but {wrong} of its {rows} values are none"
     yield Remark(name, text, doubt=True)
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 
-from mlops_cli.expressions.moments import reader
+from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA, with_point
+from mlops_cli.expressions.moments import check_format, has_clock, reader
 from mlops_cli.expressions.text import text_to_boolean
 from mlops_cli.expressions.tree import ValueType
 
@@ -112,12 +113,12 @@ def converter(
     """The type that needs no further look, and what makes a value of any other.
 
     A text that stands for a missing value (`missing_words`) becomes None; `form` is a format of
-    dates or moments, beside ISO 8601.
+    dates or moments, beside ISO 8601, or that of numbers with a decimal comma, beside JSON's.
     Raises `Refused` when it is called with what is no such value.
     """
     exact, convert = CONVERTERS[kind]
     if form is not None:
-        convert = _by_format(kind, form)
+        convert = _by_format(kind, form) if form != DECIMAL_COMMA else _with_comma(kind)
     words = frozenset(missing_words(kind, missing))
     plain = convert
 
@@ -125,6 +126,21 @@ def converter(
         return None if type(value) is str and value in words else plain(value)
 
     return None if exact is str else exact, unless_missing
+
+
+def check_form(kind: ValueType, form: str | None) -> None:
+    """Raise `ValueError` where values of that type cannot be written in that format."""
+    if form is None:
+        return
+    if kind in ("integer", "float"):
+        if form != DECIMAL_COMMA:
+            raise ValueError(f"a number's format is {DECIMAL_COMMA}, not {form!r}")
+        return
+    if kind not in ("date", "timestamp"):
+        raise ValueError(f"a {kind} column has no format")
+    check_format(form)
+    if kind == "date" and has_clock(form):
+        raise ValueError(f"the format {form!r} tells the time of day: the type is timestamp")
 
 
 def _by_format(kind: ValueType, form: str) -> Callable[[object], Value]:
@@ -138,6 +154,22 @@ def _by_format(kind: ValueType, form: str) -> Callable[[object], Value]:
             except Refused as e:
                 raise _refused(f"a {kind} as {form}, or ISO 8601", value) from e
         return found.date() if kind == "date" else found
+
+    return convert
+
+
+def _with_comma(kind: ValueType) -> Callable[[object], Value]:
+    _, plain = CONVERTERS[kind]
+
+    def convert(value: object) -> Value:
+        if type(value) is not str:
+            return plain(value)
+        if (text := with_point(value)) is None:
+            raise _refused("a number, also as text with a decimal comma", value)
+        # As tables do: whole numbers of 64 bits exactly, also beyond those of a float64.
+        if kind == "integer" and not set(text) & set(".eE"):
+            return plain(int(text))
+        return plain(float(text))
 
     return convert
 

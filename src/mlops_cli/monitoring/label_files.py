@@ -17,7 +17,7 @@ from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.monitoring.recorded import LABEL_SCHEMA, SEGMENT
 from mlops_cli.serving.labels import AHEAD, label_text
-from mlops_cli.tables.base import ROW, SOURCE, Engine, quote
+from mlops_cli.tables.base import ROW, SOURCE, ColumnForm, Engine, quote
 
 REQUEST, LABEL, PLACE, TIME = "request_id", "label", "row", "time"
 _HINT = "docs/guides/prediction-log.md has the columns"
@@ -37,15 +37,23 @@ class LabelFile:
         return str(self.rows[SEGMENT][0].as_py()) if self.rows.num_rows else ""
 
 
-def read_label_file(engine: Engine, file: Path, ids: Sequence[str], model: Manifest) -> LabelFile:
-    """Read a CSV or Parquet file of labels; what has no time is of now.
+def read_label_file(
+    engine: Engine,
+    file: Path,
+    ids: Sequence[str],
+    model: Manifest,
+    *,
+    form: ColumnForm = ColumnForm("text"),
+) -> LabelFile:
+    """Read a CSV or Parquet file of labels in their form; what has no time is of now.
 
     Raises `DataError` naming the column that is missing, or the first row (from 1) that holds no
     label of the model's, no id, or a row or a time that is none.
     """
     names = [column.name for column in engine.columns(file)]
     keys = _keys(file, names, ids)
-    forms: dict[str, ValueType] = {LABEL: "text", **dict.fromkeys(keys or (REQUEST,), "text")}
+    forms: dict[str, ValueType | ColumnForm] = dict.fromkeys(keys or (REQUEST,), "text")
+    forms[LABEL] = form
     if PLACE in names and not keys:
         forms[PLACE] = "integer"
     if TIME in names:
@@ -100,9 +108,9 @@ class _Reader:
 
     def _faults(self, row: Mapping[str, Any]) -> Iterator[str]:
         for name in (LABEL, *(self._keys or (REQUEST,))):
-            if row[name] is None:
+            if row[name] is None and row[SOURCE + name] is None:
                 yield f"`{name}` is missing"
-        for name in (PLACE, TIME):
+        for name in (LABEL, PLACE, TIME):
             if row.get(name) is None and row.get(SOURCE + name) is not None:
                 yield f"`{name}` is {str(row[SOURCE + name])[:40]!r}, which is none"
         if (row.get(PLACE) or 0) < 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.serving import openapi_v2, openapi_versions
 from mlops_cli.serving.contract import EXPLAIN, FEEDBACK, HEALTH, METRICS, PREDICT, READY
@@ -127,7 +128,7 @@ def input_words(i: Input) -> str:
     """What a caller should know of an input beside its type."""
     said = [_SOURCES[i.source]]
     if i.format is not None:
-        said.append(f"a {i.type} as {i.format}, or ISO 8601")
+        said.append(_written(i.type, i.format))
     if i.missing:
         said.append(f"null is also written {', '.join(i.missing)}")
     if i.categories is not None:
@@ -135,6 +136,12 @@ def input_words(i: Input) -> str:
         more = len(i.categories) - NAMED_CATEGORIES
         said.append(f"seen in training: {named}" + (f" and {more} more" if more > 0 else ""))
     return "; ".join(said)
+
+
+def _written(kind: str, form: str) -> str:
+    if form == DECIMAL_COMMA:
+        return "a number, also as text with a decimal comma"
+    return f"a {kind} as {form}, or ISO 8601"
 
 
 def _asked(what: str, answer: str, example: Mapping[str, Any]) -> Schema:

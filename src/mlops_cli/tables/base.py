@@ -41,7 +41,8 @@ class ColumnForm:
 
     `missing` are texts that stand for a missing value, beside those that always do so
     (`expressions.values.missing_words`); `format` is that of dates and moments which are not
-    ISO 8601, see `expressions.moments`.
+    ISO 8601, see `expressions.moments`, or of numbers that are not as a program writes them, see
+    `expressions.decimal_comma`.
     """
 
     type: ValueType

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlops_cli.expressions.decimal_comma import GAPS, PATTERN
 from mlops_cli.expressions.moments import EPOCHS, ISO, RANGE, pattern
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import missing_words
@@ -29,7 +30,10 @@ def cast_sql(name: str, native: str, form: ColumnForm) -> str:
         text = column if native == target else f"cast({column} as varchar)"
         words = _words(missing_words(to, form.missing))
         return f"case when {text} not in ({words}) then {text} end"
-    if form.format and (native == "VARCHAR" or native in _NUMERIC):
+    if form.format and to in ("integer", "float"):
+        # A table of real numbers is read as it stands.
+        column = _with_point(column) if native == "VARCHAR" else column
+    elif form.format and (native == "VARCHAR" or native in _NUMERIC):
         return _by_format(column, native, form)
     if native == target:
         return column
@@ -73,6 +77,12 @@ def _moment(column: str, native: str) -> str:
     if native in _NUMERIC:
         return "null::timestamp"
     return f"(try_cast({column} as timestamptz) at time zone 'UTC')"
+
+
+def _with_point(column: str) -> str:
+    """The text of a number with a decimal comma as SQL reads it; null for what is no number."""
+    bare = f"translate({column}, {literal(',' + GAPS)}, '.')"
+    return f"(case when regexp_full_match({column}, {literal(PATTERN)}) then {bare} end)"
 
 
 def _by_format(column: str, native: str, form: ColumnForm) -> str:
