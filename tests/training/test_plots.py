@@ -52,6 +52,11 @@ def test_confusion_counts_every_row_by_its_classes():
     ]
 
 
+def test_confusion_names_classes_as_the_api_does():
+    found = plots("binary", (False, True), np.array([0.0, 1]), np.array([0.9, 0.9]))
+    assert [r["actual"] for r in rows(found["confusion.csv"])] == ["false", "true"]
+
+
 def test_regression_shows_a_bounded_number_of_rows():
     y = RNG.normal(size=5000)
     found = plots("regression", None, y, y + 1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlops_cli.bundle.manifest import ClassLabel, Task
+from mlops_cli.bundle.manifest import ClassLabel, Task, class_key
 from mlops_cli.serving.predictions import class_indices
 
 Array = NDArray[np.float64]
@@ -84,7 +84,7 @@ def _confusion(y: Array, found: NDArray[np.int64], classes: Sequence[ClassLabel]
         np.stack([y.astype(np.int64), found], axis=1), axis=0, return_counts=True
     )
     rows = [
-        (classes[a], classes[b], n)
+        (class_key(classes[a]), class_key(classes[b]), n)
         for (a, b), n in zip(pairs.tolist(), counts.tolist(), strict=True)
     ]
     return ("actual", "predicted", "rows"), rows

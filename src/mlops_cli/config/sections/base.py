@@ -83,8 +83,10 @@ ImageRegistry = Annotated[
 
 
 def _somebodys(kind: Kind, ours: Sequence[str], name: str) -> str:
-    if name.partition(":")[0] not in ours and not is_named(kind, name.partition(":")[0]):
-        near = difflib.get_close_matches(name, ours, n=1)
+    known = {form.partition(":")[0]: form for form in ours}
+    library = name.partition(":")[0]
+    if library not in known and not is_named(kind, library):
+        near = [known[n] for n in difflib.get_close_matches(library, known, n=1)]
         meant = f": did you mean {near[0]}?" if near else ""
         raise ValueError(
             f"{name!r} is none of {', '.join(ours)}, and no installed package brings it{meant}"
@@ -93,7 +95,10 @@ def _somebodys(kind: Kind, ours: Sequence[str], name: str) -> str:
 
 
 def one_of(kind: Kind, *ours: str) -> AfterValidator:
-    """A name of ours, or one that another package brings by an entry point."""
+    """A name of ours, or one that another package brings by an entry point.
+
+    Of ours `library:NAME` stands for all that begin with that library.
+    """
     return AfterValidator(partial(_somebodys, kind, ours))
 
 

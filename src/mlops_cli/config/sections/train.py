@@ -23,7 +23,7 @@ class TrainConfig(Section):
     """The estimator and how it is judged."""
 
     estimator: Annotated[
-        str, one_of("estimator", "xgboost", "sklearn"), AfterValidator(_in_its_form)
+        str, one_of("estimator", "xgboost", "sklearn:module.Class"), AfterValidator(_in_its_form)
     ] = Field(
         "xgboost",
         pattern=r"^[a-z][\w-]*(:[\w.-]+)?$",
