@@ -200,7 +200,7 @@ def test_a_target_of_amounts_is_told_and_plain_ones_can_be_read(tmp_path: Path) 
         made(tmp_path / "p", tmp_path / "t.parquet", target="paid")
     result = made(tmp_path / "p", tmp_path / "t.parquet", target="sum = cast(paid as double)")
     assert result.task == "regression"
-    table["paid"] = [f"{i % 3},50" for i in rows]
+    table["paid"] = [f"${i % 3}.50" for i in rows]
     pq.write_table(pa.table(table), tmp_path / "few.parquet")
     result = made(tmp_path / "q", tmp_path / "few.parquet", target="paid")
     assert result.task == "multiclass"

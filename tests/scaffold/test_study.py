@@ -363,7 +363,7 @@ def test_a_column_called_as_the_prediction_is_said(tmp_path: Path) -> None:
 def test_codes_with_zeros_at_the_front_are_not_taken_for_amounts(tmp_path: Path) -> None:
     rng = random.Random(0)
     codes = ["01502", "02139", "60614", "94110"]
-    rows = [(rng.choice(codes), f"{rng.randrange(99)},5", rng.randrange(2)) for _ in range(400)]
+    rows = [(rng.choice(codes), f"${rng.randrange(99)}.5", rng.randrange(2)) for _ in range(400)]
     warnings = study(csv_of(tmp_path, ["zip", "size", "y"], rows), "y").warnings
     assert [w.split(" is text")[0] for w in warnings if "look like numbers" in w] == ["size"]
 

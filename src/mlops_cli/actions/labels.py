@@ -13,6 +13,7 @@ from mlops_cli.config.paths import MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.monitoring.label_files import LabelFile, read_label_file
 from mlops_cli.monitoring.labelled import Matches, count_matches
@@ -59,9 +60,7 @@ def labels(
         open_engine(temporary=project.temporary) as engine,
         locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT),
     ):
-        found = read_label_file(
-            engine, file, _ids(project), _model(project), form=_form(project)
-        )
+        found = read_label_file(engine, file, _ids(project), _model(project), form=_form(project))
         known = not found.timed and store.holds(found.segment)
         added = 0 if known else store.add(found.rows)
         matches = _matches(engine, project, found) if found.rows.num_rows else Matches(0, 0)
@@ -82,14 +81,14 @@ def _ids(project: Project) -> tuple[str, ...]:
     return () if changed & set(ids) else ids
 
 
-def _form(project: Project) -> ColumnForm:
+def _form(project: Project) -> ValueType | ColumnForm:
     """Numbers as the table has its target's, where those are written in a way of their own."""
     data = project.config.data
     if (project.root / project.config.contract).is_file():
         target = load_contract(project.root / project.config.contract).columns.get(data.target)
         if target is not None and target.type in ("integer", "float") and target.format:
             return target.form
-    return ColumnForm("text")
+    return "text"
 
 
 def _model(project: Project) -> Manifest:

@@ -63,7 +63,7 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
         try:
             check_form(i.type, i.format)
         except ValueError as e:
-            yield f"the input {ascii(i.name)[:80]}: {ascii(str(e))[:200]}"
+            yield f"the input {ascii(i.name)[:80]}: {str(e)[:200]}"
     for feature in manifest.features:
         if (feature.categories is not None) != (feature.kind == "category"):
             yield f"the feature {ascii(feature.name)[:80]} is {feature.kind}: see its categories"

@@ -227,7 +227,6 @@ def _check_missing(kind: ValueType, words: tuple[str, ...]) -> None:
             )
 
 
-
 def _is_moment(text: str) -> bool:
     try:
         parse_moment(text)

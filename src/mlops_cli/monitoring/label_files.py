@@ -43,7 +43,7 @@ def read_label_file(
     ids: Sequence[str],
     model: Manifest,
     *,
-    form: ColumnForm = ColumnForm("text"),
+    form: ValueType | ColumnForm = "text",
 ) -> LabelFile:
     """Read a CSV or Parquet file of labels in their form; what has no time is of now.
 
