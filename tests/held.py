@@ -34,5 +34,7 @@ def hold(original: Original, folder: Path, data: Any) -> Proven:
     adapter = xgboost_model if original.kind == "xgboost" else onnx_model
     file = folder / "model"
     file.write_bytes(original.contents[0])
-    served = adapter.load(file, original.task, original.width, 1)
+    content = file.read_bytes()
+    adapter.check(content, original.width)
+    served = adapter.load(content, original.task, 1)
     return prove(original, served.predict, data, NAMES, progress=QUIET)

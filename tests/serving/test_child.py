@@ -58,7 +58,8 @@ def test_an_exception_is_no_end_and_the_child_says_nothing(
         os.write(2, b"terminate called after throwing")
         raise ValueError
 
-    survive(work, "model")
+    assert survive(lambda: None, "model")
+    assert not survive(work, "model")
     assert capfd.readouterr() == ("", "")
 
 
@@ -70,11 +71,12 @@ from mlops_cli.serving import models
 from mlops_cli.serving.server import Address, Heard, serve
 
 here, load = os.getpid(), models._load
-def guarded(bundle, threads):
+def guarded(bundle, content, threads, checked=False):
     if sys.argv[2] == "ends":
         assert os.getpid() != here, "the server itself came to load it"
         os.kill(os.getpid(), signal.SIGSEGV)
-    return load(bundle, threads)
+    assert checked == (os.getpid() == here), "the check is the child's, and once"
+    return load(bundle, content, threads, checked=checked)
 models._load = guarded
 def answer(ready):
     print("ready")

@@ -84,20 +84,19 @@ def _definition(model: Any, row: Matrix, reference: Matrix) -> np.ndarray:
     return parts
 
 
-def _fitted(name: str, task: Any, tmp_path: Path, **fixed: Any) -> tuple[Any, Matrix]:
+def _fitted(name: str, task: Any, **fixed: Any) -> tuple[Any, Matrix]:
     part = estimator.make_part(task)
-    file = tmp_path / "model.onnx"
-    file.write_bytes(estimator.opened(name, task, **fixed).fit(part, {}, None).content())
-    return onnx_model.load(file, task, part.matrix.shape[1], 1), part.matrix
+    content = estimator.opened(name, task, **fixed).fit(part, {}, None).content()
+    return onnx_model.load(content, task, 1), part.matrix
 
 
 REFERENCE = np.array([1000.0, 1.0, 25.0, np.nan])
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_a_forest_s_parts_are_shapley_values_by_definition(task: str, tmp_path: Path) -> None:
+def test_a_forest_s_parts_are_shapley_values_by_definition(task: str) -> None:
     kind = "Regressor" if task == "regression" else "Classifier"
-    model, rows = _fitted(f"sklearn:ensemble.RandomForest{kind}", task, tmp_path, n_estimators=20)
+    model, rows = _fitted(f"sklearn:ensemble.RandomForest{kind}", task, n_estimators=20)
     explainer = ShapleyExplainer(model, task, REFERENCE, rows[:50])
     for row, found in zip(rows[:20], explainer.explain(rows[:20]), strict=True):
         wanted = _definition(model, row, REFERENCE.astype(np.float32))
@@ -108,8 +107,8 @@ def test_a_forest_s_parts_are_shapley_values_by_definition(task: str, tmp_path: 
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
-def test_a_linear_model_is_explained_by_its_margin_and_exactly(task: str, tmp_path: Path) -> None:
-    model, rows = _fitted("sklearn:linear_model.LogisticRegression", task, tmp_path)
+def test_a_linear_model_is_explained_by_its_margin_and_exactly(task: str) -> None:
+    model, rows = _fitted("sklearn:linear_model.LogisticRegression", task)
     found = ShapleyExplainer(model, task, REFERENCE, rows[:50]).explain(rows)
     for row, one in zip(rows, found, strict=True):
         p = model.predict(row[None])[0]
@@ -124,8 +123,8 @@ def test_a_linear_model_is_explained_by_its_margin_and_exactly(task: str, tmp_pa
     np.testing.assert_allclose(moved.parts[1], found[7].parts[1], atol=1e-9)
 
 
-def test_a_linear_regression_is_explained_by_its_value(tmp_path: Path) -> None:
-    model, rows = _fitted("sklearn:linear_model.Ridge", "regression", tmp_path)
+def test_a_linear_regression_is_explained_by_its_value() -> None:
+    model, rows = _fitted("sklearn:linear_model.Ridge", "regression")
     found = ShapleyExplainer(model, "regression", REFERENCE, rows[:50]).explain(rows)
     totals = [one.base[0] + one.parts.sum() for one in found]
     np.testing.assert_allclose(totals, model.predict(rows), atol=1e-8)
@@ -191,8 +190,8 @@ def test_what_a_sum_rounds_off_goes_to_the_base() -> None:
     assert total == pytest.approx(_Rounded().predict(row[None])[0], abs=1e-8)
 
 
-def test_a_row_that_is_the_reference_has_no_parts(tmp_path: Path) -> None:
-    model, rows = _fitted("sklearn:ensemble.RandomForestClassifier", "binary", tmp_path)
+def test_a_row_that_is_the_reference_has_no_parts() -> None:
+    model, rows = _fitted("sklearn:ensemble.RandomForestClassifier", "binary")
     reference = REFERENCE.astype(np.float32)
     (found,) = ShapleyExplainer(model, "binary", REFERENCE, rows[:9]).explain(reference[None])
     assert not found.parts.any()

@@ -14,16 +14,18 @@ from contextlib import suppress
 from mlops_cli.errors import BundleError
 
 LIMIT = 60  # seconds of the child
+_DONE, _RAISED = 86, 87  # codes of its own: a library that ends it says 0 as well
 
 
-def survive(work: Callable[[], object], what: str) -> None:
+def survive(work: Callable[[], object], what: str) -> bool:
     """Do `work` in a forked child; raises `BundleError` on `what` where that ends the child.
 
-    An exception is no end: whoever does the work afterwards meets it, too. The fork costs some
-    milliseconds, and nothing is imported twice: the work's modules are to be loaded before.
+    Returns whether it was done. An exception is no end: whoever does the work afterwards meets it,
+    too. The fork costs some milliseconds, and nothing is imported twice: the work's modules are to
+    be loaded before.
     """
     if sys.platform != "linux":  # macOS ends forked children of a process with frameworks
-        return
+        return False
     with warnings.catch_warnings():
         # Libraries have threads of their own; the child uses none of what those may hold.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -33,12 +35,15 @@ def survive(work: Callable[[], object], what: str) -> None:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         raise _ended(what, os.WTERMSIG(status))
-    if code := os.waitstatus_to_exitcode(status):
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (_DONE, _RAISED):
         raise BundleError(f"{what}: reading it ended a process with code {code}", hint=_HINT)
+    return code == _DONE
 
 
 def _work(work: Callable[[], object]) -> None:
     """The child: no dump of memory, no handler of the parent's, no word, and no way but the end."""
+    code = _RAISED
     try:
         for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
@@ -50,8 +55,9 @@ def _work(work: Callable[[], object]) -> None:
         os.dup2(nowhere, 2)
         with suppress(Exception):
             work()
+            code = _DONE
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def _ended(what: str, number: int) -> BundleError:

@@ -52,16 +52,20 @@ def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False
     unused = library not in sys.modules and not xgboost_library.loaded()
     check_environment(bundle.manifest)
     load_adapter(_ADAPTERS[bundle.manifest.model])
+    content, checked = _content(bundle), False
     if in_child_first and unused:
-        survive(lambda: _load(bundle, 1), str(bundle.model_file))
-    return _load(bundle, threads)
+        checked = survive(lambda: _load(bundle, content, 1), str(bundle.model_file))
+    return _load(bundle, content, threads, checked=checked)
 
 
-def _load(bundle: Bundle, threads: int) -> Model:
+def _load(bundle: Bundle, content: bytes, threads: int, *, checked: bool = False) -> Model:
+    """The model of `content`; `checked` where the same was done already with the same bytes."""
     manifest, file = bundle.manifest, bundle.model_file
     with bundle_faults(f"{file} cannot be used"):
         adapter = load_adapter(_ADAPTERS[manifest.model])
-        model: Model = adapter.load(file, manifest.task, len(manifest.features), threads)
+        if not checked:
+            adapter.check(content, len(manifest.features))
+        model: Model = adapter.load(content, manifest.task, threads)
         found = model.predict(np.zeros((1, len(manifest.features)), np.float32)).shape
     wanted = (1, len(manifest.classes or ())) if manifest.task == "multiclass" else (1,)
     if found != wanted:
@@ -71,6 +75,11 @@ def _load(bundle: Bundle, threads: int) -> Model:
             hint="train again",
         )
     return model
+
+
+def _content(bundle: Bundle) -> bytes:
+    with bundle_faults(f"{bundle.model_file} cannot be used"):
+        return bundle.model_file.read_bytes()
 
 
 def check_environment(manifest: Manifest) -> None:

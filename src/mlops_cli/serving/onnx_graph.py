@@ -6,7 +6,6 @@ library for protocol buffers, and needs a few of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +51,12 @@ def check_onnx(content: bytes) -> list[Forest]:
     if len(model[7]) > 1:
         raise ValueError("it has several graphs")
     graph = _message(model[7][0])
-    _check_graph(graph, 0)
-    nodes = [_message(node) for node in graph.get(1, ())]
-    places = [i for i, node in enumerate(nodes) if _text(node, 4) in _FORESTS]
-    return [_forest(model, graph, nodes[i], i) for i in places]
+    last = _check_graph(graph, 0)
+    return [_forest(model, graph, i, found) for i, found in last.items()]
 
 
-def _forest(model: _Message, graph: _Message, node: _Message, place: int) -> Forest:
-    tensor = _text(node, 1)
-    features = _attributes(node).get("nodes_featureids", {}).get(8, [])
-    last = int(_integers(features).max(initial=-1))
+def _forest(model: _Message, graph: _Message, place: int, last: int) -> Forest:
+    tensor = _text(_message(graph[1][place]), 1)
     if tensor in {_text(_message(given), 1) for given in graph.get(11, ())}:
         return Forest(tensor, last, None)
     # The fields of onnx.proto: of a graph 1 are its nodes, 12 its outputs; of a model 7 is a graph.
@@ -71,18 +66,19 @@ def _forest(model: _Message, graph: _Message, node: _Message, place: int) -> For
     return Forest(tensor, last, _written({**model, 7: [_written(cut)]}))
 
 
-def _check_graph(graph: _Message, depth: int) -> None:
+def _check_graph(graph: _Message, depth: int) -> dict[int, int]:
+    """The last feature that a forest splits by, of those among the graph's nodes, by place."""
     if depth > _DEEPEST:
         raise ValueError(f"its graphs are nested deeper than {_DEEPEST}")
     for tensor in graph.get(5, ()):
         _check_tensor(tensor)
     for sparse in graph.get(15, ()):
         _check_sparse(sparse)
-    for node in graph.get(1, ()):
-        _check_node(_message(node), depth)
+    last = {i: _check_node(_message(node), depth) for i, node in enumerate(graph.get(1, ()))}
+    return {i: found for i, found in last.items() if found is not None}
 
 
-def _check_node(node: _Message, depth: int) -> None:
+def _check_node(node: _Message, depth: int) -> int | None:
     domain, operator = _text(node, 7), _text(node, 4)
     if domain not in DOMAINS:
         raise ValueError(f"it has an operator of another domain: {f'{domain}.{operator}'!a}")
@@ -98,7 +94,8 @@ def _check_node(node: _Message, depth: int) -> None:
         if depth:
             raise ValueError("it has a forest in a graph within a graph")
         check = _check_ensemble if operator == "TreeEnsemble" else _check_forest
-        check(attributes)
+        return check(attributes)
+    return None
 
 
 def _check_sparse(sparse: Any) -> None:
@@ -113,7 +110,7 @@ def _check_tensor(tensor: Any) -> None:
         raise ValueError(f"its tensor {ascii(_text(found, 8))[:80]} stands in another file")
 
 
-def _check_forest(attributes: dict[str, _Message]) -> None:
+def _check_forest(attributes: dict[str, _Message]) -> int:
     def integers(name: str) -> _Numbers:
         return _integers(attributes.get(name, {}).get(8, []))
 
@@ -126,13 +123,15 @@ def _check_forest(attributes: dict[str, _Message]) -> None:
     for name in ("nodes_values", "target_weights", "class_weights", "base_values"):
         if np.isnan(_floats(attributes.get(name, {}).get(7, []))).any():
             raise ValueError(f"{name} holds NaN")  # infinite thresholds are scikit-learn's own
-    if (integers("nodes_featureids") < 0).any():
+    features = integers("nodes_featureids")
+    if (features < 0).any():
         raise ValueError("a tree splits by a feature below 0")
     inner = np.array([bytes(mode) != _LEAF for mode in modes], bool)
     check_paths(np.stack([_places(trees, nodes, ids, inner) for ids in children], axis=1))
+    return int(features.max(initial=-1))
 
 
-def _check_ensemble(attributes: dict[str, _Message]) -> None:
+def _check_ensemble(attributes: dict[str, _Message]) -> int:
     """A forest of ai.onnx.ml 5: inner nodes and leaves are lists of their own."""
 
     def integers(name: str) -> _Numbers:
@@ -170,6 +169,7 @@ def _check_ensemble(attributes: dict[str, _Message]) -> None:
     sets = int(np.isnan(_doubles_of(attributes.get("membership_values"))).sum())
     if (modes > _MEMBER).any() or sets != int((modes == _MEMBER).sum()):
         raise ValueError("a split of a forest has a mode that is none, or no set of its own")
+    return int(features.max(initial=-1))
 
 
 def _check_within(numbers: _Numbers, end: int) -> None:
@@ -218,23 +218,28 @@ def _places(trees: _Numbers, nodes: _Numbers, ids: _Numbers, inner: npt.NDArray[
 
 
 def _attributes(node: _Message) -> dict[str, _Message]:
-    return {_text(found, 1): found for found in map(_message, node.get(5, ()))}
+    found = [_message(attribute, lists=True) for attribute in node.get(5, ())]
+    return {_text(attribute, 1): attribute for attribute in found}
 
 
 def _text(message: _Message, field: int) -> str:
-    return bytes(message.get(field, [b""])[-1]).decode(errors="replace")
+    found = message.get(field, [b""])[-1]
+    if isinstance(found, int):
+        raise ValueError("a name is a number")
+    return bytes(found).decode(errors="replace")
 
 
 def _integers(values: list[Any]) -> _Numbers:
     """Repeated integers, packed or not."""
-    parts = [_varints(v) if isinstance(v, memoryview) else np.array([v]) for v in values]
+    parts = [_varints(v) if isinstance(v, memoryview) else np.atleast_1d(v) for v in values]
     return np.concatenate([np.empty(0, np.int64), *(p.astype(np.int64) for p in parts)])
 
 
 def _floats(values: list[Any]) -> npt.NDArray[np.float32]:
+    """Repeated float32, packed or not."""
     if any(len(v) % 4 for v in values):
         raise ValueError("a list of numbers ends within one")
-    return np.concatenate([np.empty(0, np.float32), *(np.frombuffer(v, "<f4") for v in values)])
+    return np.frombuffer(b"".join(values), "<f4")
 
 
 def _varints(packed: memoryview) -> _Numbers:
@@ -254,33 +259,91 @@ def _varints(packed: memoryview) -> _Numbers:
     return found.view(np.int64)
 
 
-def _message(content: Any) -> _Message:
-    """The values of a message by field: integers, or the bytes of what is longer."""
+def _message(content: Any, *, lists: bool = False) -> _Message:
+    """The values of a message by field: integers, or the bytes of what is longer.
+
+    With `lists`, for an attribute: what follows one another in its lists of numbers is one value,
+    an array or packed, for a forest has a million of them.
+    """
     found: _Message = {}
-    for field, value in _fields(memoryview(content)):
-        found.setdefault(field, []).append(value)
+    view, at = memoryview(content), 0
+    while at < len(view):
+        key, value, at = _field(view, at)
+        values = found.setdefault(key >> 3, [])
+        values.append(value)
+        if lists and key in _MORE:
+            at = _MORE[key](view, at, values)
     return found
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    at = 0
-    while at < len(content):
-        key, at = _varint(content, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(content, at)
-            yield key >> 3, value - (1 << 64 if value >> 63 else 0)
-            continue
-        if kind == 2:
-            size, at = _varint(content, at)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            raise ValueError("it is no protocol buffer")
-        if at + size > len(content):
-            raise ValueError(f"{size} bytes are said to follow, and {len(content) - at} do")
-        yield key >> 3, content[at : at + size]
-        at += size
+def _field(content: memoryview, at: int) -> tuple[int, int | memoryview, int]:
+    """A field's key and value, and where the next begins."""
+    key, at = _varint(content, at)
+    kind = key & 7
+    if kind == 0:
+        value, at = _varint(content, at)
+        return key, value - (1 << 64 if value >> 63 else 0), at
+    if kind == 2:
+        size, at = _varint(content, at)
+    elif kind in (1, 5):
+        size = 8 if kind == 1 else 4
+    else:
+        raise ValueError("it is no protocol buffer")
+    if at + size > len(content):
+        raise ValueError(f"{size} bytes are said to follow, and {len(content) - at} do")
+    return key, content[at : at + size], at + size
+
+
+def _more_integers(content: memoryview, at: int, values: list[Any]) -> int:
+    size = _WINDOW
+    while content[at : at + 1] == _INTEGER:
+        part = np.frombuffer(content[at : at + size], np.uint8)
+        ends = np.flatnonzero(part < 128)  # of keys and numbers, in turns
+        ends = ends[: len(ends) // 2 * 2]
+        starts = np.concatenate(([0], ends[1:-1:2] + 1))[: len(ends) // 2]
+        n = _ones((part[starts] == _INTEGER[0]) & (starts == ends[::2]))
+        if not n:
+            break
+        end = int(ends[2 * n - 1]) + 1
+        values.append(_varints(content[at : at + end])[1::2])
+        at, size = at + end, size * 4
+    return at
+
+
+def _more_floats(content: memoryview, at: int, values: list[Any]) -> int:
+    size = _WINDOW
+    while content[at : at + 1] == _FLOAT:
+        count = min(size, (len(content) - at) // _FLOATS.itemsize)
+        part = np.frombuffer(content, _FLOATS, count, at)
+        n = _ones(part["key"] == _FLOAT[0])
+        if not n:
+            break
+        values.append(memoryview(part["value"][:n].tobytes()))
+        at, size = at + n * _FLOATS.itemsize, size * 4
+    return at
+
+
+def _more_texts(content: memoryview, at: int, values: list[Any]) -> int:
+    last = len(content) - 2
+    while at <= last and content[at] == _TEXT[0] and content[at + 1] < 128:
+        end = at + 2 + content[at + 1]
+        if end > len(content):
+            break
+        values.append(content[at + 2 : end])
+        at = end
+    return at
+
+
+def _ones(found: npt.NDArray[np.bool_]) -> int:
+    """How many are true before the first that is not."""
+    return len(found) if found.all() else int(found.argmin())
+
+
+# The keys of an attribute's floats, integers and texts, where they are not packed.
+_FLOAT, _INTEGER, _TEXT = b"\x3d", b"\x40", b"\x4a"
+_FLOATS = np.dtype([("key", "u1"), ("value", "<f4")])
+_WINDOW = 64  # bytes or numbers that are looked at first: many lists are short
+_MORE = {_FLOAT[0]: _more_floats, _INTEGER[0]: _more_integers, _TEXT[0]: _more_texts}
 
 
 def _varint(content: memoryview, at: int) -> tuple[int, int]:

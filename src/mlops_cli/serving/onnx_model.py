@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 import onnxruntime
@@ -57,31 +58,41 @@ class OnnxModel:
         return np.asarray(found, np.float64)
 
 
-def load(file: Path, task: Task, features: int, threads: int) -> OnnxModel:
-    """Load `model.onnx`. Raises `BundleError` where ONNX Runtime refuses it, and `ValueError` where
-    a tree splits by a feature that the forest is not given: the runtime reads beyond the row."""
+def check(content: bytes, features: int) -> None:
+    """Raise `ValueError` for what is no `model.onnx`, or has a tree that splits by a feature which
+    the forest is not given: the runtime would read beyond the row."""
+    forests = check_onnx(content)
+    with _told():
+        for forest in forests:
+            width = features
+            if forest.before is not None:
+                before = _session(forest.before)
+                zeros = np.zeros((1, features), np.float32)
+                (given,) = before.run(None, {before.get_inputs()[0].name: zeros})
+                width = given.shape[-1]
+            if forest.last >= width:
+                raise ValueError(f"a tree splits by feature {forest.last}, and gets {width}")
+
+
+def load(content: bytes, task: Task, threads: int) -> OnnxModel:
+    """A model from what `check` let pass. Raises `ValueError` where ONNX Runtime refuses it."""
+    with _told():
+        return OnnxModel(_session(content), task, threads)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except _REFUSALS as e:
+        raise ValueError(f"ONNX Runtime refuses it: {str(e)[:300]}") from e
+
+
+def _session(content: bytes) -> onnxruntime.InferenceSession:
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    content = file.read_bytes()
-    zeros = np.zeros((1, features), np.float32)
-    try:
-        for forest in check_onnx(content):
-            width = zeros.shape[1]
-            if forest.before is not None:
-                before = _session(forest.before, options)
-                (given,) = before.run(None, {before.get_inputs()[0].name: zeros})
-                width = given.shape[-1]
-            if forest.last >= width:
-                raise ValueError(f"a tree splits by feature {forest.last}, and gets {width}")
-        session = _session(content, options)
-    except _REFUSALS as e:
-        raise BundleError(f"ONNX Runtime refuses {file}: {str(e)[:300]}", hint="train again") from e
-    return OnnxModel(session, task, threads)
-
-
-def _session(content: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     providers = ["CPUExecutionProvider"]
     return onnxruntime.InferenceSession(content, sess_options=options, providers=providers)

@@ -12,13 +12,16 @@ def check_paths(children: Numbers) -> None:
     """Hold nodes to it that every way through them ends; raises `ValueError`.
 
     `children` are those of n nodes, of any number of trees, as indices below n; shape (n, 2), -1
-    for none. Nodes that have no parent left are taken away, again and again (Kahn 1962): what
-    stays is a cycle.
+    for none. Where every child stands behind its parent, as libraries write trees, there is no
+    cycle. Else nodes that have no parent left are taken away, again and again (Kahn 1962): what
+    stays is one.
     """
     n = len(children)
     known = children[children != -1]
     if known.size and (known.min() < 0 or known.max() >= n):
         raise ValueError("a node's child does not exist")
+    if ((children == -1) | (children > np.arange(n)[:, None])).all():
+        return
     parents = np.bincount(known, minlength=n)
     left, free = n, np.flatnonzero(parents == 0)
     while free.size:

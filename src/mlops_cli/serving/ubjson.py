@@ -11,16 +11,10 @@ from typing import Any
 import numpy as np
 
 DEEPEST = 50
-_NUMBERS = {b"i": ">b", b"U": ">B", b"I": ">h", b"l": ">i", b"L": ">q", b"d": ">f", b"D": ">d"}
-_DTYPES = {
-    b"i": ">i1",
-    b"U": ">u1",
-    b"I": ">i2",
-    b"l": ">i4",
-    b"L": ">i8",
-    b"d": ">f4",
-    b"D": ">f8",
-}
+_FORMS = {b"i": ">b", b"U": ">B", b"I": ">h", b"l": ">i", b"L": ">q", b"d": ">f", b"D": ">d"}
+_NUMBERS = {kind: struct.Struct(form) for kind, form in _FORMS.items()}
+_TYPES = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
+_DTYPES = {kind: np.dtype(name) for kind, name in _TYPES.items()}
 _CONSTANTS = {b"T": True, b"F": False, b"Z": None}
 
 
@@ -70,7 +64,7 @@ class _Reader:
 
     def _number(self, kind: bytes) -> Any:
         form = _NUMBERS[kind]
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+        return form.unpack(self.take(form.size))[0]
 
     def _length(self) -> int:
         return int(self._number(self.take(1)))
@@ -104,5 +98,5 @@ class _Reader:
             if not 0 <= n <= len(self.content):
                 raise ValueError(f"{n} values are said to follow byte {self.at}, and do not")
             return [self.value(self.take(1), depth + 1) for _ in range(n)]
-        dtype = np.dtype(_DTYPES[kind])
+        dtype = _DTYPES[kind]
         return np.frombuffer(self.take(n * dtype.itemsize), dtype)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from mlops_cli.bundle.manifest import Task
@@ -36,14 +34,16 @@ class XGBoostModel:
         return parts[:, :, :-1].transpose(0, 2, 1), margins.reshape(len(matrix), -1)
 
 
-def load(file: Path, task: Task, features: int, threads: int) -> XGBoostModel:
-    """Load `model.ubj`. Raises `BundleError` where XGBoost refuses it, and `ValueError` where its
-    trees cannot be followed."""
-    # The objective in the file gives probabilities or values, and it knows its features.
-    del task, features
-    content = file.read_bytes()
+def check(content: bytes, features: int) -> None:
+    """Raise `ValueError` for what is no `model.ubj`, or has trees that cannot be followed."""
+    del features  # a booster knows its own
     check_xgboost(content)
+
+
+def load(content: bytes, task: Task, threads: int) -> XGBoostModel:
+    """A model from what `check` let pass. Raises `ValueError` where XGBoost refuses it."""
+    del task  # the objective in the file gives probabilities or values
     try:
         return XGBoostModel(Booster(content, threads))
     except XGBoostFault as e:
-        raise BundleError(f"XGBoost refuses {file}: {str(e)[:300]}", hint="train again") from e
+        raise ValueError(f"XGBoost refuses it: {str(e)[:300]}") from e

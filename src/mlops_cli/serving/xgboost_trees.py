@@ -54,13 +54,13 @@ def _check(trees: list[dict[str, Any]], features: int) -> None:
 
 
 def _check_categories(tree: dict[str, Any], nodes: int) -> None:
-    of = _integers(tree.get("categories_nodes", ()))
-    starts, sizes = (_integers(tree.get(f"categories_{k}", ())) for k in ("segments", "sizes"))
+    lists = [tree.get(f"categories_{k}", ()) for k in ("nodes", "segments", "sizes")]
+    if not any(map(len, lists)):
+        return
+    of, starts, sizes = map(_integers, lists)
     if not len(of) == len(starts) == len(sizes):
         raise ValueError("a tree's lists of categories are not of one length")
     known = len(tree.get("categories", ()))
-    if not len(of):
-        return
     if min(of.min(), starts.min(), sizes.min()) < 0 or of.max() >= nodes:
         raise ValueError("categories are of a node that does not exist")
     if (sizes > known - starts).any():
@@ -68,11 +68,15 @@ def _check_categories(tree: dict[str, Any], nodes: int) -> None:
 
 
 def _all(trees: list[dict[str, Any]], key: str) -> npt.NDArray[np.int64]:
-    return np.concatenate([_integers(tree[key]) for tree in trees])
+    return np.concatenate([_whole(tree[key]) for tree in trees]).astype(np.int64)
 
 
 def _integers(values: Any) -> npt.NDArray[np.int64]:
+    return _whole(values).astype(np.int64)
+
+
+def _whole(values: Any) -> _Array:
     found: _Array = np.asarray(values)
     if found.size and found.dtype.kind not in "iu":
         raise TypeError("a list of whole numbers holds something else")
-    return found.astype(np.int64)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,9 +50,7 @@ def opened(
 class EstimatorConformance:
     """Inherit it, with a fixture `named`: an estimator's name as in `mlops.yaml`, and a task."""
 
-    def test_what_is_served_is_what_was_fitted(
-        self, named: tuple[str, Task], tmp_path: Path
-    ) -> None:
+    def test_what_is_served_is_what_was_fitted(self, named: tuple[str, Task]) -> None:
         name, task = named
         estimator, fit_on, other = opened(name, task), make_part(task), make_part(task, seed=1)
         estimator.check(fit_on, [{}])
@@ -61,13 +58,9 @@ class EstimatorConformance:
         wanted = fitted.predict(other.matrix)
         assert wanted.dtype == np.float64
         assert wanted.shape == ((300, 3) if task == "multiclass" else (300,))
-        file = tmp_path / "model"
-        file.write_bytes(fitted.content())
-        served = (
-            _RUNTIMES[estimator.kind]
-            .load(file, task, other.matrix.shape[1], 1)
-            .predict(other.matrix)
-        )
+        runtime, content = _RUNTIMES[estimator.kind], fitted.content()
+        runtime.check(content, other.matrix.shape[1])
+        served = runtime.load(content, task, 1).predict(other.matrix)
         np.testing.assert_allclose(served, wanted, rtol=1e-5, atol=1e-6)
 
     def test_the_same_fit_gives_the_same_bytes(self, named: tuple[str, Task]) -> None:
