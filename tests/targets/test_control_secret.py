@@ -89,6 +89,15 @@ def test_of_a_local_server_it_is_a_file_for_its_owner_alone(
     assert target.control_secret() is None
 
 
+def keeps_an_anchor(target: DockerTarget | KubernetesTarget, release: Release) -> None:
+    """The id of an entry of the audit log, beside what is deployed, which is not changed by it."""
+    since, before = target.status(), target.anchor()
+    for entry in ("a" * 64, "b" * 64):
+        target.keep_anchor(entry)
+        assert target.anchor() == entry
+    assert (before, target.plan(whole(release)), target.status()) == (None, [], since)
+
+
 @pytest.mark.docker
 def test_of_a_container_it_stands_on_a_volume_that_goes_with_it(
     first: Release, tmp_path: Path, free_port: int, docker_engine: str
@@ -98,6 +107,7 @@ def test_of_a_container_it_stands_on_a_volume_that_goes_with_it(
     target.stop()
     try:
         told = obeys(target, first, lambda: target.deploy(whole(first), progress=QUIET))
+        keeps_an_anchor(target, first)
         seen = docker("inspect", f"mlops-{PROJECT}", first.image.name)
         seen += docker("logs", f"mlops-{PROJECT}")
         assert not [x for x in told if x in seen]
@@ -105,7 +115,7 @@ def test_of_a_container_it_stands_on_a_volume_that_goes_with_it(
         (volume,) = (mount["Name"] for mount in found["Mounts"])
     finally:
         target.stop()
-    assert target.control_secret() is None
+    assert (target.control_secret(), target.anchor()) == (None, None)
     assert volume not in docker("volume", "ls", "--quiet").split()
 
 
@@ -136,7 +146,8 @@ def test_on_a_cluster_it_is_a_secret_that_every_pod_hears_of(
     )
     target = KubernetesTarget(PROJECT, config, VARIABLES)
     told = obeys(target, first, lambda: target.deploy(whole(first), progress=QUIET))
+    keeps_an_anchor(target, first)
     seen = kubectl("get", "deployments,configmaps,pods", "-o", "yaml", namespace=namespace)
     assert not [x for x in told if x in seen]
     assert target.stop()
-    assert target.control_secret() is None
+    assert (target.control_secret(), target.anchor()) == (None, None)
