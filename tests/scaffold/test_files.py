@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from ruamel.yaml import YAML
 
 from mlops_cli._templates import render
+from mlops_cli.config.paths import MODEL
 from mlops_cli.scaffold.texts import comment, github_scalar, scalar
+from mlops_cli.serving.trust import signature_of
 
 ODD = ["a: b", "- x", "# x", "yes", "", "a\nb: c", 'a"b', "a'b", "a\u2028b", "a\x85b", "\ufeffa",
        "{{ a }}", "${{ github.token }}", "a\tb", "~", "1", "*a", "&a", "!a", "@a"]  # fmt: skip
@@ -48,3 +53,12 @@ def test_no_text_leaves_its_comment(end: str) -> None:
         left_out=[{"name": hostile, "reason": hostile}],
     )
     assert YAML(typ="safe", pure=True).load(text)["deploy"] == {}
+
+
+def test_git_leaves_out_a_signature_that_serve_brought(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitignore").write_text(render("project/gitignore.j2", outs=[]))
+    (tmp_path / MODEL).mkdir()
+    brought = signature_of(tmp_path / MODEL)
+    found = subprocess.run(["git", "-C", tmp_path, "check-ignore", "-q", brought], check=False)
+    assert found.returncode == 0
