@@ -41,8 +41,7 @@ def audit_command(
         from mlops_cli.actions.audit import Asked, audit_log, moment
         from mlops_cli.config.load import load_project
 
-        asked = Asked(moment(at) if at else None, subject)
-        found = load_project(project, env=env)
+        asked, found = Asked(moment(at) if at else None, subject), load_project(project, env=env)
         return audit_log(found, verify=verify, take_in=pull, repair=repair, asked=asked)
 
     def unsure(result: AuditResult) -> int:
@@ -53,10 +52,9 @@ def audit_command(
     def render(result: AuditResult) -> None:
         from mlops_cli.reports.audit import as_csv, as_html
 
-        texts = {"csv": as_csv, "html": as_html}
         if form is None:
             render_audit(result)
         else:
-            typer.echo(texts[form](result), nl=False)
+            typer.echo({"csv": as_csv, "html": as_html}[form](result), nl=False)
 
     execute("audit", work, render, as_json=as_json, exit_code=unsure)
