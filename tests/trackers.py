@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bundles
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
 from mlops_cli.config.project import Project
@@ -25,3 +26,11 @@ def crown_model(root: Path) -> str:
     version = tracker.register(made)
     tracker.set_alias("champion", version, expected=tracker.alias("champion"))
     return f"{version.number} {tracker.fetch(made.digest)}"
+
+
+def crown(project: Project, name: str, rows: int) -> str:
+    """Make a bundle of so many rows in that folder of the project the champion; its digest."""
+    bundles.write(project.root / name, n=rows)
+    bundle, tracker = open_bundle(project.root / name), open_tracker(project)
+    tracker.set_alias("champion", tracker.register(bundle), expected=tracker.alias("champion"))
+    return bundle.digest

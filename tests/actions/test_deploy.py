@@ -22,7 +22,6 @@ from mlops_cli.actions.status import status
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.graph import deployed_on
 from mlops_cli.audit.log import append, known_entries
-from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import check_config
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
@@ -31,8 +30,8 @@ from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.tracking import open_tracker
 from servers import free_port
+from trackers import crown
 
 
 @pytest.fixture
@@ -46,17 +45,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(projects.with_database(tmp_path), check_config(config, file="mlops.yaml"))
     yield made
     deploy(made, stop=True)
-
-
-def crown(project: Project, name: str, rows: int) -> str:
-    bundles.write(project.root / name, n=rows)
-    tracker = open_tracker(project)
-    tracker.set_alias(
-        "champion",
-        tracker.register(open_bundle(project.root / name)),
-        expected=tracker.alias("champion"),
-    )
-    return open_bundle(project.root / name).digest
 
 
 def history(project: Project) -> list[dict]:
