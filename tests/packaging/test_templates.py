@@ -23,6 +23,7 @@ VALUES = {
     "user": 65532,
     "port": 8000,
     "ready": "/readyz",
+    "extras": False,
 }
 
 
