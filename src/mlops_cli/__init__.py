@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # type checkers know the name; the module typing would co
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.approve import approve
     from mlops_cli.actions.audit import audit_log
     from mlops_cli.actions.card import card
     from mlops_cli.actions.collect import collect
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from mlops_cli.actions.labels import labels
     from mlops_cli.actions.logs import logs
     from mlops_cli.actions.parity import parity
+    from mlops_cli.actions.promote import promote
     from mlops_cli.actions.register import register
+    from mlops_cli.actions.reject import reject
     from mlops_cli.actions.report import report
+    from mlops_cli.actions.rollback import rollback
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
     from mlops_cli.actions.serve import serve
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LoadedModel",
     "Project",
+    "approve",
     "audit_log",
     "card",
     "collect",
@@ -66,8 +71,11 @@ __all__ = [
     "logs",
     "package",
     "parity",
+    "promote",
     "register",
+    "reject",
     "report",
+    "rollback",
     "run",
     "score",
     "serve",

@@ -119,6 +119,31 @@ def versions_of(root: Path, path: str) -> Iterator[bytes]:
             yield content
 
 
+def authors(root: Path, since: str | None, until: str, paths: Sequence[str]) -> set[str] | None:
+    """The addresses of who wrote the commits of `paths` after `since` (None: ever), to `until`.
+
+    With those whom a commit names as its further authors. None where this clone does not have
+    all those commits.
+    """
+    if since and _asked(root, "merge-base", since, until) is None:
+        return None
+    if _text(_asked(root, "rev-parse", "--is-shallow-repository")) == "true":
+        return None
+    form = "--format=%ae%n%aE%n%(trailers:key=Co-authored-by,valueonly)"
+    commits = [until, *([f"^{since}"] if since else [])]
+    printed = _asked(root, "log", "--full-history", form, *commits, "--", *paths)
+    if printed is None:
+        return None
+    lines = filter(None, printed.decode(errors="replace").splitlines())
+    return {line.rpartition("<")[2].rstrip("> ").lower() for line in lines}
+
+
+def changed_files(root: Path, since: str, until: str, paths: Sequence[str]) -> list[str]:
+    """Those of `paths` that differ between two commits; none where git does not know them."""
+    asked = ("diff", "--name-only", "--relative", "-z", since, until, "--", *paths)
+    return [os.fsdecode(name) for name in (_asked(root, *asked) or b"").split(b"\0") if name]
+
+
 def uncommitted(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     """Those of `paths`, relative to `root`, that are not as HEAD has them; without git none."""
     return tuple(path for path in paths if _asked(root, "status", "--porcelain", "--", path))

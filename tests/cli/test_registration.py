@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 import projects
 from command_line import MLOPS, Mlops, mlops_process
 from mlops_cli.pipeline.worth import worth_of
@@ -58,7 +60,14 @@ def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project:
     _, second = entries(project)
     assert second["subject"] == {"digest": found["digest"], "before": first["subject"]["digest"]}
     assert second["parents"] == [first["id"]]
-    assert set(second["evidence"]) == {"code", "contracts", "data", "decision"}
+    assert set(second["evidence"]) == {
+        "code",
+        "contracts",
+        "data",
+        "decision",
+        "environment",
+        "inputs",
+    }
     assert run(project, "run")["state"] == "champion"
     assert run(project, "register")["state"] == "champion"
     assert len(entries(project)) == len(registered(project)) == 2
@@ -98,6 +107,36 @@ def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path) -
     found = run(project, "run")
     assert found["state"] == "not registered"
     assert found["why"] == f"it was the champion before, and {newer['version']} replaced it"
+
+
+def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> None:
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "a champion")
+    (first,) = entries(project)
+    yaml, config = YAML(), project / "mlops.yaml"
+    said = yaml.load(config)
+    said["register"] = {"approvals": ["expert"]}
+    said["governance"] = {"roles": {"expert": ["b@example.org"]}}
+    said["tune"]["rounds"] = 25
+    with config.open("w") as file:
+        yaml.dump(said, file)
+    refused = mlops_process(project, "run", code=2)
+    assert "no commit holds what it was made from (mlops.yaml)" in refused.err
+    assert entries(project) == [first]
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "approvals, and another search")
+    found = run(project, "run")
+    assert (found["state"], found["missing"]) == ("candidate", ["expert"])
+    assert run(project, "run")["state"] == "candidate"
+    *_, last = entries(project)
+    assert len(entries(project)) == 2
+    before = first["subject"]["digest"]
+    assert last["subject"] == {"digest": found["digest"], "alias": "candidate", "before": before}
+    stands = mlops_process(project, "status", "--json", code=0).result
+    assert stands["champion"]["digest"] == before
+    waits = {"digest": found["digest"], "version": found["version"]}
+    assert stands["candidate"] == {**waits, "approvals": [], "missing": ["expert"]}
+    assert "lacks 1 approval: expert" in mlops_process(project, "promote", code=7).err
 
 
 def test_a_run_ends_with_what_the_model_is_worth_and_what_to_do_next(

@@ -108,7 +108,7 @@ def test_nothing_may_write_but_the_comment_and_the_comment_runs_nothing(project:
     assert rights == {
         "pipeline": {"contents": "read"},
         "comment": {"pull-requests": "write"},
-        "deploy": {"contents": "read"},
+        "deploy": {"actions": "read", "contents": "read"},
     }
     assert "pull_request_target" not in workflow["on"]
     (only,) = workflow["jobs"]["comment"]["steps"]
@@ -322,3 +322,34 @@ def clone(project: Path, folder: Path) -> Path:
     git(project, "commit", "-qam", "a remote")
     git(folder, "clone", "-q", "--depth", "2", f"file://{project}", "clone")
     return folder / "clone"
+
+
+def test_who_reviewed_the_deployment_approves_it_and_nobody_else(
+    jobs: dict[str, Any], tmp_path: Path
+) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("the recording gh needs jq")
+    kinds = [("frank", "approved", "production"), ("eve", "rejected", "production"),
+             ("mallory", "approved", "staging")]  # fmt: skip
+    reviews = [
+        {"state": state, "user": {"login": login}, "environments": [{"name": environment}]}
+        for login, state, environment in kinds
+    ]
+    tools = tmp_path / "tools"
+    install_gh(tools, reviews)
+    program(tools / "mlops", f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n')
+    runner = Runner(tmp_path, tmp_path / "temporary", tools=tools)
+    values = {
+        **values_of(""),
+        "github.token": "t",
+        "vars.REVIEW_ROLE": "expert",
+        "needs.pipeline.outputs.version": "0123456789ab",
+    }
+    (name,) = [s["name"] for s in jobs["deploy"]["steps"] if "reviewed" in s.get("name", "")]
+    assert runner.step(jobs["deploy"], name, values).returncode == 0, runner.log
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "approve 0123456789ab --role expert --reviewer github:frank "
+        "--reason reviewed the deployment of run 42",
+        "promote 0123456789ab",
+    ]
+    assert asked(tools) == ["GET"]

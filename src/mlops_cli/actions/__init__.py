@@ -17,6 +17,7 @@ from mlops_cli.stages import STAGES, Stage
 PROJECT = "A project"
 PIPELINE = "The pipeline, through DVC: only what changed, and what that needs"
 PRODUCTION = "The champion in use"
+GOVERNANCE = "Who decided what, and the way back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +232,46 @@ mlops collect --from segment.ndjson
         examples="mlops labels add outcomes.csv",
     ),
     _action(
+        "approve",
+        GOVERNANCE,
+        "Approve the version that waits, in a role; --show: what there is to be looked at.",
+        usage="[VERSION] --role ROLE",
+        examples="""
+mlops approve --show
+mlops approve --role data-scientist --reason "the metrics are sound"
+mlops approve 3f9c1b2a4d5e --role domain-expert
+""",
+    ),
+    _action(
+        "reject",
+        GOVERNANCE,
+        "Reject a version that waits, with the reason.",
+        usage="VERSION --reason TEXT",
+        examples='mlops reject 3f9c1b2a4d5e --reason "worse on short trips"',
+    ),
+    _action(
+        "promote",
+        GOVERNANCE,
+        "Make the approved version the champion; or one that was it before.",
+        usage="[VERSION]",
+        examples="""
+mlops promote
+mlops promote 3f9c1b2a4d5e
+mlops promote --break-glass --reason "the champion fails for new customers"
+""",
+    ),
+    _action(
+        "rollback",
+        GOVERNANCE,
+        "Back to the champion before, on every target: in seconds, without data or approval.",
+        examples="""
+mlops rollback --reason "complaints since noon"
+mlops rollback --to 3f9c1b2a4d5e
+""",
+    ),
+    _action(
         "card",
-        PRODUCTION,
+        GOVERNANCE,
         "A model's card: what is recorded, what governance/card.yaml tells, what nobody has told.",
         usage="[VERSION]",
         examples="""
@@ -242,7 +281,7 @@ mlops card 0123456789ab
     ),
     _action(
         "audit",
-        PRODUCTION,
+        GOVERNANCE,
         "What happened to the models, by whom and why; --verify: is the record whole.",
         function="audit_log",  # `mlops_cli.audit` is a package
         examples="""

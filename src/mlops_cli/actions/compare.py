@@ -82,7 +82,7 @@ def compare(project: Project, a: str, b: str = WORKSPACE) -> CompareResult:
     return CompareResult(
         a=_side(first),
         b=_side(second),
-        metrics=_metrics(first.metrics or {}, second.metrics or {}),
+        metrics=metric_comparisons(first.metrics or {}, second.metrics or {}),
         params=_differences(first.params, second.params),
         data=_data(first.data, second.data),
         contracts=_differences(first.contracts, second.contracts),
@@ -96,7 +96,8 @@ def _side(of: Snapshot) -> Side:
     return Side(of.name, of.kind, of.id, of.model)
 
 
-def _metrics(a: Mapping[str, float], b: Mapping[str, float]) -> list[MetricComparison]:
+def metric_comparisons(a: Mapping[str, float], b: Mapping[str, float]) -> list[MetricComparison]:
+    """Each metric of both sides, with what difference there is."""
     names = [n for n in dict.fromkeys([*a, *b]) if not _is_end(n, a) and not _is_end(n, b)]
     # With an interval comes the main metric; the validation part last.
     main = {n for n in names if _interval(n, a) or _interval(n, b)}

@@ -9,9 +9,10 @@ from pathlib import Path
 from mlops_cli.actions import load_command
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.record import record
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, MlopsError, UsageError
+from mlops_cli.governance.approvals import hold
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.governance.residency import refuse_elsewhere, refuse_other_nodes
 from mlops_cli.packaging.image import project_image
@@ -83,8 +84,9 @@ def deploy(
     configuration's. `expect` is the version, or the start of
     the digest, that the champion must have. The attempt is recorded in
     the audit log, whatever comes of it. Raises `UsageError` where there is no
-    champion or another one, `GateError` where the target is not where `governance.residency` lets
-    a model run, `EnvironmentFault` with the target's reason where the target fails;
+    champion or another one, `ApprovalError` where an approval of it is missing, `GateError` where
+    the target is not where `governance.residency` lets a model run, and `EnvironmentFault` with the
+    target's reason where the target fails;
     what answered before answers still.
     """
     name, place = _place(project, target, port)
@@ -93,7 +95,17 @@ def deploy(
         return _stop(project, place, name)
     release = _champion(project, expect, progress)
     if port is None:
-        place = _where_it_runs(project, place, name)
+        place = where_it_runs(project, place, name)
+    return bring(project, release, name, place, progress=progress)
+
+
+def bring(
+    project: Project, release: Release, name: str, place: Target, *, progress: Progress = QUIET
+) -> DeployResult:
+    """Deploy a release to the target `place`, called `name`; the attempt is recorded.
+
+    Raises what `deploy` raises of the target.
+    """
     progress.log(f"deploying {release.version} to {name}")
     if lack := exposed(project, name):
         progress.log(lack)
@@ -136,7 +148,7 @@ def plan(
     release = _champion(project, expect)
     _hold_to_residency(project, place, name)
     if port is None:
-        place = _where_it_runs(project, place, name)
+        place = where_it_runs(project, place, name)
     return PlanResult(name, release.digest, release.version, tuple(place.plan(whole(release))))
 
 
@@ -164,7 +176,7 @@ def _place(project: Project, target: str | None, port: int | None) -> tuple[str,
     return name, open_target(name, project, port=port)
 
 
-def _where_it_runs(project: Project, place: Target, name: str) -> Target:
+def where_it_runs(project: Project, place: Target, name: str) -> Target:
     """The target with the port of what runs there, which nobody asked to change."""
     running = place.status()
     port = running.port if running else None
@@ -183,7 +195,15 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
     if not champion.number:
         known = f"{champion.version} is the last one of the audit log"
         progress.log(f"{tracker.address} has no champion: {known}, and is deployed")
-    bundle = open_bundle(tracker.fetch(champion.digest))
+    hold(project, tracker, champion.digest)
+    return release_of(project, open_bundle(tracker.fetch(champion.digest)))
+
+
+def release_of(project: Project, bundle: Bundle) -> Release:
+    """The bundle, its signature checked where that is asked, with its image.
+
+    The image is built where a target needs it and it is gone.
+    """
     if project.trust:
         bring_signature(project.root, bundle)
         open_trusted(bundle.path, str(project.trust))

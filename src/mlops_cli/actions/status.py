@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.graph import deployed_on
 from mlops_cli.audit.log import known_entries
 from mlops_cli.bundle.manifest import short
@@ -19,6 +20,8 @@ from mlops_cli.config.paths import DRIFT_REPORT, METRICS_FILE
 from mlops_cli.config.project import Project
 from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.approvals import Approval, course_of, standing_of
+from mlops_cli.governance.candidates import waiting_version
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.pipeline.state import stage_states
@@ -50,6 +53,16 @@ class ChampionStatus:
     metrics: Mapping[str, float]
     number: str
     registry: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateStatus:
+    """The version that waits: who approved it in which role, and the roles that are missing."""
+
+    digest: str
+    version: str
+    approvals: tuple[Approval, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,7 @@ class StatusResult:
     metrics: Mapping[str, Any] | None
     decision: DecisionStatus | None
     champion: ChampionStatus | None
+    candidate: CandidateStatus | None
     deployments: tuple[DeploymentStatus, ...]
     unreachable: tuple[UnreachableTarget, ...]
     drift: DriftStatus | None
@@ -127,16 +141,22 @@ def status(project: Project) -> StatusResult:
     deployments, unreachable = _targets(project)
     tracker = open_tracker(project)
     champion = _champion(tracker, project.config.metric)
+    entries = known_entries(project.root)
     return StatusResult(
         project=project.config.project,
         stages=tuple(StageStatus(name, state) for name, state in stage_states(project).items()),
         metrics=_read_json(project.root / METRICS_FILE),
         decision=_decision(project.root),
         champion=champion,
+        candidate=_candidate(project, tracker, entries),
         deployments=deployments,
         unreachable=unreachable,
-        drift=_drift(project),
-        missing=(*(() if champion else _lost(project, tracker.address)), *_missing(project)),
+        drift=drift_status(project),
+        missing=(
+            *(() if champion else _lost(project, tracker.address)),
+            *_unapproved(project, entries, champion),
+            *_missing(project),
+        ),
     )
 
 
@@ -163,6 +183,27 @@ def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
         number=found.number,
         registry=tracker.address,
     )
+
+
+def _candidate(
+    project: Project, tracker: Tracker, entries: Mapping[str, Entry]
+) -> CandidateStatus | None:
+    if (found := waiting_version(tracker, entries)) is None:
+        return None
+    standing = standing_of(project, entries, found.digest)
+    return CandidateStatus(found.digest, found.version, standing.approvals, standing.missing)
+
+
+def _unapproved(
+    project: Project, entries: Mapping[str, Entry], champion: ChampionStatus | None
+) -> Iterator[Missing]:
+    """What the champion went without, broken glass, until it is approved."""
+    if champion is None or not course_of(entries, champion.digest).unapproved:
+        return
+    if missing := standing_of(project, entries, champion.digest).missing:
+        why = f"{champion.version} was promoted without {', '.join(missing)}, by --break-glass"
+        hint = f"mlops approve {champion.version} --role {missing[0]}"
+        yield Missing("approvals", why, hint)
 
 
 def _lost(project: Project, address: str) -> Iterator[Missing]:
@@ -195,7 +236,8 @@ def _deployment(found: Deployment) -> DeploymentStatus:
     )
 
 
-def _drift(project: Project) -> DriftStatus | None:
+def drift_status(project: Project) -> DriftStatus | None:
+    """What the last drift report found; None where there is none."""
     found = _read_json(project.root / DRIFT_REPORT)
     if found is None or not isinstance(columns := found.get("columns"), list):
         return None

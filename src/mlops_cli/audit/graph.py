@@ -48,14 +48,28 @@ def deployed_on(entries: Mapping[str, Entry]) -> list[str]:
     return sorted(there)
 
 
+def makes_champion(entry: Entry) -> bool:
+    """Whether the entry made its version the champion; a candidate that waits is none."""
+    waits = entry.subject.get("alias") == "candidate"
+    return entry.action in CHAMPION_ACTIONS and entry.outcome == "done" and not waits
+
+
 def champion(entries: Mapping[str, Entry]) -> str | None:
     """The digest of the last champion that the log knows of."""
-    made = [e for e in in_order(entries) if e.action in CHAMPION_ACTIONS and e.outcome == "done"]
-    return made[-1].subject.get("digest") if made else None
+    return next(reversed(reigns(entries)), None)
+
+
+def reigns(entries: Mapping[str, Entry]) -> list[str]:
+    """The digests of the champions in order, the last one last; one that came back, again."""
+    found: list[str] = []
+    for entry in filter(makes_champion, in_order(entries)):
+        subject = entry.subject
+        before = [] if found or "before" not in subject else [subject["before"]]
+        found += [*before, *([subject["digest"]] if "digest" in subject else [])]
+    return found
 
 
 def champions(entries: Mapping[str, Entry]) -> set[str]:
     """The digests of all that are, or were, the champion."""
-    made = [e.subject for e in entries.values()
-            if e.action in CHAMPION_ACTIONS and e.outcome == "done"]  # fmt: skip
+    made = [e.subject for e in entries.values() if makes_champion(e)]
     return {s[key] for s in made for key in ("digest", "before") if key in s}

@@ -56,6 +56,13 @@ SignOption = Annotated[
 KeyOption = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The private key, in PEM.")
 ]
+VersionArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="VERSION", help="12 digits; default: the candidate, which waits."),
+]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the audit log.")
+]
 DataOption = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="CSV or Parquet.")]
 TimeOption = Annotated[
     str | None, typer.Option("--time", metavar="COLUMN", help="When an event happened.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.keys import KeyEntry, KeysResult
-    from mlops_cli.actions.status import DecisionStatus, StatusResult
+    from mlops_cli.actions.status import CandidateStatus, DecisionStatus, StatusResult
     from mlops_cli.actions.update import UpdateResult
     from mlops_cli.audit.entry import Entry
     from mlops_cli.governance.life import Life
@@ -135,6 +135,12 @@ def _outcome(result: RunResult) -> Iterator[str]:
     elif found.state == "champion":
         yield f"{found.version} is the champion"
         yield "next: mlops deploy"
+    elif found.state == "candidate":
+        version = found.version
+        asked = f"waits for {', '.join(found.missing)}" if found.missing else "is approved"
+        yield f"{version} is the candidate, and {asked}"
+        role = f"approve {version} --role {found.missing[0]}" if found.missing else "promote"
+        yield f"next: mlops {role}"
     else:
         yield f"{found.version} is not registered: {found.why}"
         yield f"next, to register it: {found.command}"
@@ -178,6 +184,8 @@ def _rows(result: StatusResult) -> Iterator[Row]:
     if decision := result.decision:
         yield row("model", _model(result, decision), colour=None if decision.passed else "red")
     yield row("champion", _champion(result), colour=None if result.champion else "yellow")
+    if candidate := result.candidate:
+        yield row("candidate", _candidate(candidate), colour="yellow")
     for d in result.deployments:
         health = "healthy" if d.healthy else "NOT HEALTHY"
         said = f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
@@ -206,6 +214,12 @@ def _model(result: StatusResult, decision: DecisionStatus) -> str:
     if result.champion and result.champion.digest != decision.digest:
         return f"{decision.version}, passed its gates, and another is the champion since"
     return f"{decision.version}, passed its gates"
+
+
+def _candidate(candidate: CandidateStatus) -> str:
+    parts = [f"{a.role} by {a.by}" for a in candidate.approvals]
+    parts += [f"{role} MISSING" for role in candidate.missing]
+    return f"{candidate.version}, approvals: {', '.join(parts) or 'none asked'}"
 
 
 def _champion(result: StatusResult) -> str:

@@ -66,9 +66,16 @@ def read_yaml(path: Path) -> Any:
     their aliases are filled in, or hold text that is no Unicode, are refused.
     """
     try:
-        content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
+        raw = path.read_bytes()
     except FileNotFoundError as e:
         raise UsageError(f"{path} does not exist", hint="check the name") from e
+    return parse_yaml(raw, path)
+
+
+def parse_yaml(raw: bytes, path: Path) -> Any:
+    """The content that `raw` has as YAML, as `read_yaml`; `path` is what errors call it."""
+    try:
+        content = deepcopy(_parsed(raw.decode("utf-8")))
     except UnicodeDecodeError as e:
         raise UsageError(f"{path.name} is not UTF-8: {e}", hint="save it as UTF-8") from e
     except YAMLError as e:

@@ -75,6 +75,11 @@ def _read_overlay(path: Path) -> dict[str, Any]:
     if not isinstance(overlay, dict):
         raise UsageError(f"{path.name} is not a mapping of sections", hint="see `mlops config`")
     for section in overlay:
+        if section == "governance":
+            raise UsageError(
+                f"{path.name}: `governance` may not be overlaid: rules hold as they are committed",
+                hint=f"write them in {CONFIG}",
+            )
         if section not in UNTRACKED:
             raise UsageError(
                 f"{path.name}: `{section}` may not be overlaid: stages depend on it, and DVC "

@@ -71,6 +71,17 @@ class Config(Section):
             raise ValueError("split.by is stratified, which needs classes: use random or time")
         return self
 
+    @model_validator(mode="after")
+    def _roles_have_people(self) -> Config:
+        asked, known = self.register_.approvals, self.governance.roles
+        if nobody := [role for role in asked if not known.get(role)]:
+            raise ValueError(
+                f"register.approvals asks for {nobody[0]}, and governance.roles names nobody for it"
+            )
+        if len(set(asked)) < len(asked):
+            raise ValueError("register.approvals names a role twice")
+        return self
+
 
 def contract_of(table: str) -> str:
     """The contract of a table is named after its file: data/raw/x.parquet, contracts/x.yaml."""

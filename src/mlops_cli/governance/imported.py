@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_cli.audit.entry import Draft
-from mlops_cli.audit.log import append
+from mlops_cli.audit.log import append, every_entry
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import InconclusiveError
@@ -16,9 +16,10 @@ from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decide import evaluate, refusal
 from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.governance.registration import EVIDENCE
+from mlops_cli.governance.judged import EVIDENCE
+from mlops_cli.governance.rules import asks_for_approvals
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import CHAMPION, ModelVersion
+from mlops_cli.tracking.base import CANDIDATE, CHAMPION, ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Entrant:
 
 def enter(project: Project, entrant: Entrant, *, first: bool) -> ModelVersion:
     """Make the model a version and the champion; what is left to do of an earlier call is done.
+
+    Where approvals are asked it is the candidate, which waits for them.
 
     Raises `InconclusiveError` where there is a champion, unless it is to be done without it
     (`first`), and `GateError` or `InconclusiveError` where a gate of `register.gates` says no:
@@ -62,8 +65,11 @@ def enter(project: Project, entrant: Entrant, *, first: bool) -> ModelVersion:
         },
     )
     if before is None or before.digest != bundle.digest:
-        tracker.set_alias(CHAMPION, version, expected=before)
+        waits = asks_for_approvals(project, every_entry(project.root, tracker))
+        alias = CANDIDATE if waits else CHAMPION
+        tracker.set_alias(alias, version, expected=tracker.alias(CANDIDATE) if waits else before)
         known = {"before": before.digest} if before else {}
+        known |= {"alias": CANDIDATE} if waits else {}
         why = f"a model of {entrant.form}, trained elsewhere"
         subject = {"digest": bundle.digest}
         append(project.root, Draft("import", "done", subject, why, proof), copies=tracker)

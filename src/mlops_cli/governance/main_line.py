@@ -44,6 +44,17 @@ def main_revision(project: Project) -> str | None:
     return next((name for name in names if commit_at(root, name)), None)
 
 
+def tips(root: Path, branch: str | None = None) -> list[str]:
+    """Where the main line may stand, the best known first: as origin has it, then as is here.
+
+    `branch` is what the rules there call the main line. Where no branch is the main one, it is the
+    commit that is checked out.
+    """
+    name = branch or _main_branch(root)
+    names = [f"refs/remotes/origin/{name}", f"refs/heads/{name}"] if name else ["HEAD"]
+    return [commit for ref in names if (commit := commit_at(root, ref))]
+
+
 def _main_branch(root: Path) -> str | None:
     if name := default_branch(root):
         return name

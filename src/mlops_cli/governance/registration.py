@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
-from mlops_cli.audit.entry import REASON_LIMIT, Draft, Entry
+from mlops_cli.audit.entry import REASON_LIMIT, Draft
 from mlops_cli.audit.graph import champion as last_champion
 from mlops_cli.audit.graph import champions, in_order
 from mlops_cli.audit.log import every_entry
@@ -16,17 +15,26 @@ from mlops_cli.audit.record import record
 from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
-from mlops_cli.governance.candidate import RECIPE, Candidate, provenance, read_candidate
+from mlops_cli.governance.candidate import Candidate, read_candidate
 from mlops_cli.governance.champion import kept_champion, lost_champion
-from mlops_cli.governance.decision import Decision, read_decision
+from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.evidence import evidence
+from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.main_line import off_main_line
 from mlops_cli.governance.result import Registration, Wish
+from mlops_cli.governance.rules import asks_for_approvals
+from mlops_cli.governance.waiting import put_forward
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import CHAMPION, AliasMoved, ModelVersion, Tracker
+from mlops_cli.tracking.base import (
+    CHAMPION,
+    DEPRECATED,
+    WITHDRAWN,
+    AliasMoved,
+    ModelVersion,
+    Tracker,
+)
 
-EVIDENCE = "mlops.evidence"  # a version's tag: what it was made from, as in its entry
 _TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
 T = TypeVar("T")
 
@@ -75,26 +83,6 @@ def _restore(project: Project) -> None:
         tracker.set_alias(CHAMPION, version, expected=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """The workspace's model, what was decided of it, and the registry in force."""
-
-    project: Project
-    tracker: Tracker
-    candidate: Candidate
-    decision: Decision
-
-    @property
-    def before(self) -> str | None:
-        """The digest of the champion that it was compared with."""
-        named = self.decision.champion_before
-        return named.digest if named else None
-
-    def entries(self) -> dict[str, Entry]:
-        """Every entry of the log that the file or the registry has."""
-        return every_entry(self.project.root, self.tracker)
-
-
 def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Registration | None:
     """Make the model that `decision.json` lets through a version, the champion, and an entry.
 
@@ -108,41 +96,42 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
         return None
     if not wish.asked and (why := off_main_line(project)):
         return _left(candidate, why)
-    model = _Model(project, open_tracker(project), candidate, decision)
+    model = Model(project, open_tracker(project), candidate, decision)
     try:
         current = model.tracker.alias(CHAMPION)
     except EnvironmentFault as e:
         if wish.asked or wish.judged:
             raise
         return _left(candidate, e.message)  # nothing changed: nobody needs the registry now
+    waits = asks_for_approvals(project, model.entries())
     if current is not None and current.digest == decision.digest:
-        _record(model)
+        if not waits:  # an alias that was moved by hand approves of nothing
+            _record(model)
         return _is_champion(model, current)
-    if why := _why_not(model, current, wish):
-        return _left(candidate, why)
+    if left := _left_as_it_is(model, current, wish):
+        return left
     if (current.digest if current else None) != model.before:
         return None
-    return _crown(model, current, progress)
+    return put_forward(model, wish, progress) if waits else _crown(model, current, progress)
 
 
-def _why_not(model: _Model, current: ModelVersion | None, wish: Wish) -> str | None:
-    """Why it is left as it is, although it passed its gates; None where it is not."""
-    if wish.first:
-        return None
-    if current is None:
+def _left_as_it_is(model: Model, current: ModelVersion | None, wish: Wish) -> Registration | None:
+    """What is told of a model that passed its gates, and is not registered; None where it is."""
+    if not wish.first and current is None:
         lost = lost_champion(model.project, model.tracker.address)
         if lost and (wish.asked or wish.judged):
             raise lost
-        return lost.message if lost else None
-    if not wish.judged and _was_champion(model):
-        return f"it was the champion before, and {current.version} replaced it"
+        return _left(model.candidate, lost.message) if lost else None
+    if why := _was_champion(model, current):
+        version = model.candidate.bundle.version
+        return _left(model.candidate, why, command=f"mlops promote {version}")
     return None
 
 
-def _crown(model: _Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
+def _crown(model: Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
     """Version, alias, entry; None where another model became the champion meanwhile."""
     known = model.entries().keys()
-    version = _register(model)
+    version = register_version(model)
     try:
         model.tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved:
@@ -156,12 +145,12 @@ def _crown(model: _Model, current: ModelVersion | None, progress: Progress) -> R
     return _is_champion(model, version)
 
 
-def _first_of_a_tie(model: _Model, known: Collection[str]) -> str:
+def _first_of_a_tie(model: Model, known: Collection[str]) -> str:
     """Who took the place of the same champion at the same moment: the first by the log.
 
     The registry has no compare-and-set, so two may both have seen their own alias.
     """
-    before = _subject(model.decision).get("before")
+    before = subject_of(model.decision).get("before")
     new = [e for i, e in model.entries().items() if i not in known and e.action == "register"]
     rivals = [e for e in new if e.outcome == "done" and e.subject.get("before") == before]
     first = min(rivals, key=lambda e: (e.time, e.id), default=None)
@@ -182,21 +171,21 @@ def record_refusal(project: Project, wish: Wish) -> None:
     if decision is None or decision.passed or (not wish.asked and off_main_line(project)):
         return
     why = "; ".join(gate.why for gate in decision.gates if not gate.passed)
-    draft = Draft("register", "refused", _subject(decision), why[:REASON_LIMIT], evidence(project))
+    draft = Draft(
+        "register", "refused", subject_of(decision), why[:REASON_LIMIT], evidence(project)
+    )
     entries = in_order(every_entry(project.root, None))
     last = next((e for e in reversed(entries) if e.action == "register"), None)
     if last is None or (last.subject, last.reason) != (draft.subject, draft.reason):
         record(project, draft, copies=open_tracker(project))
 
 
-def _left(candidate: Candidate, why: str) -> Registration:
+def _left(candidate: Candidate, why: str, command: str = "mlops register") -> Registration:
     bundle = candidate.bundle
-    return Registration(
-        "not registered", bundle.digest, bundle.version, why=why, command="mlops register"
-    )
+    return Registration("not registered", bundle.digest, bundle.version, why=why, command=command)
 
 
-def _is_champion(model: _Model, version: ModelVersion) -> Registration:
+def _is_champion(model: Model, version: ModelVersion) -> Registration:
     return Registration(
         "champion",
         version.digest,
@@ -207,39 +196,23 @@ def _is_champion(model: _Model, version: ModelVersion) -> Registration:
     )
 
 
-def _was_champion(model: _Model) -> bool:
+def _was_champion(model: Model, current: ModelVersion | None) -> str | None:
     """By the log; a version of a release that kept no log was one, or was refused as one."""
     digest = model.decision.digest
     known = next((v for v in model.tracker.versions() if v.digest == digest), None)
-    return known is not None and (
-        EVIDENCE not in known.tags or digest in champions(model.entries())
-    )
+    if known is None:
+        return None
+    if known.tags.keys() & {DEPRECATED, WITHDRAWN}:
+        return "it was withdrawn"
+    if EVIDENCE not in known.tags or digest in champions(model.entries()):
+        by = f", and {current.version} replaced it" if current else ""
+        return f"it was the champion before{by}"
+    return None
 
 
-def _register(model: _Model) -> ModelVersion:
-    candidate, config = model.candidate, model.project.config
-    run_id = provenance(candidate.bundle).get("run_id")
-    return model.tracker.register(
-        candidate.bundle,
-        run_id=run_id if isinstance(run_id, str) else None,
-        metrics={k: v for k, v in candidate.metrics.items() if v is not None},
-        tags={
-            "metric": config.metric,
-            RECIPE: config.features.model_dump_json(by_alias=True),
-            EVIDENCE: json.dumps(evidence(model.project), sort_keys=True),
-        },
-    )
-
-
-def _record(model: _Model) -> None:
+def _record(model: Model) -> None:
     """Record the champion, unless the log or the registry's copy has it as the last one already."""
     decision = model.decision
     if last_champion(model.entries()) != decision.digest:
-        draft = Draft("register", "done", _subject(decision), None, evidence(model.project))
+        draft = Draft("register", "done", subject_of(decision), None, evidence(model.project))
         record(model.project, draft, copies=model.tracker)
-
-
-def _subject(decision: Decision) -> dict[str, str]:
-    before = decision.champion_before
-    known = before is not None and before.digest != decision.digest
-    return {"digest": decision.digest} | ({"before": before.digest} if before and known else {})

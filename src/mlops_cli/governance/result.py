@@ -30,11 +30,12 @@ class Wish:
 class Registration:
     """What the registry holds of the workspace's model.
 
-    `state` is `champion`, or `not registered`: then `why`, and `command` is what would do it.
-    `champion` and `champion_before` are digests, `number` is the registry's own.
+    `state` is `champion`; `candidate`, which waits for the approvals of the roles in `missing`; or
+    `not registered`: then `why`, and `command` is what would do it. `champion` and
+    `champion_before` are digests, `number` is the registry's own.
     """
 
-    state: Literal["champion", "not registered"]
+    state: Literal["champion", "candidate", "not registered"]
     digest: str
     version: str
     number: str | None = None
@@ -42,3 +43,4 @@ class Registration:
     champion_before: str | None = None
     why: str | None = None
     command: str | None = None
+    missing: tuple[str, ...] = ()

@@ -12,6 +12,10 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 
 CHAMPION = "champion"  # the alias of the version that stands for the project
+CANDIDATE = "candidate"  # of the one that waits for approval
+PREVIOUS = "previous"  # of the one that a rollback would take
+DEPRECATED = "deprecated"  # a version's tag: why it was taken back
+WITHDRAWN = "withdrawn"  # a version's tag: it may not be used any more
 Value = bool | int | float | str | None
 Role = Literal["training", "validation", "holdout"]
 TrialState = Literal["complete", "pruned", "failed"]
@@ -135,6 +139,9 @@ class Tracker(Protocol):
         no compare-and-set, as MLflow has none, it looks before and after: of two that move it
         within the same milliseconds the last one wins, and neither may be told.
         """
+
+    def tag(self, version: ModelVersion, name: str, value: str | None) -> None:
+        """Set a tag of a version; None takes it away."""
 
     def audit_lines(self) -> Mapping[str, str] | None:
         """The lines of the audit log that are kept here, by id; None without any version."""

@@ -92,6 +92,10 @@ class CachedTracker:
         self._tracker.set_alias(name, version, expected=expected)
         self.alias(name)  # so that the next command knows it without asking
 
+    def tag(self, version: ModelVersion, name: str, value: str | None) -> None:
+        """See `Tracker.tag`."""
+        self._tracker.tag(version, name, value)
+
     def audit_lines(self) -> Mapping[str, str] | None:
         """See `Tracker.audit_lines`."""
         return None if self._never_used else self._tracker.audit_lines()

@@ -166,6 +166,14 @@ class MlflowTracker:
                 hint="`mlops status` shows it; run the command again",
             )
 
+    def tag(self, version: ModelVersion, name: str, value: str | None) -> None:
+        """See `Tracker.tag`."""
+        with faults(self._uri):
+            if value is not None:
+                self._client.set_model_version_tag(self._model, version.number, name, value)
+            elif name in self._client.get_model_version(self._model, version.number).tags:
+                self._client.delete_model_version_tag(self._model, version.number, name)
+
     def audit_lines(self) -> Mapping[str, str] | None:
         """See `Tracker.audit_lines`."""
         if self._never_used or (model := self._registered()) is None:

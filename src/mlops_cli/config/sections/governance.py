@@ -1,4 +1,4 @@
-"""The section `governance`: who signs, and where what is decided may run."""
+"""The section `governance`: who may approve, who signs, and where models may run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from pydantic import Field
 from mlops_cli.config.sections.base import ProjectPath, Section
 
 Region = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+RoleName = Annotated[str, Field(pattern=r"^[a-z][\w-]*$")]
+Person = Annotated[str, Field(pattern=r"^(github:[\w-]+|[^\s@<>]+@[^\s@<>]+)$")]
 
 
 class GovernanceConfig(Section):
     """Rules that hold for decisions about models."""
 
+    roles: dict[RoleName, tuple[Person, ...]] = Field(
+        default_factory=dict,
+        description="who may fill each role: addresses of git's identity, or github:LOGIN",
+    )
     signers: ProjectPath | None = Field(
         None,
         description="file of keys that may sign, in OpenSSH's format of allowed signers, such as "

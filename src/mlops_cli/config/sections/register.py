@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mlops_cli.config.sections.base import Section, one_of
+from mlops_cli.config.sections.governance import RoleName
 
 
 class MetricGate(Section):
@@ -43,6 +44,11 @@ class RegisterConfig(Section):
     """What a model must pass to become the champion."""
 
     gates: tuple[AnyGate, ...] = (ChampionGate(champion="not_worse"),)
+    approvals: tuple[RoleName, ...] = Field(
+        (),
+        description="roles that must approve a version before it may be promoted; one person fills "
+        "one role; none: what passes its gates is the champion",
+    )
     branch: str | None = Field(
         None,
         min_length=1,

@@ -1,0 +1,59 @@
+"""The workspace's model with what was decided of it, and how it becomes a version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mlops_cli.audit.entry import Entry
+from mlops_cli.audit.log import every_entry
+from mlops_cli.config.project import Project
+from mlops_cli.governance.candidate import RECIPE, Candidate, provenance
+from mlops_cli.governance.decision import Decision
+from mlops_cli.governance.evidence import evidence
+from mlops_cli.tracking.base import ModelVersion, Tracker
+
+EVIDENCE = "mlops.evidence"  # a version's tag: what it was made from, as in its entry
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The workspace's model, what was decided of it, and the registry in force."""
+
+    project: Project
+    tracker: Tracker
+    candidate: Candidate
+    decision: Decision
+
+    @property
+    def before(self) -> str | None:
+        """The digest of the champion that it was compared with."""
+        named = self.decision.champion_before
+        return named.digest if named else None
+
+    def entries(self) -> dict[str, Entry]:
+        """Every entry of the log that the file or the registry has."""
+        return every_entry(self.project.root, self.tracker)
+
+
+def register_version(model: Model) -> ModelVersion:
+    """The version of the model in the registry, made where there is none yet."""
+    candidate, config = model.candidate, model.project.config
+    run_id = provenance(candidate.bundle).get("run_id")
+    return model.tracker.register(
+        candidate.bundle,
+        run_id=run_id if isinstance(run_id, str) else None,
+        metrics={k: v for k, v in candidate.metrics.items() if v is not None},
+        tags={
+            "metric": config.metric,
+            RECIPE: config.features.model_dump_json(by_alias=True),
+            EVIDENCE: json.dumps(evidence(model.project), sort_keys=True),
+        },
+    )
+
+
+def subject_of(decision: Decision) -> dict[str, str]:
+    """What an entry about the decision names: the model, and whom it was compared with."""
+    before = decision.champion_before
+    known = before is not None and before.digest != decision.digest
+    return {"digest": decision.digest} | ({"before": before.digest} if before and known else {})

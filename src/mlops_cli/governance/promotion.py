@@ -1,0 +1,136 @@
+"""Move the champion on: aliases and tags of the registry, and the entry that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_cli.audit.entry import Draft, Entry
+from mlops_cli.audit.graph import reigns
+from mlops_cli.audit.record import record
+from mlops_cli.bundle.manifest import short
+from mlops_cli.config.project import Project
+from mlops_cli.errors import GateError, UsageError
+from mlops_cli.governance.approvals import BREAK_GLASS, Course, lacking, standing_of
+from mlops_cli.governance.rules import RULES, main_rules
+from mlops_cli.tracking.base import (
+    CHAMPION,
+    DEPRECATED,
+    PREVIOUS,
+    WITHDRAWN,
+    AliasMoved,
+    ModelVersion,
+    Tracker,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What became the champion, in place of which digest; without approvals: `missing`."""
+
+    version: ModelVersion
+    before: str | None
+    missing: tuple[str, ...]
+
+
+def promote_version(
+    project: Project,
+    tracker: Tracker,
+    entries: Mapping[str, Entry],
+    version: ModelVersion,
+    *,
+    break_glass: str | None = None,
+    reason: str | None = None,
+) -> Promotion:
+    """Make the version the champion, and the one before `previous`; both move, or none.
+
+    `break_glass` is the reason for doing without approvals. Raises `ApprovalError` where they are
+    missing, `GateError` where another version became the champion since it was compared. A
+    promotion that was killed is ended by the next one.
+    """
+    standing = standing_of(project, entries, version.digest)
+    lacks = standing.missing or standing.course.rejected is not None
+    if lacks and break_glass is None:
+        raise lacking(version.digest, standing)
+    current = tracker.alias(CHAMPION)
+    if current is None or current.digest != version.digest:
+        _refuse_uncompared(version, standing.course, current)
+        move(tracker, version, current)
+    if version.tags.keys() & {DEPRECATED}:
+        tracker.tag(version, DEPRECATED, None)
+    made = Promotion(version, _before(entries, version.digest), standing.missing)
+    if reigns(entries)[-1:] != [version.digest] or _breaks(standing.course, made):
+        _record(project, tracker, standing.course, made, break_glass or reason)
+    return made
+
+
+def _breaks(course: Course, made: Promotion) -> bool:
+    """An alias that was moved by hand is promoted without approvals, too, by an entry."""
+    return bool(made.missing) and not course.unapproved
+
+
+def _refuse_uncompared(version: ModelVersion, course: Course, current: ModelVersion | None) -> None:
+    if course.refused is not None:
+        raise GateError(
+            f"{version.version} was refused by its gates: {course.refused.reason}",
+            hint="decision.json says why; `mlops register` asks them again",
+        )
+    if course.crown is not None or course.record is None:
+        return  # it was the champion before, or a release without a log registered it
+    compared, now = course.record.subject.get("before"), current.digest if current else None
+    if compared != now:
+        was = short(compared) if compared else "no champion"
+        raise GateError(
+            f"{version.version} was compared with {was}, and the champion is "
+            f"{short(now) if now else 'none'} now",
+            hint="`mlops register` compares it again, on the commit that it was made from",
+        )
+
+
+def move(tracker: Tracker, version: ModelVersion, current: ModelVersion | None) -> None:
+    """Move both aliases, `champion` last: where that fails, nobody was replaced.
+
+    An alias `previous` that names the champion is of a move that did not happen. Raises
+    `GateError` where another version became the champion meanwhile.
+    """
+    before = tracker.alias(PREVIOUS)
+    if current is not None:
+        tracker.set_alias(PREVIOUS, current, expected=before)
+    try:
+        tracker.set_alias(CHAMPION, version, expected=current)
+    except AliasMoved as e:
+        raise GateError(e.message, hint="`mlops register` compares with that one") from e
+
+
+def _before(entries: Mapping[str, Entry], digest: str) -> str | None:
+    return next((d for d in reversed(reigns(entries)) if d != digest), None)
+
+
+def _record(
+    project: Project, tracker: Tracker, course: Course, made: Promotion, reason: str | None
+) -> None:
+    subject = {"digest": made.version.digest}
+    subject |= {"before": made.before} if made.before else {}
+    subject |= {BREAK_GLASS: ", ".join(made.missing)} if made.missing else {}
+    proof = dict(course.record.evidence) if course.record else {}
+    commit = main_rules(project).commit
+    proof |= {RULES: commit} if commit else {}
+    record(project, Draft("promote", "done", subject, reason, proof), copies=tracker)
+
+
+def older_champion(tracker: Tracker, entries: Mapping[str, Entry], current: str) -> ModelVersion:
+    """The next older champion that may be used; raises `UsageError` where there is none."""
+    known = {v.digest: v for v in tracker.versions()}
+    for digest in reversed(reigns(entries)):
+        version = known.get(digest)
+        if digest != current and version is not None and usable(version):
+            return version
+    raise UsageError(
+        f"there is no champion before {short(current)} that could take its place",
+        hint="`mlops audit` has them all; `mlops rollback --to VERSION` takes one of them",
+    )
+
+
+def usable(version: ModelVersion) -> bool:
+    """Whether a version was neither taken back nor withdrawn."""
+    return not version.tags.keys() & {DEPRECATED, WITHDRAWN}
