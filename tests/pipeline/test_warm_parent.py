@@ -202,7 +202,7 @@ import sys
 from mlops_cli.cli.stage import stage_command
 from mlops_cli.pipeline.forkserver.server import _imports
 from mlops_cli.stages import STAGES
-LIGHT = {"mlops_cli.serving.xgboost_model"}  # its library is loaded already
+LIGHT = {f"mlops_cli.serving.{n}" for n in ("xgboost_model", "trees", "ubjson", "xgboost_trees")}
 late = []
 for entry in STAGES:
     list(_imports([entry]))

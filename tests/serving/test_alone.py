@@ -45,6 +45,7 @@ BLOCKED = (
 OF_EXTRAS = (  # loaded where a setting asks for them
     "mlops_cli.serving.grpc_server",
     "mlops_cli.serving.object_store",
+    "mlops_cli.serving.otel",
     "mlops_cli.serving.protocols.open_inference_pb2",
     "mlops_cli.serving.protocols.v2_grpc",
 )

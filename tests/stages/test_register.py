@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import projects
+from mlops_cli.actions.promote import promote
 from mlops_cli.actions.register import register
 from mlops_cli.actions.status import DecisionStatus, status
 from mlops_cli.audit.entry import Entry
@@ -231,9 +232,12 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     configure(project)
     for name in ("model", "data", "metrics.json"):
         put_back(trained / name, project / name)
-    assert register(load_project(project)).champion_before == weak
+    left = register(load_project(project))
+    assert (left.champion, left.command) == (None, f"mlops promote {good[:12]}")
     passed = decision(project)
-    assert (passed["passed"], champion(project)) == (True, good)
+    assert (passed["passed"], champion(project)) == (True, weak)
+    promote(load_project(project), good[:12])
+    assert champion(project) == good
     assert [e.outcome for e in entries(project)] == ["done", "refused", "done", "done"]
     assert passed["gates"][1]["value"] > passed["gates"][1]["bound"] + 0.1
     assert versions(project) == [good, weak]
@@ -364,6 +368,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mlops_cli.config.load import load_project
+from mlops_cli.actions.promote import promote
 from mlops_cli.actions.register import register
 from mlops_cli.governance import registration
 from mlops_cli.stages import register as stage
