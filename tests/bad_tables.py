@@ -102,7 +102,6 @@ REFUSED = (
     _table("one-class", y=[1] * N),
     _table("too-many-classes", y=[f"u{i}" for i in range(N)]),
     _table("amounts-as-target", y=[f"${1000 + i % 299:,}.50" for i in range(N)]),
-    _table("decimal-comma-as-target", y=[f"{i},5" for i in range(N)]),
     _parquet("plain-numbers-as-text-target", y=[f"{i}.5" for i in range(N)]),
     _table("date-as-target", y=_hours(_START)),
     Bad("two-rows", _first(2)),
@@ -176,6 +175,7 @@ TAKEN = (
     _parquet("nested-columns", s=[{"u": i} for i in range(N)], l=[[i] for i in range(N)]),
     _table("percent-and-currency", b=[f"{i % 100}%" if i % 40 else "unknown" for i in range(N)]),
     _table("long-text", c=["x" * 140_000 if i % 100 == 0 else "y" for i in range(N)]),
+    _table("decimal-comma-as-target", y=[f"{i},5" for i in range(N)]),
     _table("decimal-comma", b=[f"{i % 90},{i % 7}" for i in range(N)]),
     Bad("empty-and-null", as_csv(columns(c=["x", "", None] * 100), quoting=csv.QUOTE_ALL).encode()),
 )
