@@ -45,3 +45,18 @@ def git(root: Path, *command: str) -> str:
 def commit(root: Path, message: str = "work") -> None:
     git(root, "add", "-A")
     git(root, "commit", "-qm", message, "--allow-empty")
+
+
+def two_branches(root: Path) -> tuple[Entry, Entry]:
+    """A repository on main whose branch `side` has an entry, too: those of main and of side."""
+    git(root, "init", "-q", "-b", "main")
+    (root / ".gitignore").write_text(".mlops/\n")
+    note(root)
+    commit(root)
+    git(root, "checkout", "-qb", "side")
+    theirs = note(root, "docker")
+    commit(root)
+    git(root, "checkout", "-q", "main")
+    ours = note(root, "kubernetes")
+    commit(root)
+    return ours, theirs

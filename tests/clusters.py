@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from servers import ask
 
 # Read before the tests take the home away.
@@ -68,6 +69,20 @@ def load_command() -> str:
     """How an image gets into the cluster, once; skips the test where that is not known."""
     once = Path(__file__).with_name("load_once.py")
     return shlex.join([sys.executable, str(once)]) + " {image} " + _load_command()
+
+
+def small(namespace: str, replicas: int) -> KubernetesConfig:
+    """A section for so many small pods in a namespace, reached at a node's port."""
+    return KubernetesConfig.model_validate(
+        {
+            "namespace": namespace,
+            "replicas": {"min": replicas, "max": replicas},
+            "service": {"type": "NodePort"},
+            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+            "timeout": "3m",
+            "load": load_command(),
+        }
+    )
 
 
 def _load_command() -> str:

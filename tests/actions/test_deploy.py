@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 
 import bundles
-import projects
 from mlops_cli.actions.audit import audit_log
 from mlops_cli.actions.deploy import deploy, plan, render
 from mlops_cli.actions.logs import logs
@@ -31,20 +30,13 @@ from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
 from servers import free_port
-from trackers import crown
+from trackers import crown, on_a_free_port
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    config = {
-        "project": "delays",
-        "task": "binary",
-        "data": {"table": "data/raw/x.parquet", "target": "late"},
-        "deploy": {"port": free_port()},
-    }
-    made = Project(projects.with_database(tmp_path), check_config(config, file="mlops.yaml"))
-    yield made
-    deploy(made, stop=True)
+    with on_a_free_port(tmp_path) as made:
+        yield made
 
 
 def history(project: Project) -> list[dict]:
@@ -70,7 +62,7 @@ def test_without_a_champion_it_is_a_usage_error(project: Project) -> None:
 
 
 def test_only_the_champion_that_is_expected_is_deployed(project: Project, tmp_path: Path) -> None:
-    digest = crown(project, "model", 240)
+    digest = crown(project, "model", 240).digest
     other = f"{int(digest[0], 16) ^ 1:x}{digest[1:12]}"
     for wrong in (other, "", digest[:11]):
         for act in (deploy, plan, lambda p, **asked: render(p, tmp_path / "made", **asked)):
@@ -93,7 +85,7 @@ def test_to_stop_where_nothing_runs_is_fine(project: Project) -> None:
 
 
 def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None:
-    digest = crown(project, "model", 240)
+    digest = crown(project, "model", 240).digest
     result = deploy(project)
     port = project.config.deploy.port
     assert (result.url, result.digest) == (f"http://127.0.0.1:{port}", digest)
@@ -110,7 +102,7 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
 
     moved = deploy(project, port=free_port())
     assert moved.url != result.url
-    newer = crown(project, "newer", 260)
+    newer = crown(project, "newer", 260).digest
     assert plan(project).changes[0].detail.startswith(f"at {moved.url}, in place of")
     assert deploy(project).digest == newer == answers(moved.url)  # where it was moved to
     stopped = deploy(project, stop=True)
@@ -139,7 +131,7 @@ def test_the_champion_is_deployed_replaced_and_stopped(project: Project) -> None
 def test_an_interrupt_is_recorded_as_one_although_the_new_version_may_answer(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest = crown(project, "model", 240)
+    digest = crown(project, "model", 240).digest
 
     def interrupted(_target: LocalTarget, _wanted: Wanted) -> Deployment:
         """Ctrl-C when the supervisor has promoted it."""
@@ -165,7 +157,7 @@ def test_a_plan_and_a_rendering_are_of_the_champion_and_leave_no_trace(
 ) -> None:
     with pytest.raises(UsageError, match="no champion"):
         plan(project)
-    digest = crown(project, "model", 240)
+    digest = crown(project, "model", 240).digest
     planned = plan(project)
     assert (planned.target, planned.digest) == ("local", digest)
     assert [change.action for change in planned.changes] == ["create"]
@@ -195,7 +187,7 @@ def test_status_tells_of_a_target_that_does_not_answer_and_of_those_that_do(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert status(project).unreachable == (), "nothing was ever deployed to docker: nobody asks"
-    digest = crown(project, "model", 240)
+    digest = crown(project, "model", 240).digest
     deploy(project)
     subject = {"target": "docker", "digest": digest}
     append(project.root, Draft("deploy", "done", subject), copies=None)
@@ -230,7 +222,7 @@ def test_what_is_deployed_knows_the_last_deploy(project: Project) -> None:
 
 
 def test_a_target_elsewhere_is_refused_and_that_is_recorded(project: Project) -> None:
-    digest = crown(project, "one", 200)
+    digest = crown(project, "one", 200).digest
     told = {"governance": {"residency": "eu"}, "deploy": {"regions": {"local": "us-east-1"}}}
     raw = project.config.model_dump(by_alias=True, exclude_unset=True)
     away = Project(project.root, check_config(raw | told, file="mlops.yaml"))

@@ -8,46 +8,31 @@ from pathlib import Path
 
 import pytest
 
-import bundles
-import projects
 from mlops_cli.actions.deploy import deploy
 from mlops_cli.actions.promote import promote
 from mlops_cli.actions.rollback import rollback
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.graph import champion, reigns
 from mlops_cli.audit.log import append, known_entries
-from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.load import check_config
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.targets import open_target
 from mlops_cli.targets.local.target import LocalTarget
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION, DEPRECATED, WITHDRAWN, ModelVersion
-from servers import free_port
+from trackers import crown, on_a_free_port
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    config = {
-        "project": "delays",
-        "task": "binary",
-        "data": {"table": "data/raw/x.parquet", "target": "late"},
-        "deploy": {"port": free_port()},
-    }
-    made = Project(projects.with_database(tmp_path), check_config(config, file="mlops.yaml"))
-    yield made
-    deploy(made, stop=True)
+    with on_a_free_port(tmp_path) as made:
+        yield made
 
 
-def crown(project: Project, name: str, rows: int) -> ModelVersion:
-    bundles.write(project.root / name, n=rows)
+def reign(project: Project, name: str, rows: int) -> ModelVersion:
     tracker = open_tracker(project)
-    version, before = (
-        tracker.register(open_bundle(project.root / name)),
-        tracker.alias(CHAMPION),
-    )
-    tracker.set_alias(CHAMPION, version, expected=before)
+    before = tracker.alias(CHAMPION)
+    version = crown(project, name, rows)
     subject = {"digest": version.digest} | ({"before": before.digest} if before else {})
     append(project.root, Draft("register", "done", subject), copies=tracker)
     return version
@@ -64,7 +49,7 @@ def live(project: Project) -> str | None:
 
 
 def test_back_and_on_again(project: Project) -> None:
-    old, middle, new = (crown(project, n, r) for n, r in (("a", 60), ("b", 80), ("c", 100)))
+    old, middle, new = (reign(project, n, r) for n, r in (("a", 60), ("b", 80), ("c", 100)))
     deploy(project)
     assert live(project) == new.digest
     began = time.monotonic()
@@ -90,7 +75,7 @@ def test_back_and_on_again(project: Project) -> None:
 def test_one_that_failed_on_a_target_is_finished_by_the_same_command(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = crown(project, "a", 60), crown(project, "b", 80)
+    old, new = reign(project, "a", 60), reign(project, "b", 80)
     deploy(project)
     with monkeypatch.context() as away:
 
@@ -111,7 +96,7 @@ def test_one_that_failed_on_a_target_is_finished_by_the_same_command(
 def test_what_cannot_be_gone_back_to_is_refused_before_anything_moves(project: Project) -> None:
     with pytest.raises(UsageError, match="no champion"):
         rollback(project)
-    old, new = crown(project, "a", 60), crown(project, "b", 80)
+    old, new = reign(project, "a", 60), reign(project, "b", 80)
     for wrong in (new.version, "0" * 12):
         with pytest.raises(UsageError):
             rollback(project, to=wrong)

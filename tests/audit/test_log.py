@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_logs import LOG, Shelf, commit, git, note
+from audit_logs import LOG, Shelf, git, note, two_branches
 from mlops_cli.audit.entry import Draft, parse, seal
 from mlops_cli.audit.graph import champion, champions, deployed_on, heads, in_order
 from mlops_cli.audit.log import append, known_entries, pull, read_log, repair
@@ -131,17 +131,8 @@ def test_what_the_registry_has_is_taken_in_only_if_it_is_whole(tmp_path: Path) -
 
 
 def test_two_branches_are_joined_by_the_next_entry(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "-b", "main")
     (tmp_path / ".gitattributes").write_text(f"{LOG} merge=union -text\n")
-    (tmp_path / ".gitignore").write_text(".mlops/\n")
-    note(tmp_path)
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-qb", "side")
-    theirs = note(tmp_path, "docker")
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-q", "main")
-    ours = note(tmp_path, "kubernetes")
-    commit(tmp_path)
+    ours, theirs = two_branches(tmp_path)
     git(tmp_path, "merge", "-q", "side", "-m", "both")
     log = read_log(tmp_path)
     assert (log.faults, set(heads(log.entries))) == ((), {ours.id, theirs.id})
@@ -227,17 +218,8 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 def test_marks_of_a_merge_are_resolved_by_the_lines_of_both_sides(
     tmp_path: Path, style: str
 ) -> None:
-    git(tmp_path, "init", "-q", "-b", "main")
+    ours, theirs = two_branches(tmp_path)
     git(tmp_path, "config", "merge.conflictstyle", style)
-    (tmp_path / ".gitignore").write_text(".mlops/\n")
-    note(tmp_path)
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-qb", "side")
-    theirs = note(tmp_path, "docker")
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-q", "main")
-    ours = note(tmp_path, "kubernetes")
-    commit(tmp_path)
     with pytest.raises(subprocess.CalledProcessError):  # a hosting service ignores .gitattributes
         git(tmp_path, "merge", "-q", "side", "-m", "both")
     found = read_log(tmp_path)

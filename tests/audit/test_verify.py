@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_logs import LOG, Shelf, commit, git, note
+from audit_logs import LOG, Shelf, commit, git, note, two_branches
 from mlops_cli.audit.entry import Draft, seal
 from mlops_cli.audit.log import read_log
 from mlops_cli.audit.verify import verify
@@ -124,17 +124,8 @@ def test_git_knows_every_line_of_every_committed_version(tmp_path: Path) -> None
 
 
 def test_lines_that_only_a_merge_brought_count(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "-b", "main")
     (tmp_path / ".gitattributes").write_text(f"{LOG} merge=union -text\n")
-    (tmp_path / ".gitignore").write_text(".mlops/\n")
-    note(tmp_path)
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-qb", "side")
-    theirs = note(tmp_path, "docker")
-    commit(tmp_path)
-    git(tmp_path, "checkout", "-q", "main")
-    note(tmp_path, "kubernetes")
-    commit(tmp_path)
+    _, theirs = two_branches(tmp_path)
     git(tmp_path, "merge", "-q", "side", "-m", "both")
     kept = [x for x in (tmp_path / LOG).read_bytes().splitlines() if theirs.id.encode() not in x]
     (tmp_path / LOG).write_bytes(b"\n".join(kept) + b"\n")

@@ -64,7 +64,13 @@ def test_another_python_is_refused(binary: bundles.Sample) -> None:
         load_model(_changed(binary, python="3.4"))
 
 
-@pytest.mark.parametrize(("kind", "says"), [("xgboost", "XGBoost"), ("onnx", "ONNX Runtime")])
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("xgboost", r"model\.ubj cannot be used: no UBJSON at byte 1"),
+        ("onnx", r"model\.onnx cannot be used: it is no protocol buffer"),
+    ],
+)
 def test_a_file_that_is_no_model_is_refused(
     samples: Samples, tmp_path: Path, kind: str, says: str
 ) -> None:
@@ -72,7 +78,7 @@ def test_a_file_that_is_no_model_is_refused(
     broken = bundles.Fitted(kind, b"no model at all" * 9, lambda m: m)
     golden = (sample.path / "golden.jsonl").read_bytes()
     bundles.write_fitted(tmp_path / "broken", "binary", broken, golden)
-    with pytest.raises(BundleError, match=rf"({says} refuses .*model|model\.\w+ cannot be used: )"):
+    with pytest.raises(BundleError, match=says):
         load_model(open_bundle(tmp_path / "broken"))
 
 

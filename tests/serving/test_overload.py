@@ -115,7 +115,7 @@ def test_no_work_is_done_for_clients_that_have_left(
             client.close()
         process.resume()
         assert told(server.say(server.predicts()))[0] == 200
-        assert server.metric("mlops_predictions_total") < 80  # of 200
+        assert server.metric("mlops_predictions_total") < 50
         assert server.metric("mlops_requests_total", 499) > 150
         assert server.metric("mlops_requests_in_flight") == 0
 

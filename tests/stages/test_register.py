@@ -220,11 +220,8 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     assert champion(project) == good
     assert versions(project) == [good]
     last = entries(project)[-1]
-    assert (last.action, last.outcome, last.reason) == (
-        "register",
-        "refused",
-        said.value.message.partition(": ")[2],
-    )
+    why = said.value.message.partition(": ")[2]
+    assert (last.action, last.outcome, last.reason) == ("register", "refused", why)
     assert last.subject == {"digest": refused["digest"], "before": good}
 
     weak = register(load_project(project), first=True).champion
@@ -232,11 +229,10 @@ def test_a_worse_model_is_refused_and_a_better_one_passes(project: Path, trained
     configure(project)
     for name in ("model", "data", "metrics.json"):
         put_back(trained / name, project / name)
-    left = register(load_project(project))
-    assert (left.champion, left.command) == (None, f"mlops promote {good[:12]}")
-    passed = decision(project)
+    next_step, passed = register(load_project(project)).command, decision(project)
     assert (passed["passed"], champion(project)) == (True, weak)
-    promote(load_project(project), good[:12])
+    assert next_step == f"mlops promote {good[:12]}"
+    assert promote(load_project(project), good[:12]).before == weak
     assert champion(project) == good
     assert [e.outcome for e in entries(project)] == ["done", "refused", "done", "done"]
     assert passed["gates"][1]["value"] > passed["gates"][1]["bound"] + 0.1
@@ -368,7 +364,6 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mlops_cli.config.load import load_project
-from mlops_cli.actions.promote import promote
 from mlops_cli.actions.register import register
 from mlops_cli.governance import registration
 from mlops_cli.stages import register as stage

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from clusters import kubectl, load_command
+from clusters import kubectl, small
 from engine import docker
 from mlops_cli._poll import wait_until
 from mlops_cli.config.sections.deploy import DockerConfig
@@ -134,17 +134,7 @@ def test_who_runs_compose_or_a_pod_gets_no_secret_of_ours(first: Release, tmp_pa
 def test_on_a_cluster_it_is_a_secret_that_every_pod_hears_of(
     namespace: str, first: Release
 ) -> None:
-    config = KubernetesConfig.model_validate(
-        {
-            "namespace": namespace,
-            "replicas": {"min": 1, "max": 1},
-            "service": {"type": "NodePort"},
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
-            "timeout": "3m",
-            "load": load_command(),
-        }
-    )
-    target = KubernetesTarget(PROJECT, config, VARIABLES)
+    target = KubernetesTarget(PROJECT, small(namespace, 1), VARIABLES)
     told = obeys(target, first, lambda: target.deploy(whole(first), progress=QUIET))
     keeps_an_anchor(target, first)
     seen = kubectl("get", "deployments,configmaps,pods", "-o", "yaml", namespace=namespace)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clusters import kubectl, load_command
+from clusters import kubectl, small
 from mlops_cli._poll import wait_until
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import QUIET
@@ -59,17 +59,7 @@ def test_a_pod_mounts_the_secret_s_folder_only_where_keys_are_asked_for(first: R
 def test_every_pod_takes_a_key_and_forgets_it_within_seconds(
     namespace: str, first: Release
 ) -> None:
-    config = KubernetesConfig.model_validate(
-        {
-            "namespace": namespace,
-            "replicas": {"min": 2, "max": 2},
-            "service": {"type": "NodePort"},
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
-            "timeout": "3m",
-            "load": load_command(),
-        }
-    )
-    target = KubernetesTarget(PROJECT, config, VARIABLES)
+    target = KubernetesTarget(PROJECT, small(namespace, 2), VARIABLES)
     assert target.keys() is None
     target.keep_keys(content("a" * 43))
     assert target.keys() == content("a" * 43)

@@ -36,6 +36,11 @@ class Model(Protocol):
         """
 
 
+def preload() -> None:
+    """Load what serves the usual kind of model, in a process that others are forked from."""
+    load_adapter(_ADAPTERS["xgboost"])
+
+
 def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False) -> Model:
     """Load the model of a verified bundle; it predicts with `threads` threads.
 

@@ -31,7 +31,7 @@ from mlops_cli.stages import PIPELINE, Stage, load_stage
 
 # Rooms that load adapters by name: the usual ones follow a stage's module that uses the room.
 _PORTS = ("mlops_cli.tables", "mlops_cli.training", "mlops_cli.tuning", "mlops_cli.tracking",
-    "mlops_cli.governance.gates")  # fmt: skip
+    "mlops_cli.governance.gates", "mlops_cli.serving.models")  # fmt: skip
 # What takes long to import, piece by piece: whoever knocks waits for the piece at hand.
 _LARGE = {"tune": ("scipy.stats", "sklearn.metrics", "optuna", "sqlalchemy.orm", "alembic.context")}
 _PR_SET_PDEATHSIG = 1

@@ -167,25 +167,21 @@ class DockerTarget:
 
     def control_secret(self) -> str | None:
         """What the container's volume holds; see `Controlled.control_secret`."""
-        with _docker.engine("the control secret cannot be read") as client:
-            container = self._current(client)
-            if container is None:
-                return None
-            try:
-                packed, _ = container.get_archive(CONTROL)
-            except _docker.NotFound:  # of an earlier release
-                return None
-            return unpacked(b"".join(packed)).decode()
+        return self._kept(CONTROL, "the control secret cannot be read")
 
     def anchor(self) -> str | None:
         """What the container's volume holds; see `KeepsAnchor.anchor`."""
-        with _docker.engine("the container cannot be asked") as client:
+        return self._kept(ANCHOR, "the container cannot be asked")
+
+    def _kept(self, file: str, otherwise: str) -> str | None:
+        """The text of a file of the container that runs; None where there is no such file."""
+        with _docker.engine(otherwise) as client:
             container = self._current(client)
             if container is None:
                 return None
             try:
-                packed, _ = container.get_archive(ANCHOR)
-            except _docker.NotFound:
+                packed, _ = container.get_archive(file)
+            except _docker.NotFound:  # of an earlier release
                 return None
             return unpacked(b"".join(packed)).decode()
 

@@ -200,16 +200,16 @@ class LocalTarget:
 
     def control_secret(self) -> str | None:
         """What the file holds while a supervisor lives; see `Controlled.control_secret`."""
-        with suppress(FileNotFoundError):
-            if self._control.alive():
-                return (self._control.folder / CONTROL_IN).read_text("utf-8")
-        return None
+        return self._kept(CONTROL_IN)
 
     def anchor(self) -> str | None:
         """What a file holds while a supervisor lives; see `KeepsAnchor.anchor`."""
+        return self._kept(ANCHOR)
+
+    def _kept(self, file: str) -> str | None:
         with suppress(FileNotFoundError):
             if self._control.alive():
-                return (self._control.folder / ANCHOR).read_text("utf-8")
+                return (self._control.folder / file).read_text("utf-8")
         return None
 
     def keep_anchor(self, entry: str) -> None:
