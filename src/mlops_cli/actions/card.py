@@ -15,6 +15,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.candidate import provenance
 from mlops_cli.governance.champion import champion_of
+from mlops_cli.governance.rules import main_rules
 from mlops_cli.reports.card import CardResult
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.names import version_named
@@ -64,7 +65,7 @@ def card(project: Project, version: str | None = None) -> CardResult:
         found.signed,
         tuple(x for x in found.live if x.version == named.version),
         tuple(key for key, text in told.items() if not (text or "").strip()),
-        project.config.governance.signers is None,
+        main_rules(project).signers is None,
         CARD,
     )
 
