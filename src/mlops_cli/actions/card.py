@@ -52,7 +52,7 @@ def card(project: Project, version: str | None = None) -> CardResult:
     found = audit_log(project, asked=Asked(subject=named.digest))
     if (life := found.subject) is None:
         raise AssertionError("a subject was asked for")
-    told: dict[str, str | None] = msgspec.structs.asdict(_told(project.root))
+    told = told_by_a_person(project.root)
     approvals = (e for e in found.entries if (e.action, e.outcome) == ("approve", "done"))
     return CardResult(
         project.config.project,
@@ -70,12 +70,15 @@ def card(project: Project, version: str | None = None) -> CardResult:
     )
 
 
-def _told(root: Path) -> Told:
+def told_by_a_person(root: Path) -> dict[str, str | None]:
+    """What `governance/card.yaml` of the project tells, by its keys; None where nobody has told.
+
+    Raises `UsageError` where it is not what it may be.
+    """
     file = root / CARD
-    if not file.is_file():
-        return Told()
     try:
-        return msgspec.convert(read_yaml(file) or {}, Told)
+        content = read_yaml(file) if file.is_file() else None
+        return msgspec.structs.asdict(msgspec.convert(content or {}, Told))
     except msgspec.ValidationError as e:
         keys = ", ".join(Told.__struct_fields__)
         raise UsageError(f"{CARD}: {e}", hint=f"it may have the keys {keys}, each a text") from e
