@@ -53,6 +53,9 @@ def test_the_others_by_their_first_bytes(tmp_path: Path, content: bytes, form: s
         (b"hello", "no model"),
         (b'{"a": 1}', "no model"),
         (b'{"learner": ', "damaged JSON"),
+        (b'{"learner": {}, "learner": {}}', "the key 'learner' stands twice"),
+        (b'{"learner": {"a": 1, "b": {}, "a": 2}}', "the key 'a' stands twice"),
+        (b'{"learner": ' + b"[" * 100_000, "nested too deep"),
         (b'{"name": "tree", "tree_info": []}', "save_model"),
     ],
 )
