@@ -31,8 +31,9 @@ IMAGE = "https://github.com/mlops-cli/mlops-cli/attestation/image/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_LARGEST = 64 * 1024  # bytes of an envelope that a server reads
+LARGEST = 64 * 1024  # bytes of an envelope that a server reads
 _LARGEST_OWN = 64 << 20  # of one that is signed further
+_UNKNOWN = "neither Ed25519 nor ECDSA on P-256"
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", re.DOTALL)
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -122,17 +123,15 @@ def load_signer(pem: bytes, password: bytes | None = None) -> Signer:
     except (ValueError, UnsupportedAlgorithm) as e:
         why = "is no private key in PEM" if password is None else "does not open by that password"
         raise ValueError(why) from e
-    if isinstance(key, ed25519.Ed25519PrivateKey) or (
-        isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
-    ):
+    if isinstance(key, PrivateKey) and _is_known(key):
         return Signer(key)
-    raise ValueError("is neither Ed25519 nor ECDSA on P-256")
+    raise ValueError(f"is {_UNKNOWN}")
 
 
 def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     """The public keys in a PEM file, whatever else stands between them.
 
-    Raises `ValueError` where there is none, or a block of another kind.
+    They are those of `load_signer`. Raises `ValueError` where there is none, or another block.
     """
     found: list[PublicKey] = []
     for number, block in enumerate(_BLOCK.finditer(pem), 1):
@@ -142,12 +141,19 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
             key = load_pem_public_key(block[0])
         except (ValueError, UnsupportedAlgorithm) as e:
             raise ValueError(f"block {number} is no public key") from e
-        if not isinstance(key, PublicKey):
-            raise ValueError(f"block {number} is neither Ed25519 nor ECDSA")
+        if not isinstance(key, PublicKey) or not _is_known(key):
+            raise ValueError(f"block {number} is {_UNKNOWN}")
         found.append(key)
     if not found:
         raise ValueError("holds no public key in PEM")
     return tuple(found)
+
+
+def _is_known(key: PrivateKey | PublicKey) -> bool:
+    """Whether a key of these two kinds is Ed25519, or ECDSA on P-256."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, ec.SECP256R1)
+    return True
 
 
 def key_id(key: PublicKey) -> str:
@@ -183,7 +189,7 @@ def _bundle_in(payload: bytes) -> str:
     raise ValueError("is a signature of something else than a bundle")
 
 
-def _read(envelope: bytes, most: int = _LARGEST) -> _Envelope:
+def _read(envelope: bytes, most: int = LARGEST) -> _Envelope:
     if len(envelope) > most:
         raise ValueError(f"is no DSSE envelope: it has more than {most} bytes")
     try:
