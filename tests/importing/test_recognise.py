@@ -98,3 +98,10 @@ def test_a_folder_of_mlflow_that_leads_elsewhere_is_refused(tmp_path: Path, data
 def test_a_folder_without_mlmodel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="MLmodel"):
         recognise(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: &a [1]\nb: [*a", "flavors: !!python/object:os.system {}\n"])
+def test_an_mlmodel_that_is_no_plain_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(UsageError, match=r"MLmodel, line \d"):
+        recognise(tmp_path)

@@ -32,8 +32,6 @@ from mlops_cli.governance.people import is_login, person
 from mlops_cli.governance.rules import main_rules, rules_in_force
 from mlops_cli.tracking import open_tracker
 
-_EVIDENCE = ("code", "contracts", "data", "decision", "environment", "inputs")
-
 
 @dataclass(frozen=True, slots=True)
 class ApproveResult:
@@ -137,7 +135,7 @@ class _Approving:
                 "what would be approved",
                 hint="register it first: mlops register",
             )
-        evidence = {k: v for k, v in record.evidence.items() if k in _EVIDENCE}
+        evidence = dict(record.evidence)
         subject = {"digest": self.digest, "role": self.role or ""}
         if self.reviewer:
             subject[REVIEWER] = self.reviewer

@@ -73,7 +73,7 @@ def audit_log(
         (),
         anchors,
         live(log.entries, asked.at),
-        _signed(project, entries),
+        signed_entries(project, entries),
         asked.at,
         life,
     )
@@ -124,7 +124,8 @@ def _deployed(
     return found
 
 
-def _signed(project: Project, entries: Sequence[Entry]) -> dict[str, str]:
+def signed_entries(project: Project, entries: Sequence[Entry]) -> dict[str, str]:
+    """Who signed an entry, by its id, as far as the main line's signers know."""
     some = [e for e in entries if e.signature]
     signers = main_rules(project).signers if some else None
     if signers is None:

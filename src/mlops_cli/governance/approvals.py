@@ -89,7 +89,7 @@ def _after(course: Course, entry: Entry) -> Course:
         case "reject":
             course = replace(course, given=(), rejected=entry)
         case "promote":
-            course = replace(course, promoted=entry)
+            course = replace(course, promoted=entry, rejected=None)
     return replace(course, crown=entry) if makes_champion(entry) else course
 
 
@@ -232,20 +232,29 @@ def hold(project: Project, tracker: Tracker, digest: str) -> None:
     standing = standing_of(project, every_entry(root, tracker), digest)
     crown = standing.course.crown
     back = crown is not None and (crown.action == "rollback" or standing.course.unapproved)
-    if standing.missing and not back:
+    if standing.course.rejected or (standing.missing and not back):
         raise lacking(digest, standing)
 
 
 def lacking(digest: str, standing: Standing) -> ApprovalError:
     """The error that names what is missing."""
     version, missing = short(digest), standing.missing
-    if (rejected := standing.course.rejected) is not None:
-        return ApprovalError(
-            f"{version} was rejected by {person_of(rejected)}: {rejected.reason}",
-            hint="train another one; or register it again: `mlops register`",
-        )
+    if (no := rejection(digest, standing.course)) is not None:
+        return no
     named = ", ".join(missing)
     return ApprovalError(
         f"{version} lacks {len(missing)} approval{'s' * (len(missing) > 1)}: {named}",
         hint=f"who fills the role: mlops approve {version} --role {missing[0]}",
+    )
+
+
+def rejection(digest: str, course: Course) -> ApprovalError | None:
+    """The error for a version that a person rejected; None for any other."""
+    if (rejected := course.rejected) is None:
+        return None
+    hint = "train another one; or register it again: `mlops register`"
+    if course.crown is not None:  # no registration renews what was the champion
+        hint = f"all the same: mlops promote {short(digest)} --break-glass --reason TEXT"
+    return ApprovalError(
+        f"{short(digest)} was rejected by {person_of(rejected)}: {rejected.reason}", hint=hint
     )

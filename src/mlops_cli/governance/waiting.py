@@ -9,7 +9,6 @@ from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.record import record
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.approvals import Course, course_of, inputs_of, person_of, standing_of
-from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.sources import uncommitted_sources
@@ -25,7 +24,7 @@ def put_forward(model: Model, wish: Wish, progress: Progress) -> Registration | 
     """
     _refuse_uncommitted(model)
     bundle, entries = model.candidate.bundle, model.entries()
-    course, found = course_of(entries, bundle.digest), evidence(model.project)
+    course, found = course_of(entries, bundle.digest), model.evidence()
     if course.rejected and not wish.asked and not _is_other(model, course, found):
         why = f"{person_of(course.rejected)} rejected it: {course.rejected.reason}"
         return Registration(
@@ -54,7 +53,7 @@ def put_forward(model: Model, wish: Wish, progress: Progress) -> Registration | 
 
 def _refuse_uncommitted(model: Model) -> None:
     root = model.project.root
-    if not in_git(root):
+    if model.imported or not in_git(root):
         return
     files = uncommitted_sources(root)
     if files or commit_at(root, "HEAD") is None:

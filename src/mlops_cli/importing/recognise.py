@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from mlops_cli._json import plain_json
+from mlops_cli.config.document import read_yaml
 from mlops_cli.errors import UsageError
 
 Form = Literal["xgboost", "lightgbm", "onnx", "pickle", "skops"]
@@ -102,12 +100,12 @@ def _of_mlflow(folder: Path) -> Found:
     file = folder / "MLmodel"
     if not file.is_file():
         raise UsageError(f"{folder} is a folder without a file MLmodel", hint=_READ)
+    said: Any = read_yaml(file)
     try:
-        said: Any = YAML(typ="safe").load(file.read_bytes())
         flavors = said["flavors"]
         name = next(f for f in _FLAVORS if f in flavors)
         inner = next(str(flavors[name][key]) for key in _FILES if key in flavors[name])
-    except (YAMLError, KeyError, TypeError, StopIteration) as e:
+    except (KeyError, TypeError, StopIteration) as e:
         raise UsageError(f"{file} names no model of {', '.join(_FLAVORS)}", hint=_READ) from e
     model = (folder / inner).resolve()
     if not model.is_relative_to(folder.resolve()):
