@@ -221,6 +221,11 @@ def test_an_endpoint_gets_them_and_one_that_is_away_stops_nothing(
     run_stage(load_project(project), "validate", STAGES[0].revision, progress=told)
     assert [line for line in told.lines if "does not answer (ConnectionRefusedError)" in line]
     assert len(events_in(project)) == 4
+    file = project / "mlops.yaml"
+    file.write_text(file.read_text().replace(f"http://127.0.0.1:{port}", "http://[::1"))
+    told = Told()
+    run_stage(load_project(project), "validate", STAGES[0].revision, progress=told)
+    assert [line for line in told.lines if "does not answer (ValueError)" in line]
     assert not [line for line in told.lines if "a-secret-key" in line]
 
 

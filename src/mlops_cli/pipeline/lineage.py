@@ -161,12 +161,12 @@ def _version(root: Path, path: str) -> str | None:
 
 def _post(url: str, event: bytes) -> str | None:
     """Send an event; returns why it was not taken."""
-    at = urlsplit(url)
-    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get(API_KEY):
         headers["Authorization"] = f"Bearer {key}"
     try:
+        at = urlsplit(url)
+        kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
         with closing(kind(at.hostname or "", at.port, timeout=_PATIENCE)) as connection:
             where = at.path + (f"?{at.query}" if at.query else "")
             connection.request("POST", where or "/", event, headers)
