@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.register import register
     from mlops_cli.actions.reject import reject
     from mlops_cli.actions.report import report
+    from mlops_cli.actions.reproduce import reproduce
     from mlops_cli.actions.rollback import rollback
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
@@ -75,6 +76,7 @@ __all__ = [
     "register",
     "reject",
     "report",
+    "reproduce",
     "rollback",
     "run",
     "score",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -119,6 +120,22 @@ def versions_of(root: Path, path: str) -> Iterator[bytes]:
             yield content
 
 
+def commit_with(root: Path, path: str, sha256: str) -> str | None:
+    """The first commit of any branch where the file `path`, relative to `root`, has that digest."""
+    asked = ("log", "--all", "--reverse", "--full-history", "--format=%H", "--", path)
+    for commit in (_text(_asked(root, *asked)) or "").split():
+        content = committed(root, commit, path)
+        if content is not None and hashlib.sha256(content).hexdigest() == sha256:
+            return commit
+    return None
+
+
+def top_of(root: Path) -> Path | None:
+    """The top of the work tree that the folder stands in; None outside of one."""
+    named = _text(_asked(root, "rev-parse", "--show-toplevel"))
+    return Path(named) if named else None
+
+
 def authors(root: Path, since: str | None, until: str, paths: Sequence[str]) -> set[str] | None:
     """The addresses of who wrote the commits of `paths` after `since` (None: ever), to `until`.
 
@@ -146,6 +163,8 @@ def changed_files(root: Path, since: str, until: str, paths: Sequence[str]) -> l
 
 def uncommitted(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     """Those of `paths`, relative to `root`, that are not as HEAD has them; without git none."""
+    if not _asked(root, "status", "--porcelain", "--", *paths):  # one question, where all is well
+        return ()
     return tuple(path for path in paths if _asked(root, "status", "--porcelain", "--", path))
 
 

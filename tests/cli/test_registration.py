@@ -67,6 +67,9 @@ def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project:
         "decision",
         "environment",
         "inputs",
+        "scripts",
+        "settings",
+        "tables",
     }
     assert run(project, "run")["state"] == "champion"
     assert run(project, "register")["state"] == "champion"
@@ -137,6 +140,14 @@ def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> Non
     waits = {"digest": found["digest"], "version": found["version"]}
     assert stands["candidate"] == {**waits, "approvals": [], "missing": ["expert"]}
     assert "lacks 1 approval: expert" in mlops_process(project, "promote", code=7).err
+    said["tune"]["rounds"] = 26
+    said["register"]["gates"] = [{"metric": "roc_auc", "min": 1.0}]
+    with config.open("w") as file:
+        yaml.dump(said, file)
+    refused = mlops_process(project, "run", code=2)
+    assert "no commit holds what it was made from" in refused.err
+    assert "nor would it be otherwise" in refused.err
+    assert len(entries(project)) == 2
 
 
 def test_a_run_ends_with_what_the_model_is_worth_and_what_to_do_next(

@@ -270,6 +270,16 @@ mlops rollback --to 3f9c1b2a4d5e
 """,
     ),
     _action(
+        "reproduce",
+        GOVERNANCE,
+        "Make a version again from its commit, data and packages, and compare; exit 4: different.",
+        usage="[VERSION]",
+        examples="""
+mlops reproduce
+mlops reproduce 3f9c1b2a4d5e --here
+""",
+    ),
+    _action(
         "card",
         GOVERNANCE,
         "A model's card: what is recorded, what governance/card.yaml tells, what nobody has told.",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.approve import ApproveResult
     from mlops_cli.actions.promote import PromoteResult
     from mlops_cli.actions.reject import RejectResult
+    from mlops_cli.actions.reproduce import ReproduceResult
     from mlops_cli.actions.review import Review
     from mlops_cli.actions.rollback import RollbackResult
 
@@ -29,7 +30,7 @@ def render_approve(result: ApproveResult) -> None:
         typer.echo(f"{result.by} approved {result.version} as {result.role}")
     echo_rows(row(a.role, a.by, a.time, a.reason or "") for a in result.approvals)
     echo_rows(row(role, "missing", colour="yellow") for role in result.missing)
-    if result.role and result.convention:
+    if result.role:
         echo_remarks([_CONVENTION])
     if not result.missing:
         typer.echo(f"next: mlops promote {result.version}")
@@ -77,8 +78,7 @@ def render_promote(result: PromoteResult) -> None:
     if result.without:
         missing = ", ".join(result.without)
         echo_remarks([f"warning: without {missing}; `mlops status` shows it until it is approved"])
-    if result.convention:
-        echo_remarks([_CONVENTION])
+    echo_remarks([_CONVENTION])
     typer.echo("next: mlops deploy")
 
 
@@ -87,3 +87,12 @@ def render_rollback(result: RollbackResult) -> None:
     typer.echo(f"{result.version} is the champion again, in place of {result.before[:12]}")
     for target in result.targets:
         typer.echo(f"{result.version} answers at {target.url} ({target.target})")
+
+
+def render_reproduce(result: ReproduceResult) -> None:
+    """The verdict, and the first thing that differs."""
+    how = "an environment made anew" if result.environment == "anew" else "this environment"
+    again = f"{result.version} made again at {result.commit[:12]} in {how}"
+    typer.echo(f"{again}: {result.verdict}")
+    if result.first_difference:
+        echo_rows([row(result.first_difference, result.why or "", colour="yellow")])

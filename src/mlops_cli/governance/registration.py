@@ -12,6 +12,7 @@ from mlops_cli.audit.graph import champion as last_champion
 from mlops_cli.audit.graph import champions, in_order
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
+from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
@@ -21,10 +22,9 @@ from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.main_line import off_main_line
-from mlops_cli.governance.promotion import keep_previous
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.rules import asks_for_approvals
-from mlops_cli.governance.waiting import put_forward
+from mlops_cli.governance.waiting import put_forward, refuse_uncommitted
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import (
@@ -57,8 +57,8 @@ def settle(
     for _ in range(_TURNS):
         try:
             result, judged = evaluate()
-        except (GateError, InconclusiveError):
-            record_refusal(project, wish)
+        except (GateError, InconclusiveError) as e:
+            record_refusal(project, wish, e.message)
             raise
         found = enter(Wish(wish.asked, wish.first, judged))
         if found is not None:
@@ -107,13 +107,13 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
     waits = asks_for_approvals(project, model.entries())
     if current is not None and current.digest == decision.digest:
         if not waits:  # an alias that was moved by hand approves of nothing
-            record_champion(model)
-        return is_champion(model, current)
+            _record(model)
+        return _is_champion(model, current)
     if left := _left_as_it_is(model, current, wish):
         return left
     if (current.digest if current else None) != model.before:
         return None
-    return put_forward(model, wish, progress) if waits else crown(model, current, progress)
+    return put_forward(model, wish, progress) if waits else _crown(model, current, progress)
 
 
 def _left_as_it_is(model: Model, current: ModelVersion | None, wish: Wish) -> Registration | None:
@@ -123,13 +123,13 @@ def _left_as_it_is(model: Model, current: ModelVersion | None, wish: Wish) -> Re
         if lost and (wish.asked or wish.judged):
             raise lost
         return _left(model.candidate, lost.message) if lost else None
-    if why := was_champion(model, current):
+    if why := _was_champion(model, current):
         version = model.candidate.bundle.version
         return _left(model.candidate, why, command=f"mlops promote {version}")
     return None
 
 
-def crown(model: Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
+def _crown(model: Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
     """Version, alias, entry; None where another model became the champion meanwhile."""
     known = model.entries().keys()
     version = register_version(model)
@@ -137,14 +137,13 @@ def crown(model: Model, current: ModelVersion | None, progress: Progress) -> Reg
         model.tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved:
         return None
-    record_champion(model)
+    _record(model)
     first = _first_of_a_tie(model, known)
     if first != version.digest:
         _give_way(model.tracker, first)
         return None
-    keep_previous(model.project, model.tracker)
     progress.log(f"{version.version} is the champion")
-    return is_champion(model, version)
+    return _is_champion(model, version)
 
 
 def _first_of_a_tie(model: Model, known: Collection[str]) -> str:
@@ -167,11 +166,17 @@ def _give_way(tracker: Tracker, digest: str) -> None:
             tracker.set_alias(CHAMPION, version, expected=tracker.alias(CHAMPION))
 
 
-def record_refusal(project: Project, wish: Wish) -> None:
-    """Record that the gates refused `model/`, once for each decision; nothing off the main line."""
+def record_refusal(project: Project, wish: Wish, told: str) -> None:
+    """Record that the gates refused `model/`, once for each decision; nothing off the main line.
+
+    Raises `UsageError` where approvals are asked and no commit holds what it was made from: such a
+    model is nothing that anybody decides of. `told` is what the gates say.
+    """
     decision = read_decision(project.root)
     if decision is None or decision.passed or (not wish.asked and off_main_line(project)):
         return
+    if asks_for_approvals(project, every_entry(project.root, None)):
+        refuse_uncommitted(project, short(decision.digest), told)
     why = "; ".join(gate.why for gate in decision.gates if not gate.passed)
     draft = Draft(
         "register", "refused", subject_of(decision), why[:REASON_LIMIT], evidence(project)
@@ -187,8 +192,7 @@ def _left(candidate: Candidate, why: str, command: str = "mlops register") -> Re
     return Registration("not registered", bundle.digest, bundle.version, why=why, command=command)
 
 
-def is_champion(model: Model, version: ModelVersion) -> Registration:
-    """What is told of a model that is the champion."""
+def _is_champion(model: Model, version: ModelVersion) -> Registration:
     return Registration(
         "champion",
         version.digest,
@@ -199,11 +203,8 @@ def is_champion(model: Model, version: ModelVersion) -> Registration:
     )
 
 
-def was_champion(model: Model, current: ModelVersion | None) -> str | None:
-    """Why only `promote` makes it the champion, which it was before; None where it never was.
-
-    By the log; a version of a release that kept no log was one, or was refused as one.
-    """
+def _was_champion(model: Model, current: ModelVersion | None) -> str | None:
+    """By the log; a version of a release that kept no log was one, or was refused as one."""
     digest = model.decision.digest
     known = next((v for v in model.tracker.versions() if v.digest == digest), None)
     if known is None:
@@ -216,9 +217,9 @@ def was_champion(model: Model, current: ModelVersion | None) -> str | None:
     return None
 
 
-def record_champion(model: Model) -> None:
+def _record(model: Model) -> None:
     """Record the champion, unless the log or the registry's copy has it as the last one already."""
     decision = model.decision
     if last_champion(model.entries()) != decision.digest:
-        draft = Draft("register", "done", subject_of(decision), None, model.evidence())
+        draft = Draft("register", "done", subject_of(decision), None, evidence(model.project))
         record(model.project, draft, copies=model.tracker)

@@ -7,8 +7,10 @@ import json
 from mlops_cli._git import commit_at, in_git
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.record import record
+from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.approvals import Course, course_of, inputs_of, person_of, standing_of
+from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.sources import uncommitted_sources
@@ -22,9 +24,9 @@ def put_forward(model: Model, wish: Wish, progress: Progress) -> Registration | 
     What was rejected is put forward again only where that is asked. None where another one became
     the candidate meanwhile. Raises `UsageError` where what the stages read is in no commit.
     """
-    _refuse_uncommitted(model)
     bundle, entries = model.candidate.bundle, model.entries()
-    course, found = course_of(entries, bundle.digest), model.evidence()
+    refuse_uncommitted(model.project, bundle.version)
+    course, found = course_of(entries, bundle.digest), evidence(model.project)
     if course.rejected and not wish.asked and not _is_other(model, course, found):
         why = f"{person_of(course.rejected)} rejected it: {course.rejected.reason}"
         return Registration(
@@ -51,16 +53,17 @@ def put_forward(model: Model, wish: Wish, progress: Progress) -> Registration | 
     )
 
 
-def _refuse_uncommitted(model: Model) -> None:
-    root = model.project.root
-    if model.imported or not in_git(root):
+def refuse_uncommitted(project: Project, version: str, refusal: str | None = None) -> None:
+    """Raise `UsageError` where what the stages read is in no commit; `refusal` is the gates'."""
+    root = project.root
+    if not in_git(root):
         return
     files = uncommitted_sources(root)
     if files or commit_at(root, "HEAD") is None:
         named = ", ".join(files[:5]) or "mlops.yaml"
         raise UsageError(
-            f"{model.candidate.bundle.version} is not registered: approvals are asked, and no "
-            f"commit holds what it was made from ({named})",
+            f"{version} is not registered: approvals are asked, and no commit holds what it was "
+            f"made from ({named})" + (f"; nor would it be otherwise: {refusal}" if refusal else ""),
             hint="git add and git commit it, then `mlops run` again",
         )
 

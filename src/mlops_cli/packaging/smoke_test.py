@@ -43,7 +43,7 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
         )
         progress.log(f"the image reproduces all {rows} golden rows")
     finally:
-        _docker.drop(container)
+        container.remove(force=True, v=True)
 
 
 def sweep(client: Any) -> None:

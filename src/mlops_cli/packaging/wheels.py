@@ -84,10 +84,13 @@ def fetch_wheels(environment: Environment, *, progress: Progress) -> Path:
     return folder
 
 
-def run_pip(command: Sequence[str], more: Sequence[str], *, what: str) -> None:
-    """Run this interpreter's pip; `EnvironmentFault` says `what` failed, and pip's reason."""
+def run_pip(
+    command: Sequence[str], more: Sequence[str], *, what: str, python: str | None = None
+) -> None:
+    """Run pip of `python` (default: this one); `EnvironmentFault` says `what` failed, and why."""
+    python = python or sys.executable
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    whole = [sys.executable, "-m", "pip", command[0], *quiet, *command[1:], *more]
+    whole = [python, "-m", "pip", command[0], *quiet, *command[1:], *more]
     try:
         found = subprocess.run(
             whole, capture_output=True, text=True, errors="replace", timeout=_LIMIT, check=False
@@ -98,8 +101,8 @@ def run_pip(command: Sequence[str], more: Sequence[str], *, what: str) -> None:
         return
     if "No module named pip" in found.stderr:
         raise EnvironmentFault(
-            f"{what}: {sys.executable} has no pip",
-            hint=f"{sys.executable} -m ensurepip (or with uv: uv pip install pip)",
+            f"{what}: {python} has no pip",
+            hint=f"{python} -m ensurepip (or with uv: uv pip install pip)",
         )
     raise EnvironmentFault(f"{what}: {_reason(found.stderr)}", hint=_INDEX)
 

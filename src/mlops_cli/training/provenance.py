@@ -17,6 +17,7 @@ from mlops_cli.bundle.manifest import Feature
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.tracking.base import DatasetRecord, Role
+from mlops_cli.training.environment import installed
 from mlops_cli.training.fitted_rows import FittedRows
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[
     return Origin(
         data=data_digest(root, files),
         config=hashlib.sha256(canonical_json(said)).hexdigest(),
-        code=_code(),
+        code=code_digest(),
         commit=_git.head(root),
     )
 
@@ -82,12 +83,14 @@ def provenance(of: Origin, run_id: str | None, fitted: FittedRows) -> dict[str, 
         "git_commit": of.commit,
         "run_id": run_id,
         "fitted": fitted,
+        "environment": installed(),
         **{f"{name}_digest": getattr(of, name) for name in ("data", "config", "code")},
         "mlops_cli_version": version("mlops-cli"),
     }
 
 
-def _code() -> str:
+def code_digest() -> str:
+    """What names the code of mlops-cli that works here, in 64 hex digits."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")

@@ -1,0 +1,89 @@
+"""A commit in a folder of its own, with the data of then; and training, run there once more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlops_cli import _git
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import DATABASE, DVC_LOCK
+from mlops_cli.config.project import Project
+from mlops_cli.errors import EnvironmentFault, UsageError, error_of_exit_code
+from mlops_cli.pipeline.dvc_data import bring, read_from
+from mlops_cli.progress import Progress
+
+# They would have git, DVC or a stage look at the project itself, or at a run that started this.
+_OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV",
+           "DVC_ROOT", "MLOPS_PROJECT", "MLOPS_FIRST", "MLOPS_RUN")  # fmt: skip
+_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+
+
+@contextmanager
+def checked_out(project: Project, commit: str) -> Iterator[Project]:
+    """The project as the commit has it, in a temporary folder that goes again.
+
+    A clone that borrows the repository's objects, and not a work tree of it: so that nothing at
+    all is written there, also by one that is killed.
+    """
+    root = project.root
+    top = _git.top_of(root)
+    if top is None:
+        raise UsageError(f"{root} is not in a git work tree", hint="git init")
+    with TemporaryDirectory(prefix="mlops-again-") as folder:
+        clone = Path(folder).resolve() / "project"
+        _git.run(top, *_NO_HOOKS, "clone", "-q", "--shared", "--no-checkout", str(top), str(clone))
+        _git.run(clone, *_NO_HOOKS, "checkout", "-q", "--detach", commit)
+        read_from(clone, root, Path(folder) / "cache")
+        yield load_project(clone / root.resolve().relative_to(top.resolve()))
+
+
+def bring_tables(copy: Project, project: Project, progress: Progress) -> None:
+    """Bring what DVC keeps, and as a link what only the project's own folder has.
+
+    Raises `EnvironmentFault` for a table that is neither here nor in the remote.
+    """
+    progress.update("bringing the data")
+    tracked = [name for name in _git.kept_files(copy.root) if name.endswith(".dvc")]
+    lost = [name.removesuffix(".dvc") for name in bring(copy.root, tracked)]
+    for table in copy.tables:
+        there, own = copy.root / table, project.root / table
+        if not there.exists() and table not in lost and own.is_file():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.symlink_to(own.resolve())
+    if named := [table for table in copy.tables if table in lost]:
+        raise EnvironmentFault(
+            f"the data of that commit is gone: {', '.join(named)} is neither in DVC's cache nor in "
+            "its remote",
+            hint="name the remote that has it: dvc remote add -d NAME URL",
+        )
+
+
+def train_again(copy: Project, python: Path) -> None:
+    """Run every stage up to `train`, by that interpreter; the registry is one of its own.
+
+    Raises the error of the stage that failed.
+    """
+    (copy.root / DVC_LOCK).unlink(missing_ok=True)
+    env = {name: value for name, value in os.environ.items() if name not in _OTHERS}
+    env["MLFLOW_TRACKING_URI"] = f"sqlite:///{copy.root / DATABASE}"
+    command = ["-P", "-m", "mlops_cli", "run", "--force", "train", "--json"]
+    done = subprocess.run(
+        [str(python), *command], cwd=copy.root, env=env, stdout=subprocess.PIPE, check=False
+    )
+    if done.returncode == 0:
+        return
+    if done.returncode in (130, -2):
+        raise KeyboardInterrupt
+    try:
+        said = json.loads(done.stdout)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        said = f"it ended with {done.returncode}"
+    raise error_of_exit_code(
+        done.returncode, f"the pipeline of then does not run again: {said}", "its log stands above"
+    )
