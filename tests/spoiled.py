@@ -63,6 +63,19 @@ def put(key: str, value: float) -> Spoil:
     return spoil
 
 
+def put_short(key: str, value: int) -> Spoil:
+    """The same where the list is one of short numbers that each say their type."""
+
+    def spoil(folder: Path) -> None:
+        content = bytearray((folder / "model.ubj").read_bytes())
+        at = content.index(key.encode() + b"[#L") + len(key) + 11
+        assert content[at : at + 2] == b"i\x00"
+        content[at + 1] = value
+        named(folder, "model.ubj", bytes(content))
+
+    return spoil
+
+
 def fewer_nodes(folder: Path) -> None:
     content = (folder / "model.ubj").read_bytes()
     at = content.index(b"num_nodesSL") + len(b"num_nodesSL") + 8
@@ -148,6 +161,15 @@ def forest(**lists: Any) -> Callable[[Any], object]:
         model.graph.output.append(helper.make_tensor_value_info("y", 1, [None, 1]))
 
     return change
+
+
+def attribute_twice(model: Any) -> None:
+    """A forest that is sound by the first of two lists, or by the last."""
+    from onnx import helper
+
+    forest()(model)
+    nodes = [10**6, 0, 0]
+    model.graph.node[0].attribute.insert(0, helper.make_attribute("nodes_featureids", nodes))
 
 
 def behind(model: Any) -> None:

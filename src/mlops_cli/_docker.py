@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,8 +46,8 @@ def engine(what: str) -> Iterator[Any]:
     """
     try:
         client = docker.from_env(timeout=_TIMEOUT)
-    except (docker.errors.DockerException, requests.RequestException, OSError) as e:
-        raise _unreachable(e) from e
+    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as e:
+        raise _unreachable(e) from e  # ValueError: an address that is none
     try:
         _check(client)
         with _faults(what):
@@ -76,6 +76,12 @@ def _faults(what: str) -> Iterator[None]:
     except (docker.errors.DockerException, requests.RequestException) as e:
         hint = "see whether the engine still runs: docker info"
         raise EnvironmentFault(f"{what}: {str(e)[:_SHOWN]}", hint=hint) from e
+
+
+def drop(container: Any) -> None:
+    """Remove a container and its volumes, as a way out of a fault: that one must not be lost."""
+    with suppress(docker.errors.DockerException, requests.RequestException):
+        container.remove(force=True, v=True)
 
 
 def published_on() -> tuple[str, str]:

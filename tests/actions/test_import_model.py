@@ -246,7 +246,9 @@ def test_skops_is_read_by_a_list_of_known_types(tmp_path: Path, mlops: Mlops) ->
         ({"income": None}, "no column `income`"),
         ({"age": "old"}, "`age` is text"),
         ({"plan": 3}, "`plan` is integer"),
-        ({"age": -999}, "holds -999"),
+        ({"age": -999}, "`age` holds -999, which often"),
+        ({"age": [-999, -99, 9, 9, 9, 9]}, "`age` holds -999"),
+        ({"age": [9999, 9, 9, 9, 9, 9]}, "`age` holds 9999"),
         ({"left": "perhaps"}, "perhaps"),
     ],
 )

@@ -97,8 +97,8 @@ def test_what_cannot_be_gone_back_to_is_refused_before_anything_moves(project: P
     with pytest.raises(UsageError, match="no champion"):
         rollback(project)
     old, new = reign(project, "a", 60), reign(project, "b", 80)
-    for wrong in (new.version, "0" * 12):
-        with pytest.raises(UsageError):
+    for wrong, why in ((new.version, "is the champion"), ("0" * 12, "knows no version")):
+        with pytest.raises(UsageError, match=why):
             rollback(project, to=wrong)
     tracker = open_tracker(project)
     tracker.tag(old, WITHDRAWN, "erased")
@@ -107,7 +107,7 @@ def test_what_cannot_be_gone_back_to_is_refused_before_anything_moves(project: P
     tracker.tag(old, WITHDRAWN, None)
     for file in (project.root / "mlartifacts").rglob("model.*"):
         file.unlink()
-    with pytest.raises(EnvironmentFault):
+    with pytest.raises(EnvironmentFault, match="model"):
         rollback(project)
     assert open_tracker(project).alias(CHAMPION) == new
     assert not [e for e in known_entries(project.root).values() if e.action == "rollback"]

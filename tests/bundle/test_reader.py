@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,13 @@ import msgspec
 import pytest
 
 import bundles
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.bundle.requirements import KNOWN
 from mlops_cli.errors import BundleError
+from mlops_cli.packaging.base import Base
+from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.requirements import serving_requirements
+from mlops_cli.serving.models import load_model
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -201,6 +205,52 @@ def test_the_closure_of_an_older_release_is_read(copy: Callable[[str], Path]) ->
     more = b"coloredlogs==15.0.1\nhumanfriendly==10.0\nmpmath==1.3.0\nsympy==1.13.3\n"
     text = (folder / "requirements.txt").read_bytes() + more
     assert open_bundle(resign(folder, requirements_txt=text)).requirements()["sympy"] == "1.13.3"
+
+
+def test_a_manifest_with_a_key_twice_is_refused(copy: Callable[[str], Path]) -> None:
+    """Whoever reads it by another library would read another model."""
+    folder = copy("binary")
+    raw = (folder / "manifest.json").read_bytes()
+    twice = raw.replace(b'"project":"delays"', b'"project":"other","project":"delays"')
+    assert twice != raw
+    (folder / "manifest.json").write_bytes(twice)
+    with pytest.raises(BundleError, match=r"manifest\.json: the key 'project' stands twice"):
+        open_bundle(folder)
+
+
+READERS: dict[str, Callable[[Bundle], object]] = {
+    "features.json": Bundle.trees,
+    "profile.json": Bundle.profile,
+    "requirements.txt": Bundle.requirements,
+    "golden.jsonl": lambda bundle: list(bundle.golden()),
+    "model.ubj": load_model,
+    "manifest.json": lambda bundle: write_context(bundle, bundle.path.parent / "made", Base("x")),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_was_changed_after_it_was_opened_is_refused(
+    copy: Callable[[str], Path], name: str
+) -> None:
+    """What is used was compared: what comes after the comparison of all files is seen, too."""
+    bundle = open_bundle(copy("binary"))
+    READERS[name](bundle)
+    content = (bundle.path / name).read_bytes()
+    assert bundle.content(name) == content
+    (bundle.path / name).write_bytes(content + b"\n")
+    says = rf"{re.escape(name)} is not the file that manifest\.json names"
+    with pytest.raises(BundleError, match=says):
+        READERS[name](bundle)
+    (bundle.path / name).unlink()
+    with pytest.raises(BundleError, match=re.escape(name)):
+        READERS[name](bundle)
+
+
+def test_no_other_file_of_the_folder_is_content_of_a_bundle(copy: Callable[[str], Path]) -> None:
+    bundle = open_bundle(copy("binary"))
+    for name in ("provenance.json", "../model/model.ubj"):
+        with pytest.raises(BundleError, match=re.escape(name)):
+            bundle.content(name)
 
 
 def _golden(task: str, **prediction: object) -> bytes:

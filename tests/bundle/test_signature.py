@@ -166,11 +166,13 @@ def test_a_file_of_trusted_keys_holds_public_keys_and_no_more() -> None:
     assert load_public_keys(commented) == (one.public, two.public)
     of_rsa = rsa.generate_private_key(65537, 2048).public_key()
     rsa_pem = of_rsa.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    p384 = Signer(ec.generate_private_key(ec.SECP384R1()))  # signs nothing here: `load_signer`
     empty = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
     for content, says in (
         (b"", "holds no public key"),
         (public(one) + pem(two.key), "block 2 is a PRIVATE KEY"),
         (rsa_pem, "block 1 is neither"),
+        (public(two) + public(p384), "block 2 is neither Ed25519 nor ECDSA on P-256"),
         (empty, "block 1 is no public key"),
     ):
         with pytest.raises(ValueError, match=says):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from command_line import Mlops
+from mlops_cli.config.document import read_yaml
 
 
 def test_a_card_has_what_is_recorded_and_says_what_is_empty(project: Path, mlops: Mlops) -> None:
@@ -12,7 +14,13 @@ def test_a_card_has_what_is_recorded_and_says_what_is_empty(project: Path, mlops
     assert told["empty"] == ["purpose", "users", "out_of_scope", "data_origin", "limits", "risks",
                              "owner"]  # fmt: skip
     assert told["convention"]
-    assert int(told["data"]["rows that it was fitted on"]) > 0
+    made = json.loads((project / "model/provenance.json").read_text())["fitted"]
+    assert told["data"]["rows of the table"] == str(made["rows"])
+    assert told["data"]["split by"].startswith(f"{made['by']}, {made['validation']:g} of them")
+    config = read_yaml(project / "mlops.yaml")
+    assert told["data"]["table"] == config["data"]["table"]
+    manifest = json.loads((project / "model/manifest.json").read_text())["target"]
+    assert told["model"]["target"].startswith(manifest["name"])
     (project / "governance/card.yaml").write_text(
         "purpose: |\n  Tells <b>who</b> comes.\n\n  Twice | a day.\nowner: Ann\n"
     )

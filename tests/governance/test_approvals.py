@@ -14,7 +14,7 @@ from mlops_cli.audit.graph import champion
 from mlops_cli.audit.log import append, known_entries
 from mlops_cli.config.project import Project
 from mlops_cli.errors import ApprovalError, EnvironmentFault, UsageError
-from mlops_cli.governance.approvals import standing_of
+from mlops_cli.governance.approvals import REVIEWER, course_of, standing_of
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION
 
@@ -67,12 +67,13 @@ def test_who_wrote_what_a_stage_reads_may_not_approve(
 ) -> None:
     be(monkeypatch, "a@x.org")
     commit(project.root, YAML + RULES + "tune: {trials: 3}\n")
+    git(project.root, "commit", "-q", "--amend", "-m", "both\n\nCo-authored-by: b <B@x.org>")
     be(monkeypatch, "author@x.org")
-    git(project.root, "commit", "-q", "--allow-empty", "-m", "Co-authored-by: b <b@x.org>")
     one = candidate(project, "one")
-    be(monkeypatch, "a@x.org")
-    with pytest.raises(ApprovalError, match=r"a@x\.org wrote a part"):
-        approve(project, role="scientist")
+    for writer, role in (("a@x.org", "scientist"), ("b@x.org", "expert")):
+        be(monkeypatch, writer)
+        with pytest.raises(ApprovalError, match=rf"{writer} wrote a part"):
+            approve(project, role=role)
     promote(project, break_glass=True, reason="now")
     # Since the champion's commit nobody but the author of the next one wrote anything.
     be(monkeypatch, "author@x.org")
@@ -120,7 +121,7 @@ def test_a_rejected_version_goes_no_further(
 
 def test_bad_names_and_what_is_lost(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("champion", "12", "0" * 12):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="knows no" if name[0] == "0" else "is no version"):
             approve(project, name, role="scientist")
     gone = "f" * 64
     append(project.root, Draft("register", "done", {"digest": gone}), copies=None)
@@ -135,3 +136,44 @@ def test_bad_names_and_what_is_lost(project: Project, monkeypatch: pytest.Monkey
     be(monkeypatch, "")
     with pytest.raises(UsageError, match="git does not know who you are"):
         approve(project, role="scientist")
+
+
+def test_a_reviewer_is_a_login_that_neither_the_author_nor_a_role_speaks_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roles = RULES.replace("expert: [", "expert: ['github:Frank', 'github:ann', ")
+    be(monkeypatch, "7+Ann@users.noreply.github.com")
+    commit(project.root, YAML + roles)
+    be(monkeypatch, "author@x.org")
+    one = candidate(project, "one")
+    be(monkeypatch, "build@x.org")
+    for bad in ("b@x.org", "github:", "Github:frank"):
+        with pytest.raises(UsageError, match="a reviewer is named github:LOGIN"):
+            approve(project, role="expert", reviewer=bad)
+    with pytest.raises(ApprovalError, match=r"github:ann wrote a part"):
+        approve(project, role="expert", reviewer="github:ANN")
+    for writer, named in (("author@x.org", "author@x.org"), ("ann@users.noreply.github.com",
+                                                             "github:ann")):  # fmt: skip
+        be(monkeypatch, writer)
+        with pytest.raises(ApprovalError, match=f"{named} wrote a part .* may not speak for"):
+            approve(project, role="expert", reviewer="github:frank")
+    be(monkeypatch, "b@x.org")
+    with pytest.raises(ApprovalError, match=r"b@x\.org may not speak for github:frank"):
+        approve(project, role="expert", reviewer="github:frank")
+    forged = {"digest": one.digest, "role": "expert", REVIEWER: "b@x.org"}
+    be(monkeypatch, "build@x.org")
+    known = course_of(entries(project), one.digest).record
+    assert known is not None
+    append(project.root, Draft("approve", "done", forged, None, known.evidence), copies=None)
+    assert standing_of(project, entries(project), one.digest).missing == ("scientist", "expert")
+    made = approve(project, role="expert", reviewer="github:FRANK")
+    assert [(a.role, a.by) for a in made.approvals] == [("expert", "github:frank")]
+
+
+def test_the_address_that_github_gives_approves_as_the_login(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(project.root, YAML + RULES.replace("expert: [", "expert: ['github:frank', "))
+    candidate(project, "one")
+    be(monkeypatch, "123+Frank@users.noreply.github.com")
+    assert approve(project, role="expert").approvals[0].by == "github:frank"

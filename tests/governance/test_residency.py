@@ -34,7 +34,11 @@ def project(residency: object, **regions: str) -> Project:
         (["eu", "europe"], "europe-west1", True),
         (["eu", "westeurope"], "westeurope", True),
         ("eu", "us-east-1", False),
-        ("us", "us2", True),
+        ("us", "us2", False),
+        ("europe-west1", "europe-west10", False),
+        ("europe-west1", "Europe-West1", True),
+        ("eastus", "eastus2", False),
+        ("europe", "europe-west1", True),
         (None, "us-east-1", True),
     ],
 )

@@ -53,6 +53,9 @@ def test_the_others_by_their_first_bytes(tmp_path: Path, content: bytes, form: s
         (b"hello", "no model"),
         (b'{"a": 1}', "no model"),
         (b'{"learner": ', "damaged JSON"),
+        (b'{"learner": {}, "learner": {}}', "the key 'learner' stands twice"),
+        (b'{"learner": {"a": 1, "b": {}, "a": 2}}', "the key 'a' stands twice"),
+        (b'{"learner": ' + b"[" * 100_000, "nested too deep"),
         (b'{"name": "tree", "tree_info": []}', "save_model"),
     ],
 )
@@ -94,4 +97,11 @@ def test_a_folder_of_mlflow_that_leads_elsewhere_is_refused(tmp_path: Path, data
 
 def test_a_folder_without_mlmodel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="MLmodel"):
+        recognise(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: &a [1]\nb: [*a", "flavors: !!python/object:os.system {}\n"])
+def test_an_mlmodel_that_is_no_plain_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(UsageError, match=r"MLmodel, line \d"):
         recognise(tmp_path)

@@ -127,3 +127,14 @@ def test_categories_of_numbers_that_were_coded_anew_are_refused() -> None:
 def test_damaged_json_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot read it"):
         open_original(b'{"learner": {}}')
+
+
+@pytest.mark.parametrize("form", ["json", "ubj"])
+def test_a_file_whose_trees_would_end_xgboost_is_refused_before(form: str) -> None:
+    content = bytes(_booster(*SETTINGS["binary"]).save_raw(form))
+    numbers = {"json": (b'"tree_info":[0,', b'"tree_info":[9,'),
+               "ubj": (b"tree_info[#L" + bytes(7) + b"\x0ai\x00",
+                       b"tree_info[#L" + bytes(7) + b"\x0ai\x09")}[form]  # fmt: skip
+    assert content.count(numbers[0]) == 1
+    with pytest.raises(UsageError, match="cannot read it: a tree is of an output that is none"):
+        open_original(content.replace(*numbers))

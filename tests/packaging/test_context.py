@@ -14,6 +14,7 @@ import pytest
 
 import bundles
 from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.errors import BundleError
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 
@@ -85,7 +86,7 @@ def test_a_context_that_cannot_be_written_leaves_the_old_one(
     shutil.copytree(bundle.path, lacking)
     opened = open_bundle(lacking)
     (lacking / "golden.jsonl").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(BundleError, match=r"lacking/golden\.jsonl"):
         write_context(opened, tmp_path / "image", Base(BASE))
     assert fingerprint(tmp_path / "image") == before
 

@@ -23,10 +23,11 @@ import bundles
 from mlops_cli._poll import wait_until
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving import segments
+from mlops_cli.serving.board import Board
 from mlops_cli.serving.cache import CachingBatcher, MemoryCache, open_cache
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.metrics import Metrics
-from mlops_cli.serving.micro_batch import MicroBatcher
+from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.versions import Served
 from running import command, serving
@@ -41,7 +42,7 @@ needs_redis = [
         not shutil.which("redis-server"), reason="redis-server is not on PATH: apt-get install it"
     ),
 ]
-PASSWORD = "8f3a1c-not-to-be-seen"
+PASSWORD = "8f3a1c/not@to:be#seen?%"
 
 
 class Asked:
@@ -179,6 +180,47 @@ def test_without_a_cache_there_is_none_of_it(binary: bundles.Sample) -> None:
     code = "import sys, mlops_cli.serving.server; print('redis' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+class _Unanswerable:
+    """Who waits for a row, and cannot answer with it."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self.heard: list[Exception] = []
+
+    def predicted(self, said: Predicted, place: int) -> None:
+        raise ValueError(f"row {place} of {said} is unanswerable")
+
+    def failed(self, fault: Exception) -> None:
+        self.heard.append(fault)
+        self.gone = True
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("row", ["any row", "one that the model cannot take"])
+def test_who_cannot_be_answered_is_told_and_nobody_else_waits_for_ever(
+    binary: bundles.Sample, cached: bool, row: str
+) -> None:
+    bundle = open_bundle(binary.path)
+    predictor = open_predictor(bundle)
+    batcher = MicroBatcher(predictor)
+    if cached:
+        batcher = CachingBatcher(predictor, bundle.digest, MemoryCache(9), Metrics(Board(1), 0))
+    alone = _Unanswerable()
+    first = predictor.row(binary.events[0])
+
+    async def ask() -> Any:
+        batcher.add(first if row == "any row" else first[:-1], alone)
+        beside = batcher.predict(predictor.row(binary.events[1]))
+        return await asyncio.wait_for(asyncio.gather(beside, return_exceptions=True), 5)
+
+    (beside,) = asyncio.run(ask())
+    assert [type(fault) for fault in alone.heard] == [ValueError]
+    if row == "any row":
+        assert beside == [binary.raw[1]]
+    else:
+        assert isinstance(beside, ValueError)
 
 
 class TestRedis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from datetime import UTC, datetime
@@ -9,13 +10,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 import bundles
 from limited import HEAD as START
 from limited import limited, told
+from mlops_cli.serving.app import App
 from mlops_cli.serving.auth import Key, format_keys
+from mlops_cli.serving.connection import Connection
 from mlops_cli.serving.known_heads import MOST, KnownHeads
+from mlops_cli.serving.micro_batch import MicroBatcher
+from running import client_of
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n"
 HEADERS = [(b"host", b"a"), (b"content-length", b"2")]
@@ -113,3 +121,55 @@ def test_on_one_connection_every_request_is_taken_as_the_first(
                 seen.append(_answer(other)[0])
         assert seen[-1] == 401
         assert server.metric("mlops_requests_total", 200) >= 5
+
+
+def test_a_request_that_comes_before_the_answer_waits_its_turn(
+    binary: bundles.Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model answers late, as where a cache is asked first."""
+    work = MicroBatcher._work
+    monkeypatch.setattr(
+        MicroBatcher, "_work", lambda *a: asyncio.get_running_loop().call_later(0.1, work, *a)
+    )
+    app = client_of(binary.path).app
+    events = [msgspec.json.encode(event) for event in binary.events[:4]]
+    assert asyncio.run(_answers(app, events)) == [float(p) for p in binary.raw[:4]]
+    assert app.admission.in_flight == 0
+
+
+async def _answers(app: App, events: list[bytes]) -> list[float]:
+    """What is said on one connection, where each request but the first comes before an answer."""
+    config = Config(app, ws="none", lifespan="off", log_config=None)
+    config.load()
+
+    def connection() -> Connection:
+        return Connection(
+            config, ServerState(), {}, admission=app.admission, one_events=app.one_events
+        )
+
+    def request(event: bytes) -> bytes:
+        return START + b"content-length: %d\r\n\r\n" % len(event) + event
+
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(connection, there)
+    reader, writer = await asyncio.open_connection(sock=here)
+    answers = []
+    for event in events:  # its head becomes known
+        writer.write(request(event))
+        answers.append(await _number(reader))
+    for event in events:
+        writer.write(request(event))
+        await asyncio.sleep(0.01)  # the server reads it alone
+    again = [await _number(reader) for _ in events]
+    assert again == answers
+    writer.close()
+    return again
+
+
+async def _number(reader: asyncio.StreamReader) -> float:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    size = int(head.lower().partition(b"content-length: ")[2].split()[0])
+    answer = msgspec.json.decode(await asyncio.wait_for(reader.readexactly(size), 5))
+    return float(answer["predictions"][0]["probability"])

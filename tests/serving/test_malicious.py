@@ -29,6 +29,7 @@ from mlops_cli.serving.xgboost_trees import check_xgboost
 from spoiled import (
     Evil,
     Spoil,
+    attribute_twice,
     behind,
     cut,
     cut_and_named,
@@ -48,6 +49,7 @@ from spoiled import (
     onnx,
     pipe,
     put,
+    put_short,
     raw,
     sparse,
     swap,
@@ -121,6 +123,8 @@ XGBOOST: list[tuple[str, Spoil, str]] = [
     ("a threshold that is NaN", put("split_conditions", float("nan")), "not a finite number"),
     ("lists of two lengths", fewer_nodes, "not of one length"),
     ("categories beyond the tree's", put("categories_sizes", 10**6), "categories beyond"),
+    ("a tree of an output that is none", put_short("tree_info", 100), "an output that is none"),
+    ("rounds that begin late", put_short("iteration_indptr", 1), "rounds do not go from tree 0"),
 ]
 ONNX: list[tuple[str, Spoil, str]] = [
     ("data in another file", onnx(external("profile.json")), "stands in another file"),
@@ -166,6 +170,7 @@ ONNX: list[tuple[str, Spoil, str]] = [
         onnx(forest(nodes_values=[float("nan"), 0.0, 0.0])),
         "holds NaN",
     ),
+    ("a forest with a list twice", onnx(attribute_twice), "attribute 'nodes_featureids' twice"),
     ("a forest with lists of two lengths", onnx(forest(nodes_modes=["LEAF"])), "not of one length"),
 ]
 CASES = [("xgboost", *case) for case in XGBOOST] + [("onnx", *case) for case in ONNX]
@@ -266,6 +271,28 @@ def test_a_list_of_a_graph_reads_alike_packed_or_not_and_in_runs_of_any_length()
         spoiled = ModelProto(graph=GraphProto(node=[node]))
         with pytest.raises(ValueError, match="nodes_values holds NaN"):
             check_onnx(spoiled.SerializeToString())
+
+
+def test_an_attribute_whose_value_comes_twice_is_refused() -> None:
+    """Readers of protocol buffers make one of the two; ours would look at them one by one."""
+    from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+    def model(*values: AttributeProto) -> bytes:
+        content = b"".join(value.SerializeToString() for value in values)
+        node = NodeProto(op_type="Constant").SerializeToString()
+        node += b"\x2a" + bytes([len(content)]) + content  # field 5
+        return ModelProto().SerializeToString() + _field(7, _field(1, node))
+
+    def _field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    name = AttributeProto(name="value")
+    one, other = AttributeProto(t=TensorProto(dims=[1])), AttributeProto(t=TensorProto(dims=[2]))
+    graphs = AttributeProto(g=GraphProto(name="a")), AttributeProto(g=GraphProto(name="b"))
+    assert check_onnx(model(name, one)) == []
+    for twice in ((one, other), graphs):
+        with pytest.raises(ValueError, match="an attribute has its value twice"):
+            check_onnx(model(name, *twice))
 
 
 def test_the_check_of_a_forest_takes_no_time_that_a_start_would_show() -> None:

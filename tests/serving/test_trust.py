@@ -17,6 +17,7 @@ import pytest
 
 import bundles
 import signers
+from mlops_cli.bundle import signature
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import BundleError, UsageError
 from mlops_cli.serving.auth import Key, digest_of_key, format_keys
@@ -79,13 +80,27 @@ def test_what_is_not_signed_so_is_refused_with_the_reason(
     file.unlink()
     refused("bears no signature")
     file.mkdir()
-    refused("first.signature.json")
+    refused("first.signature.json is not a file")
     file.rmdir()
+    os.mkfifo(file)
+    refused("first.signature.json is not a file")
+    file.unlink()
+    with file.open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    refused("no DSSE envelope: it has more than")
     file.write_bytes(sound)
     resigned = folder / "manifest.json"  # of another project: whole in itself, and not signed
     resigned.write_bytes(resigned.read_bytes().replace(b'"delays"', b'"delayz"'))
     assert open_bundle(folder).manifest.project == "delayz"
     refused("is of the bundle")
+
+
+def test_keys_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    load = signature.load_public_keys
+    monkeypatch.setattr(signature, "load_public_keys", lambda pem: found.append(pem) or load(pem))
+    open_trusted(folder, TRUST)
+    assert found == [TRUST.encode()]
 
 
 def test_a_changed_file_is_named_as_without_a_signature(folder: Path) -> None:

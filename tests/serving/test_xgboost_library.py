@@ -11,9 +11,12 @@ import pytest
 import xgboost
 
 import bundles
+from delays import FEATURES
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving import xgboost_library
+from mlops_cli.serving.models import load_model
 from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
+from mlops_cli.serving.xgboost_model import XGBoostModel
 
 Samples = dict[tuple[str, bool], bundles.Sample]
 
@@ -55,9 +58,40 @@ def test_numbers_outlive_the_next_call(samples: Samples) -> None:
     assert first.tobytes() == kept.tobytes()
 
 
+@pytest.mark.parametrize("method", ["predict", "contributions"])
+def test_rows_of_any_type_and_order_have_the_same_numbers(samples: Samples, method: str) -> None:
+    booster = Booster(open_bundle(samples["binary", False].path).model_file.read_bytes(), 1)
+    rows = _rows(64, booster.width)
+    wanted = getattr(booster, method)(rows).tobytes()
+    wide = np.zeros((128, 2 * booster.width), np.float32)
+    wide[::2, ::2] = rows
+    for same in (rows.astype(np.float64), np.asfortranarray(rows), wide[::2, ::2]):
+        assert getattr(booster, method)(same).tobytes() == wanted
+
+
+@pytest.mark.parametrize("method", ["predict", "contributions"])
+def test_rows_of_another_width_are_refused(samples: Samples, method: str) -> None:
+    """XGBoost itself asks neither way: it reads what stands behind the row."""
+    booster = Booster(open_bundle(samples["binary", False].path).model_file.read_bytes(), 1)
+    for shape, got in (((3, booster.width - 1), str(booster.width - 1)), ((7,), "an array of")):
+        with pytest.raises(XGBoostFault, match=f"takes {booster.width} features, and got {got}"):
+            getattr(booster, method)(np.zeros(shape, np.float32))
+
+
+def test_no_rows_have_no_numbers_and_as_many_classes(samples: Samples) -> None:
+    none = np.zeros((0, len(FEATURES)), np.float32)
+    for task, shape, k in (("binary", (0,), 1), ("multiclass", (0, 3), 3), ("regression", (0,), 1)):
+        model = load_model(open_bundle(samples[task, False].path))
+        assert isinstance(model, XGBoostModel)
+        assert model.predict(none).shape == shape
+        parts, margins = model.contributions(none)
+        assert (parts.shape, margins.shape) == ((0, len(FEATURES), k), (0, k))
+
+
 def test_what_is_no_model_is_refused_in_the_library_s_words() -> None:
-    with pytest.raises(XGBoostFault, match=r".+"):
+    with pytest.raises(XGBoostFault, match=r"XGBoost refuses it: .+") as refused:
         Booster(b'{"learner": {}}', 1)
+    assert len(refused.value.message) < 400
 
 
 def test_the_version_is_the_package_s() -> None:

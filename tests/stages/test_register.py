@@ -251,7 +251,7 @@ def test_the_same_start_gives_the_same_decision(project: Path, tmp_path: Path) -
     weaken(project)
     shutil.copytree(project, tmp_path / "twin")
     for root in (project, tmp_path / "twin"):
-        with pytest.raises(GateError):
+        with pytest.raises(GateError, match="is refused"):
             register(load_project(root))
     assert decision(project) == decision(tmp_path / "twin")
 
@@ -372,8 +372,8 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "write_decision":
     stage.write_decision = die
-elif sys.argv[2] == "append":
-    registration.append = die
+elif sys.argv[2] == "record":
+    registration.record = die
 else:
     setattr(mlflow.MlflowTracker, sys.argv[2], die)
 register(load_project(Path(sys.argv[1])))
@@ -381,7 +381,7 @@ register(load_project(Path(sys.argv[1])))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["register", "write_decision", "set_alias", "append"])
+@pytest.mark.parametrize("step", ["register", "write_decision", "set_alias", "record"])
 def test_a_killed_register_ends_as_if_it_had_not_been(
     trained: Path, with_champion: Path, tmp_path: Path, step: str
 ) -> None:
@@ -393,7 +393,7 @@ def test_a_killed_register_ends_as_if_it_had_not_been(
     result = register(load_project(root))
     assert champion(root) == result.digest
     assert versions(root) == [result.digest]
-    if step == "append":  # it was the champion already when it was judged once more
+    if step == "record":  # it was the champion already when it was judged once more
         assert decision(root)["champion_before"]["digest"] == result.digest
     else:
         assert decision(root) == decision(with_champion)

@@ -71,7 +71,8 @@ def clones(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tu
 
 
 @pytest.mark.parametrize(
-    ("module", "step", "registered"), [(gate, "no_champion_yet", 1), (at_work, "_register", 2)]
+    ("module", "step", "registered"),
+    [(gate, "no_champion_yet", 1), (at_work, "register_version", 2)],
 )
 def test_a_champion_of_meanwhile_is_the_one_to_compare_with(
     clones: tuple[Clone, Clone],

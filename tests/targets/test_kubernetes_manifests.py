@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from mlops_cli._templates import as_yaml, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.errors import UsageError
 from mlops_cli.serving import contract, server
 from mlops_cli.targets.kubernetes.manifests import Spec, manifests, objects, write_manifests
 from mlops_cli.targets.kubernetes.naming import object_name, pod_selector
@@ -200,3 +201,35 @@ def test_kustomize_works_on_what_is_rendered(tmp_path: Path) -> None:
 def test_a_template_cannot_forget_a_value() -> None:
     with pytest.raises(UndefinedError, match="'labels' is undefined"):
         render_yaml("kubernetes/service.yaml.j2", name="delays", namespace="models")
+
+
+@pytest.mark.parametrize("port", ["65536", "http", "-1", "6379]"])
+@pytest.mark.parametrize(
+    ("setting", "serve"),
+    [
+        ("serve.cache", {contract.CACHE: "redis://:secret@cache:PORT/0"}),
+        ("AWS_ENDPOINT_URL", {contract.UPLOADED: "s3://bucket"}),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", {}),
+    ],
+)
+def test_an_address_whose_port_is_none_names_its_setting_and_not_its_password(
+    monkeypatch: pytest.MonkeyPatch, setting: str, serve: dict[str, str], port: str
+) -> None:
+    monkeypatch.setenv(setting, f"http://me:secret@[::1]:{port}")
+    serve = {name: value.replace("PORT", port) for name, value in serve.items()}
+    config = KubernetesConfig(image="delays:1")
+    wanted = Spec("delays", DIGEST, "delays:1", config, serve, secrets=(setting,))
+    with pytest.raises(UsageError, match=f"{setting} is no address with a port") as refused:
+        manifests(wanted)
+    assert "secret" not in refused.value.message
+
+
+def test_the_ports_of_what_the_server_calls_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://traces")
+    config = KubernetesConfig(image="delays:1")
+    secrets = ("AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    serve = {contract.CACHE: "redis://cache", contract.UPLOADED: "s3://bucket"}
+    found = objects(Spec("delays", DIGEST, "delays:1", config, serve, secrets=secrets))
+    policy = yaml.safe_dump(found["NetworkPolicy", "delays"]["spec"]["egress"])
+    assert {int(p) for p in re.findall(r"port: (\d+)", policy)} >= {9000, 6379, 443}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
+from mlops_cli.serving import contract
 from mlops_cli.targets.base import Deployment, Release, whole
 from mlops_cli.targets.kubernetes.delivery import command, deliver, image_name
 from mlops_cli.targets.kubernetes.faults import ClusterFault, fault_of
@@ -85,6 +87,27 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
     with pytest.raises(ClusterFault) as caught:
         Kubectl("another", "default").items(["pods"])
     assert caught.value.kind == "kubernetes-context"
+
+
+def test_the_reason_of_a_first_deploy_that_failed_is_not_lost_where_nothing_can_be_deleted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: Release
+) -> None:
+    script = (
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "  *--dry-run=server*) cat;;\n"
+        f"  apply*) echo '{SAID['quota']}' >&2; exit 1;;\n"
+        f"  delete*) echo '{SAID['unauthorized']}' >&2; touch {tmp_path}/tried; exit 1;;\n"
+        "esac\n"
+    )
+    (tmp_path / "kubectl").write_text(script)
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    serve = {contract.CONTROL_FILE: contract.CONTROL}
+    target = KubernetesTarget("delays", KubernetesConfig(image="delays:1"), serve)
+    with pytest.raises(ClusterFault, match="exceeded quota"):
+        target.deploy(whole(first), progress=QUIET)
+    assert (tmp_path / "tried").exists()
 
 
 def test_another_ones_version_is_not_told_as_the_one_that_was_asked_for(

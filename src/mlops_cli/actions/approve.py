@@ -13,6 +13,7 @@ from mlops_cli.actions.review import Review, review_of
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
+from mlops_cli.audit.signatures import principal_of
 from mlops_cli.config.project import Project
 from mlops_cli.errors import ApprovalError, UsageError
 from mlops_cli.governance.approvals import (
@@ -27,16 +28,16 @@ from mlops_cli.governance.approvals import (
     void,
 )
 from mlops_cli.governance.candidates import version_of
-from mlops_cli.governance.rules import rules_in_force
+from mlops_cli.governance.people import is_login, person
+from mlops_cli.governance.rules import main_rules, rules_in_force
 from mlops_cli.tracking import open_tracker
-
-_EVIDENCE = ("code", "contracts", "data", "decision", "environment", "inputs")
 
 
 @dataclass(frozen=True, slots=True)
 class ApproveResult:
     """Who approved what; `missing` are the roles that still have to.
 
+    `convention` is whether names are git's own, since nobody is made to sign.
     `role` and `by` are None where the version was only shown; `review` is what was shown.
     """
 
@@ -46,6 +47,7 @@ class ApproveResult:
     by: str | None
     approvals: tuple[Approval, ...]
     missing: tuple[str, ...]
+    convention: bool
     review: Review | None = None
 
 
@@ -62,11 +64,16 @@ def approve(
     """Approve a version (12 digits; by default the candidate) in a role, in git's identity.
 
     The entry of the log names what the version was made from. `show` adds what there is to be
-    looked at; without a role that is all. `reviewer` is for whom the actor speaks, `key` a private
-    OpenSSH key that signs. Raises
+    looked at; without a role that is all. `reviewer` (`github:LOGIN`) is for whom the actor speaks,
+    `key` a private OpenSSH key that signs. Raises
     `ApprovalError` where this person may not, which is recorded, and `UsageError` for what is not
     there, and where git does not know who acts.
     """
+    if reviewer is not None and not is_login(reviewer):
+        raise UsageError(
+            f"a reviewer is named github:LOGIN, and not {reviewer[:100]!r}",
+            hint="who has an address approves in person, in a clone of their own",
+        )
     tracker = open_tracker(project)
     entries = every_entry(project.root, tracker)
     named = version_of(project, tracker, entries, version)
@@ -96,7 +103,14 @@ def approve(
         )
     now = standing_of(project, entries, named.digest)
     return ApproveResult(
-        named.digest, named.version, role, by, now.approvals, now.missing, review=seen
+        named.digest,
+        named.version,
+        role,
+        by,
+        now.approvals,
+        now.missing,
+        main_rules(project).signers is None,
+        review=seen,
     )
 
 
@@ -121,7 +135,7 @@ class _Approving:
                 "what would be approved",
                 hint="register it first: mlops register",
             )
-        evidence = {k: v for k, v in record.evidence.items() if k in _EVIDENCE}
+        evidence = dict(record.evidence)
         subject = {"digest": self.digest, "role": self.role or ""}
         if self.reviewer:
             subject[REVIEWER] = self.reviewer
@@ -131,7 +145,7 @@ class _Approving:
         return Draft("approve", "done", subject, self.reason, evidence)
 
     def _why_not(self, standing: Standing) -> str | None:
-        who = (self.reviewer or identity(self.project)).lower()
+        who = person(self.reviewer or identity(self.project))
         rules = rules_in_force(self.project, self.entries)
         asked = list(dict.fromkeys(r for one in rules for r in one.approvals))
         if self.role not in asked:
@@ -141,8 +155,9 @@ class _Approving:
             return f"{person_of(standing.course.rejected)} rejected it"
         if not any(who in one.people(self.role) for one in rules):
             return f"governance.roles on the main line does not name {who} as {self.role}"
-        if why := excluded(self.project, self.entries, standing.course).get(who):
-            return f"{who} {why}"
+        by = person(principal_of(author(self.project.root)))
+        if why := excluded(self.project, self.entries, standing.course).why(who, by):
+            return why
         mine = next((a for a in standing.approvals if a.by == who), None)
         if mine is not None and not self._fills_more(standing, who):
             return f"{who} approved it as {mine.role} already, and one person fills one role"

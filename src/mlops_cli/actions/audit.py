@@ -18,7 +18,7 @@ from mlops_cli.audit.verify import verify as verified
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, TamperedError, UsageError
 from mlops_cli.governance.life import about, life_of
-from mlops_cli.governance.signers import read_signers
+from mlops_cli.governance.rules import main_rules
 from mlops_cli.reports.audit import AuditResult
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import KeepsAnchor
@@ -73,7 +73,7 @@ def audit_log(
         (),
         anchors,
         live(log.entries, asked.at),
-        _signed(project, entries),
+        signed_entries(project, entries),
         asked.at,
         life,
     )
@@ -124,9 +124,10 @@ def _deployed(
     return found
 
 
-def _signed(project: Project, entries: Sequence[Entry]) -> dict[str, str]:
-    file, some = project.config.governance.signers, [e for e in entries if e.signature]
-    if file is None or not some:
+def signed_entries(project: Project, entries: Sequence[Entry]) -> dict[str, str]:
+    """Who signed an entry, by its id, as far as the main line's signers know."""
+    some = [e for e in entries if e.signature]
+    signers = main_rules(project).signers if some else None
+    if signers is None:
         return {}
-    signers = read_signers(project, file)
     return {e.id: who for e in some if (who := signed_by(e, signers))}

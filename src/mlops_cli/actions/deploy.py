@@ -14,7 +14,11 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, MlopsError, UsageError
 from mlops_cli.governance.approvals import hold
 from mlops_cli.governance.champion import champion_of
-from mlops_cli.governance.residency import refuse_elsewhere, refuse_other_nodes
+from mlops_cli.governance.residency import (
+    allowed_regions,
+    refuse_elsewhere,
+    refuse_other_nodes,
+)
 from mlops_cli.packaging.image import project_image
 from mlops_cli.packaging.signing import bring_signature
 from mlops_cli.progress import QUIET, Progress
@@ -214,7 +218,7 @@ def _hold_to_residency(
     project: Project, place: Target, name: str, progress: Progress = QUIET
 ) -> None:
     refuse_elsewhere(project, name)
-    if project.config.governance.residency and isinstance(place, HasNodes):
+    if isinstance(place, HasNodes) and allowed_regions(project):
         regions = place.regions()
         if not regions:
             who = "may not be read" if regions is None else "name no region"

@@ -19,7 +19,7 @@ from mlops_cli.audit.signatures import signer_faults
 from mlops_cli.config.project import Project
 from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import MlopsError, UsageError
-from mlops_cli.governance.signers import read_signers
+from mlops_cli.governance.rules import main_rules
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.tls import load_pair
@@ -160,10 +160,17 @@ def _secrets(project: Project) -> str:
 
 
 def _signers(project: Project) -> str:
-    file = project.config.governance.signers
-    if file is None:
-        return "names are a convention: governance.signers is not set"
-    if found := signer_faults(read_signers(project, file)):
+    rules = main_rules(project)
+    file, signers = rules.signers_file, rules.signers
+    if signers is None:
+        return "names are a convention: governance.signers is not set on the main line"
+    if not signers:
+        raise UsageError(
+            f"governance.signers names {file}, which is not there on the main line: no approval "
+            "counts",
+            hint=f"write {file}, and commit it on the main line",
+        )
+    if found := signer_faults(signers):
         raise UsageError(f"{file}: {'; '.join(found)}", hint=f"correct {file} on the main line")
     return f"{file} can be read, every key from some time on"
 

@@ -27,6 +27,7 @@ from mlops_cli.config.root import find_project
 from mlops_cli.contracts.infer import infer_contract
 from mlops_cli.contracts.model import Contract
 from mlops_cli.contracts.statistics import TableStatistics
+from mlops_cli.contracts.unusual import find_sentinels
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.governance.candidate import IMPORTED
 from mlops_cli.governance.imported import Entrant, enter
@@ -34,7 +35,7 @@ from mlops_cli.importing import open_original
 from mlops_cli.importing.answers import classes_of, metrics_of
 from mlops_cli.importing.base import Original
 from mlops_cli.importing.bundle import Made, Sample, make_bundle
-from mlops_cli.importing.columns import Columns, match, matrix_of, sentinels
+from mlops_cli.importing.columns import Columns, match, matrix_of
 from mlops_cli.importing.recognise import EXECUTED, Found, recognise
 from mlops_cli.importing.trusted import Read, read
 from mlops_cli.progress import QUIET, Progress
@@ -116,7 +117,8 @@ def import_model(
         entered = where if isinstance(where, Project) else _create(engine, where, work, data)
         files = {"model": sha256_of(found.file), "table": sha256_of(data)}
         progress.update(f"registering {made.bundle.version}")
-        enter(entered, Entrant(made.bundle, original.form, work.metrics, files), first=first)
+        entrant = Entrant(made.bundle, original.form, work.metrics, files)
+        enter(entered, entrant, first=first, progress=progress)
     return _result(entered, work, made, created=isinstance(where, Place))
 
 
@@ -125,6 +127,7 @@ class _Given:
     """What the data holds: its contract, and the target where it has it."""
 
     contract: Contract
+    table: TableStatistics
     target: Target | None
     predicted: Predicted
 
@@ -205,7 +208,7 @@ def _given(
     if isinstance(where, Place):
         target = read_target(engine, data, table, asked) if asked else None
         predicted = Predicted(target.name, target.expression) if target else Predicted(UNKNOWN)
-        return _Given(contract, target, predicted)
+        return _Given(contract, table, target, predicted)
     config = where.config
     if asked is not None and asked.strip() != config.data.target.strip():
         raise UsageError(
@@ -218,7 +221,7 @@ def _given(
             hint="make another project for it: --project DIR",
         )
     predicted = Predicted(config.data.target_name, config.data.target_expression)
-    return _Given(contract, _target_of(engine, data, table, config.data.target), predicted)
+    return _Given(contract, table, _target_of(engine, data, table, config.data.target), predicted)
 
 
 def _target_of(engine: Engine, data: Path, table: TableStatistics, text: str) -> Target | None:
@@ -248,7 +251,7 @@ def _made(step: _Step, original: Original, progress: Progress) -> tuple[_Work, M
     rows = _rows(step.engine, step.data, columns, given)
     work = _work(step.where, original, given, columns, rows)
     if not step.numbers:
-        _ask_of_sentinels(work)
+        _ask_of_sentinels(step, columns)
     origin = _provenance(original, step.found.file, step.data)
     model, sample = _model(work), work.sample
     made = make_bundle(step.bundle, model, original, columns, sample, origin, progress=progress)
@@ -292,11 +295,13 @@ def _work(
     return _Work(where, original, given, columns, sample, classes, metrics)
 
 
-def _ask_of_sentinels(work: _Work) -> None:
-    for name, value in sentinels(work.sample.matrix, work.columns.names).items():
+def _ask_of_sentinels(step: _Step, columns: Columns) -> None:
+    for one in find_sentinels(step.engine, step.data, step.given.table, once=True):
+        if one.name not in columns.names:
+            continue
         raise DataError(
-            f"the column `{name}` holds {value:g}, which often stands for a missing value: whether "
-            "the model was fitted so, its file does not say",
+            f"the column `{one.name}` holds {one.value:.0f}, which often stands for a missing "
+            "value: whether the model was fitted so, its file does not say",
             hint="where it is missing, leave these cells empty in the data and send null; where it "
             "is a number like any other: the same command with --numbers",
         )

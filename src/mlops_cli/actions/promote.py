@@ -10,18 +10,23 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.promotion import promote_version
+from mlops_cli.governance.rules import main_rules
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
 
 
 @dataclass(frozen=True, slots=True)
 class PromoteResult:
-    """The champion, whom it replaced (a digest), and what it went without, broken glass."""
+    """The champion, whom it replaced (a digest), and what it went without, broken glass.
+
+    `convention` is whether names are git's own, since nobody is made to sign.
+    """
 
     digest: str
     version: str
     before: str | None
     without: tuple[str, ...]
+    convention: bool
 
 
 def promote(
@@ -54,4 +59,5 @@ def promote(
         reason=reason,
     )
     progress.log(f"{named.version} is the champion")
-    return PromoteResult(named.digest, named.version, made.before, made.missing)
+    convention = main_rules(project).signers is None
+    return PromoteResult(named.digest, named.version, made.before, made.missing, convention)

@@ -63,6 +63,6 @@ def review_of(
         files=changed_files(project.root, since or "", until or "", source_files(project.root))
         if known
         else [],
-        barred=excluded(project, entries, course),
+        barred=dict(excluded(project, entries, course).reasons),
         evidence=evidence,
     )

@@ -14,14 +14,20 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
+from mlops_cli.governance.approvals import course_of, rejection
 from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.champion import champion_of
-from mlops_cli.governance.promotion import move, older_champion
+from mlops_cli.governance.promotion import (
+    keep_previous,
+    make_champion,
+    older_champion,
+    refuse_withdrawn,
+)
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.models import check_environment
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import CHAMPION, DEPRECATED, WITHDRAWN, ModelVersion, Tracker
+from mlops_cli.tracking.base import CHAMPION, DEPRECATED, ModelVersion, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,9 @@ def rollback(
     """Make the next older champion (or `to`, of 12 digits) the champion, on every target.
 
     The log has the intent first; a rollback that did not end is ended by the next one. It needs no
-    approval and no data. Raises `UsageError` where there is no such champion, `EnvironmentFault`
-    naming each target that failed, and, before anything moves, where a bundle is gone.
+    approval and no data. Raises `UsageError` where there is no such champion, `ApprovalError` for
+    one that was rejected since, `EnvironmentFault` naming each target that failed, and, before
+    anything moves, where a bundle is gone.
     """
     tracker = open_tracker(project)
     entries = every_entry(project.root, tracker)
@@ -99,8 +106,9 @@ class _Back:
             raise UsageError(
                 f"{version.version} never was the champion", hint=f"mlops promote {to}"
             )
-        if WITHDRAWN in version.tags:
-            raise UsageError(f"{version.version} was withdrawn", hint="choose another one")
+        refuse_withdrawn(version)
+        if no := rejection(version.digest, course_of(self.entries, version.digest)):
+            raise no
         return version
 
     def unfinished(self, to: str | None) -> _Intent | None:
@@ -132,12 +140,13 @@ class _Back:
         """Move the aliases, tag what is taken back, and bring the version to each target."""
         version, current = intent.version, self.tracker.alias(CHAMPION)
         if current is None or current.digest != version.digest:
-            move(self.tracker, version, current)
+            make_champion(self.tracker, version, current)
         if DEPRECATED in version.tags:
             self.tracker.tag(version, DEPRECATED, None)
         known = {v.digest: v for v in self.tracker.versions()}
         if withdrawn := known.get(intent.before):
             self.tracker.tag(withdrawn, DEPRECATED, intent.reason or f"for {version.version}")
+        keep_previous(self.project, self.tracker)
         self.progress.log(f"{version.version} is the champion")
         bundle = open_bundle(self.tracker.fetch(version.digest))
         found, failed = [], []

@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_cli._git import setting
@@ -83,25 +82,6 @@ def unsigned(entry: Entry, signers: bytes) -> str | None:
     return f"no key of {who} has signed it: {why}"
 
 
-def signer_line(principal: str, public: str, since: datetime) -> str:
-    """The line by which the public key signs for `principal`, from `since` on."""
-    found = _KEY.search(public)
-    key = " ".join(found.groups()) if found else public.strip()
-    after = f"{since.astimezone(UTC):%Y%m%d%H%M%SZ}"
-    return f'{principal} namespaces="{NAMESPACE}",valid-after="{after}" {key}'
-
-
-def public_key(key: str) -> str | None:
-    """The public half of a key as `sign` takes it; None where it cannot be told."""
-    if literal := _LITERAL.match(key):
-        return literal[1]
-    half = Path(key if key.endswith(".pub") else f"{key}.pub")
-    try:
-        return half.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def signer_faults(signers: bytes) -> list[str]:
     """What is wrong with the lines of a signers' file, a text each, by the line's number.
 
@@ -156,5 +136,6 @@ def _ssh_keygen(arguments: list[str], given: bytes) -> subprocess.CompletedProce
 
 
 def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    said = done.stderr.strip() or done.stdout.strip()  # of `-Y verify` some of it goes to stdout
+    lines = said.decode(errors="replace").splitlines()
     return "; ".join(dict.fromkeys(line.strip() for line in lines))[:300] or "ssh-keygen failed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mlops_cli._files import sha256_of
+from mlops_cli._json import plain_json
 from mlops_cli.bundle.consistency import check_golden, check_manifest, check_trees
 from mlops_cli.bundle.manifest import (
     FEATURES,
@@ -61,6 +64,20 @@ class Bundle:
         """The digest's first 12 characters."""
         return short(self.digest)
 
+    def content(self, name: str) -> bytes:
+        """What the file `name` holds, read once, and what the manifest says it holds.
+
+        Whoever may write to the folder may change a file after it was opened: what is used is what
+        was compared. Raises `BundleError` where the file is another one by now, or none.
+        """
+        file = self.path / name
+        with bundle_faults(str(file)):
+            found = file.read_bytes()
+            wanted = self.digest if name == MANIFEST else self.manifest.files[name].sha256
+            if hashlib.sha256(found).hexdigest() != wanted:
+                raise _changed(file)
+        return found
+
     @property
     def model_file(self) -> Path:
         """`model.ubj` or `model.onnx`."""
@@ -68,34 +85,30 @@ class Bundle:
 
     def trees(self) -> FeatureTrees:
         """The compiled feature expressions; `BundleError` where they are not the manifest's."""
-        file = self.path / FEATURES
-        with bundle_faults(str(file)):
-            trees = msgspec.json.decode(file.read_bytes(), type=FeatureTrees)
+        with bundle_faults(str(self.path / FEATURES)):
+            trees = msgspec.json.decode(self.content(FEATURES), type=FeatureTrees)
             check_trees(self.manifest, trees)
         return trees
 
     def profile(self) -> Profile:
         """Drift's reference; raises `BundleError`."""
-        file = self.path / PROFILE
-        with bundle_faults(str(file)):
-            return msgspec.json.decode(file.read_bytes(), type=Profile)
+        with bundle_faults(str(self.path / PROFILE)):
+            return msgspec.json.decode(self.content(PROFILE), type=Profile)
 
     def requirements(self) -> dict[str, str]:
         """What serving needs to be installed: versions by name; raises `BundleError`."""
-        file = self.path / REQUIREMENTS
-        with bundle_faults(str(file)):
-            return parse_requirements(file.read_bytes().decode("ascii"))
+        with bundle_faults(str(self.path / REQUIREMENTS)):
+            return parse_requirements(self.content(REQUIREMENTS).decode("ascii"))
 
     def golden(self) -> Iterator[GoldenRow]:
         """The golden rows, one at a time; raises `BundleError` for a bad row, and for none."""
         file, n = self.path / GOLDEN, 0
         decoder = msgspec.json.Decoder(GoldenRow)
-        with bundle_faults(str(file)), file.open("rb") as lines:
-            for n, line in enumerate(lines, 1):
-                with bundle_faults(f"row {n} of {file}"):
-                    row = decoder.decode(line)
-                    check_golden(self.manifest, len(row.features), row.prediction)
-                yield row
+        for n, line in enumerate(io.BytesIO(self.content(GOLDEN)), 1):
+            with bundle_faults(f"row {n} of {file}"):
+                row = decoder.decode(line)
+                check_golden(self.manifest, len(row.features), row.prediction)
+            yield row
         if not n:
             raise BundleError(f"{file} holds no rows", hint="train again")
 
@@ -145,6 +158,7 @@ def open_bundle(path: Path) -> Bundle:
             raise BundleError(f"{manifest_file} has more than {_LARGEST} bytes", hint=_RESTORE)
         raw = manifest_file.read_bytes()
         _check_format(manifest_file, raw)
+        plain_json(raw)
         manifest = msgspec.json.decode(raw, type=Manifest)
         check_manifest(manifest)
     with bundle_faults(str(path)):
@@ -181,10 +195,14 @@ def _check_files(path: Path, manifest: Manifest) -> None:
         if Path(name).name != name or not file.is_file():
             raise BundleError(f"{file} is missing from the bundle", hint=_RESTORE)
         if sha256_of(file) != entry.sha256:
-            raise BundleError(f"{file} is not the file that {MANIFEST} names", hint=_RESTORE)
+            raise _changed(file)
     known = {*manifest.files, MANIFEST, PROVENANCE}
     if extra := sorted(p.name for p in path.iterdir() if p.name not in known):
         raise BundleError(f"{path / extra[0]} does not stand in {MANIFEST}", hint="remove it")
+
+
+def _changed(file: Path) -> BundleError:
+    return BundleError(f"{file} is not the file that {MANIFEST} names", hint=_RESTORE)
 
 
 _RESTORE = "restore the bundle: `dvc checkout model`, or take it from the registry again"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,9 +28,12 @@ from mlops_cli._json import canonical_json
 
 BUNDLE = "https://github.com/mlops-cli/mlops-cli/attestation/bundle/v1"
 IMAGE = "https://github.com/mlops-cli/mlops-cli/attestation/image/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_LARGEST = 64 * 1024  # bytes of an envelope
+LARGEST = 64 * 1024  # bytes of an envelope that a server reads
+_LARGEST_OWN = 64 << 20  # of one that is signed further
+_UNKNOWN = "neither Ed25519 nor ECDSA on P-256"
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", re.DOTALL)
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -60,7 +64,7 @@ class _Statement(
     type: str
     subject: tuple[Subject, ...]
     predicate_type: str
-    predicate: dict[str, str]
+    predicate: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,16 @@ class Signer:
         return self.key.public_key()
 
     def sign(self, kind: str, subjects: Sequence[Subject], earlier: bytes | None = None) -> bytes:
-        """An envelope over a statement of this kind.
+        """An envelope over a statement of this kind that says no more than its subjects."""
+        return self.sign_statement(statement(kind, subjects), earlier)
+
+    def sign_statement(self, payload: bytes, earlier: bytes | None = None) -> bytes:
+        """An envelope over a statement.
 
         Signatures that `earlier`, an envelope over the same statement, has from other keys stay,
         and so does a sound one of this key: signing again changes nothing.
         """
-        payload = canonical_json(_Statement(_STATEMENT, tuple(subjects), kind, {}))
-        before = _read(earlier) if earlier is not None else None
+        before = _read(earlier, _LARGEST_OWN) if earlier is not None else None
         kept = before.signatures if before is not None and before.payload == payload else ()
         if not any(_is_by(self.public, payload, s) for s in kept):
             own = _Signature(self._raw(_pae(payload)), key_id(self.public))
@@ -92,6 +99,14 @@ class Signer:
         if isinstance(self.key, ed25519.Ed25519PrivateKey):
             return self.key.sign(content)
         return self.key.sign(content, ec.ECDSA(SHA256()))
+
+
+def statement(
+    kind: str, subjects: Sequence[Subject], predicate: Mapping[str, Any] | None = None
+) -> bytes:
+    """An in-toto statement of this kind about these subjects, as canonical JSON."""
+    said = dict(predicate or {})
+    return canonical_json(_Statement(_STATEMENT, tuple(subjects), kind, said))
 
 
 def load_signer(pem: bytes, password: bytes | None = None) -> Signer:
@@ -108,17 +123,15 @@ def load_signer(pem: bytes, password: bytes | None = None) -> Signer:
     except (ValueError, UnsupportedAlgorithm) as e:
         why = "is no private key in PEM" if password is None else "does not open by that password"
         raise ValueError(why) from e
-    if isinstance(key, ed25519.Ed25519PrivateKey) or (
-        isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
-    ):
+    if isinstance(key, PrivateKey) and _is_known(key):
         return Signer(key)
-    raise ValueError("is neither Ed25519 nor ECDSA on P-256")
+    raise ValueError(f"is {_UNKNOWN}")
 
 
 def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     """The public keys in a PEM file, whatever else stands between them.
 
-    Raises `ValueError` where there is none, or a block of another kind.
+    They are those of `load_signer`. Raises `ValueError` where there is none, or another block.
     """
     found: list[PublicKey] = []
     for number, block in enumerate(_BLOCK.finditer(pem), 1):
@@ -128,12 +141,19 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
             key = load_pem_public_key(block[0])
         except (ValueError, UnsupportedAlgorithm) as e:
             raise ValueError(f"block {number} is no public key") from e
-        if not isinstance(key, PublicKey):
-            raise ValueError(f"block {number} is neither Ed25519 nor ECDSA")
+        if not isinstance(key, PublicKey) or not _is_known(key):
+            raise ValueError(f"block {number} is {_UNKNOWN}")
         found.append(key)
     if not found:
         raise ValueError("holds no public key in PEM")
     return tuple(found)
+
+
+def _is_known(key: PrivateKey | PublicKey) -> bool:
+    """Whether a key of these two kinds is Ed25519, or ECDSA on P-256."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, ec.SECP256R1)
+    return True
 
 
 def key_id(key: PublicKey) -> str:
@@ -169,9 +189,9 @@ def _bundle_in(payload: bytes) -> str:
     raise ValueError("is a signature of something else than a bundle")
 
 
-def _read(envelope: bytes) -> _Envelope:
-    if len(envelope) > _LARGEST:
-        raise ValueError(f"is no DSSE envelope: it has more than {_LARGEST} bytes")
+def _read(envelope: bytes, most: int = LARGEST) -> _Envelope:
+    if len(envelope) > most:
+        raise ValueError(f"is no DSSE envelope: it has more than {most} bytes")
     try:
         found = msgspec.json.decode(envelope, type=_Envelope)
     except (ValueError, RecursionError) as e:

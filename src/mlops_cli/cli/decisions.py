@@ -30,7 +30,7 @@ def render_approve(result: ApproveResult) -> None:
         typer.echo(f"{result.by} approved {result.version} as {result.role}")
     echo_rows(row(a.role, a.by, a.time, a.reason or "") for a in result.approvals)
     echo_rows(row(role, "missing", colour="yellow") for role in result.missing)
-    if result.role:
+    if result.role and result.convention:
         echo_remarks([_CONVENTION])
     if not result.missing:
         typer.echo(f"next: mlops promote {result.version}")
@@ -78,7 +78,8 @@ def render_promote(result: PromoteResult) -> None:
     if result.without:
         missing = ", ".join(result.without)
         echo_remarks([f"warning: without {missing}; `mlops status` shows it until it is approved"])
-    echo_remarks([_CONVENTION])
+    if result.convention:
+        echo_remarks([_CONVENTION])
     typer.echo("next: mlops deploy")
 
 

@@ -53,6 +53,10 @@ PushOption = Annotated[
 SignOption = Annotated[
     bool, typer.Option("--sign", help="Sign the bundle and, where one is built, the image.")
 ]
+ProvenanceOption = Annotated[
+    bool,
+    typer.Option("--provenance", help="Write what the model was made from, for others to read."),
+]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The private key, in PEM.")
 ]

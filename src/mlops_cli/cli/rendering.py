@@ -12,6 +12,7 @@ from mlops_cli.cli.execute import relative
 from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
+    from mlops_cli.actions.build import BuildResult
     from mlops_cli.actions.compare import CompareResult, Side
     from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
@@ -116,6 +117,19 @@ def render_run(result: RunResult) -> None:
     typer.echo(f"{'':<{width}}  in {result.seconds:.1f} s")
     for line in _outcome(result):
         typer.echo(line)
+
+
+def render_build(result: BuildResult) -> None:
+    """The image, where one was built, and each document that was written."""
+    if result.image:
+        typer.echo(f"{result.image} serves {result.version}")
+        typer.echo(f"what it installs: {result.sbom}")
+    if result.pushed:
+        typer.echo(f"pushed: {result.pushed}")
+    typer.echo(f"what the model is: {result.ml_bom}")
+    files = {"made from": result.provenance, "signed": result.signed}
+    for what, name in ((what, name) for what, names in files.items() for name in names):
+        typer.echo(f"{what}: {name}")
 
 
 def _took(seconds: float | None) -> str:

@@ -24,8 +24,13 @@ class Sentinel:
     near: float
 
 
-def find_sentinels(engine: Engine, path: Path, table: TableStatistics) -> Iterator[Sentinel]:
-    """Numbers such as -999 that occur often, far from all other values of their column."""
+def find_sentinels(
+    engine: Engine, path: Path, table: TableStatistics, *, once: bool = False
+) -> Iterator[Sentinel]:
+    """Numbers such as -999 that occur often, far from all other values of their column.
+
+    With `once` a single row is enough.
+    """
     relation = engine.typed(path, table.forms)
     ends = [
         (name, end, bound)
@@ -36,12 +41,13 @@ def find_sentinels(engine: Engine, path: Path, table: TableStatistics) -> Iterat
     ]
     for name, end, bound in ends:
         cell = quote(name)
+        alike = ", ".join(str(value) for value in SENTINELS if (value > 0) == (bound > 0))
         near, often = engine.rows(
-            f"select {end}({cell}) filter ({cell} <> {bound}), count_if({cell} = {bound}) "
+            f"select {end}({cell}) filter ({cell} not in ({alike})), count_if({cell} = {bound}) "
             f"from {relation} where isfinite({cell})"
         )[0]
         far = near is not None and (near >= 0 if bound < 0 else near < bound / 4)
-        if far and often >= max(2, OFTEN * table.rows):
+        if far and (once or often >= max(2, OFTEN * table.rows)):
             yield Sentinel(name, bound, often, near)
 
 

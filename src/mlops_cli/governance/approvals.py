@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_cli._git import authors
@@ -13,12 +13,14 @@ from mlops_cli.audit.signatures import principal_of, unsigned
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
 from mlops_cli.errors import ApprovalError, EnvironmentFault
+from mlops_cli.governance.people import is_login, person
 from mlops_cli.governance.rules import Rules, rules_in_force, rules_of
 from mlops_cli.governance.sources import source_files
 from mlops_cli.tracking.base import Tracker
 
 BREAK_GLASS = "break_glass"  # of a promotion's subject
 REVIEWER = "reviewer"  # of an approval's subject: for whom the actor speaks, github:LOGIN
+_WROTE = "wrote a part of what it was made from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _after(course: Course, entry: Entry) -> Course:
         case "reject":
             course = replace(course, given=(), rejected=entry)
         case "promote":
-            course = replace(course, promoted=entry)
+            course = replace(course, promoted=entry, rejected=None)
     return replace(course, crown=entry) if makes_champion(entry) else course
 
 
@@ -101,8 +103,13 @@ def inputs_of(entry: Entry) -> str | None:
 
 
 def person_of(entry: Entry) -> str:
-    """Who acted: the address of git's identity, or `github:LOGIN`, in lower case."""
-    return entry.subject.get(REVIEWER, principal_of(entry.actor)).lower()
+    """For whom the entry speaks, by their one name: the actor, or the reviewer that it names."""
+    return person(entry.subject.get(REVIEWER, principal_of(entry.actor)))
+
+
+def actor_of(entry: Entry) -> str:
+    """Who wrote the entry, by their one name."""
+    return person(principal_of(entry.actor))
 
 
 def standing_of(project: Project, entries: Mapping[str, Entry], digest: str) -> Standing:
@@ -130,34 +137,51 @@ def valid_approvals(
     if not course.given:
         return []
     barred = excluded(project, entries, course)
-    return [e for e in course.given if person_of(e) not in barred and void(e, rules) is None]
+    given = ((e, person_of(e), actor_of(e)) for e in course.given)
+    return [e for e, who, by in given if barred.why(who, by) is None and void(e, rules) is None]
 
 
 def void(entry: Entry, rules: Rules) -> str | None:
     """Why an approval counts for nothing by these rules, whoever made the version; None: it counts.
 
-    A reviewer is vouched for by who fills no role: by a build, whose key can sign.
+    A reviewer, `github:LOGIN`, is vouched for by who fills no role: by a build, whose key can sign.
     """
-    if person_of(entry) not in rules.people(role := entry.subject.get("role", "")):
-        return f"governance.roles does not name {person_of(entry)} as {role}"
-    actor = principal_of(entry.actor).lower()
-    if REVIEWER in entry.subject and any(actor in rules.people(r) for r in rules.roles or {}):
-        return f"{actor} may not speak for {person_of(entry)}"
+    who, by = person_of(entry), actor_of(entry)
+    if who not in rules.people(role := entry.subject.get("role", "")):
+        return f"governance.roles does not name {who} as {role}"
+    if REVIEWER in entry.subject and not is_login(entry.subject[REVIEWER]):
+        return f"a reviewer is github:LOGIN, and {who} approves in person"
+    if REVIEWER in entry.subject and any(by in rules.people(r) for r in rules.roles or {}):
+        return f"{by} may not speak for {who}"
     return unsigned(entry, rules.signers) if rules.signers is not None else None
 
 
-def excluded(project: Project, entries: Mapping[str, Entry], course: Course) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Who may not approve a version: `reasons` says of each person why, `writers` wrote it."""
+
+    reasons: Mapping[str, str]
+    writers: Collection[str] = frozenset()
+
+    def why(self, who: str, by: str) -> str | None:
+        """Why `who` may not approve it, or `by` not in their name; None where they may."""
+        if reason := self.reasons.get(who):
+            return f"{who} {reason}"
+        return f"{by} {_WROTE}, and may not speak for {who}" if by in self.writers else None
+
+
+def excluded(project: Project, entries: Mapping[str, Entry], course: Course) -> Barred:
     """Who may not approve the version, and why: who registered it, and who wrote what made it.
 
     That is every author of a file that a stage depends on, since the commit of the champion that
     it was compared with. Raises `EnvironmentFault` where this clone lacks a part of the history.
     """
     if course.record is None:
-        return {}
-    barred = {person_of(course.record): "registered it"}
+        return Barred({})
+    registered = {person_of(course.record): "registered it"}
     code = course.record.evidence.get("code")
     if code is None:
-        return barred
+        return Barred(registered)
     before = course.record.subject.get("before")
     champion = course_of(entries, before).record if before else None
     since = champion.evidence.get("code") if champion else None
@@ -168,7 +192,8 @@ def excluded(project: Project, entries: Mapping[str, Entry], course: Course) -> 
             "part of its history",
             hint="git fetch --unshallow origin (in GitHub Actions `fetch-depth: 0`)",
         )
-    return dict.fromkeys(found, "wrote a part of what it was made from") | barred
+    writers = frozenset(map(person, found))
+    return Barred(dict.fromkeys(writers, _WROTE) | registered, writers)
 
 
 def filled_by(rules: Rules, approvals: Sequence[Entry]) -> dict[str, Entry]:
@@ -207,20 +232,29 @@ def hold(project: Project, tracker: Tracker, digest: str) -> None:
     standing = standing_of(project, every_entry(root, tracker), digest)
     crown = standing.course.crown
     back = crown is not None and (crown.action == "rollback" or standing.course.unapproved)
-    if standing.missing and not back:
+    if standing.course.rejected or (standing.missing and not back):
         raise lacking(digest, standing)
 
 
 def lacking(digest: str, standing: Standing) -> ApprovalError:
     """The error that names what is missing."""
     version, missing = short(digest), standing.missing
-    if (rejected := standing.course.rejected) is not None:
-        return ApprovalError(
-            f"{version} was rejected by {person_of(rejected)}: {rejected.reason}",
-            hint="train another one; or register it again: `mlops register`",
-        )
+    if (no := rejection(digest, standing.course)) is not None:
+        return no
     named = ", ".join(missing)
     return ApprovalError(
         f"{version} lacks {len(missing)} approval{'s' * (len(missing) > 1)}: {named}",
         hint=f"who fills the role: mlops approve {version} --role {missing[0]}",
+    )
+
+
+def rejection(digest: str, course: Course) -> ApprovalError | None:
+    """The error for a version that a person rejected; None for any other."""
+    if (rejected := course.rejected) is None:
+        return None
+    hint = "train another one; or register it again: `mlops register`"
+    if course.crown is not None:  # no registration renews what was the champion
+        hint = f"all the same: mlops promote {short(digest)} --break-glass --reason TEXT"
+    return ApprovalError(
+        f"{short(digest)} was rejected by {person_of(rejected)}: {rejected.reason}", hint=hint
     )

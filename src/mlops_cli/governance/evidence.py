@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlops_cli._files import sha256_of
 from mlops_cli._git import commit_at
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import PROVENANCE, REQUIREMENTS
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.paths import DECISION, DVC_LOCK, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.governance.sources import diff_digest, inputs_digest, parts_digests
@@ -25,20 +27,40 @@ def evidence(project: Project) -> dict[str, str]:
     where the commit of `code` does not hold it, `diff`, which names what was changed.
     """
     root = project.root
-    contracts = hashlib.sha256()
-    for path in sorted(project.contracts.values()):
-        if (root / path).is_file():
-            contracts.update(f"{path} {sha256_of(root / path)}\n".encode())
     files = {"decision": DECISION, "data": DVC_LOCK}
     found = {k: sha256_of(root / f) for k, f in files.items() if (root / f).is_file()}
     named = {
-        "code": commit_at(root, "HEAD"),
         "environment": _environment(root),
         "inputs": inputs_digest(root),
         "diff": diff_digest(root),
     }
     found |= parts_digests(root, project.tables)
-    return found | {"contracts": contracts.hexdigest()} | {k: v for k, v in named.items() if v}
+    return found | _rules_of(project) | {k: v for k, v in named.items() if v}
+
+
+def evidence_of_import(
+    project: Project, bundle: Bundle, files: Mapping[str, str]
+) -> dict[str, str]:
+    """The same of a model that was trained elsewhere: nothing of what the workspace holds made it.
+
+    `files` are the digests of its own file and its data.
+    """
+    found = {
+        **_rules_of(project),
+        **files,
+        "environment": sha256_of(bundle.path / REQUIREMENTS),
+    }
+    text = "".join(f"{k} {found[k]}\n" for k in sorted({"contracts", *files}))
+    return found | {"inputs": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _rules_of(project: Project) -> dict[str, str]:
+    root, contracts = project.root, hashlib.sha256()
+    for path in sorted(project.contracts.values()):
+        if (root / path).is_file():
+            contracts.update(f"{path} {sha256_of(root / path)}\n".encode())
+    commit = commit_at(root, "HEAD")
+    return {"contracts": contracts.hexdigest()} | ({"code": commit} if commit else {})
 
 
 def _environment(root: Path) -> str | None:

@@ -1,9 +1,10 @@
-"""The workspace's model with what was decided of it, and how it becomes a version."""
+"""A model with what was decided of it, and how it becomes a version."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.log import every_entry
@@ -18,18 +19,33 @@ EVIDENCE = "mlops.evidence"  # a version's tag: what it was made from, as in its
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The workspace's model, what was decided of it, and the registry in force."""
+    """A model that was judged: the workspace's, or an imported one; and the registry in force.
+
+    `made_from` are the digests of what an imported one was made from; `tags` are of its version
+    alone.
+    """
 
     project: Project
     tracker: Tracker
     candidate: Candidate
     decision: Decision
+    made_from: Mapping[str, str] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def before(self) -> str | None:
         """The digest of the champion that it was compared with."""
         named = self.decision.champion_before
         return named.digest if named else None
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was trained elsewhere, and not from what the workspace holds."""
+        return self.made_from is not None
+
+    def evidence(self) -> dict[str, str]:
+        """What it was made from, and what its decision rests on, by digest."""
+        return evidence(self.project) if self.made_from is None else dict(self.made_from)
 
     def entries(self) -> dict[str, Entry]:
         """Every entry of the log that the file or the registry has."""
@@ -47,7 +63,8 @@ def register_version(model: Model) -> ModelVersion:
         tags={
             "metric": config.metric,
             RECIPE: config.features.model_dump_json(by_alias=True),
-            EVIDENCE: json.dumps(evidence(model.project), sort_keys=True),
+            EVIDENCE: json.dumps(model.evidence(), sort_keys=True),
+            **model.tags,
         },
     )
 

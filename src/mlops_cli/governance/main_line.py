@@ -33,17 +33,6 @@ def off_main_line(project: Project) -> str | None:
     return f"the main line is {main}, and this is {here or 'no branch'}"
 
 
-def main_revision(project: Project) -> str | None:
-    """What git calls the last commit of the main line, as far as it is here; None without one.
-
-    The branch of this clone comes before what the remote `origin` had.
-    """
-    root = project.root
-    branch = project.config.register_.branch or _main_branch(root)
-    names = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}") if branch else ()
-    return next((name for name in names if commit_at(root, name)), None)
-
-
 def tips(root: Path, branch: str | None = None) -> list[str]:
     """Where the main line may stand, the best known first: as origin has it, then as is here.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.graph import reigns
+from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, UsageError
-from mlops_cli.governance.approvals import BREAK_GLASS, Course, lacking, standing_of
+from mlops_cli.governance.approvals import BREAK_GLASS, Course, course_of, lacking, standing_of
 from mlops_cli.governance.rules import RULES, main_rules
 from mlops_cli.tracking.base import (
     CHAMPION,
@@ -42,12 +44,13 @@ def promote_version(
     break_glass: str | None = None,
     reason: str | None = None,
 ) -> Promotion:
-    """Make the version the champion, and the one before `previous`; both move, or none.
+    """Make the version the champion, and record it.
 
     `break_glass` is the reason for doing without approvals. Raises `ApprovalError` where they are
-    missing, `GateError` where another version became the champion since it was compared. A
-    promotion that was killed is ended by the next one.
+    missing, `GateError` where another version became the champion since it was compared,
+    `UsageError` for one that was withdrawn. A promotion that was killed is ended by the next one.
     """
+    refuse_withdrawn(version)
     standing = standing_of(project, entries, version.digest)
     lacks = standing.missing or standing.course.rejected is not None
     if lacks and break_glass is None:
@@ -55,12 +58,13 @@ def promote_version(
     current = tracker.alias(CHAMPION)
     if current is None or current.digest != version.digest:
         _refuse_uncompared(version, standing.course, current)
-        move(tracker, version, current)
+        make_champion(tracker, version, current)
     if version.tags.keys() & {DEPRECATED}:
         tracker.tag(version, DEPRECATED, None)
     made = Promotion(version, _before(entries, version.digest), standing.missing)
     if reigns(entries)[-1:] != [version.digest] or _breaks(standing.course, made):
         _record(project, tracker, standing.course, made, break_glass or reason)
+    keep_previous(project, tracker)
     return made
 
 
@@ -87,19 +91,34 @@ def _refuse_uncompared(version: ModelVersion, course: Course, current: ModelVers
         )
 
 
-def move(tracker: Tracker, version: ModelVersion, current: ModelVersion | None) -> None:
-    """Move both aliases, `champion` last: where that fails, nobody was replaced.
-
-    An alias `previous` that names the champion is of a move that did not happen. Raises
-    `GateError` where another version became the champion meanwhile.
-    """
-    before = tracker.alias(PREVIOUS)
-    if current is not None:
-        tracker.set_alias(PREVIOUS, current, expected=before)
+def make_champion(tracker: Tracker, version: ModelVersion, current: ModelVersion | None) -> None:
+    """Move the alias `champion`; raises `GateError` where another one became it meanwhile."""
     try:
         tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved as e:
         raise GateError(e.message, hint="`mlops register` compares with that one") from e
+
+
+def keep_previous(project: Project, tracker: Tracker) -> None:
+    """Move the alias `previous` to what a rollback would take; it stays where there is nothing.
+
+    Nothing here reads it: by the log it can be told at any time.
+    """
+    entries, champion = every_entry(project.root, tracker), tracker.alias(CHAMPION)
+    if champion is None or champion.digest not in reigns(entries):
+        return
+    with suppress(UsageError, AliasMoved):
+        older = older_champion(tracker, entries, champion.digest)
+        tracker.set_alias(PREVIOUS, older, expected=tracker.alias(PREVIOUS))
+
+
+def refuse_withdrawn(version: ModelVersion) -> None:
+    """Raise `UsageError` for a version that may not be used any more."""
+    if WITHDRAWN in version.tags:
+        raise UsageError(
+            f"{version.version} was withdrawn: {version.tags[WITHDRAWN]}",
+            hint="choose another one, or train one: mlops run",
+        )
 
 
 def _before(entries: Mapping[str, Entry], digest: str) -> str | None:
@@ -123,7 +142,9 @@ def older_champion(tracker: Tracker, entries: Mapping[str, Entry], current: str)
     known = {v.digest: v for v in tracker.versions()}
     for digest in reversed(reigns(entries)):
         version = known.get(digest)
-        if digest != current and version is not None and usable(version):
+        if digest == current or version is None or not usable(version):
+            continue
+        if course_of(entries, digest).rejected is None:
             return version
     raise UsageError(
         f"there is no champion before {short(current)} that could take its place",

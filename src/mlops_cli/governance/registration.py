@@ -22,6 +22,7 @@ from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.main_line import off_main_line
+from mlops_cli.governance.promotion import keep_previous
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.rules import asks_for_approvals
 from mlops_cli.governance.waiting import put_forward, refuse_uncommitted
@@ -107,13 +108,13 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
     waits = asks_for_approvals(project, model.entries())
     if current is not None and current.digest == decision.digest:
         if not waits:  # an alias that was moved by hand approves of nothing
-            _record(model)
-        return _is_champion(model, current)
+            record_champion(model)
+        return is_champion(model, current)
     if left := _left_as_it_is(model, current, wish):
         return left
     if (current.digest if current else None) != model.before:
         return None
-    return put_forward(model, wish, progress) if waits else _crown(model, current, progress)
+    return put_forward(model, wish, progress) if waits else crown(model, current, progress)
 
 
 def _left_as_it_is(model: Model, current: ModelVersion | None, wish: Wish) -> Registration | None:
@@ -123,13 +124,13 @@ def _left_as_it_is(model: Model, current: ModelVersion | None, wish: Wish) -> Re
         if lost and (wish.asked or wish.judged):
             raise lost
         return _left(model.candidate, lost.message) if lost else None
-    if why := _was_champion(model, current):
+    if why := was_champion(model, current):
         version = model.candidate.bundle.version
         return _left(model.candidate, why, command=f"mlops promote {version}")
     return None
 
 
-def _crown(model: Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
+def crown(model: Model, current: ModelVersion | None, progress: Progress) -> Registration | None:
     """Version, alias, entry; None where another model became the champion meanwhile."""
     known = model.entries().keys()
     version = register_version(model)
@@ -137,13 +138,14 @@ def _crown(model: Model, current: ModelVersion | None, progress: Progress) -> Re
         model.tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved:
         return None
-    _record(model)
+    record_champion(model)
     first = _first_of_a_tie(model, known)
     if first != version.digest:
         _give_way(model.tracker, first)
         return None
+    keep_previous(model.project, model.tracker)
     progress.log(f"{version.version} is the champion")
-    return _is_champion(model, version)
+    return is_champion(model, version)
 
 
 def _first_of_a_tie(model: Model, known: Collection[str]) -> str:
@@ -192,7 +194,8 @@ def _left(candidate: Candidate, why: str, command: str = "mlops register") -> Re
     return Registration("not registered", bundle.digest, bundle.version, why=why, command=command)
 
 
-def _is_champion(model: Model, version: ModelVersion) -> Registration:
+def is_champion(model: Model, version: ModelVersion) -> Registration:
+    """What is told of a model that is the champion."""
     return Registration(
         "champion",
         version.digest,
@@ -203,8 +206,11 @@ def _is_champion(model: Model, version: ModelVersion) -> Registration:
     )
 
 
-def _was_champion(model: Model, current: ModelVersion | None) -> str | None:
-    """By the log; a version of a release that kept no log was one, or was refused as one."""
+def was_champion(model: Model, current: ModelVersion | None) -> str | None:
+    """Why only `promote` makes it the champion, which it was before; None where it never was.
+
+    By the log; a version of a release that kept no log was one, or was refused as one.
+    """
     digest = model.decision.digest
     known = next((v for v in model.tracker.versions() if v.digest == digest), None)
     if known is None:
@@ -217,9 +223,9 @@ def _was_champion(model: Model, current: ModelVersion | None) -> str | None:
     return None
 
 
-def _record(model: Model) -> None:
+def record_champion(model: Model) -> None:
     """Record the champion, unless the log or the registry's copy has it as the last one already."""
     decision = model.decision
     if last_champion(model.entries()) != decision.digest:
-        draft = Draft("register", "done", subject_of(decision), None, evidence(model.project))
+        draft = Draft("register", "done", subject_of(decision), None, model.evidence())
         record(model.project, draft, copies=model.tracker)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError
+from mlops_cli.governance.rules import main_rules
+
+
+def allowed_regions(project: Project) -> tuple[str, ...]:
+    """Where a model may run, by the rules of the main line; empty where that is not asked."""
+    return main_rules(project).residency
 
 
 def refuse_elsewhere(project: Project, target: str) -> None:
     """Raise `GateError` where `deploy.regions` puts the target elsewhere, or nowhere."""
-    allowed = _allowed(project)
-    if not allowed:
+    if not (allowed := allowed_regions(project)):
         return
     region = project.config.deploy.regions.get(target)
     if region is None:
@@ -31,7 +37,7 @@ def refuse_other_nodes(project: Project, target: str, regions: Collection[str]) 
 
     `regions` are the nodes' own labels. Nothing is asked for without `governance.residency`.
     """
-    if not (allowed := _allowed(project)):
+    if not (allowed := allowed_regions(project)):
         return
     told = project.config.deploy.regions[target]
     if other := sorted(region for region in regions if not _lies_in(region, told)):
@@ -42,16 +48,14 @@ def refuse_other_nodes(project: Project, target: str, regions: Collection[str]) 
         )
 
 
-def _allowed(project: Project) -> tuple[str, ...]:
-    rule = project.config.governance.residency
-    return (rule,) if isinstance(rule, str) else rule or ()
-
-
 def _rule(allowed: tuple[str, ...]) -> str:
     return f"governance.residency is {' or '.join(allowed)}"
 
 
 def _lies_in(region: str, area: str) -> bool:
-    """The area itself, or a part of it as clouds name them: eu-west-1 is in eu, europe is not."""
-    rest = region.lower().removeprefix(area.lower())
-    return len(rest) < len(region) and not rest[:1].isalpha()
+    """The area itself, or a part of it as clouds name them, by whole parts of its name.
+
+    eu-west-1 is in eu; europe is not, and neither is europe-west10 in europe-west1.
+    """
+    parts, wanted = (re.split("[-_.]", name.lower()) for name in (region, area))
+    return parts[: len(wanted)] == wanted

@@ -20,6 +20,7 @@ from mlops_cli.config.sections.governance import GovernanceConfig
 from mlops_cli.config.sections.register import RegisterConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.main_line import tips
+from mlops_cli.governance.people import person
 
 RULES = "rules"  # of an entry's evidence: the commit whose rules were held
 
@@ -28,20 +29,24 @@ RULES = "rules"  # of an entry's evidence: the commit whose rules were held
 class Rules:
     """Which roles must approve, and who may fill each; `commit` is where they stand, if in git.
 
-    `signers` is the content of the file of keys that may sign; None where nobody has to.
+    `signers` is the content of `signers_file`, the keys that may sign: None where nobody has to, so
+    that names are a convention, and empty where the file is not there. `residency` are the regions
+    where a model may run; none are asked where it is empty.
     """
 
     approvals: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] | None = None
     commit: str | None = None
     signers: bytes | None = None
+    signers_file: str | None = None
+    residency: tuple[str, ...] = ()
 
     def people(self, role: str) -> set[str]:
-        """Who may fill the role, in lower case."""
-        return {person.lower() for person in (self.roles or {}).get(role, ())}
+        """Who may fill the role, each by their one name."""
+        return {person(name) for name in (self.roles or {}).get(role, ())}
 
     def same_as(self, other: Rules) -> bool:
-        """Whether they ask for the same, wherever they stand."""
+        """Whether they ask for the same approvals, wherever they stand."""
         mine, theirs = ((r.approvals, r.roles, r.signers) for r in (self, other))
         return mine == theirs
 
@@ -106,11 +111,14 @@ def _rules(root: Path, raw: bytes, commit: str) -> Rules:
 def _of(
     root: Path, register: RegisterConfig, governance: GovernanceConfig, commit: str | None
 ) -> Rules:
-    signers = None
+    signers, residency = None, governance.residency or ()
     if file := governance.signers:
         here = (root / file).read_bytes() if (root / file).is_file() else None
         signers = (committed(root, commit, file) if commit else here) or b""  # nobody can sign
-    return Rules(register.approvals, dict(governance.roles), commit, signers)
+    areas = (residency,) if isinstance(residency, str) else residency
+    return Rules(
+        register.approvals, dict(governance.roles), commit, signers, governance.signers, areas
+    )
 
 
 @lru_cache(maxsize=4)

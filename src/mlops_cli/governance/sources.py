@@ -28,6 +28,22 @@ def source_files(root: Path) -> list[str]:
     ]
 
 
+def files_read(root: Path) -> dict[str, str]:
+    """The tables, contracts and other files that stages read and no stage wrote: their md5.
+
+    By their paths, as the last run left them in `dvc.lock`; nothing where nothing ran.
+    """
+    stages = _stages(root)
+    written = {out["path"] for stage in stages.values() for out in _files(stage, "outs")}
+    read = (dep for stage in stages.values() for dep in _files(stage, "deps"))
+    found = {dep["path"]: str(dep.get("md5") or "") for dep in read}
+    return {
+        path: digest
+        for path, digest in sorted(found.items())
+        if path not in written and not path.startswith(f"{SETTINGS}/")
+    }
+
+
 def inputs_digest(root: Path) -> str | None:
     """What names all that a model is made and judged by: tables, contracts, code and settings.
 

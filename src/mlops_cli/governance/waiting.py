@@ -10,7 +10,6 @@ from mlops_cli.audit.record import record
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.approvals import Course, course_of, inputs_of, person_of, standing_of
-from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.sources import uncommitted_sources
@@ -25,8 +24,9 @@ def put_forward(model: Model, wish: Wish, progress: Progress) -> Registration | 
     the candidate meanwhile. Raises `UsageError` where what the stages read is in no commit.
     """
     bundle, entries = model.candidate.bundle, model.entries()
-    refuse_uncommitted(model.project, bundle.version)
-    course, found = course_of(entries, bundle.digest), evidence(model.project)
+    if not model.imported:
+        refuse_uncommitted(model.project, bundle.version)
+    course, found = course_of(entries, bundle.digest), model.evidence()
     if course.rejected and not wish.asked and not _is_other(model, course, found):
         why = f"{person_of(course.rejected)} rejected it: {course.rejected.reason}"
         return Registration(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,6 @@ from mlops_cli.tables.base import ColumnForm
 from mlops_cli.tables.matrix import encode
 
 _GENERIC = re.compile(r"(f|x|Column_|feature_?|float_input)\d*", re.I)
-_SENTINELS = (-999, -9999, -99999, -999999, -9.99e8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +137,3 @@ def matrix_of(table: pa.Table, columns: Columns) -> Numbers:
             values = np.array(wide.to_numpy(), np.float64)
             made[:, j] = np.where(np.isnan(made[:, j]), np.nan, values)
     return made
-
-
-def sentinels(matrix: Numbers, names: Sequence[str]) -> Mapping[str, float]:
-    """The columns that hold what often stands for a missing value, with the first of those."""
-    found = {}
-    for j, name in enumerate(names):
-        if held := [v for v in _SENTINELS if (matrix[:, j] == v).any()]:
-            found[name] = float(held[0])
-    return found

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from mlops_cli._json import plain_json
+from mlops_cli.config.document import read_yaml
 from mlops_cli.errors import UsageError
 
 Form = Literal["xgboost", "lightgbm", "onnx", "pickle", "skops"]
@@ -48,7 +47,7 @@ def form_of(file: Path) -> Form:
     with file.open("rb") as opened:
         head = opened.read(4096)
     text = head.lstrip()
-    if text.startswith(b"{") and b"\x00" not in head:
+    if is_json(head):
         return _of_json(file)
     if head.startswith(b"{"):
         return "xgboost"  # UBJSON, whatever it is called
@@ -63,9 +62,14 @@ def form_of(file: Path) -> Form:
     raise _unknown(file)
 
 
+def is_json(head: bytes) -> bool:
+    """Whether a file that begins so is an object of JSON: UBJSON has zeros among its lengths."""
+    return head.lstrip().startswith(b"{") and b"\x00" not in head[:4096]
+
+
 def _of_json(file: Path) -> Form:
     try:
-        found = json.loads(file.read_bytes())
+        found = plain_json(file.read_bytes())
     except ValueError as e:
         raise UsageError(f"{file} is damaged JSON: {e}", hint="write it again") from e
     if isinstance(found, dict) and "learner" in found:
@@ -96,12 +100,12 @@ def _of_mlflow(folder: Path) -> Found:
     file = folder / "MLmodel"
     if not file.is_file():
         raise UsageError(f"{folder} is a folder without a file MLmodel", hint=_READ)
+    said: Any = read_yaml(file)
     try:
-        said: Any = YAML(typ="safe").load(file.read_bytes())
         flavors = said["flavors"]
         name = next(f for f in _FLAVORS if f in flavors)
         inner = next(str(flavors[name][key]) for key in _FILES if key in flavors[name])
-    except (YAMLError, KeyError, TypeError, StopIteration) as e:
+    except (KeyError, TypeError, StopIteration) as e:
         raise UsageError(f"{file} names no model of {', '.join(_FLAVORS)}", hint=_READ) from e
     model = (folder / inner).resolve()
     if not model.is_relative_to(folder.resolve()):

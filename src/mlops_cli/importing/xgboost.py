@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import xgboost
 
+from mlops_cli._json import plain_json
 from mlops_cli.bundle.manifest import ClassLabel, Task
 from mlops_cli.importing.base import Original, refused
+from mlops_cli.importing.recognise import is_json
 from mlops_cli.importing.trees import Numbers, Tree
+from mlops_cli.serving.ubjson import read_ubjson
+from mlops_cli.serving.xgboost_trees import check_model
 
 _TASKS: Mapping[str, Task] = {
     "binary:logistic": "binary",
@@ -35,6 +39,7 @@ def open_original(content: bytes, *, classes: tuple[ClassLabel, ...] | None = No
     Raises `UsageError` naming what cannot be served.
     """
     try:
+        check_model(plain_json(content) if is_json(content) else read_ubjson(content))
         booster = xgboost.Booster(model_file=bytearray(content))
         booster.set_param({"nthread": 1, "device": "cpu"})
         learner = json.loads(booster.save_raw("json"))["learner"]

@@ -110,7 +110,7 @@ def _make_log_folder(context: Path) -> None:
 def _copy_model(bundle: Bundle, to: Path) -> None:
     to.mkdir(parents=True)
     for name in (MANIFEST, *sorted(bundle.manifest.files)):
-        shutil.copyfile(bundle.path / name, to / name)
+        (to / name).write_bytes(bundle.content(name))
 
 
 def _copy_runtime(to: Path) -> None:

@@ -30,14 +30,19 @@ def sbom(*wheels: Path, base: tuple[str, str] | None = None) -> bytes:
     components = [_component(w) for folder in wheels for w in sorted(folder.glob("*.whl"))]
     if base is not None:
         components.insert(0, _image(*base))
-    content = canonical_json(components)
+    return document({"components": components})
+
+
+def document(content: dict[str, Any]) -> bytes:
+    """A CycloneDX 1.6 document as canonical JSON; its serial number is made of its content."""
+    digest = hashlib.sha256(canonical_json(content)).hexdigest()
     return canonical_json(
         {
             "bomFormat": "CycloneDX",
             "specVersion": "1.6",
             "version": 1,
-            "serialNumber": f"urn:uuid:{uuid.uuid5(_SPACE, hashlib.sha256(content).hexdigest())}",
-            "components": components,
+            "serialNumber": f"urn:uuid:{uuid.uuid5(_SPACE, digest)}",
+            **content,
         }
     )
 

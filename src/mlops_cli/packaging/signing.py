@@ -8,7 +8,14 @@ from pathlib import Path
 
 from mlops_cli._files import write_bytes
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.bundle.signature import BUNDLE, IMAGE, Signer, Subject, load_signer
+from mlops_cli.bundle.signature import (
+    BUNDLE,
+    IMAGE,
+    Signer,
+    Subject,
+    load_signer,
+    statement,
+)
 from mlops_cli.config.paths import SIGNATURES
 from mlops_cli.errors import UsageError
 from mlops_cli.serving.trust import signature_of
@@ -35,16 +42,26 @@ def open_key(file: Path) -> Signer:
 def sign_bundle(root: Path, bundle: Bundle, signer: Signer) -> Path:
     """Sign the bundle's digest; returns the envelope's file, relative to the project's folder."""
     subject = Subject(bundle.manifest.project, {"sha256": bundle.digest})
-    return _sign(root, f"{bundle.version}.json", signer, BUNDLE, (subject,))
+    return _sign(root, f"{bundle.version}.json", signer, statement(BUNDLE, (subject,)))
 
 
 def sign_image(root: Path, bundle: Bundle, digests: Mapping[str, str], signer: Signer) -> Path:
     """The same for the image of a bundle, by its digests (`sha256:...`) by name."""
-    subjects = tuple(
+    said = statement(IMAGE, image_subjects(digests))
+    return _sign(root, f"{bundle.version}.image.json", signer, said)
+
+
+def sign_provenance(root: Path, name: str, said: bytes, signer: Signer) -> Path:
+    """The same for a statement of provenance, in `signatures/NAME.provenance.json`."""
+    return _sign(root, f"{name}.provenance.json", signer, said)
+
+
+def image_subjects(digests: Mapping[str, str]) -> tuple[Subject, ...]:
+    """Images by name with their digests (`sha256:...`), as subjects of a statement."""
+    return tuple(
         Subject(name, {"sha256": digest.removeprefix("sha256:")})
         for name, digest in sorted(digests.items())
     )
-    return _sign(root, f"{bundle.version}.image.json", signer, IMAGE, subjects)
 
 
 def signature(root: Path, bundle: Bundle) -> bytes | None:
@@ -58,10 +75,10 @@ def bring_signature(root: Path, bundle: Bundle) -> None:
         write_bytes(signature_of(bundle.path), content)
 
 
-def _sign(root: Path, name: str, signer: Signer, kind: str, subjects: tuple[Subject, ...]) -> Path:
+def _sign(root: Path, name: str, signer: Signer, said: bytes) -> Path:
     file = Path(SIGNATURES) / name
     try:
-        content = signer.sign(kind, subjects, _content(root / file))
+        content = signer.sign_statement(said, _content(root / file))
     except ValueError as e:
         raise UsageError(f"{file} {e}", hint="remove it, and sign again") from e
     write_bytes(root / file, content)

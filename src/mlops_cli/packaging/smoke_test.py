@@ -43,7 +43,7 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
         )
         progress.log(f"the image reproduces all {rows} golden rows")
     finally:
-        container.remove(force=True, v=True)
+        _docker.drop(container)
 
 
 def sweep(client: Any) -> None:

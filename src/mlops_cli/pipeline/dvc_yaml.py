@@ -111,7 +111,7 @@ def files_of(project: Project) -> list[str] | None:
     stages = _read(project).get("stages") or {}
     if stages.keys() != {stage.name for stage in PIPELINE}:
         return None
-    paths = [path for stage in PIPELINE for path in _deps(project, stage)]
+    paths = [path for stage in PIPELINE for path in deps_of(project, stage)]
     for stage in PIPELINE:
         paths += stage.written
     paths += [os.path.relpath(file, project.root) for file in _templates(project)]
@@ -144,7 +144,7 @@ def _wanted(project: Project) -> dict[str, dict[str, Any]]:
 def _entry(project: Project, stage: Stage) -> dict[str, Any]:
     entry: dict[str, Any] = {"cmd": f"mlops stage {stage.name} --revision {stage.revision}"}
     if stage.params:  # those of `settings` decide; these are for `dvc params` and `dvc exp show`
-        entry["deps"] = [*_deps(project, stage), stage.settings]
+        entry["deps"] = [*deps_of(project, stage), stage.settings]
     entry["params"] = [{CONFIG: list(stage.params or _sections())}]
     outs: list[Any] = [*stage.outs, *({path: {"persist": True}} for path in stage.persist)]
     outs += [*({path: {"cache": False}} for path in stage.uncached)]
@@ -191,7 +191,8 @@ def _write_templates(project: Project) -> None:
             write_text(file, text)
 
 
-def _deps(project: Project, stage: Stage) -> list[str]:
+def deps_of(project: Project, stage: Stage) -> list[str]:
+    """The files and folders that the stage reads, but for its settings."""
     contracts = list(dict.fromkeys(project.contracts.values()))
     own = [OWN_DOCKERFILE] if (project.root / OWN_DOCKERFILE).is_file() else []
     several = {"{tables}": project.tables, "{contracts}": contracts, "{dockerfile}": own}

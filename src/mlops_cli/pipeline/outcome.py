@@ -52,7 +52,7 @@ def own_outcomes() -> Iterator[None]:
 def write_outcome(project: Project, stage: str, outcome: Outcome) -> None:
     """Leave a stage's outcome in `.mlops/outcome/`, whole or not at all."""
     with replacing(_path(project, stage)) as temporary:
-        named = msgspec.structs.replace(outcome, run=_run())
+        named = msgspec.structs.replace(outcome, run=run_token())
         temporary.write_bytes(msgspec.json.encode(named))
 
 
@@ -62,10 +62,11 @@ def read_outcome(project: Project, stage: str) -> Outcome | None:
         outcome = msgspec.json.decode(_path(project, stage).read_bytes(), type=Outcome)
     except (OSError, msgspec.DecodeError):
         return None
-    return outcome if outcome.run == _run() else None
+    return outcome if outcome.run == run_token() else None
 
 
-def _run() -> str:
+def run_token() -> str:
+    """What names the `mlops run` that started this process's stage; empty without one."""
     return os.environ.get(_RUN, "")
 
 

@@ -6,12 +6,14 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import CONFIG, SETTINGS
 from mlops_cli.config.project import Project
@@ -34,11 +36,20 @@ def run_stage(project: Project, name: str, revision: int, *, progress: Progress)
     started = time.monotonic()
     work = _function(project, name, revision)
     contracts = _contracts(project, name)
-    result = work(project, progress=progress)
-    _check_unedited(project, name, contracts)
+    with _told(project, name, progress):
+        result = work(project, progress=progress)
+        _check_unedited(project, name, contracts)
     outcome = Outcome(time.monotonic() - started, result=as_builtins(result))
     write_outcome(project, name, outcome)
     return outcome
+
+
+def _told(project: Project, name: str, progress: Progress) -> AbstractContextManager[None]:
+    """Tell others of the stage by OpenLineage, where the project asks for it."""
+    if project.config.tracking.lineage is None or name == SETTINGS:
+        return nullcontext()
+    told = load_adapter("mlops_cli.pipeline.lineage").lineage(project, stage(name), progress)
+    return cast("AbstractContextManager[None]", told)
 
 
 def as_builtins(result: object) -> Any:

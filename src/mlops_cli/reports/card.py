@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.live import Live
+from mlops_cli.governance.approvals import REVIEWER
 from mlops_cli.governance.life import Life
 from mlops_cli.reports.markdown import code, escape
 
 NOT_TOLD = "*Nobody has told.*"
 _NOT_RECORDED = "*Not recorded.*"
+_HELD_OUT = "the hold-out rows"
 _LONG = 5_000  # characters of what a person told
 _ENDS = ("_low", "_high")
 
@@ -21,8 +23,9 @@ class CardResult:
     """A version's card; `told` is what a person wrote, by key, and null where nobody did.
 
     `data` and `model` are what the bundle says of its making; `approvals` are the entries that
-    approve it, `signed` who signed an entry, by its id; `empty` names what nobody has told.
-    `convention` is whether nobody is made to sign.
+    approve it, `counted` the ids of those that count, `missing` the roles that still have to, and
+    `signed` who signed an entry, by its id; `empty` names what nobody has told. `convention` is
+    whether nobody is made to sign, `imported` whether it was trained elsewhere.
     """
 
     project: str
@@ -32,10 +35,13 @@ class CardResult:
     data: Mapping[str, str]
     model: Mapping[str, str]
     approvals: tuple[Entry, ...]
+    counted: tuple[str, ...]
+    missing: tuple[str, ...]
     signed: Mapping[str, str]
     live: tuple[Live, ...]
     empty: tuple[str, ...]
     convention: bool
+    imported: bool
     file: str
 
 
@@ -50,7 +56,7 @@ def model_card(result: CardResult) -> str:
         *_table("Model", result.model),
         *_table("Data", result.data),
         *_told("Where the data comes from", told["data_origin"]),
-        *_metrics(result.life.metrics),
+        *_metrics(result.life.metrics, imported=result.imported),
         *_gates(result.life),
         *_approvals(result),
         *_live(result.live),
@@ -79,13 +85,14 @@ def _table(title: str, values: Mapping[str, str]) -> Iterator[str]:
         yield f"| {escape(name)} | {escape(value) if value else _NOT_RECORDED} |"
 
 
-def _metrics(metrics: Mapping[str, float]) -> Iterator[str]:
+def _metrics(metrics: Mapping[str, float], *, imported: bool) -> Iterator[str]:
     yield from ("", "## Metrics", "")
     names = [name for name in sorted(metrics) if not name.endswith(_ENDS)]
     if not names:
         yield _NOT_RECORDED
         return
-    yield from ("On the hold-out rows.", "", "| metric | value | 95 % interval |", "|---|---|---|")
+    rows = "the data of its import, which it may have been fitted on" if imported else _HELD_OUT
+    yield from (f"On {rows}.", "", "| metric | value | 95 % interval |", "|---|---|---|")
     for name in names:
         low, high = (metrics.get(name + end) for end in _ENDS)
         both = low is not None and high is not None
@@ -111,9 +118,17 @@ def _approvals(result: CardResult) -> Iterator[str]:
         signer = result.signed.get(entry.id)
         by = f"signed by {signer}" if signer else "without a signature that counts"
         why = f": {entry.reason}" if entry.reason else ""
-        yield f"- {entry.time}, {escape(entry.actor)} as {escape(role)}, {escape(by)}{escape(why)}"
+        who = (
+            f"{entry.actor} for {person}"
+            if (person := entry.subject.get(REVIEWER))
+            else entry.actor
+        )
+        void = "" if entry.id in result.counted else " (counts for nothing)"
+        yield f"- {entry.time}, {escape(who)} as {escape(role)}, {escape(by)}{void}{escape(why)}"
+    if result.missing:
+        yield from ("", f"Missing: {', '.join(map(escape, result.missing))}.")
     if result.convention:
-        yield from ("", "Names are a convention: `governance.signers` is not set.")
+        yield from ("", "Names are a convention: `governance.signers` is not set on the main line.")
 
 
 def _live(live: tuple[Live, ...]) -> Iterator[str]:

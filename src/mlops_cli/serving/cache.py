@@ -16,9 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.serving.log import vector
 from mlops_cli.serving.metrics import Metrics
-from mlops_cli.serving.micro_batch import Came, MicroBatcher
+from mlops_cli.serving.micro_batch import Came, MicroBatcher, fail
 from mlops_cli.serving.predictor import Predictor
 
 log = logging.getLogger(__name__)
@@ -90,30 +89,34 @@ class CachingBatcher(MicroBatcher):
         task.add_done_callback(self._under_way.discard)
 
     async def _look_up(self, came: Came) -> None:
-        keys = [sha256(self._digest + vector(row)).digest() for row, _ in came]
+        try:
+            await self._answer(came)
+        except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
+            fail(came, e)
+
+    async def _answer(self, came: Came) -> None:
+        matrix = self._predictor.matrix([row for row, _ in came])
+        keys = [sha256(self._digest + row.tobytes()).digest() for row in matrix]
+        found = await self._found(keys)
+        here = [i for i, (_, waiting) in enumerate(came) if not waiting.gone]
+        known = [i for i in here if found[i] is not None]
+        new = [i for i in here if found[i] is None]
+        self._metrics.looked_up(len(known), len(here))
+        if known:
+            kept = b"".join(found[i] or b"" for i in known)
+            numbers = np.frombuffer(kept).reshape(len(known), *self._shape)
+            self._tell(matrix[known], numbers, [came[i] for i in known])
+        if new:
+            raw = self._predictor.numbers(matrix[new])
+            self._tell(matrix[new], raw, [came[i] for i in new])
+            rows = [row.tobytes() for row in np.asarray(raw, np.float64)]
+            self._cache.put({keys[i]: row for i, row in zip(new, rows, strict=True)})
+
+    async def _found(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is kept of each row, if it is as long as a row's numbers are."""
         try:
             found = await self._cache.get(keys)
         except Exception:  # a cache that fails costs its help alone
             log.exception("the cache failed")
-            found = [None] * len(keys)
-        known: Came = []
-        values: list[bytes] = []
-        new: Came = []
-        asked: list[bytes] = []
-        for pair, key, value in zip(came, keys, found, strict=True):
-            if pair[1].gone:  # the client has left meanwhile
-                continue
-            if value is not None and len(value) == self._size:
-                known.append(pair)
-                values.append(value)
-            else:
-                new.append(pair)
-                asked.append(key)
-        self._metrics.looked_up(len(known), len(known) + len(new))
-        if known:
-            numbers = np.frombuffer(b"".join(values)).reshape(len(known), *self._shape)
-            self._tell(self._predictor.matrix([row for row, _ in known]), numbers, known)
-        raw = self._ask(new) if new else None
-        if raw is not None:
-            rows = (row.tobytes() for row in np.asarray(raw, np.float64))
-            self._cache.put(dict(zip(asked, rows, strict=True)))
+            return [None] * len(keys)
+        return [value if value and len(value) == self._size else None for value in found]

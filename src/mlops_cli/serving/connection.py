@@ -84,8 +84,8 @@ class Connection(HttpToolsProtocol):
             self._size += len(data)
             if self._size > READ:
                 self.transport.abort()
-        elif self.flow.held:  # it was on its way when reading was paused
-            self._held += data
+        elif self.flow.held or (self._one is not None and self._answered_now is None):
+            self._hold(data)  # the parser does not know of that one
         elif self._in_head and data.startswith(b"POST") and self._admission.overloaded():
             self._hold(data)
             self._admission.put_off(self)
@@ -111,8 +111,8 @@ class Connection(HttpToolsProtocol):
 
     def _learn(self, data: bytes) -> None:
         """Keep the head of the prediction that was begun on, if it was and `data` is all of it."""
-        cycle = self._answered_now
-        if self._one is not None and cycle is not None and cycle.keep_alive:
+        cycle = self.cycle
+        if cycle is self._answered_now and not self._begun and self._one and cycle.keep_alive:
             self._one_events.heads.learn(data, cycle.scope["headers"], self._declared)
 
     def _feed(self, data: bytes) -> None:

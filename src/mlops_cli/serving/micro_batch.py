@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import cached_property
 from typing import Protocol
 
@@ -11,8 +10,6 @@ from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.models import Matrix, Raw
 from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
-
-log = logging.getLogger(__name__)
 
 
 class Predicted:
@@ -43,7 +40,7 @@ class Waiting(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether nobody waits any more: the client has left, or is answered."""
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Take what was said of row `place`."""
@@ -85,27 +82,26 @@ class MicroBatcher:
             self._work(came)
 
     def _work(self, came: Came) -> None:
-        self._ask(came)
-
-    def _ask(self, came: Came) -> Raw | None:
-        """Ask the model, and tell who waits; None where it failed."""
         try:
             matrix = self._predictor.matrix([row for row, _ in came])
-            raw = self._predictor.numbers(matrix)
+            self._tell(matrix, self._predictor.numbers(matrix), came)
         except Exception as e:  # noqa: BLE001  # handed to each request that waits, not swallowed
-            for _, waiting in came:
-                waiting.failed(e)
-            return None
-        self._tell(matrix, raw, came)
-        return raw
+            fail(came, e)
 
     def _tell(self, matrix: Matrix, raw: Raw, came: Came) -> None:
         said = Predicted(self._predictor, matrix, raw)
         for place, (_, waiting) in enumerate(came):
             try:
                 waiting.predicted(said, place)
-            except Exception:  # the others are answered all the same
-                log.exception("an answer could not be given")
+            except Exception as e:  # noqa: BLE001  # the others are answered all the same
+                fail([came[place]], e)
+
+
+def fail(came: Came, fault: Exception) -> None:
+    """Tell those who still wait what was raised."""
+    for _, waiting in came:
+        if not waiting.gone:
+            waiting.failed(fault)
 
 
 class _Awaited:

@@ -57,7 +57,7 @@ def load_model(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False
     unused = library not in sys.modules and not xgboost_library.loaded()
     check_environment(bundle.manifest)
     load_adapter(_ADAPTERS[bundle.manifest.model])
-    content, checked = _content(bundle), False
+    content, checked = bundle.content(bundle.model_file.name), False
     if in_child_first and unused:
         checked = survive(lambda: _load(bundle, content, 1), str(bundle.model_file))
     return _load(bundle, content, threads, checked=checked)
@@ -80,11 +80,6 @@ def _load(bundle: Bundle, content: bytes, threads: int, *, checked: bool = False
             hint="train again",
         )
     return model
-
-
-def _content(bundle: Bundle) -> bytes:
-    with bundle_faults(f"{bundle.model_file} cannot be used"):
-        return bundle.model_file.read_bytes()
 
 
 def check_environment(manifest: Manifest) -> None:

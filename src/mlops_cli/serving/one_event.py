@@ -31,7 +31,7 @@ _OBJECT = ord("{")
 
 
 class OneEvent:
-    """A prediction under way; `gone` once its client has left."""
+    """A prediction under way; `gone` once its client has left, or has its answer."""
 
     __slots__ = ("_entry", "_id", "_metrics", "_respond", "_row", "_served", "_started", "gone")
 
@@ -71,6 +71,7 @@ class OneEvent:
         self._metrics.answered(status, seconds, predictions, served.variant, served.version)
         if self._entry is not None:
             self._entry.end(seconds)
+        self.gone = True
         self._respond(status, self._id, body)
 
 

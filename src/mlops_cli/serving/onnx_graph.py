@@ -84,6 +84,8 @@ def _check_node(node: _Message, depth: int) -> int | None:
         raise ValueError(f"it has an operator of another domain: {f'{domain}.{operator}'!a}")
     attributes = _attributes(node)
     for attribute in attributes.values():
+        if any(len(attribute.get(field, ())) > 1 for field in (5, 6, 22)):
+            raise ValueError("an attribute has its value twice")  # others read both as one
         for tensor in (*attribute.get(5, ()), *attribute.get(10, ())):
             _check_tensor(tensor)
         for sparse in (*attribute.get(22, ()), *attribute.get(23, ())):
@@ -218,8 +220,14 @@ def _places(trees: _Numbers, nodes: _Numbers, ids: _Numbers, inner: npt.NDArray[
 
 
 def _attributes(node: _Message) -> dict[str, _Message]:
-    found = [_message(attribute, lists=True) for attribute in node.get(5, ())]
-    return {_text(attribute, 1): attribute for attribute in found}
+    found: dict[str, _Message] = {}
+    for content in node.get(5, ()):
+        attribute = _message(content, lists=True)
+        name = _text(attribute, 1)
+        if name in found:
+            raise ValueError(f"an operator has the attribute {name[:80]!a} twice")
+        found[name] = attribute
+    return found
 
 
 def _text(message: _Message, field: int) -> str:

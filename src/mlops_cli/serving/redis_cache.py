@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -137,4 +138,6 @@ def _filled(url: str) -> str:
     if missing:
         said = f"{SETTINGS}CACHE needs the environment variable {missing[0]}"
         raise UsageError(said, hint=f"export {missing[0]}=..., and name it in deploy.secrets")
-    return _VARIABLE.sub(lambda match: os.environ[match[1]], url)
+    login, at, place = url.rpartition("@")
+    escaped = _VARIABLE.sub(lambda match: quote(os.environ[match[1]], safe=""), login)
+    return escaped + at + _VARIABLE.sub(lambda match: os.environ[match[1]], place)

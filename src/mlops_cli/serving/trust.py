@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,14 @@ def open_trusted(path: Path, trust: str | None) -> Bundle:
 
 def trusted_keys(trust: str) -> bytes:
     """The public keys in PEM that `trust` means; raises `UsageError` where it holds none."""
+    return _keys(trust)[0]
+
+
+def _keys(trust: str) -> tuple[bytes, Any]:
+    """The keys in PEM, and as those who verify take them."""
     try:
         pem = trust.encode() if trust.startswith(_PEM) else Path(trust).read_bytes()
-        _signatures().load_public_keys(pem)
+        return pem, _signatures().load_public_keys(pem)
     except (OSError, ValueError) as e:
         what = "serve.trust" if trust.startswith(_PEM) else trust
         why = e.strerror if isinstance(e, OSError) else e
@@ -55,20 +61,27 @@ def trusted_keys(trust: str) -> bytes:
             f"{what}: {why}",
             hint="serve.trust is a file of public keys: openssl pkey -in KEY -pubout",
         ) from e
-    return pem
 
 
 def _signed(path: Path, trust: str) -> str:
-    keys = _signatures().load_public_keys(trusted_keys(trust))
+    _, keys = _keys(trust)
     file = signature_of(path)
     try:
-        return str(_signatures().signed_digest(file.read_bytes(), keys))
+        return str(_signatures().signed_digest(_envelope(file), keys))
     except FileNotFoundError as e:
         raise BundleError(
             f"{path} bears no signature, and serve.trust wants one: there is no {file}", hint=_HINT
         ) from e
     except (OSError, ValueError) as e:
         raise BundleError(f"{file} {e}", hint=_HINT) from e
+
+
+def _envelope(file: Path) -> bytes:
+    """What a signature's file holds, and no more of it than an envelope may have and one byte."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError("is not a file")  # a pipe would never end
+    with file.open("rb") as opened:
+        return opened.read(_signatures().LARGEST + 1)
 
 
 def _digest(path: Path) -> str:

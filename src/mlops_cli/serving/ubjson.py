@@ -15,13 +15,15 @@ _FORMS = {b"i": ">b", b"U": ">B", b"I": ">h", b"l": ">i", b"L": ">q", b"d": ">f"
 _NUMBERS = {kind: struct.Struct(form) for kind, form in _FORMS.items()}
 _TYPES = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
 _DTYPES = {kind: np.dtype(name) for kind, name in _TYPES.items()}
+_INTEGERS = (b"i", b"U", b"I", b"l", b"L")
 _CONSTANTS = {b"T": True, b"F": False, b"Z": None}
 
 
 def read_ubjson(content: bytes) -> Any:
     """The value that `content` is, whole; typed arrays are NumPy's.
 
-    Raises `ValueError` for what is no UBJSON, ends too early, or says a length that it has not.
+    Raises `ValueError` for what is no UBJSON, ends too early, says a length that it has not, or
+    has a key twice in one object, of which each reader takes another.
     """
     reader = _Reader(content)
     try:
@@ -67,15 +69,20 @@ class _Reader:
         return form.unpack(self.take(form.size))[0]
 
     def _length(self) -> int:
-        return int(self._number(self.take(1)))
+        kind = self.take(1)
+        if kind not in _INTEGERS:
+            raise ValueError(f"a length is not an integer at byte {self.at - 1}")
+        return int(self._number(kind))
 
     def _text(self) -> str:
         return self.take(self._length()).decode()
 
     def _object(self, depth: int) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         while self.peek() != b"}":
             key = self._text()
+            if key in found:
+                raise ValueError(f"the key {key[:80]!a} stands twice in an object")
             found[key] = self.value(self.take(1), depth + 1)
         self.take(1)
         return found

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlops_cli.errors import EnvironmentFault
+from mlops_cli.errors import BundleError, EnvironmentFault
 
 Output = Literal["value", "margin", "contributions"]
 
@@ -39,18 +39,21 @@ _SETTINGS = {
     for name, number in _TYPES.items()
 }
 _ARRAY = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}'
+_SHOWN = 300  # characters of what the library says
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _LENGTHS = ctypes.POINTER(ctypes.c_uint64)
 
 
-class XGBoostFault(Exception):
+class XGBoostFault(BundleError):
     """What the library refuses, in its own words."""
 
 
 class Booster:
-    """A model in UBJSON or JSON; rows are float32 of shape (n, f), C-contiguous, NaN is missing.
+    """A model in UBJSON or JSON; rows are numbers of shape (n, f), NaN is missing.
 
-    Raises `XGBoostFault` for what the library cannot read or does not predict.
+    They are read as float32, row by row: an array of another type or order is copied first. Raises
+    `XGBoostFault` for what the library cannot read or does not predict, and for rows that have
+    another width than the model: the library would read what stands in memory behind them.
     """
 
     def __init__(self, content: bytes, threads: int) -> None:
@@ -71,9 +74,10 @@ class Booster:
             self._call.XGBoosterFree(self._handle)
 
     def predict(
-        self, rows: npt.NDArray[np.float32], output: Output = "value"
+        self, rows: npt.NDArray[np.floating], output: Output = "value"
     ) -> npt.NDArray[np.float32]:
         """Values or margins, of shape (n,) or (n, k)."""
+        rows = self._dense(rows)
         lengths, count, found = _LENGTHS(), ctypes.c_uint64(), _FLOATS()
         self._check(
             self._call.XGBoosterPredictFromDense(
@@ -88,8 +92,9 @@ class Booster:
         )
         return _copied(lengths, count, found)
 
-    def contributions(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def contributions(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Exact TreeSHAP: shape (n, f + 1), the bias last, or (n, k, f + 1)."""
+        rows = self._dense(rows)
         matrix = ctypes.c_void_p()
         settings = json.dumps({"missing": float("nan"), "nthread": self._threads}).encode()
         content = _ARRAY % (rows.ctypes.data, *rows.shape)
@@ -111,9 +116,17 @@ class Booster:
         finally:
             self._call.XGDMatrixFree(matrix)
 
+    def _dense(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Rows as the library reads them; whoever calls holds them until it has."""
+        if rows.ndim != 2 or rows.shape[1] != self.width:
+            found = f"{rows.shape[1]}" if rows.ndim == 2 else f"an array of shape {rows.shape}"
+            raise XGBoostFault(f"the model takes {self.width} features, and got {found}")
+        return np.ascontiguousarray(rows, np.float32)
+
     def _check(self, status: int) -> None:
         if status:
-            raise XGBoostFault(self._call.XGBGetLastError().decode(errors="replace"))
+            said = self._call.XGBGetLastError().decode(errors="replace")
+            raise XGBoostFault(f"XGBoost refuses it: {said[:_SHOWN]}")
 
 
 def version() -> str:

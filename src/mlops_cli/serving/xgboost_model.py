@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from mlops_cli.bundle.manifest import Task
-from mlops_cli.errors import BundleError
 from mlops_cli.serving.models import Matrix, Raw
 from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
 from mlops_cli.serving.xgboost_trees import check_xgboost
@@ -19,15 +18,15 @@ class XGBoostModel:
 
     def predict(self, matrix: Matrix) -> Raw:
         """See `Model.predict`."""
-        width = self._booster.width
-        if matrix.shape[1] != width:
-            raise BundleError(f"the model takes {width} features, and got {matrix.shape[1]}")
         if not len(matrix):  # the library loses the number of classes
-            return self.predict(np.zeros((1, width), np.float32))[:0]
+            return self.predict(np.zeros((1, matrix.shape[1]), np.float32))[:0]
         return self._booster.predict(matrix).astype(np.float64)
 
     def contributions(self, matrix: Matrix) -> tuple[Raw, Raw]:
         """See `Contributing.contributions`: exact TreeSHAP (Lundberg et al. 2018)."""
+        if not len(matrix):
+            parts, margins = self.contributions(np.zeros((1, matrix.shape[1]), np.float32))
+            return parts[:0], margins[:0]
         found = self._booster.contributions(matrix).astype(np.float64)
         margins = self._booster.predict(matrix, "margin").astype(np.float64)
         parts = found.reshape(len(matrix), -1, self._booster.width + 1)
@@ -46,4 +45,4 @@ def load(content: bytes, task: Task, threads: int) -> XGBoostModel:
     try:
         return XGBoostModel(Booster(content, threads))
     except XGBoostFault as e:
-        raise ValueError(f"XGBoost refuses it: {str(e)[:300]}") from e
+        raise ValueError(e.message) from e

@@ -9,7 +9,7 @@ import typer
 from mlops_cli.cli import options
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.pipeline import Asked, run_stages
-from mlops_cli.cli.rendering import render_run
+from mlops_cli.cli.rendering import render_build, render_run
 from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import UsageError
 
@@ -25,6 +25,7 @@ def package_command(
     push: options.PushOption = False,
     sign: options.SignOption = False,
     key: options.KeyOption = None,
+    provenance: options.ProvenanceOption = False,
     project: options.ProjectOption = None,
     env: options.EnvOption = None,
     as_json: options.JsonOption = False,
@@ -37,11 +38,11 @@ def package_command(
 
         if sign != (key is not None):
             raise UsageError("--sign and --key FILE go together", hint="mlops package --help")
-        ran = run_stages(("package",), Asked(project, env, as_json))
-        if not ((image := build_image or push) or sign):
+        ran, image = run_stages(("package",), Asked(project, env, as_json)), build_image or push
+        if not (image or sign or provenance):
             return ran
-        loaded, told = load_project(project, env=env), TerminalProgress()
-        return build(loaded, image=image, push=push, key=key, progress=told)
+        loaded = load_project(project, env=env)
+        return build(loaded, image=image, push=push, key=key, progress=TerminalProgress())
 
     execute("package", work, _render, as_json=as_json)
 
@@ -52,9 +53,4 @@ def _render(result: RunResult | BuildResult) -> None:
     if isinstance(result, RunResult):
         render_run(result)
         return
-    if result.image:
-        typer.echo(f"{result.image} serves {result.version}")
-        typer.echo(f"what it installs: {result.sbom}")
-    done = [("pushed", result.pushed)] if result.pushed else []
-    for what, name in (*done, *(("signed", file) for file in result.signed)):
-        typer.echo(f"{what}: {name}")
+    render_build(result)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from mlops_cli.config.sections.base import Section
+
+Lineage = Annotated[str, Field(pattern=r"^(files|https?://[^\s/?#@]+([/?].*)?)$")]
 
 
 class TrackingConfig(Section):
@@ -12,3 +16,8 @@ class TrackingConfig(Section):
 
     uri: str | None = Field(None, description="default: sqlite in the project, mlflow.db")
     experiment: str | None = Field(None, description="default: the project's name")
+    lineage: Lineage | None = Field(
+        None,
+        description="OpenLineage events of each stage: files (in .mlops/lineage/), or the URL that "
+        "takes them; null: none",
+    )

@@ -61,7 +61,7 @@ def _run(client: Any, volume: str, image: str, command: list[str]) -> Any:
         if code:
             raise EnvironmentFault(f"the log on the volume {volume} cannot be read (exit {code})")
     except BaseException:
-        container.remove(force=True)
+        _docker.drop(container)
         raise
     return container
 

@@ -20,7 +20,6 @@ from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import (
     ANCHOR,
-    CONTROL_FOLDER,
     DIGEST,
     KEYS_FOLDER,
     MANAGED,
@@ -38,6 +37,7 @@ from mlops_cli.targets.shipped import Take
 
 NAME = "docker"
 _TO_END = 5  # seconds that an engine takes beyond `DRAIN` to end what did not end by itself
+_SHOWN = 500  # characters of why one does not come back
 _LINES = 1000  # so many of the last lines are shown
 _NEXT, _PROBE = ".next", ".probe"
 _ANY = ("0.0.0.0", "::")  # noqa: S104  any address
@@ -163,7 +163,7 @@ class DockerTarget:
             if container is not None and any(
                 mount["Destination"] == KEYS_FOLDER for mount in container.attrs["Mounts"]
             ):
-                self._put_keys(container, content)
+                _put(container, KEYS, content, "the file of keys")
 
     def control_secret(self) -> str | None:
         """What the container's volume holds; see `Controlled.control_secret`."""
@@ -190,7 +190,7 @@ class DockerTarget:
         with _docker.engine("the entry of the audit log is not kept") as client:
             container = self._current(client)
             if container is not None and self._spec.controlled:
-                container.put_archive(CONTROL_FOLDER, packed_secret(ANCHOR, entry.encode()))
+                _put(container, ANCHOR, entry.encode(), "the entry of the audit log")
 
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         wanted = self._spec.ports((self._spec.host, self._spec.port))
@@ -203,7 +203,7 @@ class DockerTarget:
                 old.stop(timeout=DRAIN)
             self._start(new, release, progress)
         except BaseException:  # also an interrupt: what answered before is to answer again
-            new.remove(force=True, v=True)
+            _docker.drop(new)
             if in_the_way:
                 self._bring_back(old, progress)
             raise
@@ -220,7 +220,7 @@ class DockerTarget:
         try:
             self._start(probe, release, progress)
         finally:
-            probe.remove(force=True, v=True)
+            _docker.drop(probe)
 
     def _create(
         self, client: Any, release: Release, suffix: str, address: tuple[str, int | None]
@@ -230,32 +230,34 @@ class DockerTarget:
         container = client.containers.create(
             release.image.name, name=name, ports=self._spec.ports(address), **options
         )
-        if content := self.keys():
-            self._put_keys(container, content)
-        self._put_control(container)
+        try:
+            if content := self.keys():
+                _put(container, KEYS, content, "the file of keys")
+            self._put_control(container)
+        except BaseException:
+            _docker.drop(container)
+            raise
         return container
 
-    def _put_keys(self, container: Any, content: bytes) -> None:
-        if not container.put_archive(KEYS_FOLDER, packed_secret(KEYS, content)):
-            raise EnvironmentFault(f"the keys do not reach the container {container.name}")
-
     def _put_control(self, container: Any) -> None:
-        archive = packed_secret(CONTROL, new_control_secret().encode())
-        if self._spec.controlled and not container.put_archive(CONTROL_FOLDER, archive):
-            said = f"the control secret does not reach the container {container.name}"
-            raise EnvironmentFault(said)
+        if self._spec.controlled:
+            _put(container, CONTROL, new_control_secret().encode(), "the control secret")
 
     def _start(self, container: Any, release: Release, progress: Progress) -> None:
         container.start()
         _docker.wait_until_ready(container, _answers(container, release.digest), progress)
 
     def _bring_back(self, old: Any, progress: Progress) -> None:
+        """Start it again; where that fails, it is told, and the reason for it all is not lost."""
         progress.log("the version before comes back")
         # An engine goes on with a stop whose caller has left, and does not start what runs yet.
         # One that still runs after all was never told to end.
-        soon(lambda: _ended(old), DRAIN + _TO_END)
-        old.start()
-        _docker.wait_until_ready(old, _answers(old, old.labels[DIGEST]), progress)
+        try:
+            soon(lambda: _ended(old), DRAIN + _TO_END)
+            old.start()
+            _docker.wait_until_ready(old, _answers(old, old.labels[DIGEST]), progress)
+        except (_docker.EngineError, EnvironmentFault) as e:
+            progress.log(f"it does not come back: {str(e)[:_SHOWN]}")
 
     def _ours(self, client: Any) -> list[Any]:
         labels = [f"{PROJECT}={self._spec.project}", f"{MANAGED}=mlops"]
@@ -331,6 +333,15 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         project.keys,
     )
     return DockerTarget(spec, folder=project.cache / NAME)
+
+
+def _put(container: Any, file: str, content: bytes, what: str) -> None:
+    """Have a file, root's and readable for the server, in a folder of the container."""
+    if not container.put_archive(str(Path(file).parent), packed_secret(file, content)):
+        raise EnvironmentFault(
+            f"{what} does not reach the container {container.name}",
+            hint="see whether it still runs: docker ps --all",
+        )
 
 
 def _reached(host: str) -> str:

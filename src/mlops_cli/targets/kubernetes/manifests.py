@@ -15,6 +15,7 @@ from mlops_cli._files import write_text
 from mlops_cli._held import hold_fields, read_own
 from mlops_cli._templates import is_own, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.errors import UsageError
 from mlops_cli.serving import contract
 from mlops_cli.serving.tracing import ENDPOINTS
 from mlops_cli.targets.kubernetes.naming import (
@@ -118,20 +119,32 @@ def _folder(spec: Spec, setting: str, secret: str) -> dict[str, str] | None:
 
 def _called(spec: Spec) -> list[int]:
     """The ports of what the server calls: storage and tracing by the endpoint in the environment,
-    where `deploy.secrets` hands it over, and Redis."""
+    where `deploy.secrets` hands it over, and Redis. Raises `UsageError` for an address of none."""
 
-    def endpoint(names: Sequence[str]) -> str:
-        return next((v for n in names if n in spec.secrets and (v := os.environ.get(n))), "")
+    def endpoint(names: Sequence[str]) -> tuple[str, str]:
+        handed = ((n, os.environ.get(n)) for n in names if n in spec.secrets)
+        return next(((n, value) for n, value in handed if value), (names[0], ""))
 
     cache = spec.serve.get(contract.CACHE, "")
     ports = []
     if contract.UPLOADED in spec.serve:
-        ports.append(urlsplit(endpoint(contract.S3_ENDPOINTS)).port or 443)
+        ports.append(_port(*endpoint(contract.S3_ENDPOINTS), 443))
     if cache.startswith(contract.REDIS):
-        ports.append(urlsplit(cache).port or 6379)
-    if traces := endpoint(ENDPOINTS):
-        ports.append(urlsplit(traces).port or (443 if traces.startswith("https") else 80))
+        ports.append(_port("serve.cache", cache, 6379))
+    name, traces = endpoint(ENDPOINTS)
+    if traces:
+        ports.append(_port(name, traces, 443 if traces.startswith("https") else 80))
     return ports
+
+
+def _port(setting: str, url: str, otherwise: int) -> int:
+    try:
+        return urlsplit(url).port or otherwise
+    except ValueError as e:  # the address may hold a password: it is not shown
+        raise UsageError(
+            f"{setting} is no address with a port from 1 to 65535",
+            hint="write it as SCHEME://HOST:PORT",
+        ) from e
 
 
 def _values(spec: Spec) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -92,7 +93,8 @@ class KubernetesTarget:
             rollout.carry_out(until=until, force=force, progress=progress)
         except BaseException:
             if not live:  # nothing is left of a first deploy that failed
-                delete_control(self._kubectl, self._name)
+                with suppress(ClusterFault):  # the reason must not be lost
+                    delete_control(self._kubectl, self._name)
             raise
         return self._confirmed(kubectl, release, progress)
 

@@ -1,0 +1,75 @@
+"""What a card tells is what is recorded of the version, whatever a work tree says today."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from approving import RULES, YAML, approved, be, candidate, commit
+from mlops_cli.actions.approve import approve
+from mlops_cli.actions.card import card
+from mlops_cli.actions.promote import promote
+from mlops_cli.audit.entry import Draft
+from mlops_cli.audit.log import append
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import AUDIT_LOG
+from mlops_cli.config.project import Project
+from mlops_cli.reports.card import model_card
+
+
+def test_approvals_are_told_as_they_count(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roles = RULES.replace("expert: [", "expert: ['github:frank', ")
+    commit(project.root, YAML + roles)
+    version = candidate(project, "one")
+    be(monkeypatch, "a@x.org")
+    approve(project, role="scientist", reason="sound")
+    be(monkeypatch, "build@x.org")
+    approve(project, role="expert", reviewer="github:frank")
+    be(monkeypatch, "author@x.org")
+    given = {"digest": version.digest, "role": "scientist"}
+    append(project.root, Draft("approve", "done", given, None, {"inputs": "one"}), copies=None)
+    found = card(project, version.version)
+    assert (len(found.approvals), len(found.counted), found.missing) == (3, 2, ())
+    text = unescape(model_card(found))
+    assert "for github:frank as expert, without a signature that counts\n" in text
+    assert [line for line in text.splitlines() if "counts for nothing" in line] == [
+        line for line in text.splitlines() if "<author@" in line
+    ]
+    assert "Missing:" not in text
+    candidate(project, "one", inputs="another table")
+    (project.root / AUDIT_LOG).unlink()  # the registry has them all
+    found = card(project, version.version)
+    assert (len(found.approvals), found.counted) == (3, ())
+    assert model_card(found).count("counts for nothing") == 3
+    assert "Missing: scientist, expert." in model_card(found)
+
+
+def test_target_and_table_are_those_of_the_version(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = candidate(project, "one")
+    approved(project, monkeypatch)
+    promote(project)
+    text = (project.root / "mlops.yaml").read_text()
+    text = text.replace("target: late", "target: never").replace("data.csv", "other.csv")
+    (project.root / "mlops.yaml").write_text(text)
+    found = card(load_project(project.root), version.version)
+    bundle = project.root / "bundles/one"
+    named = json.loads((bundle / "manifest.json").read_text())["target"]["name"]
+    assert (found.model["target"], found.data["table"]) == (named, "data.csv")
+    assert named != "never"
+
+
+def test_metrics_of_an_import_are_of_no_hold_out(project: Project) -> None:
+    version = candidate(project, "one")
+    found = card(project, version.version)
+    measured = replace(found, life=replace(found.life, metrics={"f1": 0.5}))
+    assert "On the hold-out rows." in model_card(measured)
+    told = model_card(replace(measured, imported=True))
+    assert "On the data of its import, which it may have been fitted on." in told
+    assert "hold-out" not in told
