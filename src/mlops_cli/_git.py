@@ -22,6 +22,12 @@ def head(root: Path) -> str | None:
     return _text(_asked(root, "rev-parse", "--verify", "--quiet", "HEAD"))
 
 
+def head_time(root: Path) -> int | None:
+    """When that commit was made, in seconds since 1970; None without one."""
+    said = _text(_asked(root, "log", "-1", "--format=%ct", "HEAD"))
+    return int(said) if said else None
+
+
 def setting(root: Path, name: str) -> str | None:
     """A value of git's configuration, such as `user.email`, as it counts in `root`."""
     return _text(_asked(root, "config", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,31 @@ def test_the_same_inputs_are_the_same_layers(bundle: Bundle, tmp_path: Path) -> 
         found.append(inspected(made)["RootFS"]["Layers"])
         docker("image", "rm", "--force", made)
     assert found[0] == found[1]
+
+
+def test_it_says_when_by_whom_and_on_what_and_the_same_on_two_days(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is the clock's: what differs is the engine's own note of the build."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1709164800")
+    name = image(bundle).name
+    found = []
+    for _ in range(2):
+        docker("image", "rm", "--force", name)
+        assert image(bundle).build(progress=QUIET) == name
+        found.append(inspected(name))
+    one, other = found
+    assert one["Created"] != other["Created"]
+    assert one["RootFS"]["Layers"] == other["RootFS"]["Layers"]
+    labels = one["Config"]["Labels"]
+    assert labels == other["Config"]["Labels"]
+    assert labels["org.opencontainers.image.created"] == "2024-02-29T00:00:00Z"
+    base = inspected(f"python:{bundle.manifest.python}-slim")
+    digests = [d.partition("@")[2] for d in base["RepoDigests"]]
+    assert labels.get("org.opencontainers.image.base.digest") in (digests or [None])
+    licences = labels["org.opencontainers.image.licenses"]
+    assert {"Apache-2.0", "MIT"} <= set(licences.replace("(", "").replace(")", "").split())
+    assert not re.search(r"[^A-Za-z0-9.() +-]", licences)
 
 
 def test_another_model_is_another_last_layer_and_nothing_else(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlops_cli.errors import UsageError
 from mlops_cli.packaging.image import repository
-from mlops_cli.packaging.origin import origin
+from mlops_cli.packaging.origin import created, origin
 
 SOURCE = "org.opencontainers.image.source"
 
@@ -45,6 +46,31 @@ def test_no_repository_no_label(tmp_path: Path) -> None:
 
 def test_what_is_no_url_is_no_label(tmp_path: Path) -> None:
     assert origin(repo(tmp_path, "https://me:s3cret@[::1/t.git")) == {}
+
+
+def test_it_was_created_when_the_variable_says_or_else_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = "org.opencontainers.image.created"
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    root = repo(tmp_path, "git@example.com:t/p.git")
+    assert created(root) == {}
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2024-02-29T01:30:00+02:00")
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+    commit = ("commit", "-q", "--allow-empty", "-m", "x")
+    subprocess.run(["git", "-C", root, *who, *commit], check=True)
+    assert created(root) == {label: "2024-02-28T23:30:00Z"}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "315532800")
+    assert created(root) == {label: "1980-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("said", ["yesterday", "1e9", "9" * 30])
+def test_a_time_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", said)
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH is no number of seconds"):
+        created(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import uuid
 import zipfile
 from pathlib import Path
 
-from mlops_cli.packaging.sbom import sbom
+from mlops_cli.packaging.sbom import licences_in, sbom
 
 
 def _wheel(folder: Path, name: str, *metadata: str) -> Path:
@@ -41,6 +41,18 @@ def test_every_wheel_stands_in_it_with_its_licence(tmp_path: Path) -> None:
         [{"license": {"name": "BSD, as it stands"}}],
         [{"license": {"name": "not stated"}}],
     ]
+
+
+def test_the_licences_of_all_are_one_expression(tmp_path: Path) -> None:
+    _wheel(tmp_path / "a", "one", "License-Expression: MIT OR Apache-2.0")
+    _wheel(tmp_path / "a", "two", "License: BSD, as it stands")
+    _wheel(tmp_path / "b", "three", "License-Expression: MIT")
+    _wheel(tmp_path / "b", "four", "License: BSD, as it stands")
+    bills = [sbom(tmp_path / "a", base=("base:1", "sha256:00")), sbom(tmp_path / "b")]
+    assert licences_in(*bills) == (
+        "(MIT OR Apache-2.0) AND Apache-2.0 AND LicenseRef-BSD-as-it-stands AND MIT"
+    )
+    assert licences_in() == "Apache-2.0"
 
 
 def test_the_same_wheels_have_the_same_bill_and_others_another(tmp_path: Path) -> None:

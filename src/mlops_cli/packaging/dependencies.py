@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,14 @@ def dependencies_layer(
                 append_folder(Path(root), archive)
         (new / _SUM).write_text(sha256_of(new / _ARCHIVE), encoding="ascii")
     return Layer(folder / _ARCHIVE, (folder / _SUM).read_text(encoding="ascii"))
+
+
+def bill_in(layer: Layer) -> bytes:
+    """The bill of materials of a layer: it stands before the packages, of which none is read."""
+    with tarfile.open(layer.file) as entries:
+        bill = next(entry for entry in entries if entry.name.endswith(SBOM))
+        content = entries.extractfile(bill)
+        return content.read() if content is not None else b""
 
 
 def _cached(folder: Path) -> Layer | None:

@@ -15,16 +15,27 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import base_image, write_context
-from mlops_cli.packaging.dependencies import BUNDLE, EXTRAS, Layer, Place, dependencies_layer
+from mlops_cli.packaging.dependencies import (
+    BUNDLE,
+    EXTRAS,
+    Layer,
+    Place,
+    bill_in,
+    dependencies_layer,
+)
 from mlops_cli.packaging.layers import END, append_folder
 from mlops_cli.packaging.requirements import image_requirements
+from mlops_cli.packaging.sbom import licences_in
 from mlops_cli.packaging.sbom import sbom as sbom_of
 from mlops_cli.packaging.smoke_test import prove, sweep
 from mlops_cli.packaging.wheels import Environment, fetch_wheels
 from mlops_cli.progress import Progress
 
 FINGERPRINT = "dev.mlops-cli.inputs"  # the label that says of what an image was made
+LICENCES = "org.opencontainers.image.licenses"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
 BASE_NAME = "org.opencontainers.image.base.name"
+_REVISION = "2"  # raise it when the same inputs have other labels
 _CHUNK = 1 << 20
 _SHOWN = 500
 
@@ -39,10 +50,12 @@ def ensure_image(
         layers = _layers(client, bundle, base, progress)
         with tempfile.TemporaryDirectory() as folder:
             context = _context(bundle, base, Path(folder))
-            inputs = _digest(base_id, *(layer.sha256 for layer in layers), sha256_of(context))
+            parts = (base_id, *(layer.sha256 for layer in layers), sha256_of(context))
+            inputs = _digest(_REVISION, *parts)
             if _stands(client, name, inputs):
                 return
-            told = labels | {FINGERPRINT: inputs, BASE_NAME: base_image(bundle, base.image)}
+            told = labels | {FINGERPRINT: inputs, LICENCES: _licences(layers)}
+            told |= _base_labels(client, base_image(bundle, base.image))
             image = _build(client, [context, *(layer.file for layer in layers)], told, progress)
         _admit(client, image, bundle, name, progress)
 
@@ -65,9 +78,24 @@ def digests(names: Sequence[str]) -> dict[str, str]:
 def _identity(client: Any, name: str) -> str:
     """What the registry calls the image that is here by this name, or else its id."""
     image = client.images.get(name)
+    return _in_registry(image, name) or str(image.id)
+
+
+def _in_registry(image: Any, name: str) -> str | None:
     repository = name.rpartition(":")[0]
     pushed = [d.partition("@") for d in image.attrs.get("RepoDigests") or ()]
-    return next((digest for of, _, digest in pushed if of == repository), str(image.id))
+    return next((digest for of, _, digest in pushed if of == repository), None)
+
+
+def _base_labels(client: Any, name: str) -> dict[str, str]:
+    """The base's name, and its digest where it is of a registry: an id is nobody else's."""
+    digest = _in_registry(client.images.get(name), name)
+    return {BASE_NAME: name} | ({BASE_DIGEST: digest} if digest else {})
+
+
+def _licences(layers: Sequence[Layer]) -> str:
+    """What the packages in the layers are licensed by, as the bill in each says."""
+    return licences_in(*(bill_in(layer) for layer in layers))
 
 
 def _environments(client: Any, bundle: Bundle, base: Base) -> dict[Place, Environment]:

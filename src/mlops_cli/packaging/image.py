@@ -13,7 +13,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.packaging import open_builder
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.extras import extra_requirements, tag_of
-from mlops_cli.packaging.origin import origin
+from mlops_cli.packaging.origin import created, origin
 from mlops_cli.packaging.signing import signature
 from mlops_cli.progress import Progress
 
@@ -54,8 +54,9 @@ class BundleImage:
 
     def build(self, *, progress: Progress) -> str:
         """Have it in the local engine, proved; see `Builder.ensure_image`."""
+        labels = origin(self.root) | created(self.root)
         open_builder().ensure_image(
-            self.bundle, self.name, base=self._base, labels=origin(self.root), progress=progress
+            self.bundle, self.name, base=self._base, labels=labels, progress=progress
         )
         return self.name
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email.parser
 import hashlib
+import json
+import re
 import uuid
 import zipfile
 from email.message import Message
@@ -17,6 +19,7 @@ from mlops_cli.bundle.requirements import canonical_name
 SBOM = "sbom.cdx.json"
 _SPACE = uuid.UUID("8c5d0e4e-6a3e-4a64-9f0f-2f6b1f0f6c11")  # of our serial numbers
 _CLASSIFIER = "License ::"
+_OWN = "Apache-2.0"  # of what we copy into the image
 _LONGEST = 100  # characters of a licence that is told in words
 
 
@@ -31,6 +34,23 @@ def sbom(*wheels: Path, base: tuple[str, str] | None = None) -> bytes:
     if base is not None:
         components.insert(0, _image(*base))
     return document({"components": components})
+
+
+def licences_in(*bills: bytes) -> str:
+    """The licences of all components of bills as one expression of SPDX, with that of the server.
+
+    What a package says in words becomes a `LicenseRef-`: a reader is to look at the bill for it.
+    """
+    found = {_OWN}
+    for bill in bills:
+        components = json.loads(bill)["components"]
+        for said in (entry for c in components for entry in c.get("licenses", ())):
+            if expression := said.get("expression"):
+                found.add(f"({expression})" if " " in expression else expression)
+            else:
+                name = re.sub(r"[^A-Za-z0-9.]+", "-", said["license"]["name"]).strip("-")
+                found.add(f"LicenseRef-{name or 'unknown'}")
+    return " AND ".join(sorted(found))
 
 
 def document(content: dict[str, Any]) -> bytes:
