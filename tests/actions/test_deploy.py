@@ -24,11 +24,13 @@ from mlops_cli.audit.log import append, known_entries
 from mlops_cli.config.load import check_config
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
-from mlops_cli.errors import EnvironmentFault, GateError, TamperedError, UsageError
+from mlops_cli.errors import ApprovalError, EnvironmentFault, GateError, TamperedError, UsageError
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
+from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import CHAMPION, WITHDRAWN
 from servers import free_port
 from trackers import crown, on_a_free_port
 
@@ -235,3 +237,44 @@ def test_a_target_elsewhere_is_refused_and_that_is_recorded(project: Project) ->
     assert "us-east-1" in entry["reason"]
     assert open_target("local", project).status() is None
     assert deployed_on(known_entries(project.root)) == []
+
+
+def test_a_version_is_deployed_by_its_digits_and_the_champion_stays(project: Project) -> None:
+    old, new = crown(project, "a", 60), crown(project, "b", 80)
+    assert plan(project, version=old.version).digest == old.digest
+    found = deploy(project, version=old.version)
+    assert (found.version, answers(found.url or "")) == (old.version, old.digest)
+    tracker = open_tracker(project)
+    assert tracker.alias(CHAMPION) == new
+    assert [e["subject"]["digest"] for e in history(project)] == [old.digest]
+    for name, why in (("0" * 12, "knows no version"), (old.version[:11], "is no version")):
+        with pytest.raises(UsageError, match=why):
+            deploy(project, version=name)
+    tracker.tag(new, WITHDRAWN, "erased")
+    for verb in (deploy, plan):
+        with pytest.raises(UsageError, match=f"{new.version} was withdrawn: erased"):
+            verb(project, version=new.version)
+    tracker.tag(new, WITHDRAWN, None)
+    append(project.root, Draft("reject", "done", {"digest": new.digest}, "biased"), copies=None)
+    with pytest.raises(ApprovalError, match=f"{new.version} was rejected by .*: biased"):
+        deploy(project, version=new.version)
+    assert answers(found.url or "") == old.digest
+
+
+def test_a_version_without_its_approvals_is_deployed_by_nobody(
+    project: Project,
+) -> None:
+    version = crown(project, "a", 60)
+    config = project.config.model_dump(mode="json", by_alias=True)
+    asked = {
+        **config,
+        "register": {"approvals": ["expert"]},
+        "governance": {"roles": {"expert": ["b@x.org"]}},
+    }
+    strict = Project(project.root, check_config(asked, file="mlops.yaml"))
+    waits = {"digest": version.digest, "alias": "candidate"}
+    append(project.root, Draft("register", "done", waits), copies=None)
+    for verb in (deploy, plan):
+        with pytest.raises(ApprovalError, match="lacks 1 approval: expert"):
+            verb(strict, version=version.version)
+    assert open_target("local", project).status() is None

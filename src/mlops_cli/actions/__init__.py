@@ -166,6 +166,7 @@ mlops compare champion HEAD
         examples="""
 mlops deploy
 mlops deploy --target docker --plan
+mlops deploy --version 3f9c1b2a4d5e --target local
 mlops deploy --stop
 """,
     ),

@@ -14,6 +14,7 @@ from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.audit.signatures import principal_of
+from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
 from mlops_cli.errors import ApprovalError, UsageError
 from mlops_cli.governance.approvals import (
@@ -31,6 +32,7 @@ from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.people import is_login, person
 from mlops_cli.governance.rules import main_rules, rules_in_force
 from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +83,7 @@ def approve(
     seen = review_of(project, entries, tracker, named) if show else None
     by = None
     if role is not None:
-        draft = found.draft()
-        entry = record(project, draft, copies=tracker, key=key)
-        by = person_of(entry)
-        if draft.outcome == "refused":
-            raise ApprovalError(
-                f"{by} cannot approve {named.version} as {role}: {draft.reason}",
-                hint=f"`mlops approve {named.version} --show` names who may",
-            )
-        found_void = [void(entry, rules) for rules in rules_in_force(project, entries)]
-        if why := None if None in found_void else found_void[0]:
-            raise ApprovalError(
-                f"the approval of {named.version} by {by} counts for nothing: {why}",
-                hint="sign with --key FILE, or with the key that git signs with",
-            )
+        by = found.give(tracker, key)
         entries = every_entry(project.root, tracker)
     elif not show:
         raise UsageError(
@@ -124,6 +113,24 @@ class _Approving:
     role: str | None
     reason: str | None
     reviewer: str | None
+
+    def give(self, tracker: Tracker, key: Path | None) -> str:
+        """Record it, and say whose approval it is; raises `ApprovalError` where it counts not."""
+        draft, version = self.draft(), short(self.digest)
+        entry = record(self.project, draft, copies=tracker, key=key)
+        by = person_of(entry)
+        if draft.outcome == "refused":
+            raise ApprovalError(
+                f"{by} cannot approve {version} as {self.role}: {draft.reason}",
+                hint=f"`mlops approve {version} --show` names who may",
+            )
+        found = [void(entry, rules) for rules in rules_in_force(self.project, self.entries)]
+        if why := None if None in found else found[0]:
+            raise ApprovalError(
+                f"the approval of {version} by {by} counts for nothing: {why}",
+                hint="sign with --key FILE, or with the key that git signs with",
+            )
+        return by
 
     def draft(self) -> Draft:
         """The entry: done, or refused with the reason; raises `UsageError` for no identity."""

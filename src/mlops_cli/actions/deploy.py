@@ -1,4 +1,4 @@
-"""The command `deploy`: bring the champion to a target, say what that would change, or end it."""
+"""The command `deploy`: bring a version to a target, say what that would change, or end it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 
 from mlops_cli.actions import load_command
 from mlops_cli.audit.entry import Draft, Entry
+from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, MlopsError, UsageError
-from mlops_cli.governance.approvals import hold
+from mlops_cli.governance.approvals import course_of, hold, rejection
+from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.champion import champion_of
+from mlops_cli.governance.promotion import refuse_withdrawn
 from mlops_cli.governance.residency import (
     allowed_regions,
     refuse_elsewhere,
@@ -36,6 +39,7 @@ from mlops_cli.targets.base import (
 )
 from mlops_cli.targets.exposure import exposed
 from mlops_cli.tracking import open_tracker
+from mlops_cli.tracking.base import DEPRECATED, ModelVersion, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +83,19 @@ def deploy(
     target: str | None = None,
     port: int | None = None,
     stop: bool = False,
+    version: str | None = None,
     expect: str | None = None,
     progress: Progress = QUIET,
 ) -> DeployResult:
-    """Deploy the champion's bundle to `target` and return when it answers, healthy.
+    """Deploy the champion, or `version`, to `target` and return when it answers, healthy.
 
-    `target` defaults to the configuration's, `port` to the running deployment's and then to the
+    `version` is one of the registry, by 12 digits of its digest or more; the champion stays who it
+    is. `target` defaults to the configuration's, `port` to the running deployment's and then to the
     configuration's. `expect` is the version, or the start of
     the digest, that the champion must have. The attempt is recorded in
     the audit log, whatever comes of it. Raises `UsageError` where there is no
-    champion or another one, `ApprovalError` where an approval of it is missing, `GateError` where
+    champion or another one, or no such version or it was withdrawn, `ApprovalError` where an
+    approval of it is missing or it was rejected, `GateError` where
     the target is not where `governance.residency` lets a model run, and `EnvironmentFault` with the
     target's reason where the target fails;
     what answered before answers still.
@@ -97,7 +104,7 @@ def deploy(
     if stop:
         _collect_first(project, place, name, progress)
         return _stop(project, place, name)
-    release = _champion(project, expect, progress)
+    release = _chosen(project, version, expect, progress)
     if port is None:
         place = where_it_runs(project, place, name)
     return bring(project, release, name, place, progress=progress)
@@ -142,6 +149,7 @@ def plan(
     *,
     target: str | None = None,
     port: int | None = None,
+    version: str | None = None,
     expect: str | None = None,
 ) -> PlanResult:
     """What `deploy` would change on `target`; nothing is changed, built or recorded.
@@ -149,7 +157,7 @@ def plan(
     Raises what `deploy` raises before it begins.
     """
     name, place = _place(project, target, port)
-    release = _champion(project, expect)
+    release = _chosen(project, version, expect)
     _hold_to_residency(project, place, name)
     if port is None:
         place = where_it_runs(project, place, name)
@@ -162,14 +170,15 @@ def render(
     *,
     target: str | None = None,
     port: int | None = None,
+    version: str | None = None,
     expect: str | None = None,
 ) -> RenderResult:
     """Write to `folder` what `deploy` would apply, for the target's own tools.
 
-    The target is not asked. Raises `UsageError` where there is no champion or another one.
+    The target is not asked. Raises what `deploy` raises of the version.
     """
     name, place = _place(project, target, port)
-    release = _champion(project, expect)
+    release = _chosen(project, version, expect)
     refuse_elsewhere(project, name)
     files = tuple(str(file) for file in place.render(whole(release), folder))
     return RenderResult(name, release.digest, release.version, str(folder), files)
@@ -187,8 +196,34 @@ def where_it_runs(project: Project, place: Target, name: str) -> Target:
     return open_target(name, project, port=port) if port else place
 
 
-def _champion(project: Project, expect: str | None, progress: Progress = QUIET) -> Release:
+def _chosen(
+    project: Project, version: str | None, expect: str | None, progress: Progress = QUIET
+) -> Release:
+    """The version that is named, or the champion, held to the log."""
     tracker = open_tracker(project)
+    named = (
+        _named(project, tracker, version, progress)
+        if version is not None
+        else _champion(project, tracker, expect, progress)
+    )
+    hold(project, tracker, named.digest)
+    return release_of(project, open_bundle(tracker.fetch(named.digest)))
+
+
+def _named(project: Project, tracker: Tracker, version: str, progress: Progress) -> ModelVersion:
+    entries = every_entry(project.root, tracker)
+    named = version_of(project, tracker, entries, version)
+    refuse_withdrawn(named)
+    if no := rejection(named.digest, course_of(entries, named.digest)):
+        raise no
+    if DEPRECATED in named.tags:
+        progress.log(f"warning: {named.version} was taken back: {named.tags[DEPRECATED]}")
+    return named
+
+
+def _champion(
+    project: Project, tracker: Tracker, expect: str | None, progress: Progress
+) -> ModelVersion:
     champion = champion_of(project, tracker)
     # A part of a version would approve of others, too.
     if expect not in (None, champion.version, champion.digest):
@@ -199,8 +234,7 @@ def _champion(project: Project, expect: str | None, progress: Progress = QUIET) 
     if not champion.number:
         known = f"{champion.version} is the last one of the audit log"
         progress.log(f"{tracker.address} has no champion: {known}, and is deployed")
-    hold(project, tracker, champion.digest)
-    return release_of(project, open_bundle(tracker.fetch(champion.digest)))
+    return champion
 
 
 def release_of(project: Project, bundle: Bundle) -> Release:

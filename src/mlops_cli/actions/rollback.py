@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlops_cli.actions.deploy import DeployResult, bring, release_of, where_it_runs
 from mlops_cli.audit.entry import Draft, Entry
-from mlops_cli.audit.graph import champions, deployed_on, in_order, makes_champion
+from mlops_cli.audit.graph import champions, deployed_on, in_order, lasting, makes_champion
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
@@ -113,7 +113,7 @@ class _Back:
 
     def unfinished(self, to: str | None) -> _Intent | None:
         """The last rollback, where something of it is still to be done."""
-        made = (e for e in reversed(in_order(self.entries)) if makes_champion(e))
+        made = (e for e in reversed(lasting(self.entries)) if makes_champion(e))
         last = next(made, None)
         if last is None or last.action != "rollback":
             return None

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from mlops_cli.audit.entry import Action, Entry
 
+YIELDS = "yields"  # of a refused entry's subject: the id of the entry that it takes back
 CHAMPION_ACTIONS: Collection[Action] = ("register", "promote", "rollback", "rollout")
 
 
@@ -54,6 +55,16 @@ def makes_champion(entry: Entry) -> bool:
     return entry.action in CHAMPION_ACTIONS and entry.outcome == "done" and not waits
 
 
+def lasting(entries: Mapping[str, Entry]) -> list[Entry]:
+    """The entries in order, without what made a version the champion and was taken back.
+
+    Of two that took the place of one champion at the same moment the first stands.
+    """
+    named = {e.subject[YIELDS] for e in entries.values() if YIELDS in e.subject}
+    back = {i for i in named if i in entries and makes_champion(entries[i])}
+    return [e for e in in_order(entries) if e.id not in back]
+
+
 def champion(entries: Mapping[str, Entry]) -> str | None:
     """The digest of the last champion that the log knows of."""
     return next(reversed(reigns(entries)), None)
@@ -62,7 +73,7 @@ def champion(entries: Mapping[str, Entry]) -> str | None:
 def reigns(entries: Mapping[str, Entry]) -> list[str]:
     """The digests of the champions in order, the last one last; one that came back, again."""
     found: list[str] = []
-    for entry in filter(makes_champion, in_order(entries)):
+    for entry in filter(makes_champion, lasting(entries)):
         subject = entry.subject
         before = [] if found or "before" not in subject else [subject["before"]]
         found += [*before, *([subject["digest"]] if "digest" in subject else [])]
@@ -71,5 +82,5 @@ def reigns(entries: Mapping[str, Entry]) -> list[str]:
 
 def champions(entries: Mapping[str, Entry]) -> set[str]:
     """The digests of all that are, or were, the champion."""
-    made = [e.subject for e in entries.values() if makes_champion(e)]
+    made = [e.subject for e in lasting(entries) if makes_champion(e)]
     return {s[key] for s in made for key in ("digest", "before") if key in s}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlops_cli._git import authors
 from mlops_cli.audit.entry import Entry
-from mlops_cli.audit.graph import in_order, makes_champion
+from mlops_cli.audit.graph import YIELDS, lasting, makes_champion
 from mlops_cli.audit.log import every_entry, known_entries
 from mlops_cli.audit.signatures import principal_of, unsigned
 from mlops_cli.bundle.manifest import short
@@ -69,14 +69,14 @@ def course_of(entries: Mapping[str, Entry], digest: str) -> Course:
     A registration from other inputs voids what was approved, unless it was promoted meanwhile.
     """
     course = Course()
-    for entry in in_order(entries):
+    for entry in lasting(entries):
         if entry.subject.get("digest") == digest:
             course = _after(course, entry)
     return course
 
 
 def _after(course: Course, entry: Entry) -> Course:
-    if entry.outcome == "refused" and entry.action == "register":
+    if entry.outcome == "refused" and entry.action == "register" and YIELDS not in entry.subject:
         return replace(course, refused=entry)
     if entry.outcome != "done":
         return course

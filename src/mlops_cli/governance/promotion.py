@@ -15,6 +15,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError, UsageError
 from mlops_cli.governance.approvals import BREAK_GLASS, Course, course_of, lacking, standing_of
 from mlops_cli.governance.rules import RULES, main_rules
+from mlops_cli.governance.tie import settle_tie
 from mlops_cli.tracking.base import (
     CHAMPION,
     DEPRECATED,
@@ -63,9 +64,18 @@ def promote_version(
         tracker.tag(version, DEPRECATED, None)
     made = Promotion(version, _before(entries, version.digest), standing.missing)
     if reigns(entries)[-1:] != [version.digest] or _breaks(standing.course, made):
-        _record(project, tracker, standing.course, made, break_glass or reason)
+        entry = _record(project, tracker, standing.course, made, break_glass or reason)
+        _refuse_second(version, settle_tie(project, tracker, entry, entries.keys()))
     keep_previous(project, tracker)
     return made
+
+
+def _refuse_second(version: ModelVersion, stands: str) -> None:
+    if stands != version.digest:
+        raise GateError(
+            f"{short(stands)} became the champion at the same moment, and before {version.version}",
+            hint="`mlops register` compares with that one",
+        )
 
 
 def _breaks(course: Course, made: Promotion) -> bool:
@@ -127,14 +137,14 @@ def _before(entries: Mapping[str, Entry], digest: str) -> str | None:
 
 def _record(
     project: Project, tracker: Tracker, course: Course, made: Promotion, reason: str | None
-) -> None:
+) -> Entry:
     subject = {"digest": made.version.digest}
     subject |= {"before": made.before} if made.before else {}
     subject |= {BREAK_GLASS: ", ".join(made.missing)} if made.missing else {}
     proof = dict(course.record.evidence) if course.record else {}
     commit = main_rules(project).commit
     proof |= {RULES: commit} if commit else {}
-    record(project, Draft("promote", "done", subject, reason, proof), copies=tracker)
+    return record(project, Draft("promote", "done", subject, reason, proof), copies=tracker)
 
 
 def older_champion(tracker: Tracker, entries: Mapping[str, Entry], current: str) -> ModelVersion:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable
 from typing import TypeVar
 
-from mlops_cli.audit.entry import REASON_LIMIT, Draft
+from mlops_cli.audit.entry import REASON_LIMIT, Draft, Entry
 from mlops_cli.audit.graph import champion as last_champion
 from mlops_cli.audit.graph import champions, in_order
 from mlops_cli.audit.log import every_entry
@@ -25,6 +24,7 @@ from mlops_cli.governance.main_line import off_main_line
 from mlops_cli.governance.promotion import keep_previous
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.rules import asks_for_approvals
+from mlops_cli.governance.tie import settle_tie
 from mlops_cli.governance.waiting import put_forward, refuse_uncommitted
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
@@ -34,7 +34,6 @@ from mlops_cli.tracking.base import (
     WITHDRAWN,
     AliasMoved,
     ModelVersion,
-    Tracker,
 )
 
 _TURNS = 5  # comparisons with a champion that another replaced meanwhile, at the most
@@ -138,34 +137,12 @@ def crown(model: Model, current: ModelVersion | None, progress: Progress) -> Reg
         model.tracker.set_alias(CHAMPION, version, expected=current)
     except AliasMoved:
         return None
-    record_champion(model)
-    first = _first_of_a_tie(model, known)
-    if first != version.digest:
-        _give_way(model.tracker, first)
+    made = record_champion(model)
+    if made and settle_tie(model.project, model.tracker, made, known) != version.digest:
         return None
     keep_previous(model.project, model.tracker)
     progress.log(f"{version.version} is the champion")
     return is_champion(model, version)
-
-
-def _first_of_a_tie(model: Model, known: Collection[str]) -> str:
-    """Who took the place of the same champion at the same moment: the first by the log.
-
-    The registry has no compare-and-set, so two may both have seen their own alias.
-    """
-    before = subject_of(model.decision).get("before")
-    new = [e for i, e in model.entries().items() if i not in known and e.action == "register"]
-    rivals = [e for e in new if e.outcome == "done" and e.subject.get("before") == before]
-    first = min(rivals, key=lambda e: (e.time, e.id), default=None)
-    return first.subject["digest"] if first else model.decision.digest
-
-
-def _give_way(tracker: Tracker, digest: str) -> None:
-    """Leave the alias to the version that the log names."""
-    version = next((v for v in tracker.versions() if v.digest == digest), None)
-    if version is not None:
-        with suppress(AliasMoved):  # by somebody who was later still: it is judged again
-            tracker.set_alias(CHAMPION, version, expected=tracker.alias(CHAMPION))
 
 
 def record_refusal(project: Project, wish: Wish, told: str) -> None:
@@ -223,9 +200,10 @@ def was_champion(model: Model, current: ModelVersion | None) -> str | None:
     return None
 
 
-def record_champion(model: Model) -> None:
-    """Record the champion, unless the log or the registry's copy has it as the last one already."""
+def record_champion(model: Model) -> Entry | None:
+    """Record the champion; None where the log or the registry's copy has it as the last already."""
     decision = model.decision
-    if last_champion(model.entries()) != decision.digest:
-        draft = Draft("register", "done", subject_of(decision), None, model.evidence())
-        record(model.project, draft, copies=model.tracker)
+    if last_champion(model.entries()) == decision.digest:
+        return None
+    draft = Draft("register", "done", subject_of(decision), None, model.evidence())
+    return record(model.project, draft, copies=model.tracker)

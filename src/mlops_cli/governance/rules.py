@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mlops_cli._git import committed, in_git
 from mlops_cli.audit.entry import Entry
-from mlops_cli.audit.graph import in_order
+from mlops_cli.audit.graph import lasting
 from mlops_cli.config.document import parse_yaml
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
@@ -86,7 +86,7 @@ def _first(root: Path, branch: str | None) -> tuple[bytes, str] | None:
 
 
 def _last_promotion(root: Path, entries: Mapping[str, Entry]) -> Rules | None:
-    made = (e for e in reversed(in_order(entries)) if e.action == "promote")
+    made = (e for e in reversed(lasting(entries)) if e.action == "promote")
     last = next((e for e in made if e.outcome == "done" and RULES in e.evidence), None)
     return rules_of(root, last) if last else None
 

@@ -1,9 +1,9 @@
-"""`mlops deploy`: the champion, where users reach it."""
+"""`mlops deploy`: the champion, or another version, where users reach it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,9 +29,11 @@ def deploy_command(
         Path | None, typer.Option("--render", metavar="DIR", help="Write what would be applied.")
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End what runs for this project.")] = False,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION", help="One by 12 digits.")
+    ] = None,
     expect: Annotated[
-        str | None,
-        typer.Option("--expect", metavar="VERSION", help="Only if this is the champion."),
+        str | None, typer.Option("--expect", metavar="VERSION", help="Only if it is champion.")
     ] = None,
     project: ProjectOption = None,
     env: EnvOption = None,
@@ -40,17 +42,19 @@ def deploy_command(
     """Deploy, plan, render or stop."""
 
     def work() -> Result:
-        from mlops_cli.actions.deploy import deploy, plan, render
+        from mlops_cli.actions import deploy as action
         from mlops_cli.config.load import load_project
 
         if only_plan + stop + (render_to is not None) > 1:
             raise UsageError("--plan, --render and --stop are three commands", hint="choose one")
-        loaded = load_project(project, env=env)
+        if version and (stop or expect):
+            raise UsageError("--version names what is deployed", hint="no --expect, no --stop")
+        loaded, told = load_project(project, env=env), TerminalProgress()
+        what: Any = {"target": target, "port": port, "version": version, "expect": expect}
         if only_plan:
-            return plan(loaded, target=target, port=port, expect=expect)
+            return action.plan(loaded, **what)
         if render_to is not None:
-            return render(loaded, render_to, target=target, port=port, expect=expect)
-        told = TerminalProgress()
-        return deploy(loaded, target=target, port=port, stop=stop, expect=expect, progress=told)
+            return action.render(loaded, render_to, **what)
+        return action.deploy(loaded, **what, stop=stop, progress=told)
 
     execute("deploy", work, render_deploy, as_json=as_json)
