@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -74,6 +77,50 @@ def test_closed_segments_come_once_and_leave_the_log(root: Path) -> None:
         ("r1", 1, date(2026, 3, 1)),
         ("r2", 0, date(2026, 3, 2)),
     ]
+
+
+class Bucket:
+    """A folder as the storage where the server uploads its segments."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.taken: list[str] = []
+
+    def sizes(self) -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in sorted(self.folder.iterdir())}
+
+    def get(self, name: str, file: Path) -> None:
+        self.taken.append(name)
+        file.write_bytes((self.folder / name).read_bytes())
+
+
+def test_what_the_server_has_uploaded_comes_once_and_stays_there(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (root / "mlops.yaml").open("a") as config:
+        config.write("serve: {log: {to: 's3://bucket/log'}}\nmonitor: {keep: 400d}\n")
+    bucket = Bucket(root / "bucket")
+
+    def bucket_of(url: str) -> Bucket:
+        assert url == "s3://bucket/log"
+        return bucket
+
+    adapter = SimpleNamespace(ObjectStore=bucket_of)
+    monkeypatch.setattr(sys.modules[collect.__module__], "load_adapter", lambda *_, **__: adapter)
+    _segment(root, LINE)
+    shutil.copytree(root / ".mlops/local/log", bucket.folder)  # uploaded, and still to be removed
+    _segment(root, LINE | {"request_id": "r2"})
+    (new,) = {path.name for path in _left(root)} - bucket.sizes().keys()
+    (root / ".mlops/local/log" / new).replace(bucket.folder / new)
+    old = "predictions-20200101T000000Z-0123456789ab-000001.ndjson"
+    (bucket.folder / old).write_text(json.dumps(LINE | {"time": "2020-01-01T00:00:00Z"}) + "\n")
+    (bucket.folder / "README.txt").write_text("not a segment")
+    result = collect(load_project(root))
+    assert (result.rows, result.segments) == (2, 2)
+    assert _rows(root) == [("r1",), ("r2",)]
+    again = collect(load_project(root))
+    assert (again.rows, bucket.taken) == (0, [new])
+    assert len(bucket.sizes()) == 4
 
 
 def test_what_a_dead_worker_left_open_comes_too(root: Path) -> None:

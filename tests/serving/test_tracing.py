@@ -9,18 +9,17 @@ import logging
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
 import pytest
 
 import bundles
+from collector import Collector
 from mlops_cli._poll import wait_until
 from mlops_cli.serving.console import EcsFormatter
 from mlops_cli.serving.tracing import Trace, open_tracing
@@ -33,44 +32,6 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 needs_otel = pytest.mark.skipif(
     not importlib.util.find_spec("opentelemetry.exporter"), reason="the extra otel is not installed"
 )
-
-
-class Collector(ThreadingHTTPServer):
-    """Takes spans over OTLP/HTTP, and reads them with the protocol's own messages."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Take)
-        self.spans: list[Any] = []
-        self.services: set[str] = set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-            ExportTraceServiceRequest,
-        )
-
-        assert self.path == "/v1/traces"
-        told = ExportTraceServiceRequest()
-        told.ParseFromString(self.rfile.read(int(self.headers["content-length"])))
-        for resource in told.resource_spans:
-            named = {a.key: a.value.string_value for a in resource.resource.attributes}
-            self.server.services.add(named["service.name"])
-            for scope in resource.scope_spans:
-                self.server.spans += scope.spans
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_cli import collect, load_project
 from mlops_cli._poll import wait_until
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.serving import segments, uploader
@@ -23,13 +24,13 @@ from mlops_cli.serving.settings import Log
 from mlops_cli.serving.uploader import Uploader
 from servers import free_port
 
-MOTO = Path(sys.executable).with_name("moto_server")
+MOTO = shutil.which("moto_server")
 needs_s3 = [
     pytest.mark.extras,
     pytest.mark.skipif(
         not importlib.util.find_spec("obstore"), reason="obstore is not installed (extra s3)"
     ),
-    pytest.mark.skipif(not MOTO.exists(), reason="moto's server is not installed: moto[server,s3]"),
+    pytest.mark.skipif(not MOTO, reason="moto's server is not on PATH: moto[server,s3]"),
 ]
 
 
@@ -61,7 +62,7 @@ class S3:
             "MOTO_ENABLE_RECORDING": "true",
         }
         self._process = subprocess.Popen(
-            [MOTO, "-H", host, "-p", port],
+            [str(MOTO), "-H", host, "-p", port],
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -195,6 +196,12 @@ logs.close()
 """
 
 
+_LINE = (
+    b'{"time": "2026-03-01T10:00:00Z", "request_id": "r%d", "row": 0, "model": "p", "version": '
+    b'"000000000000", "inputs": {}, "prediction": {"probability": 0.25, "label": false}, "ms": 1}\n'
+)
+
+
 class TestRealStorage:
     """Against a server of S3's own interface."""
 
@@ -222,6 +229,27 @@ class TestRealStorage:
         assert len(objects) > 100
         found = b"".join(objects.values()).splitlines(keepends=True)
         assert sorted(found) == [b"%099d\n" % i for i in range(3000)]
+
+    def test_what_it_has_is_collected_once(self, s3: S3, tmp_path: Path) -> None:
+        root, log = tmp_path / "p", tmp_path / "log"
+        root.mkdir()
+        log.mkdir()
+        (root / "mlops.yaml").write_text(
+            "project: p\ntask: binary\ndata: {table: t.csv, target: y}\n"
+            "serve: {log: {to: 's3://predictions/log'}}\n"
+        )
+        for i in range(3):
+            _close_one(log, _LINE % i)
+        logs = open_logs(Log(dir=str(log), to="s3://predictions/log"), lambda *_: None)
+        assert logs is not None
+        logs.close()
+        assert segments.closed(log) == []
+        project = load_project(root)
+        assert [collect(project).rows for _ in range(2)] == [3, 0]
+        assert len(_names()) == 3
+        s3.kill()
+        with pytest.raises(EnvironmentFault, match="s3://predictions/log cannot be listed"):
+            collect(project)
 
     def test_a_bucket_that_is_not_there_loses_nothing_and_is_told(
         self, s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture

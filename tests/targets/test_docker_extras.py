@@ -1,11 +1,11 @@
-"""A container that needs more than its bundle: storage for its log, gRPC, signatures."""
+"""A container with more than its bundle: storage for its log, gRPC, signatures, Redis, spans."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -14,24 +14,28 @@ from pathlib import Path
 import pytest
 
 import signers
+from collector import Collector
 from engine import docker, inspected
 from mlops_cli._poll import wait_until
 from mlops_cli.config.load import load_project
-from mlops_cli.packaging.image import image_of
+from mlops_cli.packaging.image import image_of, project_image
 from mlops_cli.packaging.signing import sign_bundle
 from mlops_cli.progress import QUIET
 from mlops_cli.serving.contract import TRUST
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.docker.target import DockerTarget, open_target
 from mlops_cli.testing.target import get, predict
+from redis_server import Redis
 from servers import free_port
 
 grpc = pytest.importorskip("grpc", reason="the extra grpc is not installed: nox -s extras")
-MOTO = Path(sys.executable).with_name("moto_server")
+MOTO = shutil.which("moto_server")
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.extras,
-    pytest.mark.skipif(not MOTO.exists(), reason="moto's server is not installed: moto[server,s3]"),
+    pytest.mark.redis,
+    pytest.mark.skipif(not MOTO, reason="moto's server is not on PATH: moto[server,s3]"),
+    pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not on PATH"),
     pytest.mark.usefixtures("docker_engine"),
 ]
 NAME = f"extras-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
@@ -40,21 +44,30 @@ SECTIONS = """
 project: {name}
 task: binary
 data: {{table: t.csv, target: y}}
-deploy: {{port: {port}, secrets: [AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION]}}
+deploy:
+  port: {port}
+  secrets: [AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+            REDIS_PASSWORD, OTEL_EXPORTER_OTLP_ENDPOINT]
 serve:
   trust: trust.pem
+  cache: "redis://:${{REDIS_PASSWORD}}@{redis}/0"
   grpc: {{port: {grpc}}}
   log: {{to: "s3://predictions/here", rotate: {{every: 1s}}}}
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """moto's server where a container reaches it; its URL."""
+def gateway() -> str:
+    """The address at which a container reaches this machine."""
     subnet = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
-    gateway = str(next(ip_network(subnet.strip()).hosts()))
+    return str(next(ip_network(subnet.strip()).hosts()))
+
+
+@pytest.fixture
+def storage(gateway: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """moto's server; its URL."""
     url = f"http://{gateway}:{free_port()}"
-    command = [MOTO, "-H", gateway, "-p", url.rpartition(":")[2]]
+    command = [str(MOTO), "-H", gateway, "-p", url.rpartition(":")[2]]
     moto = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         assert wait_until(lambda: _made(f"{url}/predictions"), seconds=60)
@@ -71,6 +84,25 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         moto.wait()
 
 
+@pytest.fixture
+def redis(gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    """Redis with a password."""
+    monkeypatch.setenv("REDIS_PASSWORD", "planted/redis@password")
+    redis = Redis(tmp_path, "--requirepass", "planted/redis@password", host=gateway).start()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture
+def collector(gateway: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """Takes spans."""
+    found = Collector(gateway)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", found.url)
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
 def _made(bucket: str) -> bool:
     try:
         urllib.request.urlopen(urllib.request.Request(bucket, method="PUT"), timeout=10).close()
@@ -85,9 +117,12 @@ def _keys(url: str) -> str:
 
 
 @pytest.fixture
-def target(project: Path, storage: str) -> Iterator[DockerTarget]:
+def target(
+    project: Path, storage: str, redis: Redis, collector: Collector
+) -> Iterator[DockerTarget]:
     (project / "trust.pem").write_text(signers.public(KEY))
-    text = SECTIONS.format(name=NAME, port=free_port(), grpc=free_port())
+    place = f"{redis.host}:{redis.port}"
+    text = SECTIONS.format(name=NAME, port=free_port(), grpc=free_port(), redis=place)
     (project / "mlops.yaml").write_text(text)
     target = open_target(load_project(project))
     target.stop()
@@ -97,14 +132,16 @@ def target(project: Path, storage: str) -> Iterator[DockerTarget]:
 
 
 def _release(project: Path, first: Release) -> Release:
-    serve = load_project(project).config.serve
-    base = "python:{python}-slim"
-    image = image_of(first.bundle, base=base, root=project, serve=serve.environment())
-    return Release(first.bundle, image)
+    return Release(first.bundle, project_image(load_project(project), first.bundle))
 
 
-def test_log_grpc_and_signature_work_in_a_container(
-    target: DockerTarget, project: Path, first: Release, storage: str
+def test_log_grpc_signature_cache_and_spans_work_in_a_container(
+    target: DockerTarget,
+    project: Path,
+    first: Release,
+    storage: str,
+    redis: Redis,
+    collector: Collector,
 ) -> None:
     config = load_project(project).config
     with pytest.raises(Exception, match="bears no signature"):
@@ -118,6 +155,9 @@ def test_log_grpc_and_signature_work_in_a_container(
         assert live(b"", timeout=20) == b"\x08\x01"
     predict(found.url, first)
     assert wait_until(lambda: "here/" in _keys(storage), seconds=30)
+    assert wait_until(lambda: redis.rows() == 1, seconds=30)
+    assert wait_until(lambda: bool(collector.spans), seconds=30)
+    assert {span.name for span in collector.spans} == {"POST /v1/predict"}
     assert target.plan(whole(release)) == []
     # The same port again: the old one is ended first, and gRPC's port with it.
     docker("kill", f"mlops-{NAME}")

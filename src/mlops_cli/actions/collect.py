@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli._locks import locked
 from mlops_cli.config.paths import PREDICTIONS
 from mlops_cli.config.project import Project
@@ -20,6 +23,7 @@ from mlops_cli.monitoring.recorded import (
     Recorded,
     in_batches,
     keep_last,
+    oldest_kept,
     recorded_labels,
     recorded_predictions,
 )
@@ -58,7 +62,8 @@ def collect(
     """Bring the closed segments of the deployment on `target` into `monitoring/`, or `files`.
 
     Each segment counts once, by its name; a kill at any moment leaves nothing twice and nothing
-    lost. With `closing` what is open is closed first. Raises `DataError` naming file and line of
+    lost. With `closing` what is open is closed first; without, what the server has uploaded to
+    `serve.log.to` comes, too, and stays there. Raises `DataError` naming file and line of
     `files` that are no segments, with nothing written, and `EnvironmentFault` where the target
     does not give them.
     """
@@ -74,7 +79,21 @@ def collect(
         if not isinstance(place, KeepsLog):
             raise UsageError(f"the target {name} keeps no prediction log")
         place.collect(work.take, closing=closing)
+        log = project.config.serve.log
+        if log is not None and log.to is not None and not closing:  # nobody removes those
+            adapter = load_adapter("mlops_cli.serving.object_store", extra="s3")
+            work.take_stored(adapter.ObjectStore(log.to))
         return work.result(name)
+
+
+class _Stored(Protocol):
+    """Where the server uploads segments."""
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each, by name."""
+
+    def get(self, name: str, file: Path) -> None:
+        """Write one to a file."""
 
 
 class _Work:
@@ -107,6 +126,24 @@ class _Work:
             self._seen += len(batch)
             self._unreadable += sum(content.unreadable for content in contents)
             self._progress.update("collecting segments", done=self._seen)
+
+    def take_stored(self, stored: _Stored) -> None:
+        """Store the rows of uploaded segments that are not here yet, nor too old to stay."""
+        sizes = {Path(n): size for n, size in stored.sizes().items() if self._is_wanted(n)}
+        for batch in in_batches(sizes, FULL):
+            with tempfile.TemporaryDirectory() as folder:
+                files = [Path(folder) / name for name in batch]
+                for file in files:
+                    stored.get(file.name, file)
+                self.take(files)
+
+    def _is_wanted(self, name: str) -> bool:
+        kind, began = segments.kind_of(name), segments.day_of(name)
+        if kind is None or began is None or "/" in name:
+            return False
+        oldest = oldest_kept([*self._stores.values()], self._project.config.monitor.keep)
+        late = oldest is not None and began < oldest
+        return not late and not self._stores[kind].holds(Path(name).stem)
 
     def result(self, target: str | None) -> CollectResult:
         """What came of it; old days are dropped."""

@@ -152,11 +152,16 @@ def keep_last(stores: Sequence[Recorded], keep: timedelta) -> list[date]:
 
     The wall clock is not asked: who replays last year loses nothing. Returns the days.
     """
-    days = stores[0].days()
-    if not days:
+    first = oldest_kept(stores, keep)
+    if first is None:
         return []
-    first = days[-1] - keep
     return sorted({day for store in stores for day in store.drop_before(first)})
+
+
+def oldest_kept(stores: Sequence[Recorded], keep: timedelta) -> date | None:
+    """The first day that `keep_last` leaves; None where there is no row."""
+    days = stores[0].days()
+    return days[-1] - keep if days else None
 
 
 def in_batches(sizes: Mapping[Path, int], most: int) -> Iterator[list[Path]]:

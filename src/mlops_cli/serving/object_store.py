@@ -43,6 +43,25 @@ class ObjectStore:
         except (BaseError, OSError) as e:  # a bucket that is not there is a FileNotFoundError
             raise EnvironmentFault(f"{self._url}/{name} cannot be written: {_said(e)}") from e
 
+    def sizes(self) -> dict[str, int]:
+        """The names of what is stored, and the bytes of each, in the order of their names.
+
+        Raises `EnvironmentFault` with the storage's reason.
+        """
+        try:
+            found = [meta for batch in obstore.list(self._store) for meta in batch]
+        except (BaseError, OSError) as e:
+            raise EnvironmentFault(f"{self._url} cannot be listed: {_said(e)}") from e
+        return {meta["path"]: meta["size"] for meta in sorted(found, key=lambda m: m["path"])}
+
+    def get(self, name: str, file: Path) -> None:
+        """Write what is stored to a file; raises `EnvironmentFault` with the storage's reason."""
+        try:
+            with file.open("wb") as content:
+                content.writelines(obstore.get(self._store, name).stream())
+        except (BaseError, OSError) as e:
+            raise EnvironmentFault(f"{self._url}/{name} cannot be read: {_said(e)}") from e
+
 
 def _said(e: Exception) -> str:
     return str(e).partition("\n")[0][:_SHOWN]

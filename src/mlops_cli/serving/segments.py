@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mlops_cli._locks import take
@@ -22,7 +22,7 @@ from mlops_cli._poll import wait_until
 OPEN, CLOSED = ".open", ".ndjson"
 PREDICTIONS, LABELS = "predictions", "labels"
 ROTATE = "rotate"  # a file whose touch asks every writer to close what it has open
-_NAME = re.compile(r"(predictions|labels)-\d{8}T\d{6}Z-[0-9a-f]{12}-\d{6,}")
+_NAME = re.compile(r"(predictions|labels)-(\d{8})T\d{6}Z-[0-9a-f]{12}-\d{6,}")
 _READ = 1 << 20
 _REACHES_DISK = 0.5  # seconds: lines wait for others for less
 _CLOSING = 5.0  # seconds: a writer looks once in one
@@ -83,6 +83,14 @@ def kind_of(name: str) -> str | None:
     """`predictions` or `labels`, by the name of a segment of ours; None of another file."""
     match = _NAME.match(name)
     return match[1] if match else None
+
+
+def day_of(name: str) -> date | None:
+    """The day (UTC) on which a segment of ours was begun; None of another file."""
+    match = _NAME.match(name)
+    with suppress(ValueError):
+        return date.fromisoformat(match[2]) if match else None
+    return None
 
 
 def closed(folder: Path) -> list[Path]:
