@@ -156,8 +156,8 @@ def test_log_grpc_signature_cache_and_spans_work_in_a_container(
     predict(found.url, first)
     assert wait_until(lambda: "here/" in _keys(storage), seconds=30)
     assert wait_until(lambda: redis.rows() == 1, seconds=30)
-    assert wait_until(lambda: bool(collector.spans), seconds=30)
-    assert {span.name for span in collector.spans} == {"POST /v1/predict"}
+    spans = collector.spans
+    assert wait_until(lambda: "POST /v1/predict" in {span.name for span in spans}, seconds=30)
     assert target.plan(whole(release)) == []
     # The same port again: the old one is ended first, and gRPC's port with it.
     docker("kill", f"mlops-{NAME}")
