@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.logs import logs
     from mlops_cli.actions.parity import parity
     from mlops_cli.actions.promote import promote
+    from mlops_cli.actions.receipt import receipt
     from mlops_cli.actions.register import register
     from mlops_cli.actions.reject import reject
     from mlops_cli.actions.report import report
@@ -73,6 +74,7 @@ __all__ = [
     "package",
     "parity",
     "promote",
+    "receipt",
     "register",
     "reject",
     "report",

@@ -91,6 +91,11 @@ def commit_at(root: Path, revision: str) -> str | None:
     return _text(_asked(root, *asked))
 
 
+def commit_object(root: Path, commit: str) -> bytes | None:
+    """The content of a commit, whose name is a digest of it; None where git does not have it."""
+    return _asked(root, "cat-file", "commit", commit)
+
+
 def experiment_at(root: Path, name: str) -> str | None:
     """The commit of DVC's experiment of that name, the newest of several; None where none is."""
     asked = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)")

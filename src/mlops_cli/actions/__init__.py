@@ -291,6 +291,15 @@ mlops card 0123456789ab
 """,
     ),
     _action(
+        "receipt",
+        GOVERNANCE,
+        "What stands behind one prediction, in a file that anybody can check offline.",
+        usage="REQUEST_ID --out FILE",
+        examples="""
+mlops receipt 5d1fa3c09b7e4b52a1c0e8d7f6a59b31 --out claim.receipt --verifier verify_receipt.py
+""",
+    ),
+    _action(
         "audit",
         GOVERNANCE,
         "What happened to the models, by whom and why; --verify: is the record whole.",

@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from mlops_cli._files import sha256_of
 from mlops_cli._git import commit_at
-from mlops_cli._json import canonical_json
-from mlops_cli.bundle.manifest import PROVENANCE, REQUIREMENTS
+from mlops_cli.bundle.manifest import REQUIREMENTS
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.paths import DECISION, DVC_LOCK, MODEL
 from mlops_cli.config.project import Project
+from mlops_cli.governance.proof import contract_digests, contracts_here, environment_in
 from mlops_cli.governance.sources import diff_digest, inputs_digest, parts_digests
 
 
@@ -55,25 +52,12 @@ def evidence_of_import(
 
 
 def _rules_of(project: Project) -> dict[str, str]:
-    root, contracts = project.root, hashlib.sha256()
-    for path in sorted(project.contracts.values()):
-        if (root / path).is_file():
-            contracts.update(f"{path} {sha256_of(root / path)}\n".encode())
-    commit = commit_at(root, "HEAD")
+    contracts = hashlib.sha256(contract_digests(contracts_here(project)))
+    commit = commit_at(project.root, "HEAD")
     return {"contracts": contracts.hexdigest()} | ({"code": commit} if commit else {})
 
 
 def _environment(root: Path) -> str | None:
     """Of all that was installed where the model was trained; of an older bundle, of its wheels."""
-    try:
-        made = msgspec.json.decode((root / MODEL / PROVENANCE).read_bytes(), type=_Made)
-    except (OSError, msgspec.DecodeError):
-        made = _Made()
-    if made.environment is not None:
-        return hashlib.sha256(canonical_json(made.environment)).hexdigest()
-    wheels = root / MODEL / REQUIREMENTS
-    return sha256_of(wheels) if wheels.is_file() else None
-
-
-class _Made(msgspec.Struct):
-    environment: dict[str, Any] | None = None
+    found = environment_in(root / MODEL)
+    return hashlib.sha256(found).hexdigest() if found is not None else None

@@ -139,7 +139,7 @@ class PredictionLog:
 
         A request's id decides, so that all who log it decide alike.
         """
-        if self._settings.sample < 1 and not _in_sample(request_id, self._settings.sample):
+        if self._settings.sample < 1 and not in_sample(request_id, self._settings.sample):
             return None
         return Entry(self, self._scheme(bundle, variant), request_id, key)
 
@@ -204,5 +204,6 @@ def _second(since_1970: int) -> bytes:
     return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
-def _in_sample(request_id: bytes, share: float) -> bool:
+def in_sample(request_id: bytes, share: float) -> bool:
+    """Whether a log that keeps this share of the requests keeps the one of this id."""
     return int.from_bytes(hashlib.sha256(request_id).digest()[:4]) < share * _SAMPLED
