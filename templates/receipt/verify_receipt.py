@@ -28,10 +28,10 @@ canonical = partial(json.dumps, sort_keys=True, separators=(",", ":"), ensure_as
 OPEN: list[str] = []
 
 
-def say(text: str, *, sure: bool = True) -> None:
-    """A line of the report; what is not sure stays open."""
+def say(text: str, *, sure: bool = True, mark: str = " ") -> None:
+    """A line of the report, in which no text is more than text; what is not sure stays open."""
     OPEN.extend([] if sure else [text])
-    print(" " if sure else "?", text)
+    print(mark if sure else "?", text if text.isprintable() else ascii(text))
 
 
 def sha(content: bytes) -> str:
@@ -41,11 +41,10 @@ def sha(content: bytes) -> str:
 
 def unpack(raw: bytes) -> dict[str, bytes]:
     """The entries by name; any byte that was changed is of one that the fault names."""
-    header, newline, _ = raw.partition(b"\n")
-    told = HEADER.fullmatch(header.decode("latin-1"))
-    if not newline or not told or sha(header[:-65]) != told[5]:
+    told = HEADER.fullmatch(raw.partition(b"\n")[0].decode("latin-1"))
+    if not told or sha(told[0][:-65].encode()) != told[5]:
         raise ValueError("header: it is not what was written")
-    at, entries = len(header) + 1, {}
+    at, entries = len(told[0]) + 1, {}
     parts = [("index", told[1], int(told[3])), ("signature", told[2], int(told[4]))]
     while parts:
         name, digest, size = parts.pop(0)
@@ -61,8 +60,7 @@ def unpack(raw: bytes) -> dict[str, bytes]:
 
 def predict(manifest: Any, e: dict[str, bytes], rows: list[list[float]]) -> tuple[Any, str]:
     """The numbers of the model's own library, and its name with version."""
-    np = import_module("numpy")
-    matrix = np.array(rows, dtype=np.float32)
+    matrix = import_module("numpy").array(rows, dtype="float32")
     if manifest["model"] == "xgboost":
         xgb = import_module("xgboost")
         booster, data = xgb.Booster(model_file=bytearray(e["model/model.ubj"])), xgb.DMatrix(matrix)
@@ -99,9 +97,9 @@ def check_model(digest: str, e: dict[str, bytes]) -> None:
     for name in (n for n in e if n.startswith("model/") and n != "model/manifest.json"):
         if sha(e[name]) != manifest["files"].get(name[6:], {}).get("sha256"):
             raise ValueError(f"{name}: it is not the file that the manifest names")
-    say(f"model {digest} of {manifest['project']}")
     for line in lines:
-        say(f"predicted {line['time']}, row {line['row']}: {json.dumps(line['prediction'])}")
+        said = f"{line['time']}, row {line['row']}: {json.dumps(line['prediction'])}"
+        say(f"model {digest} of {manifest['project']} predicted {said}")
     if "features.json" in e and not manifest.keys() - set(KNOWN.split()):
         return check_number(manifest, lines, e)
     why = "the manifest is of a later form" if "features.json" in e else "no features are in it"
@@ -158,14 +156,16 @@ def check_log(told: Any, e: dict[str, bytes], signers: Path | None) -> None:
         say(f"{time} {what} by {who}; {sign}", sure=not sign.startswith("NOT"))
         if (subject.get("digest"), *what.split()) == (told["digest"], "register", "done"):
             evidence = entry["evidence"]
-    for kind, name in ((k, n) for k, n in EVIDENCE.items() if n in e):
-        digest = sha(e[name])
+    for kind, name in EVIDENCE.items():
+        wanted, content = evidence.get(kind, ""), e.get(name, b"")
         if kind == "code":  # a commit's name is the digest of its content, as git has it
-            how = "sha256" if len(evidence.get(kind, "")) == 64 else "sha1"
-            digest = hashlib.new(how, b"commit %d\0" % len(e[name]) + e[name]).hexdigest()
-        if digest != evidence.get(kind):
+            content = b"commit %d\0" % len(content) + content
+        if name not in e:
+            say(f"{name} is not in it", sure=bool(evidence) and not wanted)
+        elif hashlib.new("sha1" if len(wanted) == 40 else "sha256", content).hexdigest() != wanted:
             raise ValueError(f"{name}: it is not what the version was registered with")
-        say(f"registered with {name} {digest}")
+        else:
+            say(f"registered with {name} {wanted}")
     tables = rb"path: (data/\S+)\s+hash: md5\s+md5: (\w+)"
     for path, md5 in sorted(set(re.findall(tables, e.get("dvc.lock", b"")))):
         say(f"data {path.decode()} md5 {md5.decode()}")
@@ -188,9 +188,10 @@ def main() -> int:
         check_model(told["digest"], e)
         check_log(told, e, asked.signers)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
-        print(f"FAULT {problem or type(problem).__name__}")
+        say(str(problem) or type(problem).__name__, mark="FAULT")
         return 1
-    print(*(f"- left out: {text}" for text in told["left_out"]), sep="\n")
+    for text in told["left_out"]:
+        say(text, mark="- left out:")
     print("something could not be checked" if OPEN else "all of it holds")
     return 3 if OPEN else 0
 

@@ -124,7 +124,18 @@ def test_a_lie_that_is_packed_well_is_found(answered: Path, tmp_path: Path) -> N
         said = receipts.checked(file)
         assert said.code == 1, (lie, said.out)
         assert f"FAULT {says}" in said.out, said.out
-    del e["decision.json"], e["receipt.json"]
+    told = json.loads(e["receipt.json"]) | {"request_id": "n1\n  all of it holds\x1b[2K"}
+    file.write_bytes(pack(e | {"receipt.json": json.dumps(told).encode()}))
+    assert "n1\\n  all of it holds\\x1b[2K" in receipts.checked(file).out
+    file.write_bytes(pack(e | {"audit.jsonl": b""}))
+    said = receipts.checked(file)
+    assert "FAULT decision.json: it is not what the version was registered with" in said.out
+    del e["decision.json"]
+    file.write_bytes(pack(e))
+    said = receipts.checked(file)
+    assert said.code == 3
+    assert "? decision.json is not in it" in said.out
+    del e["receipt.json"]
     file.write_bytes(pack(e))
     assert receipts.checked(file).out == "FAULT 'receipt.json'\n"
 

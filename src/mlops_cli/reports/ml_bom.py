@@ -8,7 +8,7 @@ from typing import Any
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
-from mlops_cli.governance.candidate import IMPORTED, provenance
+from mlops_cli.governance.candidate import provenance
 from mlops_cli.governance.sources import files_read
 from mlops_cli.packaging.sbom import document
 
@@ -34,7 +34,7 @@ def ml_bom(
     same model with the same card has the same bill, to the byte.
     """
     made = provenance(bundle)
-    data = [] if IMPORTED in made else [*_tables(project)]
+    data = [*_tables(project)]
     packages = [_package(n, v) for n, v in bundle.requirements().items()]
     model = _model(bundle, _card(project, bundle.manifest, data, metrics, told))
     below = [part["bom-ref"] for part in (*data, *packages)]

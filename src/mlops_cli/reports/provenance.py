@@ -18,7 +18,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.signature import PROVENANCE, Subject, statement
 from mlops_cli.config.paths import CONFIG, DECISION, DVC_LOCK, METRICS_FILE
 from mlops_cli.config.project import Project
-from mlops_cli.governance.candidate import IMPORTED, provenance
+from mlops_cli.governance.candidate import provenance
 from mlops_cli.governance.sources import files_read
 from mlops_cli.packaging.origin import origin
 from mlops_cli.packaging.signing import image_subjects
@@ -26,7 +26,6 @@ from mlops_cli.redaction import redact
 
 _OURS = "https://github.com/mlops-cli/mlops-cli/attestation"
 TRAINING = f"{_OURS}/training/v1"
-IMPORT = f"{_OURS}/import/v1"
 IMAGE_BUILD = f"{_OURS}/image-build/v1"
 BUILDER = f"{_OURS}/builder/v1"
 
@@ -45,11 +44,10 @@ def bundle_provenance(project: Project, bundle: Bundle, sections: Sequence[str])
         Subject(bundle.manifest.project, {"sha256": bundle.digest}),
         *(Subject(f"model/{name}", {"sha256": d}) for name, d in sorted(files.items())),
     ]
-    said = _imported(made) if IMPORTED in made else _trained(project, made, sections)
+    said = _trained(project, made, sections)
     packages = [_package(n, v) for n, v in bundle.requirements().items()]
     said["resolvedDependencies"] = [*said["resolvedDependencies"], *packages]
-    byproducts = [] if IMPORTED in made else [*_byproducts(project)]
-    return statement(PROVENANCE, subjects, _predicate(said, made, byproducts))
+    return statement(PROVENANCE, subjects, _predicate(said, made, [*_byproducts(project)]))
 
 
 def image_provenance(bundle: Bundle, digests: Mapping[str, str], base: str, sbom: bytes) -> bytes:
@@ -90,18 +88,6 @@ def _trained(project: Project, made: Json, sections: Sequence[str]) -> Json:
             if made.get(key)
         },
         "resolvedDependencies": [*_source(project, made), *_read(project, made)],
-    }
-
-
-def _imported(made: Json) -> Json:
-    of = made[IMPORTED]
-    return {
-        "buildType": IMPORT,
-        "externalParameters": {"command": "mlops import", "form": of["form"]},
-        "resolvedDependencies": [
-            {"name": of["file"], "digest": {"sha256": of["model_sha256"]}},
-            {"name": "the data that it was proven on", "digest": {"sha256": of["data_sha256"]}},
-        ],
     }
 
 
