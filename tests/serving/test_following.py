@@ -62,7 +62,8 @@ def test_memory_is_given_back_over_many_swaps(
         return held
 
     held = asyncio.run(swapped())
-    assert held[-1] < held[swaps // 5] + second.model_file.stat().st_size
+    # The allocator has what it needs after some eight; a model that stayed would stay each time.
+    assert held[-1] < held[swaps // 2] + second.model_file.stat().st_size
 
 
 def test_what_cannot_be_loaded_is_told_and_changes_nothing(
