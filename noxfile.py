@@ -53,6 +53,7 @@ def extras(session: nox.Session) -> None:
     session.run(
         "pytest",
         "tests/test_extras.py",
+        "tests/packaging/test_signing.py",
         "tests/importing/test_lightgbm.py",
         "tests/serving/test_uploader.py",
         "tests/serving/test_grpc.py",

@@ -133,16 +133,25 @@ def _dockerfile(bundle: Bundle, folder: Path, extras: str) -> str:
     return (folder / "context/Dockerfile").read_text()
 
 
-def test_the_versions_of_the_extras_go_together() -> None:
-    """What each of them needs is pinned, too, at a version that it takes."""
-    variables = ("MLOPS_SERVE_LOG__TO", "MLOPS_SERVE_GRPC__PORT", "MLOPS_SERVE_TRUST",
-                 "OTEL_EXPORTER_OTLP_ENDPOINT")  # fmt: skip
-    for asked in ({name: "set"} for name in variables):
-        lines = extra_requirements(asked).splitlines()
-        pinned = dict(line.split("==") for line in lines)
-        for name in pinned:
-            with suppress(PackageNotFoundError):
-                for text in requires(name) or ():
-                    need = Requirement(text)
-                    if need.marker is None or need.marker.evaluate({"extra": ""}):
-                        assert need.specifier.contains(pinned[canonical_name(need.name)]), text
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.14", "3.14.0"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MLOPS_SERVE_LOG__TO", "s3://bucket"),
+        ("MLOPS_SERVE_GRPC__PORT", "8001"),
+        ("MLOPS_SERVE_TRUST", "keys"),
+        ("MLOPS_SERVE_CACHE", "redis://cache/0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "set"),
+    ],
+)
+def test_the_versions_of_the_extras_go_together(variable: str, value: str, python: str) -> None:
+    """What each of them needs on an image's Python is pinned, too, at a version that it takes."""
+    lines = extra_requirements({variable: value}).splitlines()
+    pinned = dict(line.split("==") for line in lines)
+    there = {"extra": "", "python_full_version": python, "python_version": python[:4]}
+    for name in pinned:
+        with suppress(PackageNotFoundError):
+            for text in requires(name) or ():
+                need = Requirement(text)
+                if need.marker is None or need.marker.evaluate(there):
+                    assert need.specifier.contains(pinned[canonical_name(need.name)]), text
