@@ -38,6 +38,17 @@ def parcels(path: Path, rows: int = 600) -> Path:
     return path
 
 
+def people(path: Path, rows: int = 400) -> Path:
+    """People who buy where they earn much; `person` names the row: a CSV file."""
+    lines = ["person,city,age,income,bought"]
+    for i in range(rows):
+        age, income = 18 + i * 7 % 60, i * 37 % 200 * 500
+        bought = int(income + i * 31 % 23 * 2000 > 60_000)
+        lines.append(f"person-{i:05}-zq,{('Oslo', 'Bergen')[i % 2]},{age},{income},{bought}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def _table(path: Path) -> None:
     path.write_text(bad_tables.as_csv(bad_tables.columns()))
 
@@ -51,6 +62,7 @@ RECIPES: dict[str, Recipe] = {
         ("--target", "late = hours > 40", "--time", "sent"),
         "tune: {trials: 3, rounds: 15}",
     ),
+    "people": ("people.csv", people, ("--target", "bought"), "tune: {trials: 2, rounds: 5}"),
     "p": ("table.csv", _table, ("--target", "y"), "tune: {trials: 2, rounds: 5}"),
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.deploy import deploy
     from mlops_cli.actions.doctor import doctor
     from mlops_cli.actions.drift import drift
+    from mlops_cli.actions.erase import erase
     from mlops_cli.actions.import_model import import_model
     from mlops_cli.actions.init import init
     from mlops_cli.actions.keys import keys
@@ -62,6 +63,7 @@ __all__ = [
     "deploy",
     "doctor",
     "drift",
+    "erase",
     "feature_values",
     "featurize",
     "import_model",

@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from mlops_cli._files import nearest
@@ -129,6 +130,31 @@ def versions_of(root: Path, path: str) -> Iterator[bytes]:
     for commit in commits.split():
         if (content := committed(root, commit, path)) is not None:
             yield content
+
+
+def every_version(root: Path, *paths: str) -> Iterator[tuple[str, bytes]]:
+    """What files of these names hold, and held in any commit of any branch: path and content.
+
+    Paths are relative to `root`, and may be patterns of git's. Each content is given once.
+    """
+    how = ("--all", "--full-history", "-m", "--no-renames", "--format=", "--raw", "--no-abbrev")
+    printed = (_asked(root, "log", *how, "--relative", "-z", "--", *paths) or b"").split(b"\0")
+    seen: set[tuple[str, str]] = set()
+    for about, name in pairwise(printed):
+        fields = about.decode("ascii", "replace").strip().split(" ")
+        blobs = fields[2:4] if len(fields) == 5 and fields[0].startswith(":") else ()
+        for blob in blobs:
+            key = (os.fsdecode(name), blob)
+            if set(blob) != {"0"} and key not in seen:
+                seen.add(key)
+                if (content := _asked(root, "cat-file", "blob", blob)) is not None:
+                    yield key[0], content
+
+
+def commits_holding(root: Path, text: str) -> list[str]:
+    """The commits of any branch that added or took away a line with this text."""
+    asked = ("log", "--all", "--format=%H", f"-S{text}", "--", ".")
+    return (_text(_asked(root, *asked)) or "").split()
 
 
 def commit_with(root: Path, path: str, sha256: str) -> str | None:

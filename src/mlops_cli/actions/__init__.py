@@ -271,6 +271,17 @@ mlops rollback --to 3f9c1b2a4d5e
 """,
     ),
     _action(
+        "erase",
+        GOVERNANCE,
+        "Erase one subject: its rows leave tables, features, logs, DVC's cache and remotes.",
+        usage="--subject COLUMN=VALUE",
+        examples="""
+mlops erase --list
+mlops erase --subject customer_id=4711 --dry-run
+mlops erase --subject customer_id=4711
+""",
+    ),
+    _action(
         "reproduce",
         GOVERNANCE,
         "Make a version again from its commit, data and packages, and compare; exit 4: different.",

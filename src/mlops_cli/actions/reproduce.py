@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,19 +71,23 @@ def reproduce(
     named = version_of(project, tracker, entries, version) if version else None
     origin = origin_of(project, tracker, entries, named or champion_of(project, tracker))
     with checked_out(project, origin.commit) as copy, TemporaryDirectory() as folder:
-        bring_tables(copy, project, progress)
+        erased = bring_tables(copy, project, progress)
         python = Path(sys.executable)
         if not here:
             made, code = origin.made.provenance, code_digest()
             python = make_environment(Path(folder), made, code, progress=progress)
         progress.update("running the pipeline")
         train_again(copy, python)
-        return _compared(origin, copy, python, "here" if here else "anew", started)
+        result = _compared(origin, copy, python, started)
+    if not here:
+        result = replace(result, environment="anew")
+    if not erased or result.first_difference in ("code", "lock"):
+        return result
+    why = f"erased: rows of a subject are no longer in {', '.join(erased)}"
+    return replace(result, verdict="different", first_difference="data", why=why)
 
 
-def _compared(
-    origin: Origin, copy: Project, python: Path, environment: str, started: float
-) -> ReproduceResult:
+def _compared(origin: Origin, copy: Project, python: Path, started: float) -> ReproduceResult:
     then, now = origin.made, made_in(copy.root, copy)
 
     def apart() -> str | None:
@@ -96,7 +100,7 @@ def _compared(
         digest=then.bundle.digest,
         version=then.bundle.version,
         commit=origin.commit,
-        environment=environment,
+        environment="here",
         verdict=verdict,
         first_difference=first,
         why=why,

@@ -12,6 +12,7 @@ from mlops_cli.cli.rendering import echo_remarks, echo_rows, render_comparison
 
 if TYPE_CHECKING:
     from mlops_cli.actions.approve import ApproveResult
+    from mlops_cli.actions.erase import EraseResult
     from mlops_cli.actions.promote import PromoteResult
     from mlops_cli.actions.reject import RejectResult
     from mlops_cli.actions.reproduce import ReproduceResult
@@ -97,3 +98,20 @@ def render_reproduce(result: ReproduceResult) -> None:
     typer.echo(f"{again}: {result.verdict}")
     if result.first_difference:
         echo_rows([row(result.first_difference, result.why or "", colour="yellow")])
+
+
+def render_erase(result: EraseResult) -> None:
+    """A line a place, then what is left and which models were fitted on the subject."""
+    listed = result.dry_run and not any(place.rows for place in result.places)
+    echo_rows(
+        row(p.where, "" if listed else f"{p.rows} row{'s' * (p.rows != 1)}") for p in result.places
+    )
+    echo_rows(row(rest.where, rest.why, colour="yellow") for rest in result.left)
+    for version in result.models:
+        typer.echo(f"{version} was fitted on the subject: train, register and promote another one")
+    if listed:
+        return
+    done = "nothing was changed: --dry-run" if result.dry_run else "erased"
+    typer.echo("not all of it was erased: the same command goes on" if result.failed else done)
+    if not result.dry_run:
+        typer.echo("next: git add -A && git commit, then mlops run")

@@ -13,6 +13,7 @@ METRICS_FILE = "metrics.json"
 PLOTS = "reports/plots"
 DECISION = "decision.json"
 AUDIT_LOG = "governance/audit.jsonl"
+ERASED = "governance/erased.jsonl"  # which object of DVC was written again as which
 IMAGE = "image"
 SIGNATURES = "signatures"  # of bundles and images, by version
 VALIDATE_REPORT = "reports/validate.json"

@@ -11,11 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlops_cli import _git
+from mlops_cli._files import write_text
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import DATABASE, DVC_LOCK
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError, error_of_exit_code
 from mlops_cli.pipeline.dvc_data import bring, read_from
+from mlops_cli.pipeline.erasure.erased import read_erased, renamed
 from mlops_cli.progress import Progress
 
 # They would have git, DVC or a stage look at the project itself, or at a run that started this.
@@ -43,13 +45,15 @@ def checked_out(project: Project, commit: str) -> Iterator[Project]:
         yield load_project(clone / root.resolve().relative_to(top.resolve()))
 
 
-def bring_tables(copy: Project, project: Project, progress: Progress) -> None:
+def bring_tables(copy: Project, project: Project, progress: Progress) -> tuple[str, ...]:
     """Bring what DVC keeps, and as a link what only the project's own folder has.
 
-    Raises `EnvironmentFault` for a table that is neither here nor in the remote.
+    What was written again without a subject is taken as it is now; returns those files. Raises
+    `EnvironmentFault` for a table that is neither here nor in the remote.
     """
     progress.update("bringing the data")
     tracked = [name for name in _git.kept_files(copy.root) if name.endswith(".dvc")]
+    erased = tuple(name for name in tracked if _follow(copy.root / name, project.root))
     lost = [name.removesuffix(".dvc") for name in bring(copy.root, tracked)]
     for table in copy.tables:
         there, own = copy.root / table, project.root / table
@@ -62,6 +66,16 @@ def bring_tables(copy: Project, project: Project, progress: Progress) -> None:
             "its remote",
             hint="name the remote that has it: dvc remote add -d NAME URL",
         )
+    return tuple(name.removesuffix(".dvc") for name in erased)
+
+
+def _follow(file: Path, root: Path) -> bool:
+    """Have a `.dvc` file name what its object was written again as; whether it was."""
+    text = file.read_text(encoding="utf-8")
+    if (new := renamed(text, read_erased(root))) == text:
+        return False
+    write_text(file, new)
+    return True
 
 
 def train_again(copy: Project, python: Path) -> None:

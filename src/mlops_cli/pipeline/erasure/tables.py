@@ -1,0 +1,107 @@
+"""A table's file, found and written again: what the work tree and DVC's objects have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from mlops_cli._files import sha256_of
+from mlops_cli.bundle.plan import ID
+from mlops_cli.errors import DataError
+from mlops_cli.pipeline.erasure.base import Search
+from mlops_cli.tables import open_engine
+from mlops_cli.tables.base import ROW
+from mlops_cli.tables.without_rows import (
+    Numbers,
+    drop_numbers,
+    ending_of,
+    is_value,
+    names_of,
+    numbers_of,
+    record_values,
+    touches,
+    write_without,
+)
+
+TABLE, REJECTED, FEATURES = "table", "rejected", "features"
+_MOST_VALUES = 1000
+
+
+@contextmanager
+def scratch(beside: Path) -> Iterator[Path]:
+    """A folder for what is being written, beside what it replaces: it may be large."""
+    beside.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=beside) as folder:
+        yield Path(folder)
+
+
+def rows_of(search: Search, file: Path) -> Numbers:
+    """The numbers of the subject's rows in a table's file; what they hold is remembered.
+
+    Raises `DataError` where the lines of a CSV file are not the rows that the engine reads.
+    """
+    column, value = search.subject.column, search.subject.value
+    columns = [name for name in names_of(file) if name in (column, ID + column)]
+    if not columns:
+        return np.empty(0, np.int64)
+    search.known = True
+    with scratch(search.project.temporary) as folder:
+        named = folder / f"table{ending_of(file)}"
+        named.symlink_to(file.resolve())
+        with open_engine(temporary=folder) as engine:
+            numbers = numbers_of(engine, named, columns, value)
+    rows = record_values(file, numbers)
+    if not all(any(is_value(row.get(name), value) for name in columns) for row in rows):
+        raise DataError(
+            f"{file}: the rows of {column} are not where its lines are",
+            hint="mlops validate tells which line is broken",
+        )
+    search.values += rows[: _MOST_VALUES - len(search.values)]
+    return numbers
+
+
+def rejected_task(file: Path, numbers: Mapping[str, Numbers]) -> tuple[int, dict[str, Any] | None]:
+    """How many rejected rows go, and the task; None where nothing changes in the file."""
+    gone, changes = 0, False
+    for table, going in numbers.items():
+        count, changed = touches(file, "row", going, f"table={table}")
+        gone, changes = gone + count, changes or changed
+    by_table = {table: going.tolist() for table, going in numbers.items()}
+    return gone, {"kind": REJECTED, "numbers": by_table} if changes else None
+
+
+def features_task(file: Path, numbers: Numbers) -> tuple[int, dict[str, Any] | None]:
+    """How many rows of features go, and the task; None where nothing changes in the file."""
+    gone, changes = touches(file, ROW, numbers, "")
+    return gone, {"kind": FEATURES, "numbers": numbers.tolist()} if changes else None
+
+
+def table_task(numbers: Numbers) -> dict[str, Any]:
+    """The task of a table whose rows of these numbers go."""
+    return {"kind": TABLE, "numbers": numbers.tolist()}
+
+
+def written_without(file: Path, task: Mapping[str, Any], folder: Path) -> Path:
+    """The file of a task written again, in `folder`."""
+    made = folder / "new"
+    if task["kind"] == TABLE:
+        write_without(file, np.array(task["numbers"], np.int64), made)
+    elif task["kind"] == FEATURES:
+        drop_numbers(file, ROW, np.array(task["numbers"], np.int64), made, "")
+    else:
+        for i, (table, numbers) in enumerate(sorted(task["numbers"].items())):
+            made = folder / f"new{i}"
+            drop_numbers(file, "row", np.array(numbers, np.int64), made, f"table={table}")
+            file = made
+    return made
+
+
+def data_digest(features: Path, plan: Path) -> str:
+    """What names these features in a bundle's provenance."""
+    return sha256((sha256_of(features) + sha256_of(plan)).encode()).hexdigest()
