@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -98,6 +99,23 @@ def test_every_scrape_says_the_sum_also_after_a_worker_was_killed(service: Servi
     assert service.counted("mlops_requests_total", code="404", version="none") == 1
     assert service.counted("mlops_request_seconds_count") == 150
     assert service.counted("mlops_predictions_total") == 150
+
+
+def test_connections_that_stay_are_shared(service: Service) -> None:
+    def held() -> list[int]:
+        return sorted(
+            sum(str(fd.readlink()).startswith("socket:") for fd in Path(f"/proc/{w}/fd").iterdir())
+            for w in service.workers()
+        )
+
+    before = held()
+    with ExitStack() as stack:
+        for _ in range(32):
+            place = ("127.0.0.1", service.port)
+            stack.enter_context(socket.create_connection(place))
+        assert wait_until(lambda: sum(held()) == sum(before) + 32, seconds=20)
+        fewer, more = (now - was for now, was in zip(held(), before, strict=True))
+        assert min(fewer, more) >= 8
 
 
 def test_who_asks_while_workers_die_is_answered_but_for_those_on_their_connections(

@@ -103,6 +103,10 @@ class Admission:
         self.connections.discard(client)
         self.metrics.show(CONNECTIONS, len(self.connections))
 
+    def has_more_than_another(self) -> bool:
+        """Whether another worker has fewer connections than this one."""
+        return len(self.connections) > self.metrics.least(CONNECTIONS)
+
     def _open(self) -> int:
         """The connections of all workers."""
         return self.metrics.everywhere(CONNECTIONS)

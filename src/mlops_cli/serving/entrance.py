@@ -4,6 +4,9 @@ uvloop takes one a turn, so that under load they wait in the kernel, where nobod
 clients have given up: the server then works for those alone. Here all are taken, and where more
 wait than a turn lets in, half of a turn is for who has waited longest and half for the newest: a
 client that gives up sooner than the queue takes is answered, too, and a patient one is not starved.
+
+Of several workers each takes a few at a turn, and who has more connections than another leaves him
+the next for a moment: connections stay, and their work with them.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ log = logging.getLogger(__name__)
 A_TURN = 16  # connections that are let in between two looks at those that are open
 BACKLOG = 2048
 HANDSHAKES = 32  # of TLS, that are not ended for others however many connections there are
+SHARE = 4  # connections that one of several workers takes at a turn
+POLITE = 0.001  # seconds for which a worker leaves who comes to one with fewer connections
 PAUSE = 1.0  # seconds in which nobody is taken after the system had no file for one
 
 
@@ -79,19 +84,32 @@ class Entrance:
             connecting.cancel()
 
     def _look(self) -> None:
+        if self._admission.has_more_than_another():
+            self._rest(POLITE)
+        else:
+            self._take()
+
+    def _take(self) -> None:
+        room = self._room()
+        if self._admission.metrics.workers > 1:
+            room = min(room, SHARE)
         try:
-            self._waiting.extend(waiting(self._listener, self._room()))
+            self._waiting.extend(waiting(self._listener, room))
         except OSError as e:
             log.warning("no connection can be taken for %.0f s: %s", PAUSE, e)
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._listener)
-            loop.call_later(PAUSE, self._look_again)
+            self._rest(PAUSE)
         if self._next is None:
             self._turn()
 
-    def _look_again(self) -> None:
+    def _rest(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
         if self._open:
             asyncio.get_running_loop().add_reader(self._listener, self._look)
+            self._take()
 
     def _room(self) -> int:
         """How many may be taken; beyond the allowed, a turn's, which `admission` decides on."""

@@ -97,6 +97,10 @@ class Metrics:
         """The present number of all workers together."""
         return self._block.board.gauge(gauge)
 
+    def least(self, gauge: int) -> int:
+        """The smallest of the workers' present numbers."""
+        return min(self._block.board.each(gauge))
+
     def followed(self, generation: int) -> bool:
         """Whether every worker has followed the roster so far, or could not."""
         return all(
