@@ -1,17 +1,23 @@
-"""Versions of the model that were fitted on the subject: named and tagged, not changed."""
+"""Versions of the model that were fitted on the subject, or hold a row of it: told and tagged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError
 from mlops_cli.governance.candidate import provenance
 from mlops_cli.pipeline.erasure.base import Found, Place, Search
+from mlops_cli.tables.without_rows import is_value
 from mlops_cli.tracking import open_tracker
 
+_OF_ROWS = "1.0"  # the format of bundles whose golden rows are rows of the data
+_HOLDS = (
+    "its golden rows hold a row of the subject: train and promote another one, deploy it, and "
+    "delete this one in the registry (mlartifacts/), in model/ and image/ and on the targets"
+)
 TAG = "erased"  # a version's tag: a subject that it was fitted on was erased
 
 
@@ -24,15 +30,18 @@ class Versions:
 
     def find(self, search: Search) -> list[Found]:
         """See `Place.find`."""
-        if not search.fitted:
+        if not search.fitted and not search.values:
             return []
         tracker, found = open_tracker(search.project), []
         for version in tracker.versions():
             try:
-                made = provenance(open_bundle(tracker.fetch(version.digest)))
+                bundle = open_bundle(tracker.fetch(version.digest))
+                made, held = provenance(bundle), holds_a_row(bundle, search.values)
             except MlopsError as e:
                 found.append(Found(f"the version {version.version}", 0, None, e.message))
                 continue
+            if held:
+                found.append(Found(f"the version {version.version}", 0, None, _HOLDS))
             if made.get("data_digest") in search.fitted:
                 search.models.append(version.digest)
                 task = {"kind": "tag", "digest": version.digest}
@@ -46,6 +55,26 @@ class Versions:
         version = known.get(task["digest"])
         if version is not None and TAG not in version.tags:
             tracker.tag(version, TAG, "a subject that it was fitted on was erased")
+
+
+def holds_a_row(bundle: Bundle, rows: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a golden row has every value that one of these rows (text by column) has.
+
+    Of bundles whose golden rows are rows of the data: of others it would be chance.
+    """
+    if bundle.manifest.format != _OF_ROWS:
+        return False
+    names = [i.name for i in bundle.manifest.inputs if i.source == "event"]
+    whole = [row for row in rows if names and row.keys() >= set(names)]
+    return bool(whole) and any(
+        all(_same(golden.inputs.get(name), row[name]) for name in names)
+        for golden in bundle.golden()
+        for row in whole
+    )
+
+
+def _same(value: object, text: str) -> bool:
+    return not text.strip() if value is None else is_value(value, text)
 
 
 def open_place() -> Place:

@@ -1,0 +1,24 @@
+"""A bundle whose golden rows are rows of the data is told where one of them is the subject's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+import projects
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.pipeline.erasure.registry import holds_a_row
+
+
+def test_a_row_of_the_subject_in_a_bundle_of_rows() -> None:
+    bundle = open_bundle(projects.finished("people") / "model")
+    golden = next(row for row in bundle.golden() if None not in row.inputs.values())
+    row = {name: str(value) for name, value in golden.inputs.items()} | {"person": "x"}
+    old = replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, format="1.0"))
+    new = replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, format="1.1"))
+    assert holds_a_row(old, [row])
+    assert not holds_a_row(new, [row])
+    assert not holds_a_row(old, [row | {"age": "-7"}])
+    assert not holds_a_row(old, [{"person": "x"}])
+    assert not holds_a_row(old, [])
