@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlops_cli.monitoring import statistics
+from mlops_cli.monitoring import shares, statistics
 from mlops_cli.monitoring.profile import sketch
 from mlops_cli.monitoring.statistics import Counts
 from mlops_cli.monitoring.window import cells_of
@@ -134,7 +134,7 @@ def test_share_test_is_never_much_bolder_than_fishers(
     n: int, m: int, share: float, then: float
 ) -> None:
     hits, reference_hits = round(share * n), round(then * m)
-    got = statistics.share_p_value(hits, n, reference_hits, m)
+    got = shares.share_p_value(hits, n, reference_hits, m)
     exact = stats.fisher_exact([[hits, n - hits], [reference_hits, m - reference_hits]]).pvalue
     assert 0 <= got <= 1
     # Pearson's tail is thinner than the exact one where few are expected: down to 0.14 of it.
@@ -142,17 +142,44 @@ def test_share_test_is_never_much_bolder_than_fishers(
         assert got >= exact * (0.3 if exact > 0.05 else 0.1)
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    n=st.integers(1, 100_000),
+    m=st.integers(1, 1_000_000),
+    share=st.floats(0, 1),
+    then=st.floats(0, 1),
+    few=st.booleans(),
+)
+def test_share_test_is_scipys(n: int, m: int, share: float, then: float, few: bool) -> None:
+    """Pearson's without Yates' correction, and where few are expected twice the binomial's tail."""
+    hits, reference_hits = (
+        (min(round(9 * share), n), 0) if few else (round(share * n), round(then * m))
+    )
+    total = hits + reference_hits
+    table = np.array([[hits, n - hits], [reference_hits, m - reference_hits]])
+    got = shares.share_p_value(hits, n, reference_hits, m)
+    if total in (0, n + m):
+        assert got == 1
+    elif min(total, n + m - total) * min(n, m) / (n + m) >= shares.EXPECTED:
+        exact = stats.chi2_contingency(table, correction=False).pvalue
+        assert got == pytest.approx(exact, rel=1e-6, abs=1e-300)
+    else:
+        chance = stats.binom(total, n / (n + m))
+        exact = min(1.0, 2 * min(chance.sf(hits - 1), chance.cdf(hits)))
+        assert got == pytest.approx(exact, rel=1e-7, abs=1e-300)
+
+
 @settings(deadline=None, max_examples=60)
 @given(n=st.integers(30, 3000), m=st.integers(100, 50_000), then=st.floats(0, 0.9))
 def test_share_threshold_is_where_the_test_begins_to_reject(n: int, m: int, then: float) -> None:
     reference_hits = round(then * m)
-    critical = statistics.share_critical(0.001, n, reference_hits, m)
+    critical = shares.share_critical(0.001, n, reference_hits, m)
     if critical == 1.0:
-        assert statistics.share_p_value(n, n, reference_hits, m) > 0.001
+        assert shares.share_p_value(n, n, reference_hits, m) > 0.001
     else:
         hits = round((critical + reference_hits / m) * n)
-        assert statistics.share_p_value(hits, n, reference_hits, m) <= 0.001
-        assert statistics.share_p_value(hits - 1, n, reference_hits, m) > 0.001
+        assert shares.share_p_value(hits, n, reference_hits, m) <= 0.001
+        assert shares.share_p_value(hits - 1, n, reference_hits, m) > 0.001
 
 
 def test_thresholds_shrink_with_either_sample() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from mlops_cli.bundle.profile import Bins, Categories
 from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import Statistic
+from mlops_cli.monitoring.shares import share_critical, share_p_value
 from mlops_cli.monitoring.window import Comparison
 
 # A difference below its floor is no drift, however significant; docs/guides/drift.md says why.
@@ -104,7 +105,7 @@ class _Shares:
 
     def critical(self, alpha: float) -> float:
         hits = self.reference_hits if self.rise >= 0 else self.m - self.reference_hits
-        return st.share_critical(alpha, self.n, hits, self.m)
+        return share_critical(alpha, self.n, hits, self.m)
 
 
 def _unseen(column: Comparison, present: int) -> Iterator[Hypothesis]:
@@ -122,7 +123,7 @@ def _share(column: Comparison, statistic: Statistic, shares: _Shares) -> Hypothe
         column=column.profile.name,
         statistic=statistic,
         value=abs(shares.rise),
-        p_value=st.share_p_value(shares.hits, shares.n, shares.reference_hits, shares.m),
+        p_value=share_p_value(shares.hits, shares.n, shares.reference_hits, shares.m),
         effect=abs(shares.rise),
         floor=SHARE_FLOOR,
         critical=shares.critical,

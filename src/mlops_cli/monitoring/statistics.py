@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mlops_cli.monitoring.shares import EXPECTED
+
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-EXPECTED = 5.0  # the least expected count of a cell of a chi-square test (Cochran 1954)
 PSI_GROUPS = 10
 
 
@@ -144,38 +145,6 @@ def wasserstein(edges: Numbers, reference: Counts, current: Counts) -> float:
     crossing = gap[:-1] * gap[1:] < 0
     mean = np.where(crossing, (left**2 + right**2) / np.where(total > 0, total, 1.0), total) / 2
     return float((mean * width).sum())
-
-
-def share_p_value(hits: int, n: int, reference_hits: int, m: int) -> float:
-    """Two-sided test that two shares, hits of n and reference_hits of m, are the same.
-
-    Pearson's test where every expected count reaches 5; otherwise the exact binomial test of
-    `hits` given the hits of both, which is never too small.
-    """
-    total = hits + reference_hits
-    if not n or not m or total in (0, n + m):
-        return 1.0
-    if min(total, n + m - total) * min(n, m) / (n + m) >= EXPECTED:
-        reference = np.array([reference_hits, m - reference_hits])
-        return chi_square_p_value(*chi_square(reference, np.array([hits, n - hits])))
-    rate = n / (n + m)
-    upper = special.bdtrc(hits - 1, total, rate) if hits else 1.0
-    return min(1.0, 2.0 * float(min(upper, special.bdtr(hits, total, rate))))
-
-
-def share_critical(alpha: float, n: int, reference_hits: int, m: int) -> float:
-    """The least rise of a share above reference_hits / m that is significant at `alpha`.
-
-    1 where no number of hits among n would be.
-    """
-    low, high = int(n * reference_hits / m) if m else 0, n
-    if share_p_value(high, n, reference_hits, m) > alpha:
-        return 1.0
-    while high - low > 1:
-        middle = (low + high) // 2
-        significant = share_p_value(middle, n, reference_hits, m) <= alpha
-        low, high = (low, middle) if significant else (middle, high)
-    return high / n - reference_hits / m
 
 
 def _shares(counts: Counts) -> Numbers:
