@@ -23,8 +23,22 @@ from mlops_cli.tables.base import ROW
 from mlops_cli.tables.matrix import encode
 
 EVENTS: list[dict[str, Any]] = [
-    {"sex": "male", "smoker": "Yes", "joined": "01/31/2024", "seen": "2023-05-06", "mass": "NA"},
-    {"sex": "NA", "smoker": "No", "joined": "2024-01-31", "seen": "20230506", "mass": 2**60},
+    {
+        "sex": "male",
+        "smoker": "Yes",
+        "joined": "01/31/2024",
+        "seen": "2023-05-06",
+        "mass": "NA",
+        "fee": "1.234,5",
+    },
+    {
+        "sex": "NA",
+        "smoker": "No",
+        "joined": "2024-01-31",
+        "seen": "20230506",
+        "mass": 2**60,
+        "fee": 3.25,
+    },
     {"sex": "x", "smoker": "z", "joined": "12/01/2024", "seen": 20231231, "mass": 3500.0},
     {"sex": None, "smoker": "No", "joined": "02/29/2024", "seen": "2023-02-28"},
 ]
@@ -32,15 +46,16 @@ EVENTS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    lines = ["sex,smoker,joined,seen,mass,churn"]
+    lines = ["sex;smoker;joined;seen;mass;fee;churn"]
     for i in range(300):
         cells = ["male" if i % 3 else "NA", "Yes" if i % 2 else "No", f"{i % 12 + 1:02}/13/2024"]
         seen = f"2023{i % 12 + 1:02}{i % 28 + 1:02}"
         mass = "NA" if i % 7 == 0 else str(3000 + i * 37 % 1000)
-        lines.append(",".join([*cells, seen, mass, "Yes" if i * 7 % 5 < 2 else "No"]))
+        fee = f"{i % 90},{i % 4 * 25:02}" if i % 11 else ""
+        lines.append(";".join([*cells, seen, mass, fee, "Yes" if i * 7 % 5 < 2 else "No"]))
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
     row = {"month": "month(joined)", "weekday": "dayofweek(seen)"}
-    features = {"columns": ["sex", "smoker", "mass"], "row": row}
+    features = {"columns": ["sex", "smoker", "mass", "fee"], "row": row}
     return project_of(tmp_path, "t.csv", "churn", features=features)
 
 
@@ -60,7 +75,14 @@ def _record(root: Path, version: str, *inputs: dict[str, Any]) -> None:
 
 def test_a_recorded_row_as_a_file_has_the_features_that_the_service_made(root: Path) -> None:
     project, bundle = load_project(root), open_bundle(root / "model")
-    hashed = {"sex": "male", "smoker": "sha256:00", "joined": None, "seen": None, "mass": 1}
+    hashed = {
+        "sex": "male",
+        "smoker": "sha256:00",
+        "joined": None,
+        "seen": None,
+        "mass": 1,
+        "fee": None,
+    }
     _record(root, "0" * 12, {"mass": 1})
     _record(root, bundle.version, *EVENTS, hashed)
     with open_engine() as engine:

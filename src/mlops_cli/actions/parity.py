@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mlops_cli.actions.score import score
-from mlops_cli.bundle.manifest import Manifest, class_key
+from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import CONFIG, FEATURES_PLAN
 from mlops_cli.config.project import Project
@@ -36,10 +36,11 @@ from mlops_cli.scoring.sampled import (
     table_rows,
 )
 from mlops_cli.serving.models import Matrix
-from mlops_cli.serving.predictions import Prediction, prediction_names
+from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.events import predictions_in
 from mlops_cli.tables.matrix import encode
 from mlops_cli.targets import open_target
 from mlops_cli.targets.asked import KEY, explanations
@@ -196,18 +197,9 @@ def _matrix(engine: Engine, sql: str, manifest: Manifest) -> Matrix:
 
 def _scored(project: Project, bundle: Bundle, file: Path) -> list[Prediction]:
     """What `mlops score` writes for the rows of a file, as predictions."""
-    manifest, out = bundle.manifest, file.with_name("scored.parquet")
-    names = score(project, file, out, bundle=bundle.path).names
-    table = pq.read_table(out)
-    table = table.select([names[name] for name in prediction_names(manifest)])
-    rows: list[Prediction] = table.rename_columns(prediction_names(manifest)).to_pylist()
-    if manifest.task != "multiclass":
-        return rows
-    keys = [class_key(label) for label in manifest.classes or ()]
-    return [
-        {"label": row["label"], "probabilities": {k: row[f"probability_{k}"] for k in keys}}
-        for row in rows
-    ]
+    out = file.with_name("scored.parquet")
+    score(project, file, out, bundle=bundle.path)
+    return predictions_in(pq.read_table(out), bundle.manifest)
 
 
 def _with_service(made: _Made, bundle: Bundle, url: str) -> _Made:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,27 +10,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
-from mlops_cli.expressions.tree import ValueType
 from mlops_cli.monitoring.recorded import recorded_predictions
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.tables.base import ROW, Engine
+from mlops_cli.tables.events import table_of
 from mlops_cli.tables.split import Rows
 from mlops_cli.training.data import read_events
 
 Source = Literal["recorded", "hold-out", "table"]
 _CHUNK = 262_144  # rows of the table that are looked at at once
-_NATIVE: dict[ValueType, tuple[pa.DataType, type]] = {
-    "boolean": (pa.bool_(), bool),
-    "integer": (pa.int64(), int),
-    "float": (pa.float64(), float),
-    "text": (pa.string(), str),
-    "date": (pa.string(), str),
-    "timestamp": (pa.string(), str),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ def recorded_rows(engine: Engine, project: Project, bundle: Bundle, count: int) 
             names.append(f"row {row} of request {request}")
     if not asked:
         return None
-    table = _table(asked, bundle.manifest)
+    table = table_of(asked, bundle.manifest)
     events = tuple(event for event, _ in asked)
     return Sampled("recorded", table, tuple(names), events, len(found) - len(events))
 
@@ -115,32 +106,3 @@ def _values(encoder: RowEncoder, event: Mapping[str, Any]) -> Mapping[str, Any] 
         return encoder.values(event)
     except RequestError:
         return None
-
-
-def _table(asked: Sequence[tuple[Event, Mapping[str, Any]]], manifest: Manifest) -> pa.Table:
-    """Events as a file has them: as they were sent, but for dates of a form of their own.
-
-    A request may write those in ISO 8601, too, and a file may not.
-    """
-    columns = {}
-    for i in manifest.inputs:
-        sent = [typed[i.name] if i.format else event.get(i.name) for event, typed in asked]
-        kind = pa.date32() if i.type == "date" else pa.timestamp("us")
-        columns[i.name] = pa.array(sent, kind) if i.format else _column(sent, i.type)
-    return pa.table(columns)
-
-
-def _column(values: Sequence[Any], kind: ValueType) -> pa.Array:
-    """Of its own type, or of text where a request wrote a value as one: `"NA"`, `"Yes"`."""
-    if kind == "float":
-        values = [float(v) if type(v) is int else v for v in values]
-    elif kind == "integer":
-        values = [int(v) if type(v) is float else v for v in values]
-    native, own = _NATIVE[kind]
-    if all(v is None or type(v) is own for v in values):
-        return pa.array(values, native)
-    return pa.array([v if v is None or type(v) is str else _encode(v) for v in values])
-
-
-def _encode(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
