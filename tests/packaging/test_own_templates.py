@@ -231,4 +231,4 @@ def test_a_misspelt_name_is_told_although_nothing_else_changed(tmp_path: Path) -
     (root / OWN / "image/Dockerfil.j2").touch()
     with pytest.raises(UsageError, match=r"Dockerfil\.j2 is no .* image/Dockerfile\.j2") as refused:
         run(load_project(root), "package")
-    assert f"{OWN}/ may hold {DOCKERFILE};" in (refused.value.hint or "")
+    assert f"{OWN}/ may hold {DOCKERFILE}, image/batch.Dockerfile.j2;" in (refused.value.hint or "")

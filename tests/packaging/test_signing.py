@@ -98,7 +98,7 @@ def test_the_signature_of_an_image_names_its_digests(
     bundle: Bundle, key: Path, tmp_path: Path
 ) -> None:
     digests = {"delays:1": "sha256:" + "ab" * 32, "registry:5000/delays:1": "sha256:" + "cd" * 32}
-    file = sign_image(tmp_path, bundle, digests, open_key(key))
+    file = sign_image(tmp_path, f"{bundle.version}.image", digests, open_key(key))
     statement = json.loads(base64.b64decode(json.loads((tmp_path / file).read_bytes())["payload"]))
     found = {s["name"]: "sha256:" + s["digest"]["sha256"] for s in statement["subject"]}
     assert found == digests

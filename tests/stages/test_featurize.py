@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -213,3 +214,10 @@ def test_the_engine_can_spill_in_a_project_that_has_no_folder_for_it(tmp_path: P
         )
     assert Path(folder).parent.is_dir()
     assert most == "953.6 MiB"
+
+
+def test_the_engine_spills_elsewhere_where_the_project_may_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()  # below it nobody makes a folder, not even root
+    with open_engine(temporary=tmp_path / "file/.mlops/tmp") as engine:
+        ((folder,),) = engine.rows("select current_setting('temp_directory')")
+    assert Path(folder).parent == Path(tempfile.gettempdir())

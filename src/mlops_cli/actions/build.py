@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +14,21 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.candidate import read_candidate
 from mlops_cli.packaging import open_builder
-from mlops_cli.packaging.image import project_image
+from mlops_cli.packaging.image import BundleImage, batch_image, project_image
 from mlops_cli.packaging.signing import open_key, sign_bundle, sign_image, sign_provenance
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.ml_bom import ml_bom
 from mlops_cli.reports.provenance import bundle_provenance, image_provenance
 from mlops_cli.stages import stage
+
+
+@dataclass(frozen=True, slots=True)
+class BatchImage:
+    """The image that scores files, by its tag; `sbom` and `pushed` as of `BuildResult`."""
+
+    image: str
+    sbom: str
+    pushed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,8 @@ class BuildResult:
     `pushed` is its name in the registry, None where it was not pushed; `sbom` is the file of the
     project that tells what it installs. `ml_bom` is the one that tells what the model is, and
     `provenance` are the statements of what the bundle and, where one was built, the image were
-    made from. `signed` are the files of the envelopes, if a key was given.
+    made from. `signed` are the files of the envelopes, if a key was given. `batch` is the second
+    image, which scores files, where it was asked for.
     """
 
     image: str | None
@@ -39,19 +50,23 @@ class BuildResult:
     ml_bom: str | None = None
     provenance: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    batch: BatchImage | None = None
 
 
 def build(
     project: Project,
     *,
     image: bool = True,
+    batch: bool = False,
     push: bool = False,
     key: Path | None = None,
     progress: Progress = QUIET,
 ) -> BuildResult:
     """Build the image of `model/`, have it replay the golden rows, and only then name it.
 
-    What model and image were made from is written for others to read, with `image` or without.
+    What model and image were made from is written for others to read, with `image` or without. With
+    `batch` there is a second image, whose entry point is `mlops score`: it has scored the golden
+    rows before it is named.
 
     With `key`, a private key in PEM, bundle, image and their provenance are signed, the bundle
     before, so that the image has that signature; without `image` the bundle alone. The stage
@@ -71,17 +86,20 @@ def build(
     signed = [sign_bundle(project.root, bundle, signer)] if signer is not None else []
     said = {bundle.version: bundle_provenance(project, bundle, stage("train").params)}
     bill = _bill(project, bundle)
-    found = BuildResult(None, bundle.digest, bundle.version, None)
-    if image:
-        found, digests, sbom = _built(project, bundle, registry if push else None, progress)
-        base = project.config.package.base
-        said[f"{bundle.version}.image"] = image_provenance(bundle, digests, base, sbom)
-        if signer is not None:
-            signed.append(sign_image(project.root, bundle, digests, signer))
+    built = {
+        name: _built(project, name, one, registry if push else None, progress)
+        for name, one in _wanted(project, bundle, image=image, batch=batch).items()
+    }
+    base = project.config.package.base
+    said |= {
+        name: image_provenance(bundle, one.digests, base, one.bill, scored=one.scored)
+        for name, one in built.items()
+    }
     if signer is not None:
+        signed += [sign_image(project.root, n, one.digests, signer) for n, one in built.items()]
         signed += [sign_provenance(project.root, n, text, signer) for n, text in said.items()]
     return replace(
-        found,
+        _found(bundle, built),
         ml_bom=bill,
         provenance=tuple(_kept(project, "provenance", f"{n}.json", t) for n, t in said.items()),
         signed=tuple(map(str, signed)),
@@ -102,15 +120,52 @@ def _kept(project: Project, folder: str, name: str, content: bytes) -> str:
     return str(file)
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """An image that is built: its tag, that of the registry, and the file of its bill of materials.
+
+    `digests` are by name, `bill` is the content of the file; `scored` as of `BundleImage`.
+    """
+
+    tag: str
+    pushed: str | None
+    sbom: str
+    digests: dict[str, str]
+    bill: bytes
+    scored: Mapping[str, bytes] | None
+
+
+def _wanted(
+    project: Project, bundle: Bundle, *, image: bool, batch: bool
+) -> dict[str, BundleImage]:
+    """The images, by what their documents are called."""
+    wanted = {}
+    if image:
+        wanted[_document(bundle, "image")] = project_image(project, bundle)
+    if batch:
+        wanted[_document(bundle, "batch")] = batch_image(project, bundle)
+    return wanted
+
+
+def _document(bundle: Bundle, kind: str) -> str:
+    return f"{bundle.version}.{kind}"
+
+
 def _built(
-    project: Project, bundle: Bundle, registry: str | None, progress: Progress
-) -> tuple[BuildResult, dict[str, str], bytes]:
-    """The image, its digests by name, and its bill of materials."""
-    image = project_image(project, bundle)
+    project: Project, name: str, image: BundleImage, registry: str | None, progress: Progress
+) -> _Built:
     tag = image.build(progress=progress)
     pushed = image.push(registry, progress=progress) if registry else None
     digests = open_builder().digests([tag, *([pushed] if pushed else [])])
     content = image.sbom(progress=progress)
-    bill = _kept(project, "sbom", f"{bundle.version}.cdx.json", content)
-    found = BuildResult(tag, bundle.digest, bundle.version, bill, pushed)
-    return found, digests, content
+    bill = _kept(project, "sbom", f"{name.removesuffix('.image')}.cdx.json", content)
+    return _Built(tag, pushed, bill, digests, content, image.scored)
+
+
+def _found(bundle: Bundle, built: Mapping[str, _Built]) -> BuildResult:
+    found = BuildResult(None, bundle.digest, bundle.version, None)
+    if serves := built.get(_document(bundle, "image")):
+        found = replace(found, image=serves.tag, sbom=serves.sbom, pushed=serves.pushed)
+    if scores := built.get(_document(bundle, "batch")):
+        found = replace(found, batch=BatchImage(scores.tag, scores.sbom, scores.pushed))
+    return found

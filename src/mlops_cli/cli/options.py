@@ -47,6 +47,9 @@ PortOption = Annotated[
         help="Default: that of what runs, else deploy.port.",
     ),
 ]
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Build an image that scores files, too.")
+]
 PushOption = Annotated[
     bool, typer.Option("--push", help="Build it and push it to deploy.registry.")
 ]

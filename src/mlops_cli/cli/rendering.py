@@ -126,6 +126,11 @@ def render_build(result: BuildResult) -> None:
         typer.echo(f"what it installs: {result.sbom}")
     if result.pushed:
         typer.echo(f"pushed: {result.pushed}")
+    if result.batch:
+        typer.echo(f"{result.batch.image} scores files by {result.version}")
+        typer.echo(f"what it installs: {result.batch.sbom}")
+        if result.batch.pushed:
+            typer.echo(f"pushed: {result.batch.pushed}")
     typer.echo(f"what the model is: {result.ml_bom}")
     files = {"made from": result.provenance, "signed": result.signed}
     for what, name in ((what, name) for what, names in files.items() for name in names):

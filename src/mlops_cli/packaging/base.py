@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,13 +16,15 @@ class Base:
     """What an image is made of beside its bundle: the base image, and what a project has.
 
     `own` are the project's templates, `extras` a requirements.txt beyond the bundle's, `signature`
-    the bundle's envelope.
+    the bundle's envelope. With `scored`, the files by which a project scores, the image's entry
+    point is `mlops score`, else the server.
     """
 
     image: str
     own: Path | None = None
     extras: str = ""
     signature: bytes | None = None
+    scored: Mapping[str, bytes] | None = None
 
 
 class Builder(Protocol):
@@ -33,9 +35,9 @@ class Builder(Protocol):
     ) -> None:
         """Have the image of `bundle` in the engine as `name`, unless one of the same inputs is.
 
-        It gets the name only after a container of it has answered every golden row over HTTP as
-        training did. What killed builds left running is removed. Raises `EnvironmentFault` with
-        the reason of engine, pip or the row.
+        It gets the name only after a container of it has answered every golden row over HTTP, or
+        scored a file of them, as training did. What killed builds left running is removed. Raises
+        `EnvironmentFault` with the reason of engine, pip or the row.
         """
 
     def sbom(self, bundle: Bundle, *, base: Base, progress: Progress) -> bytes:

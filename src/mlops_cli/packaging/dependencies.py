@@ -41,6 +41,7 @@ _ARCHIVE = "layer.tar"
 _SUM = "layer.sha256"
 # Neither tests nor what only a compiler reads is ever imported.
 _UNUSED_FOLDERS = ("tests", "test")
+_UNUSED_LIBRARIES = ("pyarrow/*flight*", "duckdb/experimental")
 _UNUSED_FILES = (".a", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".c", ".f", ".f90")
 
 
@@ -112,6 +113,8 @@ def _trim(site: Path) -> None:
     shutil.rmtree(site / "bin", ignore_errors=True)  # scripts that name this machine's Python
     for folder in [p for p in site.rglob("*") if p.is_dir() and p.name in _UNUSED_FOLDERS]:
         shutil.rmtree(folder, ignore_errors=True)
+    for path in [p for pattern in _UNUSED_LIBRARIES for p in site.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for file in [p for p in site.rglob("*") if p.suffix in _UNUSED_FILES]:
         file.unlink()
 

@@ -27,6 +27,7 @@ from mlops_cli.packaging.layers import END, append_folder
 from mlops_cli.packaging.requirements import image_requirements
 from mlops_cli.packaging.sbom import licences_in
 from mlops_cli.packaging.sbom import sbom as sbom_of
+from mlops_cli.packaging.scoring_test import prove_scoring
 from mlops_cli.packaging.smoke_test import prove, sweep
 from mlops_cli.packaging.wheels import Environment, fetch_wheels
 from mlops_cli.progress import Progress
@@ -57,7 +58,7 @@ def ensure_image(
             told = labels | {FINGERPRINT: inputs, LICENCES: _licences(layers)}
             told |= _base_labels(client, base_image(bundle, base.image))
             image = _build(client, [context, *(layer.file for layer in layers)], told, progress)
-        _admit(client, image, bundle, name, progress)
+        _admit(client, image, bundle, name, base, progress)
 
 
 def sbom(bundle: Bundle, *, base: Base, progress: Progress) -> bytes:
@@ -211,10 +212,13 @@ def _chunks(content: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _admit(client: Any, image: str, bundle: Bundle, name: str, progress: Progress) -> None:
+def _admit(
+    client: Any, image: str, bundle: Bundle, name: str, base: Base, progress: Progress
+) -> None:
     """Give the image its name if it reproduces the golden rows; else remove it."""
     try:
-        prove(client, image, bundle, progress=progress)
+        proof = prove if base.scored is None else prove_scoring
+        proof(client, image, bundle, progress=progress)
     except BaseException:
         _forget(client, image)
         raise

@@ -12,6 +12,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.packaging import open_builder
 from mlops_cli.packaging.base import Base
+from mlops_cli.packaging.batch import project_files, score_requirements
 from mlops_cli.packaging.extras import extra_requirements, tag_of
 from mlops_cli.packaging.origin import created, origin
 from mlops_cli.packaging.signing import signature
@@ -22,28 +23,35 @@ from mlops_cli.progress import Progress
 class BundleImage:
     """The image that serves `bundle` on the base image `base`; `root` is the project's folder.
 
-    `serve` are the server's settings, as variables: an image has what they need.
+    `serve` are the server's settings, as variables: an image has what they need. With `scored`, the
+    files by which the project scores, it scores files instead (see `batch`).
     """
 
     bundle: Bundle
     base: str
     root: Path
     serve: Mapping[str, str] = field(default_factory=dict)
+    scored: Mapping[str, bytes] | None = None
 
     @property
     def name(self) -> str:
         """`project:version`; a project's name in the form that a repository may have.
 
-        With extras or a signature, `-` and 8 digits of their digest follow.
+        With extras or a signature, `-` and 8 digits of their digest follow; `-batch` where it
+        scores files.
         """
-        tag = f"{self.bundle.version}{tag_of(self._base.extras, self._base.signature)}"
-        return f"{repository(self.bundle.manifest.project)}:{tag}"
+        base = self._base
+        more = tag_of(base.extras, base.signature) if self.scored is None else "-batch"
+        return f"{repository(self.bundle.manifest.project)}:{self.bundle.version}{more}"
 
     @property
     def _base(self) -> Base:
+        own = own_templates(self.root)
+        if self.scored is not None:
+            return Base(self.base, own, score_requirements(), scored=self.scored)
         return Base(
             self.base,
-            own_templates(self.root),
+            own,
             extra_requirements(self.serve),
             signature(self.root, self.bundle),
         )
@@ -84,6 +92,15 @@ def project_image(project: Project, bundle: Bundle) -> BundleImage:
     secrets = dict.fromkeys(config.deploy.secrets, "set")
     serve = {**config.serve.environment(), **secrets}
     return image_of(bundle, base=config.package.base, root=project.root, serve=serve)
+
+
+def batch_image(project: Project, bundle: Bundle) -> BundleImage:
+    """The image that scores files by a project's bundle, as `mlops score` does.
+
+    Raises `UsageError` for a secret in what it would hold of the project.
+    """
+    base, files = project.config.package.base, project_files(project)
+    return BundleImage(bundle, base, project.root, scored=files)
 
 
 def repository(project: str) -> str:

@@ -48,11 +48,11 @@ def replay_over_http(
     for batch in _batches(bundle):
         answer = _post(host, port, [row.inputs for row in batch])
         if answer.version != bundle.version or len(answer.predictions) != len(batch):
-            raise _fault(f"{answer.version} answered {len(answer.predictions)} predictions")
+            raise golden_fault(f"{answer.version} answered {len(answer.predictions)} predictions")
         for row, found in zip(batch, answer.predictions, strict=True):
             n += 1
             if field := difference(bundle.manifest, row.prediction, found):
-                raise _fault(f"row {n} of {bundle.path / GOLDEN}: {field}")
+                raise golden_fault(f"row {n} of {bundle.path / GOLDEN}: {field}")
         on_row(n)
     return n
 
@@ -71,15 +71,16 @@ def _post(host: str, port: int, events: list[Any]) -> _Answer:
         response = connection.getresponse()
         said = response.read()
         if response.status != http.HTTPStatus.OK:
-            raise _fault(f"status {response.status}: {said[:300].decode(errors='replace')}")
+            raise golden_fault(f"status {response.status}: {said[:300].decode(errors='replace')}")
         return msgspec.json.decode(said, type=_Answer)
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as e:
-        raise _fault(f"no answer: {e}") from e
+        raise golden_fault(f"no answer: {e}") from e
     finally:
         connection.close()
 
 
-def _fault(what: str) -> EnvironmentFault:
+def golden_fault(what: str) -> EnvironmentFault:
+    """The error that an image computes something else than training did."""
     return EnvironmentFault(
         f"the image does not reproduce training's predictions: {what}",
         hint="see requirements.txt of the bundle and package.base: what serves must compute "

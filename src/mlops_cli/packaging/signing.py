@@ -45,10 +45,12 @@ def sign_bundle(root: Path, bundle: Bundle, signer: Signer) -> Path:
     return _sign(root, f"{bundle.version}.json", signer, statement(BUNDLE, (subject,)))
 
 
-def sign_image(root: Path, bundle: Bundle, digests: Mapping[str, str], signer: Signer) -> Path:
-    """The same for the image of a bundle, by its digests (`sha256:...`) by name."""
-    said = statement(IMAGE, image_subjects(digests))
-    return _sign(root, f"{bundle.version}.image.json", signer, said)
+def sign_image(root: Path, name: str, digests: Mapping[str, str], signer: Signer) -> Path:
+    """The same for an image of a bundle, by its digests (`sha256:...`) by name.
+
+    The envelope is `signatures/NAME.json`.
+    """
+    return _sign(root, f"{name}.json", signer, statement(IMAGE, image_subjects(digests)))
 
 
 def sign_provenance(root: Path, name: str, said: bytes, signer: Signer) -> Path:

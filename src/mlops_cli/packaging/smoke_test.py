@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlops_cli import _docker
@@ -24,17 +25,7 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
     row and field where a prediction differs. The container is removed in any case.
     """
     bound, host = _docker.published_on()
-    container = client.containers.create(
-        image,
-        ports={f"{PORT}/tcp": (bound, None)},
-        read_only=True,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges:true"],
-        tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
-        labels={TRIAL: f"{os.uname().nodename}-{os.getpid()}"},
-        detach=True,
-    )
-    try:
+    with on_trial(client, image, ports={f"{PORT}/tcp": (bound, None)}) as container:
         container.start()
         port = _port(container)
         _docker.wait_until_ready(container, lambda: is_ready(host, port), progress)
@@ -42,6 +33,23 @@ def prove(client: Any, image: str, bundle: Bundle, *, progress: Progress) -> Non
             bundle, host, port, on_row=lambda n: progress.update("golden rows replayed", done=n)
         )
         progress.log(f"the image reproduces all {rows} golden rows")
+
+
+@contextmanager
+def on_trial(client: Any, image: str, **more: Any) -> Iterator[Any]:
+    """A container of `image` with a read-only root and no rights, created; removed in any case."""
+    container = client.containers.create(
+        image,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        tmpfs={"/tmp": "size=64m"},  # noqa: S108  the container's own
+        labels={TRIAL: f"{os.uname().nodename}-{os.getpid()}"},
+        detach=True,
+        **more,
+    )
+    try:
+        yield container
     finally:
         _docker.drop(container)
 

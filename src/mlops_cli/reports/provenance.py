@@ -50,10 +50,18 @@ def bundle_provenance(project: Project, bundle: Bundle, sections: Sequence[str])
     return statement(PROVENANCE, subjects, _predicate(said, made, [*_byproducts(project)]))
 
 
-def image_provenance(bundle: Bundle, digests: Mapping[str, str], base: str, sbom: bytes) -> bytes:
+def image_provenance(
+    bundle: Bundle,
+    digests: Mapping[str, str],
+    base: str,
+    sbom: bytes,
+    *,
+    scored: Mapping[str, bytes] | None = None,
+) -> bytes:
     """How an image was made, by its digests (`sha256:...`) by name; see `bundle_provenance`.
 
-    `base` is the base image as the configuration names it, `sbom` the image's bill of materials.
+    `base` is the base image as the configuration names it, `sbom` the image's bill of materials,
+    `scored` the files of the project that are in it.
     It tells no time: who builds the same image again has the same one.
     """
     components = msgspec.json.decode(sbom)["components"]
@@ -62,6 +70,10 @@ def image_provenance(bundle: Bundle, digests: Mapping[str, str], base: str, sbom
         "externalParameters": {"base": base, "bundle": bundle.digest},
         "resolvedDependencies": [
             {"name": bundle.manifest.project, "digest": {"sha256": bundle.digest}},
+            *(
+                {"name": name, "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
+                for name, content in sorted((scored or {}).items())
+            ),
             *map(_component, components),
         ],
     }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +64,24 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
         "disabled_optimizers": "statistics_propagation",
     }
     if temporary is not None:
-        temporary.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder alone
-        settings["temp_directory"] = str(temporary)
+        settings["temp_directory"] = str(_room(temporary))
         settings["memory_limit"] = _MEMORY
     connection = duckdb.connect(":memory:", config=settings)
     # Globally: `batches` reads by a cursor, which is a session of its own.
     connection.execute("set global TimeZone = 'UTC'")
     return DuckDB(_silent(connection))
+
+
+def _room(temporary: Path) -> Path:
+    """Where to put what does not fit: there, or in the system's folder if that cannot be written.
+
+    DuckDB makes the last folder alone, when it needs it, and removes it.
+    """
+    with suppress(OSError):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+    if os.access(temporary.parent, os.W_OK):
+        return temporary
+    return Path(tempfile.gettempdir()) / f"mlops-{uuid.uuid4().hex}"
 
 
 class DuckDB:

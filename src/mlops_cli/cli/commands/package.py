@@ -22,6 +22,7 @@ def package_command(
     build_image: Annotated[
         bool, typer.Option("--build", help="Build the image, and prove it by the golden rows.")
     ] = False,
+    batch: options.BatchOption = False,
     push: options.PushOption = False,
     sign: options.SignOption = False,
     key: options.KeyOption = None,
@@ -38,11 +39,13 @@ def package_command(
 
         if sign != (key is not None):
             raise UsageError("--sign and --key FILE go together", hint="mlops package --help")
-        ran, image = run_stages(("package",), Asked(project, env, as_json)), build_image or push
+        ran = run_stages(("package",), Asked(project, env, as_json))
+        image = build_image or push or batch
         if not (image or sign or provenance):
             return ran
         loaded = load_project(project, env=env)
-        return build(loaded, image=image, push=push, key=key, progress=TerminalProgress())
+        progress = TerminalProgress()
+        return build(loaded, image=image, batch=batch, push=push, key=key, progress=progress)
 
     execute("package", work, _render, as_json=as_json)
 
