@@ -94,7 +94,7 @@ def commit_at(root: Path, revision: str) -> str | None:
 
 def commit_object(root: Path, commit: str) -> bytes | None:
     """The content of a commit, whose name is a digest of it; None where git does not have it."""
-    return _asked(root, "cat-file", "commit", commit)
+    return _asked(root, "cat-file", "commit", "--end-of-options", commit)
 
 
 def experiment_at(root: Path, name: str) -> str | None:
