@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -101,12 +100,8 @@ def test_what_the_server_has_uploaded_comes_once_and_stays_there(
         config.write("serve: {log: {to: 's3://bucket/log'}}\nmonitor: {keep: 400d}\n")
     bucket = Bucket(root / "bucket")
 
-    def bucket_of(url: str) -> Bucket:
-        assert url == "s3://bucket/log"
-        return bucket
-
-    adapter = SimpleNamespace(ObjectStore=bucket_of)
-    monkeypatch.setattr(sys.modules[collect.__module__], "load_adapter", lambda *_, **__: adapter)
+    buckets = {"s3://bucket/log": bucket}
+    monkeypatch.setattr(sys.modules[collect.__module__], "open_store", buckets.__getitem__)
     _segment(root, LINE)
     shutil.copytree(root / ".mlops/local/log", bucket.folder)  # uploaded, and still to be removed
     _segment(root, LINE | {"request_id": "r2"})

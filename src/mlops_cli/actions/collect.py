@@ -8,11 +8,9 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._locks import locked
 from mlops_cli.config.paths import PREDICTIONS
 from mlops_cli.config.project import Project
@@ -30,6 +28,8 @@ from mlops_cli.monitoring.recorded import (
 from mlops_cli.monitoring.segment_files import Content, read_segment
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import segments
+from mlops_cli.serving.logs import open_store
+from mlops_cli.serving.uploader import Store
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import KeepsLog
 
@@ -81,19 +81,8 @@ def collect(
         place.collect(work.take, closing=closing)
         log = project.config.serve.log
         if log is not None and log.to is not None and not closing:  # nobody removes those
-            adapter = load_adapter("mlops_cli.serving.object_store", extra="s3")
-            work.take_stored(adapter.ObjectStore(log.to))
+            work.take_stored(open_store(log.to))
         return work.result(name)
-
-
-class _Stored(Protocol):
-    """Where the server uploads segments."""
-
-    def sizes(self) -> dict[str, int]:
-        """The bytes of each, by name."""
-
-    def get(self, name: str, file: Path) -> None:
-        """Write one to a file."""
 
 
 class _Work:
@@ -127,7 +116,7 @@ class _Work:
             self._unreadable += sum(content.unreadable for content in contents)
             self._progress.update("collecting segments", done=self._seen)
 
-    def take_stored(self, stored: _Stored) -> None:
+    def take_stored(self, stored: Store) -> None:
         """Store the rows of uploaded segments that are not here yet, nor too old to stay."""
         sizes = {Path(n): size for n, size in stored.sizes().items() if self._is_wanted(n)}
         for batch in in_batches(sizes, FULL):

@@ -8,9 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli._files import sha256_of
 from mlops_cli._locks import locked
 from mlops_cli.actions.collect import collect
@@ -23,7 +21,7 @@ from mlops_cli.config.paths import ERASED
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.monitoring.recorded import COLLECTING
-from mlops_cli.pipeline.erasure import PLACES
+from mlops_cli.pipeline.erasure import PLACES, open_place
 from mlops_cli.pipeline.erasure.base import Place, Search, Subject
 from mlops_cli.pipeline.erasure.plan import Plan, Rest, Step, end_plan, keep_plan, kept_plan
 from mlops_cli.progress import QUIET, Progress
@@ -110,11 +108,7 @@ def _subject(text: str) -> Subject:
 
 def _places() -> Iterator[tuple[str, Place]]:
     for module in PLACES:
-        yield module, _place(module)
-
-
-def _place(module: str) -> Place:
-    return cast("Place", load_adapter(module).open_place())
+        yield module, open_place(module)
 
 
 def _collect(project: Project, progress: Progress) -> list[Rest]:
@@ -170,7 +164,7 @@ def _carry_out(project: Project, plan: Plan, progress: Progress) -> EraseResult:
     with locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT):
         for done, step in enumerate(plan.steps, 1):
             try:
-                _place(step.place).erase(project, step.task)
+                open_place(step.place).erase(project, step.task)
             except EnvironmentFault as e:
                 failed.append(Rest(step.where, e.message))
             progress.update("erasing", done=done, total=len(plan.steps))

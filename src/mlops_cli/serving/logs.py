@@ -41,11 +41,12 @@ def open_logs(settings: Log | None, tell: Tell) -> Logs | None:
     return Logs(
         PredictionLog(folder, settings, tell, secret=secret),
         LabelLog(folder, settings),
-        Uploader(folder, _store(settings.to)) if settings.to else None,
+        Uploader(folder, open_store(settings.to)) if settings.to else None,
     )
 
 
-def _store(url: str) -> Store:
+def open_store(url: str) -> Store:
+    """Where segments are uploaded; `EnvironmentFault` without the extra, or for what is no URL."""
     adapter = load_adapter("mlops_cli.serving.object_store", extra="s3")
     store: Store = adapter.ObjectStore(url)
     return store

@@ -28,6 +28,12 @@ class Store(Protocol):
     def put(self, name: str, file: Path) -> None:
         """Store a file whole or not at all, also where it is there; raises `EnvironmentFault`."""
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each that is stored, by name; raises `EnvironmentFault`."""
+
+    def get(self, name: str, file: Path) -> None:
+        """Write one to a file; raises `EnvironmentFault`."""
+
 
 class Uploader:
     """Of all processes with one folder one uploads at a time; another goes on when it dies.
