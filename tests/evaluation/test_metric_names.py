@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlops_cli.config.metrics import LESS_IS_BETTER
 from mlops_cli.config.metrics import METRICS as NAMES
 from mlops_cli.config.model import TrainConfig
 from mlops_cli.evaluation.intervals import interval
@@ -21,6 +22,11 @@ PAIRS = [(task, name) for task, names in NAMES.items() for name in names]
 
 def test_what_the_configuration_accepts_is_what_can_be_computed() -> None:
     assert {task: tuple(known) for task, known in METRICS.items()} == dict(NAMES)
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_which_way_is_better_is_known_without_the_metric(task: str, name: str) -> None:
+    assert METRICS[task][name].greater_is_better is (name not in LESS_IS_BETTER)
 
 
 @pytest.mark.parametrize(("task", "name"), PAIRS)

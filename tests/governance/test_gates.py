@@ -10,24 +10,28 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
-from mlops_cli.config.sections.register import MetricGate
+from mlops_cli.config.sections.register import ChampionGate, MetricGate
 from mlops_cli.errors import GateError, InconclusiveError
 from mlops_cli.evaluation.holdout import scores_of, take_rows
-from mlops_cli.evaluation.paired import Scores, compare
+from mlops_cli.evaluation.paired import Comparison, Scores, compare
 from mlops_cli.governance.decide import refusal
 from mlops_cli.governance.decision import (
     Decision,
     GateResult,
     Named,
+    Opponent,
     decided_champion,
     write_decision,
 )
 from mlops_cli.governance.gates import open_gate
 from mlops_cli.governance.gates.champion import verdict_of
+from mlops_cli.governance.gates.hold_out import Match
 from mlops_cli.governance.gates.metric import hold
 
 A, B = "a" * 64, "b" * 64
+NOT_WORSE = ChampionGate(champion="not_worse")
 
 
 def rmse(y: np.ndarray, p: np.ndarray) -> float:
@@ -71,7 +75,7 @@ def test_a_metric_that_is_undefined_decides_nothing() -> None:
     y = np.ones(50)  # one class only
     scores = scores_of(rmse, y, (y, y), classes=2)
     found = compare(scores, 50, higher_is_better=True, in_time=False)
-    gate = verdict_of(found, metric="roc_auc", champion=B, rows=50, fair=True)
+    gate = verdict_of(NOT_WORSE, "roc_auc", [Match("champion", B, found, 50)])
     assert gate.verdict == "undecided"
 
 
@@ -81,11 +85,47 @@ def test_a_champion_that_may_have_seen_the_rows_refuses_nobody() -> None:
     )
     same = compare(pair(np.random.default_rng(0), 500), 500, higher_is_better=False, in_time=False)
     verdicts = [
-        verdict_of(found, metric="rmse", champion=B, rows=500, fair=fair).verdict
+        verdict_of(NOT_WORSE, "rmse", [Match("champion", B, found, 500, fair)]).verdict
         for found in (worse, same)
         for fair in (True, False)
     ]
     assert verdicts == ["refused", "undecided", "passed", "passed"]
+
+
+def test_a_flattered_champion_leaves_the_word_to_the_best() -> None:
+    worse, same = (Comparison(0.5 + d, 0.5, d, 0.1, 19) for d in (-1.0, 0.0))
+
+    def said(champion: Comparison, best: Comparison, asked: ChampionGate = NOT_WORSE) -> str:
+        matches = [Match("champion", A, champion, 9, fair=False), Match("best", B, best, 9)]
+        return verdict_of(asked, "m", matches).verdict
+
+    assert (said(worse, same), said(worse, worse), said(same, worse)) == (
+        "undecided",
+        "refused",
+        "refused",
+    )
+    assert said(worse, same, ChampionGate(champion="better")) == "undecided"
+
+
+def test_a_decision_names_whom_it_could_not_ask() -> None:
+    same = Comparison(0.5, 0.5, 0.0, 0.1, 19)
+    gone = Opponent("best", "c" * 64, why="its files are gone")
+    made = verdict_of(
+        NOT_WORSE, "m", [Match("champion", A, same, 9)], failed=[gone], lost=["d" * 64]
+    )
+    assert made.verdict == "passed"
+    assert "cccccccccccc, recorded as better, cannot be compared: its files are gone" in made.why
+    assert "knows no more of the former champions dddddddddddd" in made.why
+    assert made.compared[1:] == (gone,)
+
+
+def test_a_margin_is_of_not_worse_and_above_zero() -> None:
+    assert ChampionGate(champion="not_worse", margin=0.1).margin == 0.1
+    with pytest.raises(ValidationError, match="belongs to"):
+        ChampionGate(champion="better", margin=0.1)
+    for bad in (0.0, -0.1, math.inf, math.nan):
+        with pytest.raises(ValidationError, match="margin"):
+            ChampionGate(champion="not_worse", margin=bad)
 
 
 def test_the_champions_rows_are_found_by_their_number() -> None:

@@ -16,7 +16,7 @@ from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
 from mlops_cli.governance.decide import decide
-from mlops_cli.governance.decision import Decision, Verdict, read_decision
+from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.monitoring import window
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.reports.model import (
@@ -53,7 +53,7 @@ def report(project: Project, *, against: str | None = None) -> ReportResult:
         digest=bundle.digest,
         version=bundle.version,
         champion=asked.champion.version if asked.champion else None,
-        verdict=_verdict(decision),
+        verdict=decision.verdict if decision else "undecided",
         reason=asked.reason,
         recorded=asked.recorded,
         gates=decision.gates if decision else (),
@@ -102,15 +102,6 @@ def _positive(bundle: Bundle) -> str | None:
     if manifest.task != "binary" or not manifest.classes:
         return None
     return class_key(manifest.classes[1])
-
-
-def _verdict(decision: Decision | None) -> Verdict:
-    if decision is None:
-        return "undecided"
-    if decision.passed:
-        return "passed"
-    refused = any(g.verdict == "refused" for g in decision.gates)
-    return "refused" if refused else "undecided"
 
 
 def _read(file: Path) -> bytes:

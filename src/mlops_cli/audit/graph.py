@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from mlops_cli.audit.entry import Action, Entry
 
 YIELDS = "yields"  # of a refused entry's subject: the id of the entry that it takes back
+FIRST = "first"  # of a registration's subject: it was compared with no champion, as was asked
 CHAMPION_ACTIONS: Collection[Action] = ("register", "promote", "rollback", "rollout")
 
 
@@ -78,6 +79,31 @@ def reigns(entries: Mapping[str, Entry]) -> list[str]:
         before = [] if found or "before" not in subject else [subject["before"]]
         found += [*before, *([subject["digest"]] if "digest" in subject else [])]
     return found
+
+
+def line(entries: Mapping[str, Entry]) -> list[str]:
+    """The digests of the champions since the last one that began anew (`FIRST`), each once.
+
+    In the order of each one's last reign.
+    """
+    found: dict[str, None] = {}
+    begins: set[str] = set()
+    for entry in lasting(entries):
+        digest, before = (entry.subject.get(key) for key in ("digest", "before"))
+        if digest is None:
+            continue
+        if entry.action == "register" and entry.outcome == "done":
+            (begins.add if FIRST in entry.subject else begins.discard)(digest)
+        if not makes_champion(entry):
+            continue
+        if digest in begins:
+            begins.remove(digest)
+            found.clear()
+        elif before and not found:
+            found[before] = None
+        found.pop(digest, None)
+        found[digest] = None
+    return list(found)
 
 
 def champions(entries: Mapping[str, Entry]) -> set[str]:

@@ -37,3 +37,6 @@ def _unknown(where: str, name: str, task: str, known: Sequence[str]) -> UsageErr
         f"mlops.yaml: {where} {name!r}, which is no metric of a {task} task",
         hint=(f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}",
     )
+
+
+LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})

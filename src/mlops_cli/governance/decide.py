@@ -41,7 +41,13 @@ def evaluate(case: Case) -> Decision:
         gates=gates,
         champion_before=champion,
         value=named.value,
+        detectable=_detectable(gates),
+        first=case.first,
     )
+
+
+def _detectable(gates: tuple[GateResult, ...]) -> float | None:
+    return next((g.detectable for g in gates if isinstance(g.detectable, float)), None)
 
 
 def _bound(asked: tuple[object, ...], gates: tuple[GateResult, ...]) -> float | None:
@@ -59,6 +65,11 @@ def refusal(decision: Decision) -> MlopsError:
     if any(g.verdict == "refused" for g in failed):
         return GateError(message, hint="decision.json says why; `register.gates` holds the bounds")
     hint = "decision.json says why; give the hold-out more rows, or ask for another metric"
-    if any(g.gate.startswith("champion:") for g in failed):
+    if decision.verdict == "inconclusive":
+        hint = (
+            "decision.json says why; a larger hold-out tells smaller differences apart, and "
+            "`mlops register --first` does without the champion"
+        )
+    elif any(g.gate.startswith("champion:") for g in failed):
         hint = "decision.json says why; `mlops register --first` does without the champion"
     return InconclusiveError(message, hint=hint)

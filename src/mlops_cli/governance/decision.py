@@ -12,13 +12,34 @@ from mlops_cli._git import committed
 from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import DECISION
 
-Verdict = Literal["passed", "refused", "undecided"]
+Verdict = Literal["passed", "refused", "inconclusive", "undecided"]
+
+
+class Opponent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom a model was compared with, on `rows` hold-out rows that neither was fitted on.
+
+    `value` is the model's metric on them and `bound` the opponent's; `difference` is positive
+    where the model is better, and lies with 95 % confidence between `low` and `high`. `why` is
+    there instead where they could not be compared.
+    """
+
+    role: Literal["champion", "best"]
+    digest: str
+    rows: int = 0
+    value: float | None = None
+    bound: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    why: str | None = None
 
 
 class GateResult(msgspec.Struct, frozen=True):
     """What one gate said: `value` was held to `bound`; `why` is for a person.
 
-    `undecided` means that the gate had nothing to decide by; the model does not pass then either.
+    `inconclusive` means that the rows are too few to tell, `undecided` that the gate had nothing
+    to decide by; the model passes in neither case. A gate that compares says with whom, and the
+    gain that it would find with probability 0.8 (`detectable`).
     """
 
     gate: str
@@ -27,6 +48,8 @@ class GateResult(msgspec.Struct, frozen=True):
     metric: str | None = None
     value: float | None = None
     bound: float | None = None
+    detectable: float | msgspec.UnsetType = msgspec.UNSET
+    compared: tuple[Opponent, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def passed(self) -> bool:
@@ -56,6 +79,15 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     champion_before: Named | None
     value: float | None = None
     champion: Named | None = None
+    detectable: float | None = None
+    first: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gates in a word: a refusal is one, whatever the others cannot say."""
+        said = {gate.verdict for gate in self.gates}
+        order: tuple[Verdict, ...] = ("refused", "undecided", "inconclusive")
+        return "passed" if self.passed else next((v for v in order if v in said), "undecided")
 
 
 def write_decision(root: Path, decision: Decision) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_cli.audit.entry import Entry
+from mlops_cli.audit.graph import FIRST
 from mlops_cli.audit.log import every_entry
 from mlops_cli.config.project import Project
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance
 from mlops_cli.governance.decision import Decision
 from mlops_cli.governance.evidence import evidence
+from mlops_cli.governance.line import WORTH, tag_of, worth_of
 from mlops_cli.tracking.base import ModelVersion, Tracker
 
 EVIDENCE = "mlops.evidence"  # a version's tag: what it was made from, as in its entry
@@ -56,6 +58,7 @@ def register_version(model: Model) -> ModelVersion:
     """The version of the model in the registry, made where there is none yet."""
     candidate, config = model.candidate, model.project.config
     run_id = provenance(candidate.bundle).get("run_id")
+    worth = worth_of(candidate.bundle.manifest, config.metric, candidate.metrics)
     return model.tracker.register(
         candidate.bundle,
         run_id=run_id if isinstance(run_id, str) else None,
@@ -64,13 +67,18 @@ def register_version(model: Model) -> ModelVersion:
             "metric": config.metric,
             RECIPE: config.features.model_dump_json(by_alias=True),
             EVIDENCE: json.dumps(model.evidence(), sort_keys=True),
+            **({WORTH: tag_of(worth)} if worth else {}),
             **model.tags,
         },
     )
 
 
 def subject_of(decision: Decision) -> dict[str, str]:
-    """What an entry about the decision names: the model, and whom it was compared with."""
+    """What an entry about the decision names: the model, and whom it was compared with.
+
+    `before` is whose place it takes; where it was compared with nobody by wish, it says `first`.
+    """
     before = decision.champion_before
     known = before is not None and before.digest != decision.digest
-    return {"digest": decision.digest} | ({"before": before.digest} if before and known else {})
+    subject = {"digest": decision.digest} | ({"before": before.digest} if before and known else {})
+    return subject | ({FIRST: "true"} if decision.first else {})

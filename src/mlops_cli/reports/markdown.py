@@ -16,6 +16,7 @@ MOST_NAME = 80
 _SAID = {
     "passed": "passes its gates",
     "refused": "is refused by its gates",
+    "inconclusive": "is neither passed nor refused: the hold-out is too small to tell",
     "undecided": "is not decided on",
 }
 # Every sign that Markdown, HTML or GitHub (mentions, references, formulas, emoji) would act on.

@@ -25,9 +25,25 @@ class MetricGate(Section):
 
 
 class ChampionGate(Section):
-    """The model must not be worse than the champion on the same hold-out rows."""
+    """The model is compared with the champion, and the best of its line, on the same rows."""
 
-    champion: Literal["not_worse"]
+    champion: Literal["not_worse", "better"] = Field(
+        description="not_worse: not worse by more than chance explains, or with `margin`; better: "
+        "surely better",
+    )
+    margin: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="of `not_worse`: it must surely not be worse by more than this, in the unit of "
+        "`train.metric`",
+    )
+
+    @model_validator(mode="after")
+    def _margin_of_not_worse(self) -> ChampionGate:
+        if self.champion == "better" and self.margin is not None:
+            raise ValueError("`margin` belongs to `champion: not_worse`")
+        return self
 
 
 class OtherGate(Section):

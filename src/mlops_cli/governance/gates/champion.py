@@ -1,192 +1,224 @@
-"""The gate that compares with the champion, on hold-out rows that neither has seen."""
+"""The gate that compares with the champion and the best of its line, on rows that none has seen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from mlops_cli.bundle.manifest import Manifest, short
-from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.project import Project
-from mlops_cli.config.sections.features import FeaturesConfig
+from mlops_cli.audit.log import every_entry
+from mlops_cli.bundle.manifest import short
 from mlops_cli.config.sections.register import ChampionGate
-from mlops_cli.cores import cores
-from mlops_cli.errors import BundleError, DataError, UsageError
-from mlops_cli.evaluation.holdout import scores_of, take_rows
-from mlops_cli.evaluation.metrics import metric_of
-from mlops_cli.evaluation.paired import Comparison, Rows, compare
-from mlops_cli.features.base import load_schemas
-from mlops_cli.features.raw_table import raw_table_sql
-from mlops_cli.governance.candidate import RECIPE, provenance
-from mlops_cli.governance.decision import GateResult, Verdict
+from mlops_cli.evaluation.paired import LEVEL, POWER, answer, surely_worse
+from mlops_cli.governance.decision import GateResult, Opponent, Verdict
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.serving.predictor import open_predictor
-from mlops_cli.tables import open_engine
-from mlops_cli.tables.matrix import encode
-from mlops_cli.tracking.base import ModelVersion
-from mlops_cli.training.data import Events, read_events
-from mlops_cli.training.fitted_rows import FittedRows, unseen
+from mlops_cli.governance.gates.hold_out import HoldOut, Match
+from mlops_cli.governance.line import Line, line_of, question_of
 
-NOT_WORSE = "champion: not_worse"
+_NAMES = {"champion": "the champion", "best": "the best of its line"}
 _UNFAIR = "worse, but the table's older rows have changed, and it may have learned some of these"
 
 
 @dataclass(frozen=True, slots=True)
-class NotWorse:
-    """`{champion: not_worse}`: no worse than the champion by more than chance explains."""
+class AgainstChampion:
+    """`{champion: not_worse}`, that with a margin, and `{champion: better}`."""
 
     asked: ChampionGate
 
     def evaluate(self, case: Case) -> GateResult:
         """See `Gate.evaluate`."""
-        if case.champion is None or case.first:
-            return no_champion_yet(asked=case.first)
-        if case.champion.digest == case.candidate.digest:
-            return is_the_champion(case.champion.digest)
-        return _against(case, case.champion)
+        champion, name = case.champion, name_of(self.asked)
+        if champion is None or case.first:
+            return no_champion_yet(name, asked=case.first)
+        if champion.digest == case.candidate.digest:
+            return is_the_champion(name, champion.digest)
+        line = _line(case)  # the best is chosen before the rows are looked at
+        hold_out = HoldOut(case)
+        match = hold_out.match(champion, "champion")
+        if isinstance(match, str):
+            return cannot_compare(name, champion.digest, match)
+        best, failed = _best(case, line, hold_out)
+        matches = [match] if best is None else [match, best]
+        metric = case.project.config.metric
+        return verdict_of(self.asked, metric, matches, failed=failed, lost=line.lost)
 
 
-def open_gate(asked: ChampionGate) -> NotWorse:
+def open_gate(asked: ChampionGate) -> AgainstChampion:
     """The gate that the configuration asks for."""
-    return NotWorse(asked)
+    return AgainstChampion(asked)
 
 
-def no_champion_yet(*, asked: bool) -> GateResult:
+def name_of(asked: ChampionGate) -> str:
+    """The gate as its configuration has it."""
+    margin = "" if asked.margin is None else f", margin: {asked.margin:g}"
+    return f"champion: {asked.champion}{margin}"
+
+
+def no_champion_yet(name: str, *, asked: bool) -> GateResult:
     """The verdict where there is no champion to compare with, or none was wanted."""
     why = "comparing with a champion was not wanted (--first)" if asked else "no champion yet"
-    return GateResult(NOT_WORSE, "passed", why)
+    return GateResult(name, "passed", why)
 
 
-def is_the_champion(digest: str) -> GateResult:
+def is_the_champion(name: str, digest: str) -> GateResult:
     """The verdict on the champion's own digest."""
-    return GateResult(NOT_WORSE, "passed", f"{short(digest)} is the champion")
+    return GateResult(name, "passed", f"{short(digest)} is the champion")
 
 
-def cannot_compare(champion: str, reason: str) -> GateResult:
+def cannot_compare(name: str, champion: str, reason: str) -> GateResult:
     """The verdict where the champion (its digest) cannot be scored on these rows."""
     why = f"the champion {short(champion)} cannot be scored on these hold-out rows: {reason}"
-    return GateResult(NOT_WORSE, "undecided", why)
+    compared = (Opponent("champion", champion, why=reason),)
+    return GateResult(name, "undecided", why, compared=compared)
 
 
 def verdict_of(
-    comparison: Comparison, *, metric: str, champion: str, rows: int, fair: bool
+    asked: ChampionGate,
+    metric: str,
+    matches: Sequence[Match],
+    *,
+    failed: Sequence[Opponent] = (),
+    lost: Sequence[str] = (),
 ) -> GateResult:
-    """Refuse a model that is worse than the champion by more than chance explains.
+    """What the candidate's matches, the one with the champion first, come to.
 
-    Where the champion may have been fitted on some of the rows (not `fair`), that flatters it:
-    not worse is still not worse, and worse decides nothing.
-    `docs/decisions/` says why it is a paired test, and what was weighed against it.
+    `failed` are better ones of the line that could not be compared, `lost` the digests of those
+    that the registry does not know: the verdict is without them, and says so. A champion that may
+    have been fitted on some of the rows is flattered: not worse is still not worse, and worse
+    decides nothing. `docs/decisions/` says what was weighed.
     """
-    value, bound = comparison.candidate, comparison.champion
-    if not comparison.decidable:
-        why = f"{metric} cannot be computed on the {rows} rows of the hold-out"
-        return GateResult(NOT_WORSE, "undecided", why, metric)
-    worse: Verdict = "refused" if fair else "undecided"
-    verdict: Verdict = "passed" if comparison.not_worse else worse
-    if comparison.difference >= 0:
+    name, first = name_of(asked), matches[0]
+    if not first.comparison.decidable:
+        why = f"{metric} cannot be computed on the {first.rows} rows of the hold-out"
+        return GateResult(name, "undecided", why, metric)
+    detectable = _detectable(matches)
+    told = [*_told(asked, metric, matches), *_left_out(failed, lost)]
+    verdict = _verdict(asked, matches)
+    if verdict == "inconclusive" and isinstance(detectable, float):
+        told.append(f"a gain of {detectable:.2g} would be found with probability {POWER:g}")
+    return GateResult(
+        name,
+        verdict,
+        "; ".join(told),
+        metric,
+        first.comparison.candidate,
+        first.comparison.opponent,
+        detectable,
+        (*map(_opponent, matches), *failed),
+    )
+
+
+def _verdict(asked: ChampionGate, matches: Sequence[Match]) -> Verdict:
+    margin = _margin(asked)
+    verdict = answer([m.comparison for m in matches], margin)
+    if verdict != "refused" or all(m.fair for m in matches):
+        return verdict
+    fair = [m.comparison for m in matches if m.fair]
+    return "refused" if fair and answer(fair, margin) == "refused" else "undecided"
+
+
+def _margin(asked: ChampionGate) -> float | None:
+    return 0.0 if asked.champion == "better" else asked.margin
+
+
+def _detectable(matches: Sequence[Match]) -> float | msgspec.UnsetType:
+    """The gain over each of them; a candidate that has it passes all with the probability."""
+    each = 1 - (1 - POWER) / len(matches)
+    gain = max(m.comparison.detectable(each) for m in matches)
+    return gain if math.isfinite(gain) else msgspec.UNSET
+
+
+def _opponent(match: Match) -> Opponent:
+    found = match.comparison
+    low, high = found.interval
+    return Opponent(
+        match.role,
+        match.digest,
+        match.rows,
+        found.candidate,
+        found.opponent,
+        found.difference,
+        low,
+        high,
+    )
+
+
+def _told(asked: ChampionGate, metric: str, matches: Sequence[Match]) -> list[str]:
+    worse = surely_worse([m.comparison for m in matches])
+    margin, told = _margin(asked), []
+    for match, is_worse in zip(matches, worse, strict=True):
+        found = match.comparison
+        if margin is None:
+            told_of = _of_chance(match, worse=is_worse, tests=len(matches))
+        else:
+            told_of = _of_margin(match, margin)
+        told.append(
+            f"{metric} is {found.candidate:.6g}, and {_NAMES[match.role]} {short(match.digest)} "
+            f"has {found.opponent:.6g} on the same {match.rows} rows: {told_of}"
+        )
+    return told
+
+
+def _of_chance(match: Match, *, worse: bool, tests: int) -> str:
+    found, level = match.comparison, LEVEL / tests
+    if found.difference >= 0:
         told = "not worse"
-    elif comparison.not_worse:
+    elif not worse:
         told = "lower in worth, but chance may explain it"
     else:
-        told = "worse, by more than chance explains" if fair else _UNFAIR
-    why = (
-        f"{metric} is {value:.6g}, and the champion {short(champion)} has {bound:.6g} on the same "
-        f"{rows} rows: {told} (difference {comparison.difference:+.2g}, with 95 % confidence at "
-        f"most {comparison.upper:+.2g})"
-    )
-    return GateResult(NOT_WORSE, verdict, why, metric, value, bound)
-
-
-def _against(case: Case, champion: ModelVersion) -> GateResult:
-    """Both bundles predict the same hold-out rows, which neither has seen."""
-    project, candidate = case.project, case.candidate
-    incumbent = open_bundle(case.tracker.fetch(champion.digest))
-    if reason := _incompatibility(candidate.manifest, incumbent.manifest):
-        return cannot_compare(champion.digest, reason)
-    events = read_events(project.root, project.config)
-    known = _unseen(project, events, incumbent)
-    rows = events.split.holdout if known is None else known
-    if not len(rows):
-        return cannot_compare(champion.digest, "it was fitted on every one of them")
-    try:
-        theirs = _predict(incumbent, _champion_table(project, events, rows, incumbent, champion))
-    except (BundleError, DataError, UsageError) as e:
-        return cannot_compare(champion.digest, e.message)
-    ours = _predict(candidate, events.rows(rows))
-    return verdict_of(
-        _compare(project, events, rows, (ours, theirs)),
-        metric=project.config.metric,
-        champion=champion.digest,
-        rows=len(rows),
-        fair=known is not None,
+        told = "worse, by more than chance explains" if match.fair else _UNFAIR
+    return (
+        f"{told} (difference {found.difference:+.2g}, with {100 * (1 - level):g} % confidence at "
+        f"most {found.bound(1 - level):+.2g})"
     )
 
 
-def _unseen(project: Project, events: Events, champion: Bundle) -> Rows | None:
-    """The hold-out rows that the champion was not fitted on; None where that cannot be known.
+def _of_margin(match: Match, margin: float) -> str:
+    low, high = match.comparison.interval
+    asked = f"worse by more than {margin:g}" if margin else "better"
+    if low > -margin:
+        told = f"surely not {asked}" if margin else "surely better"
+    elif high >= -margin:
+        told = f"too few rows to tell whether it is {asked}"
+    else:
+        told = (f"surely {asked}" if margin else "surely worse") if match.fair else _UNFAIR
+    between = f"95 % interval {low:+.2g} to {high:+.2g}"
+    return f"{told} (difference {match.comparison.difference:+.2g}, {between})"
 
-    By time, the hold-out is what came last: a champion from before has not seen it, even where the
-    table's older rows were thinned out since.
+
+def _left_out(failed: Sequence[Opponent], lost: Sequence[str]) -> list[str]:
+    told = [
+        f"the former champion {short(o.digest)}, recorded as better, cannot be compared: {o.why}"
+        for o in failed
+    ]
+    if lost:
+        named = ", ".join(map(short, lost))
+        told.append(f"the registry knows no more of the former champions {named}")
+    return told
+
+
+def _line(case: Case) -> Line:
+    entries = every_entry(case.project.root, case.tracker)
+    question = question_of(case.candidate.manifest)
+    return line_of(entries, case.tracker.versions(), case.project.config.metric, question)
+
+
+def _best(case: Case, line: Line, hold_out: HoldOut) -> tuple[Match | None, tuple[Opponent, ...]]:
+    """The best that can be compared, unless it is the champion or the candidate itself.
+
+    And those before it that cannot be, with the reason.
     """
-    try:
-        known = msgspec.convert(provenance(champion).get("fitted"), FittedRows)
-    except msgspec.ValidationError:  # a release that did not write it
-        known = None
-    rows = unseen(events, known) if known else None
-    by_time = project.config.split_by == "time" and (known is None or known.by == "time")
-    return events.split.holdout if rows is None and by_time else rows
-
-
-def _incompatibility(ours: Manifest, theirs: Manifest) -> str | None:
-    if ours.task != theirs.task or ours.target != theirs.target:
-        target = theirs.target.expression or theirs.target.name
-        return f"it predicts another target ({theirs.task}: {target})"
-    return None if ours.classes == theirs.classes else "it knows other classes"
-
-
-def _champion_table(
-    project: Project, events: Events, rows: Rows, champion: Bundle, version: ModelVersion
-) -> Any:
-    """The champion's features on hold-out rows, as its own configuration made them.
-
-    It may have used columns, expressions and joins that this project's configuration no longer
-    has: those are made again from the tables. Raises `MlopsError` where that cannot be done.
-    """
-    features = _features_of(version) or project.config.features
-    same = features == project.config.features
-    if same and champion.trees().features == events.plan.trees:
-        return events.rows(rows)
-    config = project.config.model_copy(update={"features": features})
-    earlier = replace(project, config=config)
-    with open_engine(temporary=project.temporary) as engine:
-        table = project.root / config.data.table
-        schemas = load_schemas(earlier)
-        sql = raw_table_sql(engine, earlier, schemas, champion, table)
-        return take_rows(engine.batches(sql), events.numbers[rows])
-
-
-def _features_of(version: ModelVersion) -> FeaturesConfig | None:
-    recipe = version.tags.get(RECIPE)
-    try:
-        return FeaturesConfig.model_validate_json(recipe) if recipe else None
-    except ValueError:  # a release whose section had another form
-        return None
-
-
-def _predict(bundle: Bundle, table: Any) -> Any:
-    return open_predictor(bundle, cores()).numbers(encode(table, bundle.manifest.features))
-
-
-def _compare(project: Project, events: Events, rows: Rows, pair: tuple[Any, Any]) -> Comparison:
-    config = project.config
-    metric = metric_of(config.task, config.metric)
-    classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
-    target = events.target[rows]
-    return compare(
-        scores_of(metric.value, target, pair, classes=classes),
-        len(target),
-        higher_is_better=metric.greater_is_better,
-        in_time=config.split_by == "time",
-    )
+    themselves = {case.candidate.digest, case.champion.digest if case.champion else ""}
+    failed: list[Opponent] = []
+    for version in line.best_first:
+        if version.digest in themselves:
+            break
+        match = hold_out.match(version, "best")
+        if isinstance(match, Match):
+            if match.fair and match.comparison.decidable:
+                return match, tuple(failed)
+            match = "it may have been fitted on some of these rows, or its metric is undefined"
+        failed.append(Opponent("best", version.digest, why=match))
+    return None, tuple(failed)

@@ -1,0 +1,148 @@
+"""A candidate and its opponents on the same hold-out rows, which neither has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.config.project import Project
+from mlops_cli.config.sections.features import FeaturesConfig
+from mlops_cli.cores import cores
+from mlops_cli.errors import BundleError, DataError, UsageError
+from mlops_cli.evaluation.holdout import scores_of, take_rows
+from mlops_cli.evaluation.metrics import metric_of
+from mlops_cli.evaluation.paired import Comparison, Rows, compare
+from mlops_cli.features.base import load_schemas
+from mlops_cli.features.raw_table import raw_table_sql
+from mlops_cli.governance.candidate import RECIPE, provenance
+from mlops_cli.governance.gates.base import Case
+from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.tables import open_engine
+from mlops_cli.tables.matrix import encode
+from mlops_cli.tracking.base import ModelVersion
+from mlops_cli.training.data import read_events
+from mlops_cli.training.fitted_rows import FittedRows, unseen
+
+Role = Literal["champion", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The candidate beside an opponent (its digest) on `rows` rows of the hold-out.
+
+    Where the opponent may have been fitted on some of them it is not `fair`.
+    """
+
+    role: Role
+    digest: str
+    comparison: Comparison
+    rows: int
+    fair: bool = True
+
+
+class HoldOut:
+    """The rows of the hold-out; the candidate predicts them once, whoever it is compared with."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._events = read_events(case.project.root, case.project.config)
+
+    def match(self, version: ModelVersion, role: Role) -> Match | str:
+        """The candidate beside the version, or why they cannot be compared.
+
+        Raises `EnvironmentFault` where the registry does not answer.
+        """
+        try:
+            opponent = open_bundle(self._case.tracker.fetch(version.digest))
+            if reason := _incompatibility(self._case.candidate.manifest, opponent.manifest):
+                return reason
+            known = self._unseen(opponent)
+            rows = self._events.split.holdout if known is None else known
+            if not len(rows):
+                return "it was fitted on every one of them"
+            table = self._table(rows, opponent, version)
+            theirs = _predict(opponent, table)
+        except (BundleError, DataError, UsageError) as e:
+            return e.message
+        found = self._compare(rows, theirs)
+        return Match(role, version.digest, found, len(rows), known is not None)
+
+    @cached_property
+    def _ours(self) -> Any:
+        return _predict(self._case.candidate, self._events.rows(self._events.split.holdout))
+
+    def _unseen(self, opponent: Bundle) -> Rows | None:
+        """The rows that the opponent was not fitted on; None where that cannot be known.
+
+        By time, the hold-out is what came last: an opponent from before has not seen it, even
+        where the table's older rows were thinned out since.
+        """
+        try:
+            known = msgspec.convert(provenance(opponent).get("fitted"), FittedRows)
+        except msgspec.ValidationError:  # a release that did not write it
+            known = None
+        rows = unseen(self._events, known) if known else None
+        in_time = self._case.project.config.split_by == "time"
+        by_time = in_time and (known is None or known.by == "time")
+        return self._events.split.holdout if rows is None and by_time else rows
+
+    def _table(self, rows: Rows, opponent: Bundle, version: ModelVersion) -> Any:
+        """The opponent's features on the rows, as its own configuration made them.
+
+        It may have used columns, expressions and joins that this project's configuration no longer
+        has: those are made again from the tables. Raises `MlopsError` where that cannot be done.
+        """
+        project = self._case.project
+        features = _features_of(version) or project.config.features
+        same = features == project.config.features
+        if same and opponent.trees().features == self._events.plan.trees:
+            return self._events.rows(rows)
+        return _made_again(project, features, opponent, self._events.numbers[rows])
+
+    def _compare(self, rows: Rows, theirs: Any) -> Comparison:
+        config, events = self._case.project.config, self._events
+        metric = metric_of(config.task, config.metric)
+        classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
+        target = events.target[rows]
+        ours = self._ours[np.searchsorted(events.split.holdout, rows)]
+        return compare(
+            scores_of(metric.value, target, (ours, theirs), classes=classes),
+            len(target),
+            higher_is_better=metric.greater_is_better,
+            in_time=config.split_by == "time",
+        )
+
+
+def _incompatibility(ours: Manifest, theirs: Manifest) -> str | None:
+    if ours.task != theirs.task or ours.target != theirs.target:
+        target = theirs.target.expression or theirs.target.name
+        return f"it predicts another target ({theirs.task}: {target})"
+    return None if ours.classes == theirs.classes else "it knows other classes"
+
+
+def _made_again(project: Project, features: FeaturesConfig, opponent: Bundle, numbers: Rows) -> Any:
+    config = project.config.model_copy(update={"features": features})
+    earlier = replace(project, config=config)
+    with open_engine(temporary=project.temporary) as engine:
+        table = project.root / config.data.table
+        schemas = load_schemas(earlier)
+        sql = raw_table_sql(engine, earlier, schemas, opponent, table)
+        return take_rows(engine.batches(sql), numbers)
+
+
+def _features_of(version: ModelVersion) -> FeaturesConfig | None:
+    recipe = version.tags.get(RECIPE)
+    try:
+        return FeaturesConfig.model_validate_json(recipe) if recipe else None
+    except ValueError:  # a release whose section had another form
+        return None
+
+
+def _predict(bundle: Bundle, table: Any) -> Any:
+    return open_predictor(bundle, cores()).numbers(encode(table, bundle.manifest.features))
