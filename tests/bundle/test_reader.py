@@ -20,7 +20,9 @@ from mlops_cli.errors import BundleError
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.requirements import serving_requirements
+from mlops_cli.serving.golden import replay
 from mlops_cli.serving.models import load_model
+from mlops_cli.serving.predictor import open_predictor
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -118,6 +120,17 @@ def test_a_manifest_that_lies_is_refused(copy: Callable[[str], Path], change: Ch
     with pytest.raises(BundleError, match="manifest") as refused:
         open_bundle(resign(copy("binary"), change))
     assert len(refused.value.message) < 700
+
+
+def test_a_bundle_of_the_first_format_is_read_and_predicts(
+    sound: dict[str, Path], copy: Callable[[str], Path]
+) -> None:
+    new = open_bundle(sound["binary"])
+    assert new.manifest.format == "1.1"
+    old = open_bundle(resign(copy("binary"), _set(format="1.0")))
+    assert replay(old, open_predictor(old)) == len(list(new.golden()))
+    assert old.profile() == new.profile()
+    assert old.trees() == new.trees()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import msgspec
@@ -9,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_cli.bundle.manifest import Feature, Input
+from mlops_cli.bundle.plan import InputRule
 from mlops_cli.bundle.reader import GoldenRow
-from mlops_cli.training.golden import ROWS, UNSEEN, golden_inputs, golden_lines
+from mlops_cli.training.golden import ROWS, UNSEEN, Ties, golden_inputs, golden_lines
 
 INPUTS = (
     Input("x", "float", True, None, "event"),
@@ -58,10 +60,27 @@ def test_every_category_null_unseen_value_and_extreme_occurs():
     assert any(all(r[i.name] is None for i in INPUTS if i.nullable) for r in raw)
 
 
-def test_few_rows_are_all_there():
+def test_the_values_of_few_rows_are_all_there_and_none_of_the_rows():
     rows = table(30)
     raw = golden_inputs(rows, INPUTS, features(rows))
-    assert raw["k"].to_pylist()[:30] == rows["k"].to_pylist()
+    assert sorted(raw["k"].to_pylist()[:30]) == sorted(rows["k"].to_pylist())
+    known = {(row["k"], row["x"], row["kind"]) for row in rows.to_pylist()}
+    assert not [r for r in raw.to_pylist() if (r["k"], r["x"], r["kind"]) in known]
+
+
+def test_what_an_expression_or_a_rule_reads_is_of_one_row_unless_it_is_sensitive():
+    rows = table(400)
+    pairs = {(row["k"], row["kind"]) for row in rows.to_pylist()}
+    ties = Ties(rules=(InputRule(("k", "kind")),))
+    whole = [(r["k"], r["kind"]) for r in drawn(rows, ties)]
+    assert set(whole) <= pairs
+    apart = [(r["k"], r["kind"]) for r in drawn(rows, replace(ties, sensitive=("kind",)))]
+    assert sum(pair in pairs for pair in apart) < 20
+
+
+def drawn(rows, ties):
+    found = golden_inputs(rows, INPUTS, features(rows), ties).to_pylist()
+    return [r for r in found[:ROWS] if r["kind"] not in (None, UNSEEN)]
 
 
 def test_lines_are_json_that_a_request_could_be():

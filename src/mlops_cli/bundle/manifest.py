@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from mlops_cli.expressions.tree import ValueType
 
-FORMAT = "1.0"
+FORMAT = "1.1"  # of 1.0, which is read as well, golden rows are rows of the data
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"  # when and where it was made: outside the digest
 FEATURES = "features.json"

@@ -12,12 +12,23 @@ TARGET = "__target__"
 ID = "__id__"  # what the names of the columns of `data.id` begin with
 
 
-class FeaturePlan(msgspec.Struct, frozen=True):
+class InputRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A condition of a contract on one row: the inputs that it reads, as `columns`.
+
+    `expr` is its SQL where nothing else is read; a row passes where it is null.
+    """
+
+    columns: tuple[str, ...]
+    expr: str | None = None
+
+
+class FeaturePlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """The columns of `data/features.parquet` and what they mean.
 
     `inputs` are the raw columns that a request brings, `features` the model's columns in order
     (categories are frozen later, when a model is fitted), `trees` how each feature is computed.
-    `classes` are sorted, null for a regression. The counts are of rows.
+    `classes` are sorted, null for a regression. The counts are of rows. `rules` are those of the
+    contracts that read inputs.
     """
 
     inputs: tuple[Input, ...]
@@ -28,3 +39,4 @@ class FeaturePlan(msgspec.Struct, frozen=True):
     rows: int
     without_target: int
     quarantined: int
+    rules: tuple[InputRule, ...] = ()

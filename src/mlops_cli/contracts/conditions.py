@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mlops_cli.contracts.model import ColumnContract, Contract, parse_moment
+from mlops_cli.contracts.model import ColumnContract, Contract, Rule, parse_moment
 from mlops_cli.tables.base import SOURCE, is_nan, literal, quote
 
 SHOWN = 200  # characters of a value that a report shows
@@ -33,6 +34,15 @@ def conditions(contract: Contract) -> list[Condition]:
         broken = f"coalesce(not try({rule.expr}), false)"
         found.append(Condition("", rule.name, rule.expr, broken, "null::varchar"))
     return found
+
+
+def columns_read(rule: Rule, names: Iterable[str]) -> tuple[str, ...]:
+    """Which of the columns `names` a rule reads, by its text; SQL does not heed their case.
+
+    One that only a text constant of the rule names is among them, too.
+    """
+    text = rule.expr.replace('""', '"')
+    return tuple(n for n in names if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", text, re.I))
 
 
 def is_missing(name: str, column: ColumnContract) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_cli.bundle.manifest import Feature, Input, Target
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.features import JoinConfig
-from mlops_cli.contracts.model import read_contract
+from mlops_cli.contracts.model import Rule, read_contract
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.tables.base import ColumnForm
 
@@ -18,12 +18,13 @@ from mlops_cli.tables.base import ColumnForm
 class TableSchema:
     """What a table's contract says of its columns: types, which may be null, how they are written.
 
-    `forms` may lack columns of the usual form.
+    `forms` may lack columns of the usual form; `rules` are its conditions on one row.
     """
 
     types: Mapping[str, ValueType]
     nullable: Mapping[str, bool] = field(default_factory=dict)
     forms: Mapping[str, ColumnForm] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
 
 Schemas = Mapping[str, TableSchema]
@@ -77,5 +78,5 @@ def load_schemas(project: Project) -> dict[str, TableSchema]:
     for table in project.tables:
         contract = read_contract(project, table)
         nullable = {name: column.nullable for name, column in contract.columns.items()}
-        schemas[table] = TableSchema(contract.types, nullable, contract.forms)
+        schemas[table] = TableSchema(contract.types, nullable, contract.forms, contract.rules)
     return schemas

@@ -15,6 +15,7 @@ from mlops_cli.expressions.tree import Node, columns_of
 from mlops_cli.features.base import JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.layout import join_types
+from mlops_cli.features.rules import input_rules
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal
 
@@ -59,6 +60,7 @@ def write_features(
         rows=counts.rows,
         without_target=counts.without_target,
         quarantined=counts.quarantined,
+        rules=input_rules(project, schemas, layout.inputs),
     )
 
 

@@ -32,7 +32,7 @@ from mlops_cli.serving.golden import replay
 from mlops_cli.serving.predictions import render
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables.matrix import encode
-from mlops_cli.training.golden import golden_inputs, golden_lines
+from mlops_cli.training.golden import Ties, golden_inputs, golden_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def make_bundle(
 def _files(model: Model, original: Original, columns: Columns, sample: Sample) -> dict[str, bytes]:
     trees = columns.trees
     importance = dict(zip(columns.names, original.importance, strict=False))
-    raw = golden_inputs(sample.table, columns.inputs, columns.features)
+    ties = Ties(trees, sensitive=model.sensitive)
+    raw = golden_inputs(sample.table, columns.inputs, columns.features, ties)
     matrix = encode(raw, columns.features)
     if not original.missing:  # nor a number beyond float32, which is missing to a bundle
         whole = np.flatnonzero(~np.isnan(matrix).any(axis=1))

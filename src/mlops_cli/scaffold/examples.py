@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlops_cli.bundle.manifest import Input
@@ -14,13 +15,17 @@ from mlops_cli.config.paths import REQUEST
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.tree import columns_of
 from mlops_cli.expressions.values import Refused, converter
 from mlops_cli.features.base import Layout, load_schemas
 from mlops_cli.features.layout import check_features
+from mlops_cli.features.rules import broken_by, input_rules
 from mlops_cli.scaffold.files import write_json
 from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.recombine import groups_of, recombine
 
 ROWS = 5
+_AMONG = 50  # rows of the data whose values these are made of
 EXAMPLES = "tests/examples.json"
 Cell = bool | int | float | str | None
 
@@ -28,7 +33,8 @@ Cell = bool | int | float | str | None
 def write_examples(engine: Engine, root: Path, target_sql: str) -> list[str]:
     """Write a request and a few rows with their features; the paths, relative to `root`.
 
-    The rows are the first of those that have most of their values, so that something is tested.
+    They are made of rows that have most of their values, so that something is tested, and none is
+    one of them: each value is from another row.
     """
     project = load_project(root)
     rows = _rows(engine, project, target_sql)
@@ -55,16 +61,27 @@ def _layout(project: Project) -> Layout:
 
 
 def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, Cell]]:
-    layout, path = _layout(project), project.root / project.config.data.table
+    layout, schemas = _layout(project), load_schemas(project)
     names = [i.name for i in layout.inputs]
     cells = ", ".join(quote(name) for name in names)
     # A list, since a sum of thousands of terms is deeper than an expression may be.
     gaps = f"list_sum([{', '.join(f'({quote(name)} is null)::int' for name in names)}])"
-    found = engine.rows(
+    path = project.root / project.config.data.table
+    found = engine.arrow(
         f"select {cells} from {engine.typed(path, layout.forms)} "
-        f"where {target_sql} is not null order by {gaps}, {ROW} limit {ROWS}"
+        f"where {target_sql} is not null order by {gaps}, {ROW} limit {_AMONG}"
     )
-    return [{n: _cell(v) for n, v in zip(names, row, strict=True)} for row in found]
+    rules = input_rules(project, schemas, layout.inputs)
+    ties = [*(columns_of(t.tree) for t in layout.trees), *(rule.columns for rule in rules)]
+    with TemporaryDirectory() as folder:
+        made = recombine(
+            found,
+            groups_of(names, [tuple(tie) for tie in ties], project.config.data.sensitive),
+            spread=range(found.num_rows),
+            broken=broken_by(engine, rules, Path(folder)),
+        ).to_pylist()
+    made.sort(key=lambda row: sum(value is None for value in row.values()))
+    return [{n: _cell(v) for n, v in row.items()} for row in made[:ROWS]]
 
 
 def _typed(row: Mapping[str, Any], inputs: Sequence[Input], number: int) -> dict[str, Any]:

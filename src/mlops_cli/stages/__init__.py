@@ -82,7 +82,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="featurize",
         summary="make one table of features, as known at each event's time",
-        revision=2,
+        revision=3,
         params=("task", "data", "validate", "features"),  # validate names the contract
         deps=("{tables}", "{contracts}", REJECTED),
         outs=(FEATURES_TABLE, FEATURES_PLAN),
@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=6,
+        revision=7,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
         outs=(MODEL,),

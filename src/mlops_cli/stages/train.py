@@ -25,6 +25,7 @@ from mlops_cli.bundle.manifest import (
     Input,
     short,
 )
+from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
@@ -34,6 +35,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
+from mlops_cli.features.rules import broken_by
 from mlops_cli.features.sql import render_feature
 from mlops_cli.monitoring.profile import Units, profile_of, weighted
 from mlops_cli.packaging.requirements import serving_requirements
@@ -235,7 +237,7 @@ def _bundle(
         FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
         PROFILE: weighted(profile, features, importance=importance, trees=plan.trees),
         REQUIREMENTS: requirements.encode(),
-        GOLDEN: _golden(project, model, rows, plan.trees, fitted),
+        GOLDEN: _golden(project, model, rows, plan, fitted),
     }
     return model, files
 
@@ -250,15 +252,19 @@ def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> 
 
 
 def _golden(
-    project: Project, model: Model, rows: pa.Table, trees: Sequence[FeatureTree], fitted: Fitted
+    project: Project, model: Model, rows: pa.Table, plan: FeaturePlan, fitted: Fitted
 ) -> bytes:
     """Golden rows, their features by the data engine, their predictions by training's library."""
-    raw = golden.golden_inputs(rows, model.inputs, model.features)
-    with replacing_folder(project.cache / "golden") as folder:
+    with (
+        replacing_folder(project.cache / "golden") as folder,
+        open_engine(temporary=folder) as engine,
+    ):
+        broken = broken_by(engine, plan.rules, folder)
+        ties = golden.Ties(plan.trees, plan.rules, broken, model.sensitive)
+        raw = golden.golden_inputs(rows, model.inputs, model.features, ties)
         file = folder / "inputs.parquet"
         golden.write(raw, file)
-        with open_engine(temporary=folder) as engine:
-            made = _features(engine, file, trees)
+        made = _features(engine, file, plan.trees)
     matrix = encode(made, model.features)
     said = render(model, fitted.predict(matrix))
     return golden.golden_lines(raw, matrix, said)

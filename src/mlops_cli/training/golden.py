@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Feature, Input
+from mlops_cli.bundle.plan import InputRule
 from mlops_cli.bundle.reader import GoldenRow
-from mlops_cli.expressions.tree import ValueType
+from mlops_cli.expressions.tree import FeatureTree, ValueType, columns_of
+from mlops_cli.tables.recombine import Broken, Kept, groups_of, recombine
 
 ROWS = 200  # evenly spaced over the fitted rows, beside those chosen for what they hold
 EACH = 100  # inputs of which each has rows of its own; a wider table would cost their square
@@ -31,22 +34,55 @@ _ARROW: dict[ValueType, pa.DataType] = {
 }
 
 
-def golden_inputs(
-    table: pa.Table, inputs: Sequence[Input], features: Sequence[Feature]
-) -> pa.Table:
-    """Raw inputs to hold a server to, made of the fitted rows in `table`.
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What of a row belongs together when golden rows are drawn.
 
-    Rows evenly spaced (all where there are few); for every category of every feature a row that
-    has it; for every input its smallest and largest value and a null that occurs. Then rows that
-    are made of the middle one: a null in each input that may be null and in all of them, an unseen
-    text in each, numbers beyond float32. What JSON cannot say (NaN, infinities) is null. Beyond
-    `EACH` inputs several share a made row: one of their smallest values, one of their largest.
+    `trees` are the features' and `rules` the contracts'; `broken` tells which rows break a rule.
+    A column of `sensitive` is drawn by itself.
     """
-    chosen = {*_evenly(table.num_rows), *_of_categories(table, features)}
+
+    trees: Sequence[FeatureTree] = ()
+    rules: Sequence[InputRule] = ()
+    broken: Broken | None = None
+    sensitive: tuple[str, ...] = ()
+
+    def read_by(self, feature: Feature) -> tuple[str, ...]:
+        """The inputs that a feature is computed from."""
+        trees = (tuple(columns_of(t.tree)) for t in self.trees if t.name == feature.name)
+        return next(trees, (feature.name,))
+
+    def groups(self, inputs: Sequence[Input]) -> tuple[tuple[str, ...], ...]:
+        """The inputs that are drawn together."""
+        ties = [*(tuple(columns_of(t.tree)) for t in self.trees), *(r.columns for r in self.rules)]
+        return groups_of([i.name for i in inputs], ties, self.sensitive)
+
+
+def golden_inputs(
+    table: pa.Table, inputs: Sequence[Input], features: Sequence[Feature], ties: Ties | None = None
+) -> pa.Table:
+    """Raw inputs to hold a server to, made of the fitted rows in `table`; none is one of them.
+
+    Of rows evenly spaced (all where there are few) the values, each input's from another row: see
+    `tables.recombine`. So are a row for every category of every feature; for every input its
+    smallest and largest value and a null that occurs. Then rows that are made of the middle one: a
+    null in each input that may be null and in all of them, an unseen text in each, numbers beyond
+    float32. What JSON cannot say (NaN, infinities) is null. Beyond `EACH` inputs several share a
+    made row: one of their smallest values, one of their largest.
+    """
+    ties = ties or Ties()
+    names = [i.name for i in inputs]
+    kept = dict.fromkeys(_of_categories(table, features, ties))
     for i in inputs[:EACH]:
-        chosen |= {*_extremes(table[i.name], i.type)}
-    rows = table.select([i.name for i in inputs]).take(pa.array(sorted(chosen), pa.int64()))
+        kept |= {Kept((i.name,), at): None for at in _extremes(table[i.name], i.type)}
     schema = pa.schema([(i.name, _ARROW[i.type]) for i in inputs])
+    rows = recombine(
+        table.select(names),
+        ties.groups(inputs),
+        spread=_evenly(table.num_rows),
+        kept=list(kept),
+        broken=ties.broken,
+    )
     real = pa.table([_sayable(c) for c in rows.cast(schema).columns], schema=schema)
     middle = real.slice(real.num_rows // 2, 1).to_pylist()[0]
     rest = list(_made(middle, inputs)) + list(_shared_extremes(middle, table, inputs[EACH:]))
@@ -75,16 +111,16 @@ def golden_lines(
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
-def _evenly(n: int) -> Iterable[int]:
+def _evenly(n: int) -> Sequence[int]:
     return range(n) if n <= ROWS else np.linspace(0, n - 1, ROWS).astype(np.int64).tolist()
 
 
-def _of_categories(table: pa.Table, features: Sequence[Feature]) -> Iterator[int]:
+def _of_categories(table: pa.Table, features: Sequence[Feature], ties: Ties) -> Iterator[Kept]:
     for feature in features:
         if feature.categories:
             column = table[feature.name].combine_chunks()
             found = pc.index_in(pa.array(feature.categories, column.type), value_set=column)
-            yield from found.to_pylist()
+            yield from (Kept(ties.read_by(feature), at) for at in found.to_pylist())
 
 
 def _extremes(column: pa.ChunkedArray, kind: ValueType) -> Iterator[int]:
