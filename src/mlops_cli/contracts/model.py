@@ -38,6 +38,7 @@ _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
 _NOT_IN_PYTHON = re.compile(r"\[:\^?\w+:\]")
 _HAS_RANGE = ("integer", "float", "date", "timestamp")
 _HAS_CATEGORIES = ("integer", "text")
+_HAS_CONSENT = ("boolean", "integer", "text")
 
 
 def _moment(value: Any) -> Any:
@@ -137,6 +138,15 @@ class Contract(_Part):
     )
     rules: tuple[Rule, ...] = ()
     freshness: Freshness | None = None
+    consent: StrictStr | None = Field(
+        None,
+        min_length=1,
+        description="the column that says whether whom a row is about consents: true or 1, or, of "
+        "text, the purposes, separated by commas or gaps; a row that does not is left out",
+    )
+    purpose: tuple[StrictStr, ...] = Field(
+        (), description="what the table may be used for; `data.purpose` is one of them"
+    )
     extra_columns: Literal["allow", "refuse"] = "allow"
 
     @property
@@ -154,12 +164,16 @@ class Contract(_Part):
         named = [name for key in self.unique for name in key]
         if self.freshness:
             named.append(self.freshness.column)
+        if self.consent is not None:
+            named.append(self.consent)
         for name in named:
             if name not in self.columns:
                 near = difflib.get_close_matches(name, self.columns, n=1, cutoff=0)
                 raise ValueError(f"no column {name!r} here; the nearest is {near[0]!r}")
         if self.freshness and self.columns[self.freshness.column].type not in ("date", "timestamp"):
             raise ValueError(f"freshness needs a date or timestamp, not {self.freshness.column!r}")
+        if self.consent and self.columns[self.consent].type not in _HAS_CONSENT:
+            raise ValueError(f"consent needs a boolean, an integer or a text, not {self.consent!r}")
         names = [rule.name for rule in self.rules]
         if twice := next((n for n in names if names.count(n) > 1), None):
             raise ValueError(f"two rules are called {twice!r}")

@@ -61,6 +61,14 @@ class Findings:
     rows_sql: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unconsented:
+    """How many rows nobody consented to, and the SQL that selects them as rejected rows."""
+
+    count: int
+    rows_sql: str
+
+
 def structure(engine: Engine, path: Path, contract: Contract) -> tuple[Violation, ...]:
     """Columns that the file lacks, or has beyond a contract that refuses extra ones."""
     described = engine.rows(f"describe select * from {engine.raw(path)}")
@@ -147,6 +155,17 @@ def missing_time_sql(engine: Engine, path: Path, contract: Contract, time: str, 
     relation = engine.typed_with_source(path, {time: contract.forms[time]})
     condition = Condition(time, "time", "", f"{quote(time)} is null", "null::varchar")
     return f"({_rows_of(relation, [condition], table)})"
+
+
+def find_unconsented(
+    engine: Engine, path: Path, contract: Contract, condition: str, table: str
+) -> Unconsented:
+    """The rows of a table for which `condition`, on the contract's column of consent, is true."""
+    name = contract.consent or ""
+    relation = engine.typed_with_source(path, {name: contract.forms[name]})
+    broken = Condition(name, "consent", "", condition, "null::varchar")
+    ((count,),) = engine.rows(f"select count_if({condition}) from {relation}")
+    return Unconsented(int(count), f"({_rows_of(relation, [broken], table)})")
 
 
 def _check_rule(engine: Engine, relation: str, rule: Rule) -> None:

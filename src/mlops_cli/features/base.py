@@ -18,13 +18,15 @@ from mlops_cli.tables.base import ColumnForm
 class TableSchema:
     """What a table's contract says of its columns: types, which may be null, how they are written.
 
-    `forms` may lack columns of the usual form; `rules` are its conditions on one row.
+    `forms` may lack columns of the usual form; `rules` are its conditions on one row;
+    with `consent` some rows may not be used.
     """
 
     types: Mapping[str, ValueType]
     nullable: Mapping[str, bool] = field(default_factory=dict)
     forms: Mapping[str, ColumnForm] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    consent: bool = False
 
 
 Schemas = Mapping[str, TableSchema]
@@ -78,5 +80,11 @@ def load_schemas(project: Project) -> dict[str, TableSchema]:
     for table in project.tables:
         contract = read_contract(project, table)
         nullable = {name: column.nullable for name, column in contract.columns.items()}
-        schemas[table] = TableSchema(contract.types, nullable, contract.forms, contract.rules)
+        schemas[table] = TableSchema(
+            contract.types,
+            nullable,
+            contract.forms,
+            contract.rules,
+            consent=contract.consent is not None,
+        )
     return schemas

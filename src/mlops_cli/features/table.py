@@ -39,6 +39,10 @@ def write_features(
     """
     config = project.config
     rejected = rejected_rows(project)
+    if rejected.path is None and any(schema.consent for schema in schemas.values()):
+        raise DataError(
+            f"{REJECTED} is missing, which has the rows without consent", hint="mlops validate"
+        )
     events = _events(project, layout, schemas)
     table = project.root / config.data.table
     kept = rejected.without(engine, config.data.table, _typed(engine, table, layout, events))

@@ -73,7 +73,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="validate",
         summary="hold the tables to their contracts",
-        revision=2,
+        revision=3,
         params=("data", "validate", "features"),
         deps=("{tables}", "{contracts}"),
         outs=(REJECTED,),
@@ -90,7 +90,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=5,
+        revision=6,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN),
         outs=(TUNE,),

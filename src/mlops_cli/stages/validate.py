@@ -11,11 +11,14 @@ from mlops_cli._files import write_text
 from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
+from mlops_cli.contracts.consent import check_purpose, without_consent
 from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.contracts.scan import (
     BadRow,
     Findings,
+    Unconsented,
     Violation,
+    find_unconsented,
     missing_time_sql,
     rejected_sql,
     scan,
@@ -30,7 +33,11 @@ from mlops_cli.tables.base import Engine
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """One table against its contract; `bad_share` is of its rows."""
+    """One table against its contract; `bad_share` is of its rows.
+
+    `without_consent` are the rows that may not be used for `data.purpose`, None where the contract
+    asks for no consent.
+    """
 
     table: str
     contract: str
@@ -39,6 +46,7 @@ class TableReport:
     bad_share: float
     newest: str | None
     violations: tuple[Violation, ...]
+    without_consent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class _Held:
     structural: bool = False
     timeless: str | None = None
     """SQL of the rows without a time, which no split can place."""
+    unconsented: Unconsented | None = None
 
 
 def validate(project: Project, *, progress: Progress = QUIET, now: bool = False) -> ValidateResult:
@@ -99,6 +108,7 @@ def _hold(
     engine: Engine, project: Project, table: str, contract_file: str, progress: Progress
 ) -> _Held:
     contract = read_contract(project, table)
+    check_purpose(contract, contract_file, project.config.data.purpose)
     progress.update(f"{table} against {contract_file}")
     path = project.root / table
     time = _time_of(project, table, contract_file, contract)
@@ -106,10 +116,20 @@ def _hold(
         found = Findings(rows=0, bad_rows=0, violations=faults)
         return _Held(table, contract_file, contract, found, structural=True)
     found = scan(engine, path, contract, table=table, ordered_by=time)
+    unconsented = _unconsented(engine, project, table, contract)
     timeless = None
     if time and found.timeless:
         timeless = missing_time_sql(engine, path, contract, time, table)
-    return _Held(table, contract_file, contract, found, timeless=timeless)
+    return _Held(table, contract_file, contract, found, timeless=timeless, unconsented=unconsented)
+
+
+def _unconsented(
+    engine: Engine, project: Project, table: str, contract: Contract
+) -> Unconsented | None:
+    condition = without_consent(contract, project.config.data.purpose)
+    if condition is None:
+        return None
+    return find_unconsented(engine, project.root / table, contract, condition, table)
 
 
 def _time_of(project: Project, table: str, contract_file: str, contract: Contract) -> str | None:
@@ -135,7 +155,8 @@ def _with_freshness(held: _Held, clock: datetime | None) -> _Held:
 
 
 def _rejected(project: Project, held: Sequence[_Held]) -> list[str]:
-    # What cannot be placed in time is left out even where bad rows are only warned of.
+    # What cannot be placed in time, or has no consent, is left out even where bad rows are only
+    # warned of.
     warns = project.config.validate_.on_bad_rows == "warn"
     selects = []
     for table in held:
@@ -143,6 +164,8 @@ def _rejected(project: Project, held: Sequence[_Held]) -> list[str]:
             selects.append(table.found.rows_sql)
         if table.timeless:
             selects.append(table.timeless)
+        if table.unconsented and table.unconsented.count:
+            selects.append(table.unconsented.rows_sql)
     return selects
 
 
@@ -174,6 +197,7 @@ def _report(held: _Held) -> TableReport:
         bad_share=_share(found),
         newest=found.newest.isoformat() if found.newest else None,
         violations=found.violations,
+        without_consent=held.unconsented.count if held.unconsented else None,
     )
 
 
@@ -240,5 +264,17 @@ def _judge(
     for table in held:
         if table.found.violations:
             progress.log(f"{table.table}: {_told(table.found.violations)}")
+        if table.unconsented and table.unconsented.count:
+            progress.log(_told_consent(project, table.table, table.unconsented.count))
     if result.rejected:
         progress.log(f"{result.rejected} rows are left out: {REJECTED}")
+
+
+def _told_consent(project: Project, table: str, count: int) -> str:
+    data = project.config.data
+    who = next(iter(data.id.subject), "COLUMN") if table == data.table else "COLUMN"
+    purpose = f" to {data.purpose}" if data.purpose else ""
+    return (
+        f"{table}: {count} rows without consent{purpose} are left out; who withdrew it can be "
+        f"erased: mlops erase --subject {who}=VALUE"
+    )

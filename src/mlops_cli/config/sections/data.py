@@ -30,8 +30,15 @@ class DataConfig(Section):
     target: str = Field(min_length=1, description="a column, or `name = expression`")
     time: str | None = Field(None, description="the column that says when an event happened")
     id: IdConfig = Field(IdConfig(), description="the columns that name a subject and an event")
+    purpose: str | None = Field(
+        None,
+        pattern=r"^[^\s,;|]+$",
+        description="what the model is for: contracts with `consent` or `purpose` are held to it",
+    )
     sensitive: tuple[str, ...] = Field(
-        (), description="columns of personal data: the prediction log leaves them out"
+        (),
+        description="columns of personal data: the prediction log leaves them out, and a bundle "
+        "tells nothing of them that fewer than five rows share",
     )
 
     @property
