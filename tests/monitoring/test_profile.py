@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import Bins, Categories, Profile, Values
 from mlops_cli.expressions.tree import FeatureTree, Node
-from mlops_cli.monitoring.profile import MAX_CATEGORIES, build_profile, sketch, top_categories
+from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.sketches import MAX_CATEGORIES, sketch, top_categories
 
 
 def profile_of(table: pa.Table, **types: str) -> Profile:

@@ -41,12 +41,18 @@ def draw(rng: np.random.Generator, n: int) -> Columns:
 SHIFTABLE = ("normal0", "normal5", "lognormal0", "student1", "count", "month", "rain", "gaps0")
 
 
-def profile_of(columns: Columns) -> Profile:
+def profile_of(columns: Columns, *, sensitive: bool = False) -> Profile:
     inputs = [
         Input(n, "float" if v.dtype.kind == "f" else "text", True, None, "event")
         for n, v in columns.items()
     ]
-    raw = build_profile(pa.table(columns), inputs=inputs, features=[], importance={})
+    raw = build_profile(
+        pa.table(columns),
+        inputs=inputs,
+        features=[],
+        importance={},
+        sensitive=columns if sensitive else (),
+    )
     return msgspec.json.decode(raw, type=Profile)
 
 
@@ -56,23 +62,25 @@ def drifted(profile: Profile, columns: Columns) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sensitive", [False, True])
 @pytest.mark.parametrize("reference", [2_000, 100_000])
 @pytest.mark.parametrize("rows", [100, 1_000, 10_000])
-def test_quiet_windows_seldom_alarm(rows: int, reference: int) -> None:
+def test_quiet_windows_seldom_alarm(rows: int, reference: int, sensitive: bool) -> None:
     rng = np.random.default_rng(rows + reference)
     alarms = 0
     for window in range(WINDOWS):
         if window % 100 == 0:  # the profile is itself a sample: a few of them
-            profile = profile_of(draw(rng, reference))
+            profile = profile_of(draw(rng, reference), sensitive=sensitive)
         alarms += bool(drifted(profile, draw(rng, rows)))
     assert alarms / WINDOWS <= 0.05, f"{alarms} of {WINDOWS} quiet windows alarmed"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sensitive", [False, True])
 @pytest.mark.parametrize("name", SHIFTABLE)
-def test_shift_of_a_third_of_a_sigma_is_found(name: str) -> None:
+def test_shift_of_a_third_of_a_sigma_is_found(name: str, sensitive: bool) -> None:
     rng = np.random.default_rng(7)
-    profile = profile_of(draw(rng, 100_000))
+    profile = profile_of(draw(rng, 100_000), sensitive=sensitive)
     sigma = np.nanstd(draw(rng, 100_000)[name])
     windows, found, first = 100, 0, 0
     for _ in range(windows):

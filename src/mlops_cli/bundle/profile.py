@@ -22,6 +22,17 @@ class Bins(msgspec.Struct, frozen=True, tag="bins", tag_field="form"):
     counts: tuple[int, ...]
 
 
+class OpenBins(msgspec.Struct, frozen=True, tag="open_bins", tag_field="form"):
+    """A histogram of a sensitive column: edges lie between values, a bin has no or 5 rows or more.
+
+    There is one count more than there are edges: the first is of all values up to the first edge,
+    the last of those above the last one.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
 class Values(msgspec.Struct, frozen=True, tag="values", tag_field="form"):
     """Every value of a numeric column that has few of them, ascending, with its count."""
 
@@ -46,8 +57,9 @@ class ColumnProfile(msgspec.Struct, frozen=True):
     """One column as it was when the model was fitted.
 
     Booleans are 0 and 1, dates and timestamps seconds since 1970 UTC; NaN and infinities are
-    missing, like null. `count` and `missing` are rows. `importance` is the share (0 to 1) of the
-    model's use: of the feature itself, or of the features that are computed from the input.
+    missing, like null; so are values of fewer than 5 rows of a sensitive column that stand in no
+    bin or bucket with others. `count` and `missing` are rows. `importance` is the share (0 to 1)
+    of the model's use: of the feature itself, or of those that are computed from the input.
     """
 
     name: str
@@ -56,7 +68,7 @@ class ColumnProfile(msgspec.Struct, frozen=True):
     count: int
     missing: int
     importance: float
-    distribution: Bins | Values | Categories
+    distribution: Bins | OpenBins | Values | Categories
 
 
 class Span(msgspec.Struct, frozen=True):

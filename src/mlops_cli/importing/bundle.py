@@ -31,6 +31,7 @@ from mlops_cli.progress import Progress
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.predictions import render
 from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.tables.disclosure import reading
 from mlops_cli.tables.matrix import encode
 from mlops_cli.training.golden import Ties, golden_inputs, golden_lines
 
@@ -102,6 +103,7 @@ def _files(model: Model, original: Original, columns: Columns, sample: Sample) -
             features=columns.features,
             importance=importance,
             trees=trees,
+            sensitive=reading(trees, model.sensitive),
         ),
         REQUIREMENTS: serving_requirements(model.kind).encode(),
         GOLDEN: golden_lines(raw, matrix, said),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mlops_cli.bundle.profile import Bins, Categories
+from mlops_cli.bundle.profile import Bins, Categories, OpenBins
 from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import Statistic
 from mlops_cli.monitoring.shares import share_critical, share_p_value
@@ -89,7 +89,7 @@ def by_order(column: Comparison) -> bool:
     if isinstance(distribution, Categories):
         return False
     few = column.profile.count < OFTEN * len(distribution.counts)
-    return isinstance(distribution, Bins) or few
+    return isinstance(distribution, Bins | OpenBins) or few
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,18 +17,16 @@ from mlops_cli.bundle.profile import (
     Bins,
     Categories,
     ColumnProfile,
+    OpenBins,
     Profile,
     Values,
 )
 from mlops_cli.expressions.tree import FeatureTree, ValueType, columns_of
-from mlops_cli.monitoring.columns import bucket_counts, numbers, texts
+from mlops_cli.monitoring.columns import numbers, texts
+from mlops_cli.monitoring.merged import merged_categories, merged_sketch
+from mlops_cli.monitoring.sketches import sketch, top_categories
 from mlops_cli.monitoring.spans import spans_of
 from mlops_cli.monitoring.subjects import one_of_each
-
-BINS = 128
-MAX_VALUES = 100  # up to here every value is kept: months, hours, 0 and 1
-MAX_CATEGORIES = 200
-BUCKETS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +53,28 @@ def build_profile(
     importance: Mapping[str, float],
     trees: Sequence[FeatureTree] = (),
     units: Units = ROWS,
+    sensitive: Collection[str] = (),
 ) -> bytes:
     """The content of `profile.json` for the rows of `table`, which a model was fitted on.
 
     `table` has a column for every input and every feature by name (as `data/features.parquet`
     has); a name that is both is profiled once. `importance` is by feature, on any scale; what it
     lacks counts 0. `trees` tell which inputs feed which feature; `units` which rows are
-    independent. The same rows in any order give the same bytes, as long as neither a subject nor
-    a time is named. Raises `KeyError` for a column that the table lacks.
+    independent. Of the columns `sensitive` nothing is told that fewer than five rows share.
+    The same rows in any order give the same bytes, as long as neither a subject nor a time is
+    named. Raises `KeyError` for a column that the table lacks.
     """
-    profile = profile_of(table, inputs=inputs, features=features, units=units)
+    profile = profile_of(table, inputs=inputs, features=features, units=units, sensitive=sensitive)
     return weighted(profile, features, importance=importance, trees=trees)
 
 
 def profile_of(
-    table: pa.Table, *, inputs: Sequence[Input], features: Sequence[Feature], units: Units = ROWS
+    table: pa.Table,
+    *,
+    inputs: Sequence[Input],
+    features: Sequence[Feature],
+    units: Units = ROWS,
+    sensitive: Collection[str] = (),
 ) -> Profile:
     """The profile, as `build_profile` has it, of a model that does not stand yet: no importance."""
     if units.subject:
@@ -78,7 +83,7 @@ def profile_of(
     described: tuple[Input | Feature, ...] = (*inputs, *features)
     for of in described:
         if of.name not in columns:
-            columns[of.name] = _profile(table[of.name], of)
+            columns[of.name] = _profile(table[of.name], of, sensitive=of.name in sensitive)
     profile = Profile(table.num_rows, tuple(columns.values()), units.subject)
     if units.moments is None or units.subject:
         return profile
@@ -101,48 +106,17 @@ def weighted(
     return canonical_json(msgspec.structs.replace(profile, columns=tuple(columns)))
 
 
-def sketch(values: NDArray[np.float64]) -> Bins | Values:
-    """The distribution of finite numbers, shape (n,): all values where they are few, else bins."""
-    ordered = np.sort(values)
-    last = np.flatnonzero(ordered[1:] != ordered[:-1])
-    last = np.append(last, len(ordered) - 1) if len(ordered) else last
-    if len(last) <= MAX_VALUES:
-        counts = np.diff(last, prepend=-1)
-        return Values(tuple(ordered[last].tolist()), tuple(counts.tolist()))
-    edges = _quantile_edges(ordered)
-    ranks = np.searchsorted(ordered, edges, side="right")
-    return Bins(tuple(edges.tolist()), tuple(np.diff(ranks, prepend=0).tolist()))
-
-
-def top_categories(counts: Mapping[str, int]) -> Categories:
-    """The most frequent texts (ties in the order of code points), the others in one number."""
-    ranked = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
-    kept, other = dict(ranked[:MAX_CATEGORIES]), sum(c for _, c in ranked[MAX_CATEGORIES:])
-    buckets = tuple(bucket_counts(counts, BUCKETS).tolist()) if other else None
-    return Categories(counts=kept, other=other, buckets=buckets)
-
-
-def _quantile_edges(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """BINS quantiles as edges, denser in the tails; a value that fills a bin gets one of its own.
-
-    The levels (1 - cos t) / 2 are those of the t-digest's scale k1 (Dunning and Ertl, 2019).
-    """
-    levels = (1 - np.cos(np.linspace(0, np.pi, BINS))) / 2
-    ranks = np.round(levels * (len(ordered) - 1)).astype(np.int64)
-    quantiles = ordered[ranks]
-    heavy = quantiles[1:][quantiles[1:] == quantiles[:-1]]
-    return np.unique(np.concatenate([quantiles, np.nextafter(heavy[heavy > ordered[0]], -np.inf)]))
-
-
-def _profile(column: pa.ChunkedArray, of: Input | Feature) -> ColumnProfile:
+def _profile(column: pa.ChunkedArray, of: Input | Feature, *, sensitive: bool) -> ColumnProfile:
     value_type = of.type if isinstance(of, Input) else _type_of(of)
-    distribution: Bins | Values | Categories
+    distribution: Bins | OpenBins | Values | Categories
     if value_type == "text":
-        distribution = top_categories(texts(column))
+        found = texts(column)
+        distribution = merged_categories(found) if sensitive else top_categories(found)
         count = sum(distribution.counts.values()) + distribution.other
     else:
         values = numbers(column)
-        distribution, count = sketch(values), len(values)
+        distribution = merged_sketch(values) if sensitive else sketch(values)
+        count = sum(distribution.counts)
     return ColumnProfile(
         name=of.name,
         role="input" if isinstance(of, Input) else "feature",

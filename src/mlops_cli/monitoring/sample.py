@@ -9,7 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
+from mlops_cli.bundle.profile import (
+    Bins,
+    Categories,
+    ColumnProfile,
+    OpenBins,
+    Profile,
+    Values,
+)
 from mlops_cli.monitoring.columns import doubles
 
 OTHER = "(other)"
@@ -83,8 +90,16 @@ def _reconstructed(column: ColumnProfile, size: int, random: np.random.Generator
     return array.take(pa.array(random.permutation(size)))
 
 
-def _at(distribution: Bins | Values | Categories, ranks: NDArray[np.float64]) -> pa.Array:
-    """The inverse of the distribution function; within a bin values are evenly spread."""
+def _at(
+    distribution: Bins | OpenBins | Values | Categories, ranks: NDArray[np.float64]
+) -> pa.Array:
+    """The inverse of the distribution function; within a bin values are evenly spread.
+
+    What lies beyond the outer edges of open bins is at them.
+    """
+    if isinstance(distribution, OpenBins):
+        at = np.cumsum(distribution.counts[:-1])
+        return pa.array(np.interp(ranks, at, distribution.edges) if len(at) else ranks * 0.0)
     if isinstance(distribution, Bins):
         return pa.array(np.interp(ranks, np.cumsum(distribution.counts), distribution.edges))
     if isinstance(distribution, Values):

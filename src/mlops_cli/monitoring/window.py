@@ -11,7 +11,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile, Values
+from mlops_cli.bundle.profile import (
+    Bins,
+    Categories,
+    ColumnProfile,
+    OpenBins,
+    Profile,
+    Values,
+)
 from mlops_cli.cores import cores
 from mlops_cli.expressions.tree import FeatureTree, columns_of
 from mlops_cli.monitoring.cells import Cells
@@ -25,7 +32,8 @@ class Comparison:
 
     `rows` and `missing` are of now; `unseen` are the current rows whose value is not in the
     profile's list (None where the profile has no complete list), `wasserstein` is in the
-    column's unit, None for text and where it is beyond a double.
+    column's unit, None for text and where it is beyond a double; of open bins it is what lies
+    between the outer edges.
     """
 
     profile: ColumnProfile
@@ -47,8 +55,11 @@ class _Counter(Protocol):
 
 
 class _Numbers:
-    def __init__(self, edges: Numbers, reference: Counts, *, listed: bool) -> None:
-        self._edges, self._reference, self._listed = edges, reference, listed
+    def __init__(self, distribution: Bins | OpenBins | Values) -> None:
+        edges, reference = cells_of(distribution)
+        self._edges, self._reference = edges, reference
+        self._listed = isinstance(distribution, Values)
+        self._open = isinstance(distribution, OpenBins)
         self._cells = Cells(edges)
         self._current = np.zeros(len(edges) + 1, dtype=np.int64)
         self._outside = 0.0
@@ -57,7 +68,7 @@ class _Numbers:
         values = numbers(column)
         cells = self._cells.of(values)
         self._current += np.bincount(cells, minlength=len(self._current))
-        if len(values) and len(self._edges):
+        if len(values) and len(self._edges) and not self._open:
             with np.errstate(over="ignore"):
                 self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
                 self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
@@ -155,12 +166,14 @@ def comparable(profile: Profile, schema: pa.Schema) -> Profile:
     return Profile(rows=profile.rows, columns=tuple(kept))
 
 
-def cells_of(distribution: Bins | Values) -> tuple[Numbers, Counts]:
+def cells_of(distribution: Bins | OpenBins | Values) -> tuple[Numbers, Counts]:
     """Edges and counts of the cells: up to the first edge, between two edges, above the last.
 
     Outside the reference's range, and between two listed values, are cells of their own; their
-    reference count is 0.
+    reference count is 0. Open bins are the cells themselves.
     """
+    if isinstance(distribution, OpenBins):
+        return np.array(distribution.edges, dtype=np.float64), np.array(distribution.counts)
     if isinstance(distribution, Values):
         points = fenced = np.array(distribution.values, dtype=np.float64)
     else:
@@ -176,5 +189,4 @@ def _counter(column: ColumnProfile) -> _Counter:
     distribution = column.distribution
     if isinstance(distribution, Categories):
         return _Texts(distribution)
-    edges, reference = cells_of(distribution)
-    return _Numbers(edges, reference, listed=isinstance(distribution, Values))
+    return _Numbers(distribution)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Feature, Manifest
-from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile
+from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, OpenBins, Profile
 from mlops_cli.contracts.forms import WORDS
 from mlops_cli.errors import DataError
 from mlops_cli.monitoring.shares import share_p_value
@@ -140,7 +140,7 @@ def _seen_once(column: ColumnProfile) -> int:
 
 def _ends(column: ColumnProfile) -> tuple[np.float32, np.float32] | None:
     distribution = column.distribution
-    if isinstance(distribution, Categories):
+    if isinstance(distribution, Categories | OpenBins):
         return None
     ends = distribution.edges if isinstance(distribution, Bins) else distribution.values
     return (np.float32(ends[0]), np.float32(ends[-1])) if ends else None

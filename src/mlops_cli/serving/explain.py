@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlops_cli.bundle.manifest import Feature
-from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, Profile
+from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, OpenBins, Profile
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.contributions import Contributing, Explainer, OwnExplainer
 from mlops_cli.serving.models import Model, Raw
@@ -43,6 +43,8 @@ def _typical(column: ColumnProfile | None, feature: Feature) -> float:
             categories = feature.categories or ()
             known = [name for name in found if name in categories]
             return float(categories.index(max(known, key=found.__getitem__))) if known else math.nan
+        case OpenBins(edges=values, counts=counts):
+            return _median((*values, *values[-1:]), counts if values else ())
         case Bins(edges=values, counts=counts):
             return _median(values, counts)
         case listed:

@@ -208,6 +208,7 @@ def _profile(project: Project, work: _Work) -> Profile:
         inputs=work.events.plan.inputs,
         features=work.problem.features,
         units=_units(project, work.events),
+        sensitive=work.events.sensitive,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Feature
 from mlops_cli.errors import DataError
+from mlops_cli.tables.disclosure import frequent
 
 
 def encode(table: pa.Table | pa.RecordBatch, features: Sequence[Feature]) -> NDArray[np.float32]:
@@ -31,10 +32,16 @@ def encode(table: pa.Table | pa.RecordBatch, features: Sequence[Feature]) -> NDA
 
 
 def frozen_categories(
-    table: pa.Table | pa.RecordBatch, names: Iterable[str]
+    table: pa.Table | pa.RecordBatch, names: Iterable[str], sensitive: Collection[str] = ()
 ) -> dict[str, tuple[str, ...]]:
-    """The distinct texts of each named column, sorted by code point, null left out."""
-    return {name: tuple(sorted(_texts(_column(table, name), name))) for name in names}
+    """The distinct texts of each named column, sorted by code point, null left out.
+
+    Those of fewer than five rows are not told of a `sensitive` column: to a model they are missing.
+    """
+    return {
+        name: tuple(sorted(_texts(_column(table, name), name, few=name not in sensitive)))
+        for name in names
+    }
 
 
 def _column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
@@ -68,8 +75,9 @@ def _codes(column: pa.Array, feature: Feature) -> NDArray[np.float32]:
     return np.asarray(codes, dtype=np.float32)
 
 
-def _texts(column: pa.Array, name: str) -> list[str]:
-    distinct: list[str | None] = _as_text(column, name).unique().to_pylist()
+def _texts(column: pa.Array, name: str, *, few: bool) -> list[str]:
+    texts = _as_text(column, name)
+    distinct: list[str | None] = (texts.unique() if few else frequent(texts)).to_pylist()
     return [text for text in distinct if text is not None]
 
 

@@ -19,6 +19,7 @@ from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.errors import DataError
 from mlops_cli.tables.base import ROW
+from mlops_cli.tables.disclosure import reading
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Rows, Split, split
 from mlops_cli.training.base import Part, Problem
@@ -41,11 +42,16 @@ class Events:
     numbers: Rows
     moments: NDArray[np.int64] | None
     split: Split
+    sensitive: frozenset[str] = frozenset()
+    """The columns of `data.sensitive`, and the features that read one."""
 
     def features(self, rows: Rows) -> tuple[Feature, ...]:
-        """The plan's features, each category's list frozen from `rows`."""
+        """The plan's features, each category's list frozen from `rows`.
+
+        Of a sensitive one it has what at least five of them have.
+        """
         names = [f.name for f in self.plan.features if f.kind == "category"]
-        frozen = frozen_categories(self.rows(rows, names), names) if names else {}
+        frozen = frozen_categories(self.rows(rows, names), names, self.sensitive) if names else {}
         return tuple(
             Feature(f.name, f.kind, frozen[f.name]) if f.kind == "category" else f
             for f in self.plan.features
@@ -106,7 +112,8 @@ def read_events(root: Path, config: Config) -> Events:
         moments=moments,
     )
     _check_training_part(target[parts.train], plan)
-    return Events(file, plan, target, numbers, moments, parts)
+    sensitive = reading(plan.trees, config.data.sensitive)
+    return Events(file, plan, target, numbers, moments, parts, sensitive)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:

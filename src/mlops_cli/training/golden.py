@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.plan import InputRule
 from mlops_cli.bundle.reader import GoldenRow
 from mlops_cli.expressions.tree import FeatureTree, ValueType, columns_of
+from mlops_cli.tables.disclosure import withheld
 from mlops_cli.tables.recombine import Broken, Kept, groups_of, recombine
 
 ROWS = 200  # evenly spaced over the fitted rows, beside those chosen for what they hold
@@ -68,9 +69,11 @@ def golden_inputs(
     smallest and largest value and a null that occurs. Then rows that are made of the middle one: a
     null in each input that may be null and in all of them, an unseen text in each, numbers beyond
     float32. What JSON cannot say (NaN, infinities) is null. Beyond `EACH` inputs several share a
-    made row: one of their smallest values, one of their largest.
+    made row: one of their smallest values, one of their largest. Of a sensitive input no text of
+    fewer than five rows occurs, and the smallest and largest value are the fifth from the end.
     """
     ties = ties or Ties()
+    table = _withheld(table, inputs, ties.sensitive)
     names = [i.name for i in inputs]
     kept = dict.fromkeys(_of_categories(table, features, ties))
     for i in inputs[:EACH]:
@@ -109,6 +112,14 @@ def golden_lines(
         for inputs, row, prediction in rows
     )
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def _withheld(table: pa.Table, inputs: Sequence[Input], sensitive: Collection[str]) -> pa.Table:
+    for i in inputs:
+        if i.name in sensitive:
+            column = withheld(_sayable(table[i.name]), None if i.nullable else UNSEEN)
+            table = table.set_column(table.column_names.index(i.name), i.name, column)
+    return table
 
 
 def _evenly(n: int) -> Sequence[int]:
