@@ -234,8 +234,13 @@ def spoil(bundle: Path, row: int) -> None:
     golden["prediction"]["probability"] = 0.123456
     lines[row] = msgspec.json.encode(golden)
     file.write_bytes(b"\n".join(lines) + b"\n")
-    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=Manifest)
-    manifest.files["golden.jsonl"] = msgspec.structs.replace(
-        manifest.files["golden.jsonl"], sha256=sha256_of(file)
+    seal(file)
+
+
+def seal(file: Path) -> None:
+    """Have the manifest of a bundle name this file of it as it is now."""
+    manifest = msgspec.json.decode((file.parent / MANIFEST).read_bytes(), type=Manifest)
+    manifest.files[file.name] = msgspec.structs.replace(
+        manifest.files[file.name], sha256=sha256_of(file)
     )
-    (bundle / MANIFEST).write_bytes(canonical_json(manifest))
+    (file.parent / MANIFEST).write_bytes(canonical_json(manifest))
