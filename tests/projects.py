@@ -1,7 +1,7 @@
 """Small projects that the command line made and ran: once for all workers, then copied.
 
-They stand in the temporary folder below a digest of what made them (src, templates, lock, recipes),
-so that the next session of the same sources has them, too.
+They stand in the temporary folder below a digest of what made them (src, templates, lock, recipes,
+environment), so that the next session of the same sources has them, too.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _folder() -> Path:
     """Where the projects of these sources stand."""
     above = Path(tempfile.gettempdir()) / f"mlops-cli-tests-{os.getuid()}" / "projects"
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(sys.prefix.encode())  # what is installed is recorded in each bundle
     sources = [p for f in ("src", "templates") for p in (ROOT / f).rglob("*") if p.is_file()]
     recipes = (ROOT / "requirements-dev.lock", Path(__file__), Path(bad_tables.__file__))
     for path in [*sorted(p for p in sources if "__pycache__" not in p.parts), *recipes]:
