@@ -72,6 +72,7 @@ def test_the_same_commit_data_and_packages_make_the_same_bytes(project: Path) ->
     assert len(worktrees.stdout.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_no_commit_holds_is_told_until_one_does(project: Path) -> None:
     config = project / "mlops.yaml"
     config.write_text(config.read_text().replace("rounds: 5", "rounds: 6"))

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 import projects
@@ -37,6 +38,7 @@ def run(project: Path, *command: str, **environment: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project: Path) -> None:
     (first,) = entries(project)
     assert (first["action"], first["outcome"]) == ("register", "done")

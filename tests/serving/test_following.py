@@ -40,7 +40,8 @@ class Worker:
         return generation
 
 
-@pytest.mark.parametrize("swaps", [15, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("swaps", [15, 100])
 def test_memory_is_given_back_over_many_swaps(
     binary: bundles.Sample, tmp_path: Path, swaps: int
 ) -> None:

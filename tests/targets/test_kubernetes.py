@@ -192,6 +192,7 @@ def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
     assert target.plan(whole(second)) == []
 
 
+@pytest.mark.slow
 def test_a_quota_that_is_used_up_is_named(namespace: str, first: Release) -> None:
     kubectl("create", "quota", "small", "--hard=pods=0", namespace=namespace)
     fault = failed(made(namespace, timeout="15s"), first)
@@ -304,6 +305,7 @@ def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
     assert "argocd" in fault.message
 
 
+@pytest.mark.slow
 def test_an_equal_quantity_that_another_tool_owns_is_no_conflict(
     namespace: str, first: Release, second: Release
 ) -> None:
@@ -355,6 +357,7 @@ def test_who_may_not_is_told_so(namespace: str, joe: Path, first: Release) -> No
     assert failed(named, first).kind == "kubernetes-unauthorized"
 
 
+@pytest.mark.slow
 def test_the_role_of_the_page_is_all_that_it_needs(
     namespace: str, joe: Path, first: Release, second: Release, cluster: str
 ) -> None:
