@@ -44,6 +44,15 @@ def nearest(folder: Path, name: str) -> Path | None:
     return next((p / name for p in (folder, *folder.parents) if (p / name).exists()), None)
 
 
+def sync(path: Path) -> None:
+    """Have the disk keep what a file or a folder holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all."""
     write_bytes(path, text.encode())

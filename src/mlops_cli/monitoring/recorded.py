@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops_cli._files import temporary_beside
+from mlops_cli._files import sync, temporary_beside
 from mlops_cli.config.paths import LABELS, PREDICTIONS
 from mlops_cli.tables.base import literal
 
@@ -130,9 +129,9 @@ class Recorded:
         temporary = temporary_beside(self.folder / "writing")  # no reader of the days meets it
         try:
             pq.write_table(rows, temporary, compression="zstd")
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(file)
-            _sync(file.parent)  # what is removed after this is here for good
+            sync(file.parent)  # what is removed after this is here for good
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -176,11 +175,3 @@ def in_batches(sizes: Mapping[Path, int], most: int) -> Iterator[list[Path]]:
         total += size
     if batch:
         yield batch
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -15,12 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops_cli._files import replacing
 from mlops_cli.config.paths import LABELS, PREDICTIONS
 from mlops_cli.config.project import Project
 from mlops_cli.pipeline.dvc_data import md5_of
 from mlops_cli.pipeline.erasure.base import Found, Place, Search, Subject
-from mlops_cli.pipeline.erasure.tables import scratch, table_task, written_without
+from mlops_cli.pipeline.erasure.tables import rewrite, table_task
 from mlops_cli.tables.without_rows import is_value
 
 _BATCH = 65_536
@@ -57,13 +55,7 @@ class RecordedRows:
 
     def erase(self, project: Project, task: Mapping[str, Any]) -> None:
         """See `Place.erase`."""
-        file = project.root / task["file"]
-        if not file.is_file() or md5_of(file) != task["md5"]:
-            return
-        with scratch(project.temporary) as folder:
-            made = written_without(file, task, folder)
-            with replacing(file) as temporary:
-                shutil.copyfile(made, temporary)
+        rewrite(project, task)
 
 
 def open_place() -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -11,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mlops_cli._files import sha256_of
+from mlops_cli._files import replacing, sha256_of, sync
 from mlops_cli.bundle.plan import ID
+from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
+from mlops_cli.pipeline.dvc_data import md5_of
 from mlops_cli.pipeline.erasure.base import Search
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
@@ -105,3 +108,18 @@ def written_without(file: Path, task: Mapping[str, Any], folder: Path) -> Path:
 def data_digest(features: Path, plan: Path) -> str:
     """What names these features in a bundle's provenance."""
     return sha256((sha256_of(features) + sha256_of(plan)).encode()).hexdigest()
+
+
+def rewrite(project: Project, task: Mapping[str, Any]) -> None:
+    """Replace the file of a task (`file`, with the `md5` that it was found with) at once.
+
+    One that is not what it was found as has been done, or is new: it stays.
+    """
+    file = project.root / task["file"]
+    if not file.is_file() or md5_of(file) != task["md5"]:
+        return
+    with scratch(project.temporary) as folder:
+        made = written_without(file, task, folder)
+        with replacing(file) as temporary:
+            shutil.copyfile(made, temporary)
+            sync(temporary)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlops_cli._files import replacing
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, REJECTED
 from mlops_cli.config.project import Project
 from mlops_cli.pipeline.dvc_data import md5_of
@@ -19,10 +16,9 @@ from mlops_cli.pipeline.erasure.tables import (
     data_digest,
     features_task,
     rejected_task,
+    rewrite,
     rows_of,
-    scratch,
     table_task,
-    written_without,
 )
 
 _ELSEWHERE = "it is a link to a file outside the project: erase the subject there"
@@ -71,15 +67,8 @@ class Workspace:
         return [Found(FEATURES_TABLE, rows, _task(FEATURES_TABLE, file, task))] if task else []
 
     def erase(self, project: Project, task: Mapping[str, Any]) -> None:
-        """See `Place.erase`; a file that is not what it was found as has been done, or is new."""
-        file = project.root / task["file"]
-        if not file.is_file() or md5_of(file) != task["md5"]:
-            return
-        with scratch(project.temporary) as folder:
-            made = written_without(file, task, folder)
-            with replacing(file) as temporary:
-                shutil.copyfile(made, temporary)
-                _to_disk(temporary)
+        """See `Place.erase`."""
+        rewrite(project, task)
 
 
 def open_place() -> Place:
@@ -94,11 +83,3 @@ def _task(name: str, file: Path, task: Mapping[str, Any]) -> dict[str, Any]:
 def _of_cache(project: Project, file: Path) -> bool:
     """Whether a link leads into DVC's cache, wherever that is."""
     return file.is_symlink() and "files/md5" in file.resolve().as_posix()
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
