@@ -17,7 +17,7 @@ import pytest
 import projects
 from command_line import Mlops, mlops_process
 from mlops_cli.bundle.manifest import digest_of
-from mlops_cli.pipeline.erasure import dvc_objects, workspace
+from mlops_cli.pipeline.erasure import dvc_objects, tables
 from mlops_cli.pipeline.erasure.erased import read_erased, renamed
 
 WHO = {"GIT_AUTHOR_NAME": "Ann", "GIT_AUTHOR_EMAIL": "ann@x.example",
@@ -138,7 +138,7 @@ def test_what_was_killed_half_way_ends_whole(
     project: Path, monkeypatch: pytest.MonkeyPatch, mlops: Mlops, at: str
 ) -> None:
     kill = {
-        "before the first step": (workspace, "md5_of", 3),
+        "before the first step": (tables, "md5_of", 1),
         "between": (dvc_objects, "md5_of", 2),
         "before the old one goes": (dvc_objects, "record_erased", 3),
     }[at]
