@@ -66,7 +66,7 @@ class Message:
     version: str
     segment: str | None = None
     columns: tuple[str, ...] = ()
-    more: str = "mlops monitor"
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
