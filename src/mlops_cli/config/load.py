@@ -17,6 +17,7 @@ from mlops_cli.config.model import HANDED_ON, UNTRACKED, Config
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.config.root import ENV_VARIABLE, find_project
+from mlops_cli.config.sections.alerts import AnySink
 from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.errors import UsageError
 
@@ -115,7 +116,7 @@ def _fill_variables(raw: Any, sources: dict[str, str], prefix: str = "") -> Any:
         return [_fill_variables(v, sources, prefix) for v in raw]
     if not isinstance(raw, str) or not (names := _VARIABLE.findall(raw)):
         return raw
-    if prefix in HANDED_ON:
+    if any(prefix == key or prefix.startswith(f"{key}.") for key in HANDED_ON):
         return raw
     if prefix.partition(".")[0] not in UNTRACKED:
         raise UsageError(
@@ -180,6 +181,7 @@ def _is_union_tag(part: object) -> bool:
 
 
 _UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate", "OtherGate"}
+_UNION_TAGS |= {sink.__name__ for sink in get_args(AnySink)}
 
 
 def _known_keys(path: list[str]) -> list[str]:

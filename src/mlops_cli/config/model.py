@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mlops_cli.config.conditions import metrics_of, unknown_metric
 from mlops_cli.config.metrics import METRICS
 from mlops_cli.config.sections.base import Section
 from mlops_cli.config.sections.data import DataConfig
@@ -82,6 +83,15 @@ class Config(Section):
             raise ValueError("register.approvals names a role twice")
         return self
 
+    @model_validator(mode="after")
+    def _alerts_are_on_metrics_of_the_task(self) -> Config:
+        known = metrics_of(self.task)
+        for number, alert in enumerate(self.monitor.alerts):
+            if alert.condition.metric not in known:
+                said = unknown_metric(alert.condition.metric, known)
+                raise ValueError(f"monitor.alerts.{number}.when, task {self.task}: {said}")
+        return self
+
 
 def contract_of(table: str) -> str:
     """The contract of a table is named after its file: data/raw/x.parquet, contracts/x.yaml."""
@@ -92,4 +102,5 @@ def contract_of(table: str) -> str:
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
 UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor")
-HANDED_ON = ("serve.cache",)  # whose ${VAR} the server fills in, so that it stands nowhere else
+# Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
+HANDED_ON = ("serve.cache", "monitor.sinks")

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from mlops_cli.config.sections.base import Duration, Section
+from mlops_cli.config.sections.alerts import Alerting
+from mlops_cli.config.sections.base import Duration
 
 
-class MonitorConfig(Section):
-    """What is kept of what was predicted."""
+class MonitorConfig(Alerting):
+    """What is kept of what was predicted, and who is told when."""
 
     keep: Duration = Field(
         timedelta(days=400),

@@ -1,0 +1,180 @@
+"""Observations held to the conditions: which alerts change, and up to when each was judged."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mlops_cli.alerts.base import Message, Observation, State
+from mlops_cli.config.conditions import ESTIMATED, LATENCIES, OF_MODELS, VOLUME, Condition
+from mlops_cli.config.sections.alerts import AlertConfig
+
+_SPOILED = ("drift", "prediction_drift", "target_drift", *OF_MODELS)  # by broken data
+_OF_THE_SERVER = (*LATENCIES, "error_rate", VOLUME)  # of no column
+_LONGEST_KEY = 200  # characters: PagerDuty takes 255
+_MOST_COLUMNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an alert stands for a target and a segment.
+
+    `until` is the end of the newest observation that was judged, `since` the start of those, now,
+    for which the condition holds without a break.
+    """
+
+    state: State = "resolved"
+    until: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of it: the changes in order of time, and where every judged alert stands now."""
+
+    changes: tuple[Message, ...] = ()
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """An observation held to a condition; neither `beyond` nor `within`: it cannot be told."""
+
+    seen: Observation
+    value: float
+    threshold: float
+    beyond: bool
+    within: bool
+
+
+def judge(
+    alerts: Iterable[AlertConfig],
+    observations: Sequence[Observation],
+    known: Mapping[str, Standing],
+    *,
+    project: str,
+) -> Judged:
+    """Hold the observations to the alerts; `known` says where each key stood before.
+
+    What is older than what was judged before is passed over: labels that come late change the
+    verdict of the newest window, and replay no history. An incident that comes and goes within
+    the observations is two changes; what flaps in them is one incident.
+    """
+    changes: list[Message] = []
+    standings: dict[str, Standing] = {}
+    for alert in alerts:
+        for place, looks in _by_place(alert.condition, observations).items():
+            key = key_of(project, alert.condition.text, *place)
+            old = known.get(key, Standing())
+            found, standings[key] = _follow(alert, key, looks, old)
+            changes += _without_flaps(found)
+    return Judged(tuple(sorted(changes, key=lambda change: change.end)), standings)
+
+
+def key_of(project: str, when: str, target: str, segment: str | None = None) -> str:
+    """The key that messages of one incident share, such as `rain/local/drift/origin=JFK`."""
+    key = "/".join(filter(None, (project, target, when.replace(" ", ""), segment)))
+    key = "".join(c if c.isprintable() else "?" for c in key)
+    if len(key) <= _LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    return f"{key[: _LONGEST_KEY - 13]}~{digest}"
+
+
+def _by_place(
+    condition: Condition, observations: Iterable[Observation]
+) -> dict[tuple[str, str | None], list[_Look]]:
+    """What the condition says of each observation that it can be held to, in order of time.
+
+    Of one span there may be several, of a version each: the worst counts.
+    """
+    spans: dict[tuple[str, str | None], dict[tuple[datetime, datetime], list[_Look]]] = {}
+    for seen in observations:
+        if look := _look(condition, seen):
+            place = spans.setdefault((seen.target, seen.segment), defaultdict(list))
+            place[seen.end, seen.start].append(look)
+    return {
+        place: [min(found[span], key=lambda look: (not look.beyond, look.within))
+                for span in sorted(found)]
+        for place, found in spans.items()
+    }  # fmt: skip
+
+
+def _look(condition: Condition, seen: Observation) -> _Look | None:
+    metric = seen.metrics.get(condition.metric)
+    if metric is None or not math.isfinite(metric.value):
+        return None
+    if seen.broken and condition.metric.removeprefix(ESTIMATED) in _SPOILED:
+        return None
+    threshold = condition.threshold(metric.baseline)
+    if threshold is None or not math.isfinite(threshold):
+        return None
+    far = metric.low if condition.above else metric.high
+    holds = condition.holds(metric.value, threshold)
+    surely = holds and (far is None or condition.holds(far, threshold))
+    return _Look(seen, metric.value, threshold, beyond=surely, within=not holds)
+
+
+def _follow(
+    alert: AlertConfig, key: str, looks: Iterable[_Look], standing: Standing
+) -> tuple[list[Message], Standing]:
+    changes = []
+    for look in looks:
+        seen = look.seen
+        if standing.until is not None and seen.end < standing.until:
+            continue
+        standing = replace(standing, until=seen.end)
+        if look.beyond:
+            since = min(standing.since or seen.start, seen.start)
+            standing = replace(standing, since=since)
+            if standing.state == "resolved" and seen.end - since >= alert.for_:
+                standing = replace(standing, state="firing")
+                changes.append(_message(alert, key, "firing", look, since))
+        elif look.within:
+            standing = replace(standing, since=None)
+            if standing.state == "firing":
+                standing = replace(standing, state="resolved")
+                changes.append(_message(alert, key, "resolved", look, seen.start))
+    return changes, standing
+
+
+def _without_flaps(changes: Sequence[Message]) -> Sequence[Message]:
+    """The first and the last change, or none where the last leaves all as it was."""
+    if len(changes) < 2:
+        return changes
+    first, last = changes[0], changes[-1]
+    if first.state == last.state:
+        return (first,) if first.state == "firing" else (last,)
+    return (first, last) if first.state == "firing" else ()
+
+
+def _message(alert: AlertConfig, key: str, state: State, look: _Look, start: datetime) -> Message:
+    seen, condition = look.seen, alert.condition
+    return Message(
+        state=state,
+        when=condition.text,
+        key=key,
+        metric=condition.metric,
+        value=look.value,
+        threshold=look.threshold,
+        start=start,
+        end=seen.end,
+        target=seen.target,
+        version=seen.version,
+        segment=seen.segment,
+        columns=() if condition.metric in _OF_THE_SERVER else seen.columns[:_MOST_COLUMNS],
+        more=_more(seen.target, start, seen.end),
+    )
+
+
+def _more(target: str, start: datetime, end: datetime) -> str:
+    def text(time: datetime) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    told = ("--since", text(start), "--until", text(end), "--target", target)
+    return shlex.join(["mlops", "monitor", *told])
