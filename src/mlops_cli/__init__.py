@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.keys import keys
     from mlops_cli.actions.labels import labels
     from mlops_cli.actions.logs import logs
+    from mlops_cli.actions.monitor import monitor
     from mlops_cli.actions.parity import parity
     from mlops_cli.actions.promote import promote
     from mlops_cli.actions.receipt import receipt
@@ -73,6 +74,7 @@ __all__ = [
     "load",
     "load_project",
     "logs",
+    "monitor",
     "package",
     "parity",
     "promote",

@@ -66,7 +66,6 @@ def test_of_the_labels_that_go_to_a_row_the_last_by_time_counts(tmp_path: Path) 
 
 def test_before_any_label_has_come_none_is_there(tmp_path: Path) -> None:
     predictions = _store(tmp_path / "p", PREDICTION_SCHEMA, [_asked("a", 0, 1)])
-    labels = Recorded(tmp_path / "l", LABEL_SCHEMA)
     with open_engine(temporary=tmp_path) as engine:
-        sql = f"select label, label_time from {labelled(predictions, labels)}"
+        sql = f"select label, label_time from {labelled(predictions, None)}"
         assert engine.rows(sql) == [(None, None)]

@@ -233,6 +233,15 @@ mlops collect --from segment.ndjson
         examples="mlops labels add outcomes.csv",
     ),
     _action(
+        "monitor",
+        PRODUCTION,
+        "Judge what was answered, by windows: drift, quality, speed, performance; exit 5: drift.",
+        examples="""
+mlops monitor
+mlops monitor --since 2026-03-01 --until 2026-04-01
+""",
+    ),
+    _action(
         "approve",
         GOVERNANCE,
         "Approve the version that waits, in a role; --show: what there is to be looked at.",

@@ -23,6 +23,7 @@ PREDICTIONS = "monitoring/predictions"  # collected from the prediction log, a f
 LABELS = "monitoring/labels"  # what came of them
 ALERTS = "monitoring/alerts.jsonl"  # what fired and resolved, what was sent, what is silenced
 ALERTS_JUDGED = "monitoring/alerts.json"  # up to when each alert was judged
+WINDOWS = "monitoring/windows.jsonl"  # what `monitor` found, a line for each window
 REQUEST = "examples/request.json"
 DATABASE = "mlflow.db"  # the registry of the project itself
 DVC_YAML = "dvc.yaml"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from mlops_cli.bundle.profile import Span
 from mlops_cli.errors import InconclusiveError
 from mlops_cli.monitoring import statistics as st
 from mlops_cli.monitoring.base import ColumnDrift
-from mlops_cli.monitoring.hypotheses import Evaluated, by_order, evaluate, hypotheses, size_of
+from mlops_cli.monitoring.hypotheses import (
+    Evaluated,
+    Hypothesis,
+    by_order,
+    evaluate,
+    hypotheses,
+    size_of,
+)
 from mlops_cli.monitoring.spans import with_spans
 from mlops_cli.monitoring.window import Comparison
 
@@ -41,14 +48,32 @@ def find_drift(
             f"{rows} rows are too few to judge drift: chance alone moves them far",
             hint=f"gather at least {MIN_ROWS} rows, better some hundred",
         )
-    of: dict[str, list[Evaluated]] = {c.profile.name: [] for c in columns}
-    asked = [h for c in columns for h in hypotheses(c)]
-    if span is not None:
-        asked = list(with_spans(asked, columns, span, alpha))
+    return find_drift_in({"": columns}, alpha, {"": span} if span else {})[""]
+
+
+def find_drift_in(
+    groups: Mapping[str, Sequence[Comparison]], alpha: float, spans: Mapping[str, Span]
+) -> dict[str, list[ColumnDrift]]:
+    """Judge the columns of several groups of rows of one window, each by its own profile.
+
+    As `find_drift`, of every group with at least 30 rows; the probability that any column of any
+    group of an unchanged window is called drifted is at most `alpha`, though groups share rows.
+    """
+    asked: list[Hypothesis] = []
+    place: dict[int, tuple[str, str]] = {}  # whose a hypothesis is: names recur among groups
+    for group, columns in groups.items():
+        found = [h for c in columns for h in hypotheses(c)]
+        if group in spans:
+            found = list(with_spans(found, columns, spans[group], alpha / len(groups)))
+        place |= {id(h): (group, h.column) for h in found}
+        asked += found
+    of: dict[tuple[str, str], list[Evaluated]] = {}
     for one in evaluate(asked, alpha):
-        of[one.hypothesis.column].append(one)
-    found = [_column(c, of[c.profile.name]) for c in columns]
-    return sorted(found, key=_rank)
+        of.setdefault(place[id(one.hypothesis)], []).append(one)
+    return {
+        group: sorted((_column(c, of[group, c.profile.name]) for c in columns), key=_rank)
+        for group, columns in groups.items()
+    }
 
 
 def _rank(column: ColumnDrift) -> tuple[bool, float, float, str]:

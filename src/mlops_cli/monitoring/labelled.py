@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mlops_cli.monitoring.recorded import SEGMENT, Recorded
 from mlops_cli.tables.base import Engine, literal, quote
+
+
+class Rows(Protocol):
+    """Some rows of a store, or all of them."""
+
+    def relation(self) -> str:
+        """The rows, as SQL that stands in a FROM clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +51,17 @@ def count_matches(
     return Matches(rows, waiting)
 
 
-def labelled(predictions: Recorded, labels: Recorded, *, ids: Sequence[str] = ()) -> str:
+def labelled(predictions: Rows, labels: Rows | None, *, ids: Sequence[str] = ()) -> str:
     """The predictions with what came of them, as SQL that stands in a FROM clause.
 
     Its columns are those of `predictions`, of which there must be some, and `label` (text) and
-    `label_time`, both null where none has come. Labels may come late, more than once and
-    corrected: all are kept, and of those that go to a row the last by time counts, and of one time
-    the one that was received last. `ids` are the columns of `data.id`.
+    `label_time`, both null where none has come (`labels`: None where there is no label at all).
+    Labels may come late, more than once and corrected: all are kept, and of those that go to a row
+    the last by time counts, and of one time the one that was received last. `ids` are the columns
+    of `data.id`.
     """
     found = predictions.relation()
-    if not labels.days():
+    if labels is None:
         return f"(select *, null::varchar as label, null::timestamp as label_time from {found})"
     latest = "max({'time': time, 'received': received, 'label': label}) as last"
     joins = {

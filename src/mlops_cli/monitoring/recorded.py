@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -94,6 +94,10 @@ class Recorded:
     def relation(self) -> str:
         """All rows, as SQL that stands in a FROM clause; there must be some."""
         return f"read_parquet({literal(f'{self.folder}/{_DAY}*/*.parquet')})"
+
+    def files(self, days: Iterable[date]) -> list[Path]:
+        """The files of these days, in order; of a day without rows none."""
+        return [file for day in days for file in self._files(day)]
 
     def drop_before(self, first: date) -> list[date]:
         """Remove the days before `first`; returns them."""

@@ -1,0 +1,166 @@
+"""The command `monitor`: what the deployed model answered, window by window, judged."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlops_cli._locks import locked
+from mlops_cli.actions.collect import collect
+from mlops_cli.alerts.base import Notified, Observation
+from mlops_cli.alerts.notify import notify
+from mlops_cli.config.paths import WINDOWS
+from mlops_cli.config.project import Project
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.governance.watched import watched_models
+from mlops_cli.monitoring.grid import Stretch, begin_of, moment_of, whole_windows
+from mlops_cli.monitoring.models import WatchedModel
+from mlops_cli.monitoring.settings import Settings
+from mlops_cli.monitoring.traffic import Traffic
+from mlops_cli.monitoring.watch import Watch
+from mlops_cli.monitoring.window_log import append_windows, read_windows
+from mlops_cli.monitoring.windows import Window
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.tables import open_engine
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import KeepsLog
+
+_LOCK = "monitor.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorResult:
+    """What was found: `windows` are those judged now; where none was, the last one of the time.
+
+    `judged` is how many were judged now, `standing` how many verdicts still held. `drifted` is
+    whether one of `windows` did. `collected` rows came from the target.
+    """
+
+    drifted: bool
+    judged: int
+    standing: int
+    windows: tuple[Window, ...]
+    collected: int
+    alerts: Notified
+    remarks: tuple[str, ...] = ()
+    data: str = WINDOWS
+
+
+def monitor(
+    project: Project,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    target: str | None = None,
+    progress: Progress = QUIET,
+) -> MonitorResult:
+    """Collect what the target has logged, and judge each whole window between `since` and `until`.
+
+    By default that is from the first prediction on, until now. A window is judged once, and again
+    when rows or labels of it have come. Finding drift is a result, no error. Raises `UsageError`
+    for a time that is none, or a segment that the model has no input for.
+    """
+    now = datetime.now(UTC)
+    begin = moment_of(since, "--since") if since else None
+    end = min(moment_of(until, "--until"), now) if until else now
+    if begin is not None and begin >= end:
+        raise UsageError(f"--since {since} is not before --until {until or 'now'}")
+    taken = EnvironmentFault("another monitor of this project is going on", hint="wait for it")
+    with locked(project.cache / _LOCK, otherwise=taken):
+        collected, remarks = _collect(project, target, progress)
+        known = read_windows(project.root)
+        found = _judge(project, known, (begin, end), target=target, progress=progress)
+        append_windows(project.root, found.judged)
+        alerts = notify(project, found.observations, now)
+    shown = found.judged or found.standing[-1:]
+    return MonitorResult(
+        drifted=any(w.drifted for w in shown),
+        judged=len(found.judged),
+        standing=len(found.standing),
+        windows=tuple(shown),
+        collected=collected,
+        alerts=alerts,
+        remarks=remarks,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    judged: Sequence[Window] = ()
+    standing: Sequence[Window] = ()
+    observations: Sequence[Observation] = ()
+
+
+def _collect(
+    project: Project, target: str | None, progress: Progress
+) -> tuple[int, tuple[str, ...]]:
+    """What came from the target; one that is not there, or keeps no log, is told of."""
+    name = target or project.config.deploy.target
+    if not isinstance(open_target(name, project), KeepsLog):
+        return 0, (f"the target {name} keeps no prediction log: what is here is judged",)
+    try:
+        return collect(project, target=name, progress=progress).rows, ()
+    except EnvironmentFault as e:
+        return 0, (f"nothing was collected from {name}: {e.message}",)
+
+
+def _judge(
+    project: Project,
+    known: Sequence[Window],
+    between: tuple[datetime | None, datetime],
+    *,
+    target: str | None,
+    progress: Progress,
+) -> _Found:
+    settings = Settings.of(project.config, target or project.config.deploy.target, between[1])
+    with open_engine(temporary=project.temporary) as engine:
+        traffic = Traffic(engine, project.root)
+        extent = traffic.extent()
+        if extent is None:
+            return _Found()
+        begin = between[0] or begin_of(extent.start, settings.window)
+        last = begin_of(extent.end, settings.window) + settings.window
+        stretches = [*whole_windows(begin, min(between[1], last), settings.window)]
+        if not stretches:
+            return _Found()
+        versions = traffic.versions(Stretch(stretches[0].start, stretches[-1].end))
+        models = watched_models(project, versions, progress=progress)
+        _check_segments(project, models)
+        watch = Watch(engine, project.root, traffic=traffic, settings=settings, models=models)
+        return _each(watch, stretches, known, progress=progress)
+
+
+def _each(
+    watch: Watch, stretches: Sequence[Stretch], known: Sequence[Window], *, progress: Progress
+) -> _Found:
+    verdicts = {w.start: w for w in known}
+    judged: list[Window] = []
+    standing: list[Window] = []
+    observations: list[Observation] = []
+    for i, stretch in enumerate(stretches):
+        progress.update("judging windows", done=i, total=len(stretches))
+        before = verdicts.get(stretch.start)
+        found = watch.judge(stretch, before, [*verdicts.values()])
+        if found is None and before is not None:
+            standing.append(before)
+        elif found is not None:
+            verdicts[stretch.start] = found.window
+            judged.append(found.window)
+            observations += found.observations
+    return _Found(judged, standing, observations)
+
+
+def _check_segments(project: Project, models: Mapping[str, WatchedModel]) -> None:
+    for version, model in models.items():
+        names = [i.name for i in model.manifest.inputs]
+        for column in project.config.monitor.segments:
+            if column not in names:
+                near = difflib.get_close_matches(column, names, n=1)
+                known = f"did you mean {near[0]!r}?" if near else f"inputs: {', '.join(names[:20])}"
+                raise UsageError(
+                    f"mlops.yaml: monitor.segments names {column!r}, which is no input of the "
+                    f"model {version}",
+                    hint=known,
+                )

@@ -1,0 +1,55 @@
+"""The windows that `mlops monitor` judged, as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from mlops_cli.cli.colour import paint
+from mlops_cli.cli.look import Row, row
+from mlops_cli.cli.rendering import echo_remarks, echo_rows
+
+if TYPE_CHECKING:
+    from mlops_cli.actions.monitor import MonitorResult
+    from mlops_cli.monitoring.windows import Window
+
+_SHOWN = 30  # windows; the file has all of them
+
+
+def render_monitor(result: MonitorResult) -> None:
+    """A line a window, the newest last; then what else there is to tell."""
+    echo_rows(_line(window) for window in result.windows[-_SHOWN:])
+    last = result.windows[-1:]
+    remarks = dict.fromkeys(r for window in last for r in window.remarks)
+    echo_remarks([*result.remarks, *remarks])
+    if not result.windows:
+        typer.echo("no whole window of predictions was collected")
+        return
+    drifted = sum(window.drifted for window in result.windows)
+    verdict = paint(f"{drifted} drifted", "red") if drifted else paint("no drift", "green")
+    typer.echo(f"{result.judged} windows judged, {verdict}; {result.data}")
+
+
+def _line(window: Window) -> Row:
+    when = f"{window.start:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+    return row(when, f"{window.rows:,} rows", ", ".join(_found(window)) or "as before")
+
+
+def _found(window: Window) -> Iterator[str]:
+    if window.quality is not None and window.quality.broken:
+        yield f"broken data: {'; '.join(window.quality.faults)}"
+    if window.drift is not None and window.drift.drifted:
+        names = (c.name for c in window.drift.columns if c.drifted)
+        yield f"drift in {', '.join(names)}"
+    for name, part in window.segments.items():
+        if part.drift is not None and part.drift.drifted:
+            names = (c.name for c in part.drift.columns if c.drifted)
+            yield f"drift in {', '.join(names)} of {name}"
+    if window.volume is not None and not window.volume.rows:
+        yield "silence"
+    for name, value in (window.performance or {}).items():
+        if not name.endswith(("_low", "_high")):
+            yield f"{name} {value:.3f}"
+            break

@@ -1,0 +1,140 @@
+"""Judge the rows of a window: all of them, and each segment; one budget of false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlops_cli.bundle.manifest import Task
+from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
+from mlops_cli.monitoring.performance import is_verdict, labels_of, performance_of
+from mlops_cli.monitoring.quality import broken_columns, find_quality
+from mlops_cli.monitoring.references import Reference
+from mlops_cli.monitoring.rows import Rows
+from mlops_cli.monitoring.window import Comparison, compare
+from mlops_cli.monitoring.windows import ColumnFound, DriftFound, Part, QualityFound
+
+WHOLE = ""
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By what a window is judged: `alpha` is the probability that a quiet one alarms.
+
+    `over`: the time is over in which labels usually come.
+    """
+
+    task: Task
+    alpha: float
+    unit: tuple[str, ...] = ()
+    over: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows to judge together, under a name such as `origin=JFK`; `column` is the segment's."""
+
+    rows: Rows
+    reference: Reference | None
+    column: str = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of each group by its name, and which have labels enough to go by."""
+
+    parts: Mapping[str, Part]
+    verdicts: frozenset[str] = field(default_factory=frozenset)
+
+
+def judge(groups: Mapping[str, Group], terms: Terms) -> Judged:
+    """Judge the groups of one window, of which `WHOLE` is all of its rows."""
+    counted = {name: _counted(group) for name, group in groups.items()}
+    quality = {name: find_quality(all_) for name, (all_, _) in counted.items() if all_}
+    drift = dict(_drift(groups, counted, quality, terms))
+    parts = {
+        name: _part(group.rows, terms, drift=drift.get(name), quality=quality.get(name))
+        for name, group in groups.items()
+    }
+    enough = (n for n, g in groups.items() if is_verdict(terms.task, g.rows.truth, g.rows.said))
+    return Judged(parts, frozenset(enough))
+
+
+def segment_masks(
+    rows: Rows, column: str, values: Iterable[str]
+) -> Iterator[tuple[str, str, Mask]]:
+    """For each value of a segment's column its name, the value, and which rows have it."""
+    texts = rows.table[column].cast(pa.string())
+    for value in values:
+        mask = np.asarray(pc.fill_null(pc.equal(texts, value), False))
+        yield f"{column}={value}", value, mask
+
+
+def _part(
+    rows: Rows, terms: Terms, *, drift: DriftFound | None, quality: QualityFound | None
+) -> Part:
+    labels = labels_of(terms.task, rows.truth, rows.said, delay=rows.delay, over=terms.over)
+    return Part(
+        rows=rows.count,
+        drift=drift,
+        quality=quality,
+        labels=labels,
+        performance=performance_of(terms.task, rows.truth, rows.said) if labels.labelled else None,
+    )
+
+
+def _counted(group: Group) -> tuple[Sequence[Comparison], Sequence[Comparison]]:
+    """Every row beside the reference, and then one row of each unit."""
+    if group.reference is None:
+        return (), ()
+    every = compare(group.reference.profile, [group.rows.table])
+    first = group.rows.first[group.column]
+    if first.all():
+        return every, every
+    return every, compare(group.reference.profile, [group.rows.where(first).table])
+
+
+def _drift(
+    groups: Mapping[str, Group],
+    counted: Mapping[str, tuple[Sequence[Comparison], Sequence[Comparison]]],
+    quality: Mapping[str, QualityFound],
+    terms: Terms,
+) -> Iterator[tuple[str, DriftFound]]:
+    asked: dict[str, list[Comparison]] = {}
+    for name, (_, independent) in counted.items():
+        faulty = broken_columns(quality[name]) if name in quality else set()
+        kept = [c for c in independent if c.profile.name not in faulty]
+        if kept and kept[0].rows >= MIN_ROWS:
+            asked[name] = kept
+    spans = {n: s for n in asked if (r := groups[n].reference) and (s := r.span) is not None}
+    for name, columns in find_drift_in(asked, terms.alpha, spans).items():
+        reference = groups[name].reference
+        broken = WHOLE in quality and quality[WHOLE].broken
+        yield (
+            name,
+            DriftFound(
+                drifted=not broken and any(c.drifted for c in columns),
+                rows=asked[name][0].rows,
+                columns=tuple(map(_column, columns)),
+                reference=reference.name if reference else "",
+                unit=terms.unit,
+            ),
+        )
+
+
+def _column(found: ColumnDrift) -> ColumnFound:
+    return ColumnFound(
+        name=found.name,
+        drifted=found.drifted,
+        statistic=found.statistic,
+        value=round(found.value, 6),
+        threshold=round(found.threshold, 6),
+        effect=round(found.effect, 6),
+    )

@@ -1,0 +1,105 @@
+"""A judged window as the observations that alerts are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from mlops_cli.alerts.base import Metric, Observation
+from mlops_cli.monitoring.operations import Speed
+from mlops_cli.monitoring.windows import Numbers, Part, Window
+
+MINUTE = timedelta(minutes=1)
+_NOT_METRICS = ("_low", "_high")
+
+
+def observations_of(window: Window, verdicts: frozenset[str] | set[str]) -> Iterator[Observation]:
+    """What alerts see of a window: all of its rows, then each segment.
+
+    `verdicts` are the groups whose labels are enough to go by. Performance of labels that came in
+    a biased order, or of which most are still to come, is no figure to alarm on.
+    """
+    whole = Part(
+        rows=window.rows,
+        drift=window.drift,
+        prediction_drift=window.prediction_drift,
+        quality=window.quality,
+        labels=window.labels,
+        performance=window.performance,
+        estimated=window.estimated,
+        target_drift=window.target_drift,
+    )
+    metrics = _of_part(whole, window.baseline, judged="" in verdicts)
+    if window.volume is not None:
+        metrics["volume"] = Metric(window.volume.rows, baseline=window.volume.expected)
+    if window.skew is not None:
+        metrics["skew"] = Metric(window.skew.get("skewed", 0.0))
+    yield _observation(window, None, metrics, whole)
+    for name, part in window.segments.items():
+        found = _of_part(part, window.baseline, judged=name in verdicts)
+        if found:
+            yield _observation(window, name, found, part)
+
+
+def minutes_of(window: Window, minutes: Mapping[datetime, Speed]) -> Iterator[Observation]:
+    """What alerts see of each minute of a window in which something was asked."""
+    for start, speed in minutes.items():
+        metrics = {f"latency_{name}": Metric(ms) for name, ms in speed.latency.items()}
+        metrics["error_rate"] = Metric(speed.errors)
+        yield Observation(
+            start=start,
+            end=start + MINUTE,
+            target=window.target,
+            version=window.version,
+            segment=None,
+            metrics=metrics,
+        )
+
+
+def _observation(
+    window: Window, segment: str | None, metrics: Mapping[str, Metric], part: Part
+) -> Observation:
+    drifted = part.drift.columns if part.drift is not None else ()
+    faulty = tuple(q.name for q in part.quality.columns) if part.quality is not None else ()
+    return Observation(
+        start=window.start,
+        end=window.end,
+        target=window.target,
+        version=window.version,
+        segment=segment,
+        metrics=metrics,
+        columns=tuple(c.name for c in drifted if c.drifted) or faulty[:5],
+        broken=window.broken,
+    )
+
+
+def _of_part(part: Part, baseline: Numbers | None, *, judged: bool) -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
+    if part.drift is not None:
+        found["drift"] = Metric(float(part.drift.drifted))
+    if part.prediction_drift is not None:
+        found |= _with_intervals(part.prediction_drift, {})
+    if part.quality is not None:
+        found |= _with_intervals(part.quality.figures, {})
+    trusted = part.labels is not None and not part.labels.partial and part.labels.biased is None
+    if part.performance is not None and judged and trusted:
+        found |= _with_intervals(part.performance, baseline or {})
+    if part.target_drift is not None and trusted:
+        found["target_drift"] = Metric(part.target_drift.get("drifted", 0.0))
+    if part.estimated is not None:
+        estimated = _with_intervals(part.estimated, baseline or {})
+        found |= {f"estimated_{name}": metric for name, metric in estimated.items()}
+    return found
+
+
+def _with_intervals(numbers: Numbers, baseline: Numbers) -> dict[str, Metric]:
+    names = [n for n in numbers if not n.endswith(_NOT_METRICS) and n != "drifted"]
+    return {
+        name: Metric(
+            value=numbers[name],
+            low=numbers.get(f"{name}_low"),
+            high=numbers.get(f"{name}_high"),
+            baseline=baseline.get(name),
+        )
+        for name in names
+    }

@@ -1,0 +1,212 @@
+"""One window of the log: whether it is to be judged (again), and what is found of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from mlops_cli.alerts.base import Observation
+from mlops_cli.monitoring.grid import Stretch
+from mlops_cli.monitoring.judge import WHOLE, Group, Terms, judge, segment_masks
+from mlops_cli.monitoring.models import WatchedModel
+from mlops_cli.monitoring.observed import minutes_of, observations_of
+from mlops_cli.monitoring.operations import Speed, speeds
+from mlops_cli.monitoring.performance import baseline_of
+from mlops_cli.monitoring.references import Reference, Training, frequent
+from mlops_cli.monitoring.rows import Asked, Reader, Rows, unit_of
+from mlops_cli.monitoring.settings import Settings
+from mlops_cli.monitoring.spans import span_for
+from mlops_cli.monitoring.traffic import Census, Selection, Traffic, digest_of
+from mlops_cli.monitoring.volume import expected_rows
+from mlops_cli.monitoring.window import comparable
+from mlops_cli.monitoring.windows import VolumeFound, Window
+from mlops_cli.tables.base import Engine
+
+MOST = 20  # values of a segment's column that are judged, the most frequent ones
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A window that was judged now, and what alerts see of it."""
+
+    window: Window
+    observations: tuple[Observation, ...]
+
+
+class Watch:
+    """Judges windows of what `models`, by their version, have answered."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        root: Path,
+        *,
+        traffic: Traffic,
+        settings: Settings,
+        models: Mapping[str, WatchedModel],
+    ) -> None:
+        self._engine = engine
+        self._root = root
+        self._traffic = traffic
+        self._settings = settings
+        self._models = models
+        self._segments: dict[tuple[str, str, str], Reference | None] = {}
+
+    def judge(
+        self, window: Stretch, before: Window | None, known: Sequence[Window]
+    ) -> Found | None:
+        """Judge a window; None where `before`, what was found of it last, still holds.
+
+        `known` are windows that were judged, in any order.
+        """
+        census, rows = self._traffic.census(window), self._traffic.predictions(window)
+        model = self._models.get(census.version)
+        reader = self._reader(model) if model is not None and rows is not None else None
+        over = self._over(window, before)
+        labels = ""
+        if reader is not None and rows is not None:
+            labels = reader.labels(rows, census.version, census.rows)
+        of = digest_of(census.fingerprint, self._settings.fingerprint, bool(model), over, labels)
+        if before is not None and before.judged_of == of:
+            return None
+        found = Window(
+            start=window.start,
+            end=window.end,
+            target=self._settings.target,
+            version=census.version,
+            rows=census.rows,
+            sampled=0,
+            versions=census.versions,
+            volume=_volume(census, window, known),
+            judged_of=of,
+            remarks=tuple(_remarks(census, model)),
+        )
+        return self._found(found, rows, reader, over=over)
+
+    def _found(
+        self, window: Window, rows: Selection | None, reader: Reader | None, *, over: bool
+    ) -> Found:
+        minutes: Mapping[datetime, Speed] = {}
+        verdicts: frozenset[str] = frozenset()
+        if rows is not None and window.rows:
+            whole, minutes = speeds(self._engine, rows)
+            if whole is not None:
+                window = replace(window, latency=whole.latency, errors=whole.errors)
+            if reader is not None:
+                window, verdicts = self._judged(window, rows, reader, over=over)
+        seen = (*observations_of(window, verdicts), *minutes_of(window, minutes))
+        return Found(window, seen)
+
+    def _judged(
+        self, window: Window, rows: Selection, reader: Reader, *, over: bool
+    ) -> tuple[Window, frozenset[str]]:
+        model = self._models[window.version]
+        read = reader.read(rows, window.version, window.rows)
+        unit = self._unit(model)
+        groups, remarks = self._groups(model, window.version, read)
+        terms = Terms(model.manifest.task, self._settings.alpha, unit, over)
+        judged = judge(groups, terms)
+        whole = judged.parts[WHOLE]
+        told = replace(
+            window,
+            sampled=read.count,
+            remarks=(*window.remarks, *_of_rows(window, read, unit), *remarks),
+            drift=whole.drift,
+            prediction_drift=whole.prediction_drift,
+            quality=whole.quality,
+            labels=whole.labels,
+            performance=whole.performance,
+            baseline=baseline_of(model.metrics, whole.performance or model.metrics),
+            target_drift=whole.target_drift,
+            segments={n: p for n, p in judged.parts.items() if n != WHOLE},
+        )
+        return told, judged.verdicts
+
+    def _groups(
+        self, model: WatchedModel, version: str, read: Rows
+    ) -> tuple[dict[str, Group], list[str]]:
+        """All rows, and those of each segment, with what they are held to."""
+        span = None
+        if not model.manifest.id:
+            span = span_for(model.profile.spans, self._settings.seconds)
+        groups = {WHOLE: Group(read, Reference(comparable(model.profile, read.table.schema), span))}
+        remarks: list[str] = []
+        for column in self._settings.segments:
+            values, others = frequent(read.table[column], MOST)
+            if others:
+                remarks.append(
+                    f"{column} has {others} more values: the {MOST} most frequent are judged"
+                )
+            for name, value, mask in segment_masks(read, column, values):
+                reference = self._reference(model, version, column, value)
+                groups[name] = Group(read.where(mask), reference, column)
+                if reference is None:
+                    remarks.append(f"{name}: too few rows at training to judge its drift")
+        return groups, remarks
+
+    def _reference(
+        self, model: WatchedModel, version: str, column: str, value: str
+    ) -> Reference | None:
+        key = (version, column, value)
+        if key not in self._segments:
+            training = Training(self._engine, self._root, model.manifest, model.profile)
+            self._segments[key] = training.segment(column, value, self._settings.seconds)
+        return self._segments[key]
+
+    def _reader(self, model: WatchedModel) -> Reader:
+        asked = Asked(
+            manifest=model.manifest,
+            features=model.features,
+            unit=self._unit(model),
+            segments=self._settings.segments,
+        )
+        return Reader(self._engine, self._traffic, asked)
+
+    def _unit(self, model: WatchedModel) -> tuple[str, ...]:
+        return unit_of(model.manifest, model.profile.subject)
+
+    def _over(self, window: Stretch, before: Window | None) -> bool:
+        """Whether the time is over in which labels usually come; once over it stays so."""
+        if before is not None and before.labels is not None and before.labels.over:
+            return True
+        return self._settings.at >= window.end + self._settings.labels_after
+
+
+def _volume(census: Census, window: Stretch, known: Sequence[Window]) -> VolumeFound:
+    earlier = [(w.start, w.rows) for w in known if w.start < window.start]
+    return VolumeFound(
+        rows=census.rows,
+        requests=census.requests,
+        expected=expected_rows(earlier, window.start),
+    )
+
+
+def _remarks(census: Census, model: WatchedModel | None) -> Iterator[str]:
+    if not census.rows:
+        yield "nothing was asked"
+        return
+    if model is None:
+        yield f"the model {census.version} is not known here: only volume and speed are judged"
+    versions = {a.version: a.rows for a in census.versions if a.variant != "shadow"}
+    if len(versions) > 1:
+        others = sum(versions.values()) - versions[census.version]
+        yield (
+            f"{len(versions)} versions answered: {census.version} is judged, and {others} rows "
+            "of others are left out of all but volume, latency and errors"
+        )
+
+
+def _of_rows(window: Window, read: Rows, unit: Sequence[str]) -> Iterator[str]:
+    if read.count < window.rows and len(window.versions) == 1:
+        yield f"{read.count} of {window.rows} rows were looked at, drawn by {_drawn(unit)}"
+    if unit and read.with_unit < read.count:
+        yield (
+            f"{read.count - read.with_unit} rows do not name {', '.join(unit)}: each counts by "
+            "itself, and where rows of one are alike false alarms are more than budgeted"
+        )
+
+
+def _drawn(unit: Sequence[str]) -> str:
+    return ", ".join(unit) or "request"

@@ -1,0 +1,167 @@
+"""What was found of each window of the log: `monitoring/windows.jsonl`, its records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Numbers = Mapping[str, float]
+"""Metrics by name, and beside each that has an interval `NAME_low` and `NAME_high`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How many rows a version answered, as `champion`, `candidate` or `shadow`."""
+
+    version: str
+    variant: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFound:
+    """One column of a window: it drifted where `value` reaches `threshold`; see `ColumnDrift`."""
+
+    name: str
+    drifted: bool
+    statistic: str
+    value: float
+    threshold: float
+    effect: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFound:
+    """Whether inputs or predictions moved away from the reference.
+
+    `rows` were compared, one of each `unit` (columns of `data.id`; empty: every row counts);
+    `reference` is what they were held to. `columns` are ranked, the drifted ones first.
+    """
+
+    drifted: bool
+    rows: int
+    columns: tuple[ColumnFound, ...] = ()
+    reference: str = "training"
+    unit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnQuality:
+    """Shares (0 to 1) of a column's rows: `missing` (or not of its type), `rise` of that over the
+    profile's; of the values that are there `unseen` ones, and those `out_of_range` of training's.
+    """
+
+    name: str
+    missing: float
+    rise: float
+    unseen: float
+    out_of_range: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFound:
+    """The worst column's figures, each with `_low` and `_high` beside it in `figures`.
+
+    `broken` is a fault of the data, which is no drift; `faults` are sentences that say which.
+    `columns` are those with anything to tell, the worst first.
+    """
+
+    broken: bool
+    figures: Numbers = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    columns: tuple[ColumnQuality, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeFound:
+    """How much was asked; `expected` rows are the median of earlier windows like it."""
+
+    rows: int
+    requests: int
+    expected: float | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing came."""
+        return self.rows == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsFound:
+    """The labels that came: of `rows` that were looked at `labelled` have one.
+
+    `over`: the time is past in which they usually come; `partial`: it is not, and some lack.
+    `biased` says why those that came do not stand for the others; performance is then no verdict.
+    """
+
+    rows: int
+    labelled: int
+    over: bool
+    partial: bool
+    biased: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What was found of all rows of a window, or of a segment of them.
+
+    `prediction_drift` and `target_drift` are the share of rows (0 to 1) that moved, with `_low`
+    and `_high`, and `drifted` (1 or 0); `skew` is what serving saw otherwise than featurize.
+    `baseline` has the champion's recorded metrics.
+    """
+
+    rows: int
+    drift: DriftFound | None = None
+    prediction_drift: Numbers | None = None
+    quality: QualityFound | None = None
+    labels: LabelsFound | None = None
+    performance: Numbers | None = None
+    estimated: Numbers | None = None
+    target_drift: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A line of `monitoring/windows.jsonl`; of several of a window the last one counts.
+
+    Times are in UTC. `version` answered most rows, and is the one that is judged; all that
+    answered are `versions`. `sampled` rows were looked at for all but volume, latency and errors.
+    `latency` has p50, p95 and p99 in milliseconds, over requests; `errors` is the share of
+    requests that the model failed. `judged_of` is the fingerprint of what was judged: a window is
+    judged again when it differs. `remarks` are for people.
+    """
+
+    start: datetime
+    end: datetime
+    target: str
+    version: str
+    rows: int
+    sampled: int
+    versions: tuple[Answered, ...] = ()
+    drift: DriftFound | None = None
+    prediction_drift: Numbers | None = None
+    quality: QualityFound | None = None
+    volume: VolumeFound | None = None
+    latency: Numbers | None = None
+    errors: float | None = None
+    labels: LabelsFound | None = None
+    performance: Numbers | None = None
+    baseline: Numbers | None = None
+    estimated: Numbers | None = None
+    target_drift: Numbers | None = None
+    skew: Numbers | None = None
+    segments: Mapping[str, Part] = field(default_factory=dict)
+    judged_of: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the window, or a segment of it, drifted; a window of broken data did not."""
+        parts = (self.drift, *(part.drift for part in self.segments.values()))
+        return any(found is not None and found.drifted for found in parts)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the data of the window has a fault: then it is neither drift nor performance."""
+        return self.quality is not None and self.quality.broken

@@ -1,0 +1,195 @@
+"""`mlops monitor`: windows of the collected log, judged once, and again when more has come."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bundles
+from command_line import Mlops
+from mlops_cli import monitor
+from mlops_cli.errors import UsageError
+from mlops_cli.monitoring.window_log import read_windows
+from traffic import Watched, quiet
+
+N = 200
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    tasks = ("binary", "multiclass", "regression")
+    return {task: bundles.write(folder / task, task).path for task in tasks}
+
+
+@pytest.fixture
+def watched(tmp_path: Path, models: dict[str, Path]) -> Watched:
+    return Watched(tmp_path / "p", models["binary"], "binary")
+
+
+def _hotter(line: dict[str, Any]) -> dict[str, Any]:
+    temp = line["inputs"]["temp"]
+    return line | {"inputs": line["inputs"] | {"temp": None if temp is None else temp + 25}}
+
+
+def test_a_window_is_judged_once_and_again_when_rows_or_labels_came(watched: Watched) -> None:
+    for day in range(2):
+        lines = watched.answer(day, quiet(N, day))
+    first = monitor(watched.project)
+    assert [w.rows for w in first.windows] == [N, N]
+    assert not first.drifted
+    assert (first.judged, first.standing) == (2, 0)
+    again = monitor(watched.project)
+    assert (again.judged, again.standing) == (0, 2)
+    assert again.windows == first.windows[-1:]
+    watched.label(lines, lambda i, line: line["prediction"]["label"] ^ (i % 10 == 0))
+    labelled = monitor(watched.project)
+    assert (labelled.judged, labelled.standing) == (1, 1)
+    assert labelled.windows[0].performance is not None
+    assert labelled.windows[0].performance["accuracy"] == pytest.approx(0.9)
+    watched.answer(0, quiet(10, 9))
+    late = monitor(watched.project)
+    assert [w.rows for w in late.windows] == [N + 10]
+    assert (late.judged, late.standing) == (1, 1)
+    assert [w.rows for w in read_windows(watched.root)] == [N + 10, N]
+
+
+def test_what_moved_is_named_with_exit_5(watched: Watched, mlops: Mlops) -> None:
+    watched.answer(0, quiet(N, 0))
+    watched.answer(1, quiet(N, 1), _hotter)
+    done = mlops(watched.root, "monitor", "--json", code=5)
+    quiet_day, hot = done.result["windows"]
+    assert not quiet_day["drift"]["drifted"]
+    assert [c["name"] for c in hot["drift"]["columns"] if c["drifted"]] == ["temp"]
+    assert "temp" in mlops(watched.root, "monitor", code=5).out
+
+
+def test_broken_data_is_no_drift(watched: Watched) -> None:
+    def emptied(line: dict[str, Any]) -> dict[str, Any]:
+        return line | {"inputs": line["inputs"] | {"temp": None, "carrier": None}}
+
+    watched.answer(0, quiet(N, 0), emptied)
+    (window,) = monitor(watched.project).windows
+    assert window.broken
+    assert not window.drifted
+    assert window.quality is not None
+    assert {q.name for q in window.quality.columns} >= {"temp", "carrier"}
+    assert any("temp is missing" in fault for fault in window.quality.faults)
+
+
+def test_text_where_a_number_belongs_is_a_fault_of_the_data(watched: Watched) -> None:
+    def wordy(line: dict[str, Any]) -> dict[str, Any]:
+        return line | {"inputs": line["inputs"] | {"distance": "far"}}
+
+    watched.answer(0, quiet(N, 0), wordy)
+    (window,) = monitor(watched.project).windows
+    assert window.broken
+    assert not window.drifted
+
+
+def test_silence_between_days_is_a_window_without_rows(watched: Watched) -> None:
+    for day in (0, 1, 2, 4):
+        watched.answer(day, quiet(N, day))
+    windows = monitor(watched.project).windows
+    assert [w.rows for w in windows] == [N, N, N, 0, N]
+    assert windows[3].volume is not None
+    assert windows[3].volume.expected == N
+
+
+def test_speed_and_failures_are_those_of_requests(watched: Watched) -> None:
+    def failing(line: dict[str, Any]) -> dict[str, Any]:
+        number = int(line["request_id"][1:])
+        slow = line | {"ms": float(number)}
+        return slow | {"prediction": None, "error": "ValueError"} if number % 4 == 0 else slow
+
+    watched.answer(0, quiet(100, 0), failing)
+    (window,) = monitor(watched.project).windows
+    assert window.errors == 0.25
+    assert window.latency == pytest.approx({"p50": 50.5, "p95": 95.05, "p99": 99.01})
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_performance_of_other_tasks(task: Any, tmp_path: Path, models: dict[str, Path]) -> None:
+    watched = Watched(tmp_path / "p", models[task], task)
+    lines = watched.answer(0, quiet(N, 0))
+    key = "value" if task == "regression" else "label"
+    watched.label(lines, lambda i, line: line["prediction"][key])
+    (window,) = monitor(watched.project).windows
+    assert window.performance is not None
+    name, perfect = ("mae", 0.0) if task == "regression" else ("accuracy", 1.0)
+    assert window.performance[name] == pytest.approx(perfect)
+    assert window.labels is not None
+    assert window.labels.labelled == N
+
+
+def test_labels_of_positives_alone_are_called_biased(watched: Watched) -> None:
+    lines = watched.answer(0, quiet(N, 0))
+    watched.label(lines, lambda i, line: True if line["prediction"]["label"] else None)
+    (window,) = monitor(watched.project).windows
+    assert window.labels is not None
+    assert window.labels.biased is not None
+    assert "stand for the others" in window.labels.biased
+
+
+def test_of_two_versions_the_one_that_answered_most_is_judged(watched: Watched) -> None:
+    watched.answer(0, quiet(N, 0))
+    watched.answer(0, quiet(60, 1), lambda line: _hotter(line) | {"version": "f" * 12})
+    (window,) = monitor(watched.project).windows
+    assert not window.drifted
+    assert window.version == watched.version
+    assert {a.version: a.rows for a in window.versions} == {watched.version: N, "f" * 12: 60}
+    assert any("2 versions answered" in remark for remark in window.remarks)
+
+
+def test_a_shadow_s_rows_are_none_of_the_service(watched: Watched) -> None:
+    watched.answer(0, quiet(N, 0))
+    watched.answer(0, quiet(N, 1), lambda line: _hotter(line) | {"variant": "shadow", "ms": 9e9})
+    (window,) = monitor(watched.project).windows
+    assert window.rows == N
+    assert not window.drifted
+    assert window.latency is not None
+    assert window.latency["p99"] == 2.0
+
+
+def test_windows_of_an_hour_lie_on_the_grid(tmp_path: Path, models: dict[str, Path]) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{window: 1h}")
+    watched.answer(0, quiet(N, 0), every=timedelta(minutes=1))
+    windows = monitor(watched.project, until="2026-03-02T03:30:00Z").windows
+    assert [(w.start.hour, w.rows) for w in windows] == [(0, 60), (1, 60), (2, 60)]
+    since = monitor(watched.project, since="2026-03-02T02:10", until="2026-03-03")
+    assert [(w.start.hour, w.rows) for w in since.windows] == [(3, 20)]
+
+
+def test_a_segment_that_is_no_input_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{segments: [orign]}")
+    watched.answer(0, quiet(N, 0))
+    with pytest.raises(UsageError, match="'orign', which is no input") as e:
+        monitor(watched.project)
+    assert e.value.hint == "did you mean 'origin'?"
+
+
+def test_an_empty_log_is_no_fault(watched: Watched, mlops: Mlops) -> None:
+    result = monitor(watched.project)
+    assert (result.windows, result.judged) == ((), 0)
+    assert "no whole window" in mlops(watched.root, "monitor", code=0).out
+
+
+@pytest.mark.parametrize("times", [("yesterday", None), ("2026-03-05", "2026-03-04")])
+def test_a_time_that_is_none_is_refused(watched: Watched, times: tuple[str, str | None]) -> None:
+    with pytest.raises(UsageError, match="--since"):
+        monitor(watched.project, since=times[0], until=times[1])
+
+
+def test_a_torn_line_is_none_and_no_line_joins_it(watched: Watched) -> None:
+    watched.answer(0, quiet(N, 0))
+    monitor(watched.project)
+    file = watched.root / "monitoring/windows.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"start": "2026-03-')
+    watched.answer(1, quiet(N, 1))
+    assert monitor(watched.project).judged == 1
+    assert [w.rows for w in read_windows(watched.root)] == [N, N]
+    assert json.loads(file.read_text().splitlines()[-1])["rows"] == N
