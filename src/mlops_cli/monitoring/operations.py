@@ -32,7 +32,8 @@ def speeds(engine: Engine, rows: Selection) -> tuple[Speed | None, dict[datetime
     found = engine.rows(
         f"select date_trunc('minute', time) as minute_of, count(*), count(error) / count(*), "
         f"quantile_cont(ms, [{wanted}]) from {rows.sql} "
-        f"where row = 0 and variant <> '{SHADOW}' group by grouping sets ((minute_of), ()) order by minute_of"
+        f"where row = 0 and variant <> '{SHADOW}' "
+        "group by grouping sets ((minute_of), ()) order by minute_of"
     )
     minutes: dict[datetime, Speed] = {}
     whole = None

@@ -44,7 +44,7 @@ class MonitorConfig(Alerting):
 
     @field_validator("segments")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _no_segment_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a column is named twice")
         return value
