@@ -83,14 +83,58 @@ class Span(msgspec.Struct, frozen=True):
     distances: dict[str, dict[str, float]]
 
 
+class ScoreBins(msgspec.Struct, frozen=True):
+    """How often rows that no fit has seen were of a class, by the probability it was given.
+
+    Of each bin, ascending: the mean log odds of that probability, the rows, and those of the
+    class.
+    """
+
+    log_odds: tuple[float, ...]
+    rows: tuple[int, ...]
+    hits: tuple[int, ...]
+
+
+class LossLeaf(msgspec.Struct, frozen=True):
+    """The errors (target - prediction) of the unseen rows of one leaf, in the target's unit.
+
+    Their mean, that of their sizes and of their squares, and the standard deviation of each.
+    """
+
+    rows: int
+    error: tuple[float, float]
+    absolute: tuple[float, float]
+    square: tuple[float, float]
+
+
+class LossTree(msgspec.Struct, frozen=True):
+    """Where a regression errs more and where less: a tree over the features and the prediction.
+
+    Node i is a leaf where `column[i]` is -1, and its leaf is `child[i][0]`. Otherwise a row whose
+    value of that column is at most `threshold[i]` goes to node `child[i][0]`, others to
+    `child[i][1]`; a missing value goes to the first where `missing_first[i]`. The column after the
+    last feature is the prediction.
+    """
+
+    column: tuple[int, ...]
+    threshold: tuple[float, ...]
+    child: tuple[tuple[int, int], ...]
+    missing_first: tuple[bool, ...]
+    leaves: tuple[LossLeaf, ...]
+
+
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of `profile.json`: `rows` counted, and each raw input and row feature once.
 
     Where `subject` names columns, one row of each subject is counted, and drift counts so, too.
-    Otherwise, of rows with a time, `spans` tell of windows by their length, ascending.
+    Otherwise, of rows with a time, `spans` tell of windows by their length, ascending. What the
+    hold-out, which no fit has seen, tells of the model's answers: `scores`, of the positive class
+    or of each class, and `losses` of a regression.
     """
 
     rows: int
     columns: tuple[ColumnProfile, ...]
     subject: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    scores: tuple[ScoreBins, ...] = ()
+    losses: LossTree | None = None
