@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # type checkers know the name; the module typing would co
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.alerts import alerting
     from mlops_cli.actions.approve import approve
     from mlops_cli.actions.audit import audit_log
     from mlops_cli.actions.card import card
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LoadedModel",
     "Project",
+    "alerting",
     "approve",
     "audit_log",
     "card",

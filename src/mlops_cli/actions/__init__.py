@@ -242,6 +242,18 @@ mlops monitor --since 2026-03-01 --until 2026-04-01
 """,
     ),
     _action(
+        "alerts",
+        PRODUCTION,
+        "List what fires and what waits, send a test to every sink, or silence an alert.",
+        function="alerting",  # `mlops_cli.alerts` is a package
+        usage="test|list|silence [KEY|WHEN]",
+        examples="""
+mlops alerts test
+mlops alerts list --json
+mlops alerts silence drift --for 2h --reason "known"
+""",
+    ),
+    _action(
         "approve",
         GOVERNANCE,
         "Approve the version that waits, in a role; --show: what there is to be looked at.",

@@ -72,8 +72,9 @@ def monitor(
         collected, remarks = _collect(project, target, progress)
         known = read_windows(project.root)
         found = _judge(project, known, (begin, end), target=target, progress=progress)
-        append_windows(project.root, found.judged)
+        # In this order: what a kill between them leaves unwritten is judged, and told, again.
         alerts = notify(project, found.observations, now)
+        append_windows(project.root, found.judged)
     shown = found.judged or found.standing[-1:]
     return MonitorResult(
         drifted=any(w.drifted for w in shown),

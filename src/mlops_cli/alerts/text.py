@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops_cli.alerts.base import Message
-from mlops_cli.config.conditions import ESTIMATED, LATENCIES, SHARES, VOLUME, YES_OR_NO
+from mlops_cli.config.conditions import ESTIMATED, KNOWN, LATENCIES, SHARES, VOLUME, YES_OR_NO
 
 _BLIND = (
     "It is estimated from the model's own probabilities, without labels: a change in how the "
@@ -18,7 +18,7 @@ def title(message: Message) -> str:
     where = f"{message.segment}, {message.target}" if message.segment else message.target
     if message.state == "resolved":
         return f"Resolved: {message.when} ({where})"
-    if message.metric in YES_OR_NO:
+    if _is_plain(message):
         return f"Firing: {message.when} ({where})"
     return f"Firing: {message.metric} is {figure(message.metric, message.value)} ({where})"
 
@@ -26,7 +26,7 @@ def title(message: Message) -> str:
 def rows(message: Message) -> list[tuple[str, str]]:
     """What is known of it: names and values, in the order of interest."""
     found = [("Condition", message.when)]
-    if message.metric not in YES_OR_NO:
+    if not _is_plain(message):
         found += [
             ("Value", figure(message.metric, message.value)),
             ("Threshold", figure(message.metric, message.threshold)),
@@ -37,6 +37,11 @@ def rows(message: Message) -> list[tuple[str, str]]:
     if message.segment:
         found.append(("Segment", message.segment))
     return [*found, ("Target", message.target), ("Version", message.version)]
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether its condition says all, and a figure nothing."""
+    return message.metric in YES_OR_NO or message.metric not in KNOWN
 
 
 def note(message: Message) -> str | None:

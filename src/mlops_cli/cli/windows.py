@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mlops_cli.cli.alerts import render_notified
 from mlops_cli.cli.colour import paint
 from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.rendering import echo_remarks, echo_rows
@@ -24,6 +25,7 @@ def render_monitor(result: MonitorResult) -> None:
     last = result.windows[-1:]
     remarks = dict.fromkeys(r for window in last for r in window.remarks)
     echo_remarks([*result.remarks, *remarks])
+    render_notified(result.alerts)
     if not result.windows:
         typer.echo("no whole window of predictions was collected")
         return
