@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from datetime import datetime
 from hashlib import sha256
@@ -73,6 +74,30 @@ def test_by_id_by_input_as_a_digest_and_by_the_request(project: Project) -> None
         ("r1", 1), ("r3", 0)]  # fmt: skip
     kept = pq.read_table(project.root / "monitoring/labels" / DAY)
     assert kept["request_id"].to_pylist() == ["r1", "r3"]
+
+
+def test_a_digest_under_a_key_is_found_with_the_key_and_told_without_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project.root / "monitoring/predictions" / DAY
+    sealed = [hmac.new(b"k", f'"{who}"'.encode(), "sha256").hexdigest() for who in (NEEDLE, OTHER)]
+    rows = [
+        _prediction(f"h{i}", 0, {"person": f"hmac-sha256:{digest}"}, {})
+        for i, digest in enumerate(sealed)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, PREDICTION_SCHEMA), file)
+    place, search = RecordedRows(), Search(project, Subject("person", NEEDLE), QUIET)
+    monkeypatch.delenv("MLOPS_HASH_KEY", raising=False)
+    left = next(f for f in place.find(search) if f.where == "monitoring/predictions")
+    assert left.task is None
+    assert "set MLOPS_HASH_KEY" in (left.why or "")
+
+    monkeypatch.setenv("MLOPS_HASH_KEY", "k")
+    found = next(f for f in place.find(search) if f.where == "monitoring/predictions")
+    assert (found.rows, found.why) == (1, None)
+    assert found.task is not None
+    place.erase(project, found.task)
+    assert pq.read_table(file)["request_id"].to_pylist() == ["h1"]
 
 
 def test_a_log_that_was_uploaded_is_told(project: Project) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 import projects
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.pipeline.erasure.registry import holds_a_row
+from mlops_cli.pipeline.erasure.registry import rows_held
 
 
 def test_a_row_of_the_subject_in_a_bundle_of_rows() -> None:
@@ -17,8 +17,8 @@ def test_a_row_of_the_subject_in_a_bundle_of_rows() -> None:
     row = {name: str(value) for name, value in golden.inputs.items()} | {"person": "x"}
     old = replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, format="1.0"))
     new = replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, format="1.1"))
-    assert holds_a_row(old, [row])
-    assert not holds_a_row(new, [row])
-    assert not holds_a_row(old, [row | {"city": "Nowhere"}])
-    assert not holds_a_row(old, [{"person": "x"}])
-    assert not holds_a_row(old, [])
+    assert rows_held(old, [row]) == 1
+    assert not rows_held(new, [row])
+    assert not rows_held(old, [row | {"city": "Nowhere"}])
+    assert not rows_held(old, [{"person": "x"}])
+    assert not rows_held(old, [])

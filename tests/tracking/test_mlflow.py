@@ -153,6 +153,22 @@ def test_a_registry_whose_files_were_changed_is_refused(
     assert not (root / ".mlops/bundles" / digest[:12]).exists()
 
 
+def test_a_buried_version_keeps_its_name_and_loses_its_files(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    made, other = bundle(b"one"), bundle(b"two")
+    version = tracker.register(made)
+    tracker.register(other)
+    for _ in range(2):  # what was killed half-way is done again
+        tracker.bury(version, "it held a row")
+    assert len(tracker.versions()) == 2
+    with pytest.raises(UsageError, match="were deleted: it held a row"):
+        tracker.fetch(made.digest)
+    assert open_bundle(tracker.fetch(other.digest)).digest == other.digest
+    kept = [f.read_bytes() for f in (root / "mlartifacts").rglob("model.ubj")]
+    assert kept == [b"two"]
+
+
 def test_a_version_of_an_earlier_release_is_its_bundle_alone(
     tracker: Tracker, bundle: Bundles, root: Path
 ) -> None:

@@ -7,7 +7,9 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from mlops_cli._files import sha256_of
 from mlops_cli._locks import locked
@@ -19,11 +21,11 @@ from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import ERASED
 from mlops_cli.config.project import Project
-from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
+from mlops_cli.errors import EnvironmentFault, GateError, MlopsError, UsageError
 from mlops_cli.monitoring.recorded import COLLECTING
 from mlops_cli.pipeline.erasure import PLACES, open_place
 from mlops_cli.pipeline.erasure.base import Place, Search, Subject
-from mlops_cli.pipeline.erasure.plan import Plan, Rest, Step, end_plan, keep_plan, kept_plan
+from mlops_cli.pipeline.erasure.plan import Plan, Rest, Step, end_plan, keep_plan, kept_plans
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
 
@@ -53,7 +55,9 @@ class EraseResult:
 
     `subject` is the HMAC (64 hex digits) that the audit log has of it. `models` are the versions
     that were fitted on it, by 12 digits: they are tagged, and stay. `failed`: something of `left`
-    could be done, and was not; the same command does it.
+    could be done, and was not; the same command does it. `waiting` are versions that hold a row of
+    the subject and are the champion, or answer somewhere: their files go when another one took
+    their place, by the same command.
     """
 
     dry_run: bool
@@ -62,6 +66,7 @@ class EraseResult:
     models: list[str]
     left: list[LeftPlace]
     failed: bool = False
+    waiting: tuple[str, ...] = ()
 
 
 def erase(
@@ -85,13 +90,13 @@ def erase(
         ended = None if dry_run else _unfinished(project, progress)
         left = [] if dry_run else _collect(project, progress)
         try:
-            plan = _search(project, named, left, progress)
+            plan, waits = _search(project, named, left, progress)
         except UsageError:
             if ended is not None:  # it was of this subject
                 return ended
             raise
         if dry_run:
-            return _result(plan, plan.left, dry_run=True)
+            return _result(plan, [*plan.left, *waits], dry_run=True)
         keep_plan(project, plan)
         return _carry_out(project, plan, progress)
 
@@ -122,8 +127,12 @@ def _collect(project: Project, progress: Progress) -> list[Rest]:
     return left
 
 
-def _search(project: Project, subject: Subject, left: Sequence[Rest], progress: Progress) -> Plan:
-    search, steps, rest = Search(project, subject, progress), [], [*left]
+def _search(
+    project: Project, subject: Subject, left: Sequence[Rest], progress: Progress
+) -> tuple[Plan, list[Rest]]:
+    """What is to be done, and what of it has to wait."""
+    search, steps, rest = Search(project, subject, progress), list[Step](), [*left]
+    waits = []
     for module, place in _places():
         progress.update(f"looking into {', '.join(place.names(project)[:2])}")
         for found in place.find(search):
@@ -131,6 +140,7 @@ def _search(project: Project, subject: Subject, left: Sequence[Rest], progress: 
                 rest.append(Rest(found.where, found.why or "it cannot be rewritten"))
             else:
                 steps.append(Step(module, found.where, found.rows, dict(found.task)))
+                waits += [Rest(found.where, found.why)] if found.why else []
     if not search.known:
         raise UsageError(
             f"no table of {project.config.project} has a column {subject.column!r}",
@@ -142,7 +152,7 @@ def _search(project: Project, subject: Subject, left: Sequence[Rest], progress: 
             hint="mlops erase --list names the places; is the value written as in the table?",
         )
     digest = _hmac(f"{subject.column}={subject.value}")
-    return Plan(digest, subject.column, steps, search.models, rest)
+    return Plan(digest, subject.column, steps, search.models, rest), waits
 
 
 def _hmac(text: str) -> str:
@@ -153,13 +163,20 @@ def _hmac(text: str) -> str:
 
 
 def _unfinished(project: Project, progress: Progress) -> EraseResult | None:
-    plan = kept_plan(project)
-    return None if plan is None else _carry_out(project, plan, progress)
+    """End what was killed or had to wait; the result of the last one."""
+    ended = None
+    for plan in kept_plans(project):
+        ended = _carry_out(project, plan, progress)
+    return ended
 
 
 def _carry_out(project: Project, plan: Plan, progress: Progress) -> EraseResult:
-    """Do every step, each whole or not at all, and record that it was done."""
+    """Do every step, each whole or not at all, and record that it was done.
+
+    What has to wait for another champion stays planned.
+    """
     failed: list[Rest] = []
+    waits: list[tuple[Step, Rest]] = []
     taken = EnvironmentFault("a collect of this project is going on", hint="wait for it")
     with locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT):
         for done, step in enumerate(plan.steps, 1):
@@ -167,15 +184,25 @@ def _carry_out(project: Project, plan: Plan, progress: Progress) -> EraseResult:
                 open_place(step.place).erase(project, step.task)
             except EnvironmentFault as e:
                 failed.append(Rest(step.where, e.message))
+            except GateError as e:
+                waits.append((step, Rest(step.where, e.message)))
             progress.update("erasing", done=done, total=len(plan.steps))
+    _record(project, plan, failed=bool(failed or waits))
+    if waits:
+        keep_plan(project, msgspec.structs.replace(plan, steps=[step for step, _ in waits]))
+    else:
+        end_plan(project, plan)
+    left = [*plan.left, *failed, *(rest for _, rest in waits)]
+    found = _result(plan, left, failed=bool(failed))
+    return replace(found, waiting=tuple(short(step.task["digest"]) for step, _ in waits))
+
+
+def _record(project: Project, plan: Plan, *, failed: bool) -> None:
     file = project.root / ERASED
     evidence = {"erased": sha256_of(file)} if file.is_file() else {}
     subject = {"subject": plan.subject, "column": plan.column}
     outcome: Outcome = "failed" if failed else "done"
-    draft = Draft("erase", outcome, subject, None, evidence)
-    record(project, draft, copies=open_tracker(project))
-    end_plan(project)
-    return _result(plan, [*plan.left, *failed], failed=bool(failed))
+    record(project, Draft("erase", outcome, subject, None, evidence), copies=open_tracker(project))
 
 
 def _result(

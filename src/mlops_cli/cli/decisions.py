@@ -112,6 +112,8 @@ def render_erase(result: EraseResult) -> None:
     if listed:
         return
     done = "nothing was changed: --dry-run" if result.dry_run else "erased"
-    typer.echo("not all of it was erased: the same command goes on" if result.failed else done)
+    rest = "not all of it was erased: the same command goes on"
+    rest += " when another version is the champion" if result.waiting else ""
+    typer.echo(rest if result.failed or result.waiting else done)
     if not result.dry_run:
         typer.echo("next: git add -A && git commit, then mlops run")

@@ -52,3 +52,15 @@ class Builder(Protocol):
 
         Raises `EnvironmentFault` with the registry's reason.
         """
+
+    def images_of(self, repository: str, version: str) -> list[str]:
+        """The names in the engine of every image of the version, whatever registry they name.
+
+        Raises `EnvironmentFault` where no engine answers.
+        """
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Remove the names, and each image that has none left; one that is gone is no fault.
+
+        Raises `EnvironmentFault` where a container runs on it.
+        """

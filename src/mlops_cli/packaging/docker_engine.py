@@ -236,6 +236,22 @@ def _id(client: Any, name: str) -> str | None:
         return None
 
 
+def images_of(repository: str, version: str) -> list[str]:
+    """See `Builder.images_of`."""
+    begins = f"{repository}:{version}"
+    with _docker.engine(f"the images of {version} cannot be listed") as client:
+        tags = [tag for image in client.images.list() for tag in image.tags]
+    return sorted({tag for tag in tags if tag.rpartition("/")[2].startswith(begins)})
+
+
+def forget(names: Sequence[str]) -> None:
+    """See `Builder.forget`."""
+    with _docker.engine("the images cannot be removed") as client:
+        for name in names:
+            with suppress(_docker.NotFound):
+                client.images.remove(name)
+
+
 def _forget(client: Any, image: str | None) -> None:
     """Remove an image that has lost its name, unless a container or another name holds it."""
     with suppress(_docker.EngineError):

@@ -23,6 +23,7 @@ CONTROL = "/run/mlops/control/secret"  # in a container: the secret of the same 
 CONTROL_FILE = "MLOPS_SERVE_CONTROL"  # where a server finds it
 LOG = "/log"  # in a container: the prediction log, on a volume of its own
 HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs
+SHA256, HMAC = "sha256:", "hmac-sha256:"  # begin a digest of a logged value, without and with it
 SETTINGS = "MLOPS_SERVE_"  # what the variables of its settings begin with
 GRPC_PORT = f"{SETTINGS}GRPC__PORT"  # where gRPC answers
 TLS_CERT, TLS_KEY = f"{SETTINGS}TLS__CERT", f"{SETTINGS}TLS__KEY"  # the pair of files, in PEM

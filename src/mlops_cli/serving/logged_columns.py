@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.contract import HMAC, SHA256
 from mlops_cli.serving.requests import Event, Scalar
 from mlops_cli.serving.settings import ALL, Log
 
@@ -71,8 +72,8 @@ class Scheme:
 
 def _digest(secret: bytes | None) -> Callable[[bytes], str]:
     if secret:
-        return lambda value: f"hmac-sha256:{hmac.new(secret, value, 'sha256').hexdigest()}"
-    return lambda value: f"sha256:{hashlib.sha256(value).hexdigest()}"
+        return lambda value: f"{HMAC}{hmac.new(secret, value, 'sha256').hexdigest()}"
+    return lambda value: f"{SHA256}{hashlib.sha256(value).hexdigest()}"
 
 
 def _reader(names: Sequence[str]) -> Callable[[bytes], dict[str, Any]]:

@@ -16,6 +16,7 @@ CANDIDATE = "candidate"  # of the one that waits for approval
 PREVIOUS = "previous"  # of the one that a rollback would take
 DEPRECATED = "deprecated"  # a version's tag: why it was taken back
 WITHDRAWN = "withdrawn"  # a version's tag: it may not be used any more
+TOMBSTONE = "tombstone"  # a version's tag: why its files were deleted
 Value = bool | int | float | str | None
 Role = Literal["training", "validation", "holdout"]
 TrialState = Literal["complete", "pruned", "failed"]
@@ -153,6 +154,13 @@ class Tracker(Protocol):
         """The verified bundle of a version, as a folder under `.mlops/bundles/`.
 
         Fetched once; a copy that no longer is what its manifest says is fetched again. Raises
-        `UsageError` for a digest that the registry does not know, `BundleError` where the
-        registry's own files are not what the digest names.
+        `UsageError` for a digest that the registry does not know and for a tombstone,
+        `BundleError` where the registry's own files are not what the digest names.
+        """
+
+    def bury(self, version: ModelVersion, why: str) -> None:
+        """Delete the files of a version, which stays as a tombstone: no use of it is left.
+
+        It is tagged before its files go, so that what was killed half-way is seen; doing it again
+        ends it. A copy in `.mlops/` is the caller's.
         """

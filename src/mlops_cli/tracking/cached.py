@@ -109,3 +109,7 @@ class CachedTracker:
         """See `Tracker.fetch`."""
         path = bundle_folder(self._root, digest)
         return path if holds(path, digest) else self._tracker.fetch(digest)
+
+    def bury(self, version: ModelVersion, why: str) -> None:
+        """See `Tracker.bury`."""
+        self._tracker.bury(version, why)

@@ -24,10 +24,17 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import sqlite_file
-from mlops_cli.tracking.base import AliasMoved, ModelVersion, RunRecord, TrialRecord
+from mlops_cli.tracking.base import (
+    TOMBSTONE,
+    WITHDRAWN,
+    AliasMoved,
+    ModelVersion,
+    RunRecord,
+    TrialRecord,
+)
 from mlops_cli.tracking.cache import bundle_folder, holds
 from mlops_cli.tracking.model_folder import write_model_folder
-from mlops_cli.tracking.runs import log_run, log_trials, put_files
+from mlops_cli.tracking.runs import delete_files, log_run, log_trials, put_files
 from mlops_cli.tracking.store import artifact_location, check_database, faults, locked, open_client
 
 AUDIT = "mlops.audit."
@@ -202,6 +209,11 @@ class MlflowTracker:
                 f"the registry at {self.address} knows no version {short(digest)} of {self._model}",
                 hint="`mlops status` names the champion",
             )
+        if TOMBSTONE in known.tags:
+            raise UsageError(
+                f"the files of {short(digest)} were deleted: {known.tags[TOMBSTONE]}",
+                hint="it is a tombstone; choose another version: `mlops audit` names them",
+            )
         source = self._client.get_model_version_download_uri(self._model, known.number)
         with replacing_folder(path) as folder:
             download_artifacts(
@@ -214,6 +226,14 @@ class MlflowTracker:
                     hint="bring them back (of a registry in the project: mlartifacts/), or delete "
                     "that version and run `mlops register --first`",
                 )
+
+    def bury(self, version: ModelVersion, why: str) -> None:
+        """See `Tracker.bury`."""
+        for name in (WITHDRAWN, TOMBSTONE):
+            self.tag(version, name, why)
+        with faults(self._uri):
+            source = self._client.get_model_version_download_uri(self._model, version.number)
+            delete_files(source, self._uri)
 
     def _run_of(self, bundle: Bundle, run_id: str | None) -> Any:
         # A bundle that DVC restored may come from a server that is not this one.

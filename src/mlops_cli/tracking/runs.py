@@ -68,6 +68,12 @@ def put_files(client: MlflowClient, run: Run, folder: str, path: str | None = No
     place.log_artifacts(folder, path)
 
 
+def delete_files(source: str, uri: str) -> None:
+    """Delete what a version's `source` names at the server `uri`; what is gone is no fault."""
+    place: Any = get_artifact_repository(source, tracking_uri=uri)
+    place.delete_artifacts()
+
+
 def _source(run: RunRecord) -> dict[str, str]:
     """What MLflow's own pages show of who made a run, and by what."""
     tags = {MLFLOW_SOURCE_NAME: f"mlops {run.name}", MLFLOW_SOURCE_TYPE: "LOCAL"}

@@ -42,8 +42,10 @@ def erase_command(
         return erase(loaded, subject, dry_run=dry_run, progress=TerminalProgress())
 
     def failed(result: EraseResult) -> int:
-        from mlops_cli.errors import EnvironmentFault
+        from mlops_cli.errors import EnvironmentFault, GateError
 
-        return EnvironmentFault.exit_code if result.failed else 0
+        if result.failed:
+            return EnvironmentFault.exit_code
+        return GateError.exit_code if result.waiting else 0
 
     execute("erase", work, render_erase, as_json=as_json, exit_code=failed)

@@ -23,7 +23,7 @@ class Found:
     """Rows of the subject at one place: where, in words, how many, and the task that erases them.
 
     `task` is JSON and names no subject, for it is kept until it is done. Without one nothing can
-    be done there: `why`.
+    be done there: `why`; with one, `why` is what it has to wait for.
     """
 
     where: str
@@ -62,5 +62,6 @@ class Place(Protocol):
     def erase(self, project: Project, task: Mapping[str, Any]) -> None:
         """Do a task of `find`, whole or not at all; done twice, it is done once.
 
-        Raises `EnvironmentFault` where it cannot be done now.
+        Raises `EnvironmentFault` where it cannot be done now, and `GateError` where it may not be
+        before something else has happened, which the message names.
         """

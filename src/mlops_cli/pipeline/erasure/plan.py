@@ -41,30 +41,37 @@ class Plan(msgspec.Struct, frozen=True):
 
 def keep_plan(project: Project, plan: Plan) -> None:
     """Write it down, readable by nobody else: rows' numbers are of a person."""
-    write_text(_file(project), pretty_json(plan))
-    _file(project).chmod(0o600)
+    file = _file(project, plan)
+    write_text(file, pretty_json(plan))
+    file.chmod(0o600)
 
 
-def kept_plan(project: Project) -> Plan | None:
-    """The plan of an erasure that did not end; None without one.
+def kept_plans(project: Project) -> list[Plan]:
+    """The plans of erasures that did not end, of a subject each.
 
-    Raises `EnvironmentFault` where it cannot be read.
+    Raises `EnvironmentFault` where one cannot be read.
     """
+    return [_read(file) for file in sorted(_folder(project).glob("*.json"))]
+
+
+def _read(file: Path) -> Plan:
     try:
-        return msgspec.json.decode(_file(project).read_bytes(), type=Plan)
-    except FileNotFoundError:
-        return None
+        return msgspec.json.decode(file.read_bytes(), type=Plan)
     except msgspec.DecodeError as e:
         raise EnvironmentFault(
-            f"{_file(project)} cannot be read: {str(e)[:200]}",
+            f"{file} cannot be read: {str(e)[:200]}",
             hint="delete it, and erase the subject again",
         ) from e
 
 
-def end_plan(project: Project) -> None:
+def end_plan(project: Project, plan: Plan) -> None:
     """There is nothing left to do."""
-    _file(project).unlink(missing_ok=True)
+    _file(project, plan).unlink(missing_ok=True)
 
 
-def _file(project: Project) -> Path:
-    return project.cache / "erase" / "plan.json"
+def _file(project: Project, plan: Plan) -> Path:
+    return _folder(project) / f"{plan.subject}.json"
+
+
+def _folder(project: Project) -> Path:
+    return project.cache / "erase"

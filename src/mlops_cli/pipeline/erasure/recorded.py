@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +22,16 @@ from mlops_cli.config.project import Project
 from mlops_cli.pipeline.dvc_data import md5_of
 from mlops_cli.pipeline.erasure.base import Found, Place, Search, Subject
 from mlops_cli.pipeline.erasure.tables import rewrite, table_task
+from mlops_cli.serving.contract import HASH_KEY, HMAC, SHA256
 from mlops_cli.tables.without_rows import is_value
 
 _BATCH = 65_536
+_SEALED = (
+    "it has HMACs of {} that only the server's key tells apart: set "
+    + HASH_KEY
+    + " to it, and run "
+    "this command again; of a key that is lost nobody can tell whose rows they are"
+)
 Request = tuple[str, int | None]
 
 
@@ -35,7 +45,8 @@ class RecordedRows:
 
     def find(self, search: Search) -> list[Found]:
         """See `Place.find`."""
-        root, asked = search.project.root, _Asked(search.subject)
+        root, key = search.project.root, os.environ.get(HASH_KEY, "").encode()
+        asked = _Asked(search.subject, key)
         if search.subject.column in search.project.config.data.id.columns:
             search.known = True
         requests: set[Request] = set()
@@ -47,6 +58,8 @@ class RecordedRows:
                     path = file.relative_to(root).as_posix()
                     task = {**table_task(numbers), "file": path, "md5": md5_of(file)}
                     found.append(Found(name, len(numbers), task))
+        if asked.sealed:
+            found.append(Found(PREDICTIONS, 0, None, _SEALED.format(search.subject.column)))
         log = search.project.config.serve.log
         if log is not None and log.to is not None:
             why = "segments that were uploaded are not rewritten: erase the subject there"
@@ -64,10 +77,16 @@ def open_place() -> Place:
 
 
 class _Asked:
-    """How a line of the log may name the subject: as it is, or as the digest that was asked."""
+    """How a line of the log may name the subject: as it is, or as the digest that was asked.
 
-    def __init__(self, subject: Subject) -> None:
+    `sealed`: a line has an HMAC of the column, and there is no key to tell whose.
+    """
+
+    def __init__(self, subject: Subject, key: bytes) -> None:
         self._column, self._value = subject.column, subject.value
+        name = re.escape(json.dumps(self._column, ensure_ascii=False))
+        self._seal = None if key else f'{name}: ?"{HMAC}'
+        self.sealed = False
         said: list[str | int | float] = [subject.value]
         for number in (int, float):
             try:
@@ -75,7 +94,9 @@ class _Asked:
             except ValueError:
                 continue
         written = [msgspec.json.encode(value) for value in said]
-        self._digests = {f"sha256:{sha256(text).hexdigest()}" for text in written}
+        self._digests = {f"{SHA256}{sha256(text).hexdigest()}" for text in written}
+        if key:
+            self._digests |= {f"{HMAC}{hmac.new(key, t, 'sha256').hexdigest()}" for t in written}
         plain = json.dumps(subject.value.strip(), ensure_ascii=False)[1:-1]
         self._texts = [plain, *self._digests]
 
@@ -101,6 +122,9 @@ class _Asked:
     def _in(self, batch: pa.RecordBatch, by: set[Request] | None) -> Iterator[int]:
         maybe = pa.array([False] * batch.num_rows)
         for name in ("id", "inputs"):
+            if self._seal and not self.sealed and name in batch.schema.names:
+                found = pc.match_substring_regex(batch.column(name), self._seal)
+                self.sealed = bool(pc.any(found).as_py())
             for text in self._texts if name in batch.schema.names else ():
                 has = pc.match_substring(batch.column(name), text).fill_null(False)
                 maybe = pc.or_(maybe, has)
