@@ -90,6 +90,7 @@ class Runner:
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "team/models",
             "GITHUB_RUN_ID": "42",
+            "GITHUB_RUN_ATTEMPT": "1",
         }
 
     def step(

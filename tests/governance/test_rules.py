@@ -13,11 +13,17 @@ from mlops_cli.actions.approve import approve
 from mlops_cli.actions.audit import audit_log
 from mlops_cli.actions.doctor import doctor
 from mlops_cli.actions.promote import promote
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.cli.decisions import render_approve, render_promote
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.errors import GateError
+from mlops_cli.governance.decide import by_other_gates, evaluate
+from mlops_cli.governance.decision import Decision
+from mlops_cli.governance.gates.base import Case
 from mlops_cli.governance.residency import refuse_elsewhere
+from mlops_cli.tracking import open_tracker
+from tracking.conftest import make_bundle
 
 SIGNERS = "governance/allowed_signers"
 SIGNED = YAML + RULES + f"  signers: {SIGNERS}\n"
@@ -93,3 +99,48 @@ def test_residency_is_what_the_main_line_says(project: Project) -> None:
     commit(root, f"{YAML}governance: {{residency: us}}\n{told}")
     with pytest.raises(GateError, match=r"residency is eu, and local is in us-east-1"):
         refuse_elsewhere(load_project(root), "local")
+
+
+ROLES = "governance: {roles: {scientist: [a@x.org]}}\n"
+STRICT = (
+    f"{YAML}{ROLES}register: {{approvals: [scientist], gates: [{{metric: roc_auc, min: 0.9}}]}}\n"
+)
+
+
+def judge(project: Project) -> Decision:
+    """What the gates say of a bundle whose roc_auc is 0.7."""
+    folder = project.root / "bundles/judged"
+    bundle = open_bundle(folder) if folder.exists() else make_bundle(folder)
+    return evaluate(Case(project, bundle, {"roc_auc": 0.7}, open_tracker(project), None))
+
+
+def test_gates_are_those_of_the_main_line_where_approvals_are_asked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, lax = project.root, "register: {gates: [{metric: roc_auc, min: 0.6}]}\n"
+    commit(root, STRICT)
+    (root / "mlops.yaml").write_text(STRICT.replace("0.9", "0.6"))
+    assert not judge(load_project(root)).passed  # no edit
+    git(root, "switch", "-qc", "mine")
+    commit(root, STRICT.replace("0.9", "0.6"))
+    branch = load_project(root)
+    decision = judge(branch)  # no branch
+    assert not decision.passed
+    assert decision.asked == ({"metric": "roc_auc", "min": 0.9},)
+    assert not by_other_gates(branch, decision)
+    monkeypatch.setenv("DVC_EXP_NAME", "try")
+    assert judge(branch).passed  # which registers nothing
+    monkeypatch.delenv("DVC_EXP_NAME")
+
+    git(root, "switch", "-q", "main")
+    commit(root, STRICT.replace("0.9", "0.8"))
+    assert by_other_gates(load_project(root), decision)  # it is judged again
+    git(root, "switch", "-q", "mine")
+    commit(root, f"{YAML}{lax}")
+    assert not judge(load_project(root)).passed  # nor does who asks for nothing
+    git(root, "switch", "-q", "main")
+    commit(root, f"{YAML}{lax}")
+    (root / "mlops.yaml").write_text(f"{YAML}register: {{gates: []}}\n")
+    free = load_project(root)
+    assert judge(free).gates == ()  # without approvals the configuration in force counts
+    assert judge(free).asked is None

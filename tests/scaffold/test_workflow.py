@@ -344,6 +344,7 @@ def test_who_reviewed_the_deployment_approves_it_and_nobody_else(
         "github.token": "t",
         "vars.REVIEW_ROLE": "expert",
         "needs.pipeline.outputs.version": "0123456789ab",
+        "needs.pipeline.outputs.attempt": "1",
     }
     (name,) = [s["name"] for s in jobs["deploy"]["steps"] if "reviewed" in s.get("name", "")]
     assert runner.step(jobs["deploy"], name, values).returncode == 0, runner.log
@@ -353,3 +354,8 @@ def test_who_reviewed_the_deployment_approves_it_and_nobody_else(
         "promote 0123456789ab",
     ]
     assert asked(tools) == ["GET"]
+
+    again = values | {"needs.pipeline.outputs.attempt": "2"}  # frank may have seen another model
+    assert runner.step(jobs["deploy"], name, again).returncode == 7
+    assert "start a new run" in runner.log
+    assert len((tmp_path / "asked").read_text().splitlines()) == 2

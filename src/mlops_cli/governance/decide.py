@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
-from mlops_cli.config.sections.register import ChampionGate
+from mlops_cli.config.sections.register import AnyGate, ChampionGate
 from mlops_cli.errors import GateError, InconclusiveError, MlopsError
 from mlops_cli.governance.candidate import read_candidate
 from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decision import Decision, GateResult, Named
 from mlops_cli.governance.gates import open_gate
 from mlops_cli.governance.gates.base import Case
+from mlops_cli.governance.rules import gates_in_force
 from mlops_cli.tracking import open_tracker
 
 
@@ -26,8 +30,11 @@ def decide(project: Project) -> Decision:
 
 
 def evaluate(case: Case) -> Decision:
-    """Ask each gate of `register.gates`, in order; a model passes where all of them pass."""
-    asked = case.project.config.register_.gates
+    """Ask each gate of `register.gates`, in order; a model passes where all of them pass.
+
+    Where approvals are asked the gates are those of the main line.
+    """
+    asked, commit = gates_in_force(case.project)
     gates = tuple(open_gate(gate).evaluate(case) for gate in asked)
     metric, before = case.project.config.metric, case.champion
     named = Named(case.candidate.digest, case.metrics.get(metric))
@@ -43,7 +50,18 @@ def evaluate(case: Case) -> Decision:
         value=named.value,
         detectable=_detectable(gates),
         first=case.first,
+        asked=_written(asked) if commit else None,
     )
+
+
+def by_other_gates(project: Project, decision: Decision) -> bool:
+    """Whether the decision was made by other gates than those that count now."""
+    asked, commit = gates_in_force(project)
+    return decision.asked != (_written(asked) if commit else None)
+
+
+def _written(asked: Sequence[AnyGate]) -> tuple[dict[str, Any], ...]:
+    return tuple(gate.model_dump(mode="json", exclude_none=True) for gate in asked)
 
 
 def _detectable(gates: tuple[GateResult, ...]) -> float | None:

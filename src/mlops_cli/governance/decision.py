@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -69,7 +69,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `metric` is the main metric, which `value` and the value of `champion_before` are of; that is
     the champion that it was compared with. `champion` is read of earlier releases, whose stage
-    `register` moved the alias, too; who is the champion is the registry's to say.
+    `register` moved the alias, too; who is the champion is the registry's to say. `asked` are the
+    gates as the main line has them, where approvals are asked.
     """
 
     passed: bool
@@ -81,6 +82,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     champion: Named | None = None
     detectable: float | None = None
     first: bool = False
+    asked: tuple[dict[str, Any], ...] | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -17,6 +17,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
 from mlops_cli.governance.candidate import Candidate, read_candidate
 from mlops_cli.governance.champion import kept_champion, lost_champion
+from mlops_cli.governance.decide import by_other_gates
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.governance.evidence import evidence
 from mlops_cli.governance.judged import EVIDENCE, Model, register_version, subject_of
@@ -97,6 +98,8 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
         return None
     if not wish.asked and (why := off_main_line(project)):
         return _left(candidate, why)
+    if by_other_gates(project, decision):
+        return None
     model = Model(project, open_tracker(project), candidate, decision)
     try:
         current = model.tracker.alias(CHAMPION)

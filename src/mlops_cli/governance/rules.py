@@ -13,14 +13,16 @@ from pydantic import ValidationError
 from mlops_cli._git import committed, in_git
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.graph import lasting
+from mlops_cli.audit.log import known_entries
 from mlops_cli.config.document import parse_yaml
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.governance import GovernanceConfig
-from mlops_cli.config.sections.register import RegisterConfig
+from mlops_cli.config.sections.register import AnyGate, RegisterConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.main_line import tips
 from mlops_cli.governance.people import person
+from mlops_cli.governance.result import by_experiment
 
 RULES = "rules"  # of an entry's evidence: the commit whose rules were held
 
@@ -31,7 +33,7 @@ class Rules:
 
     `signers` is the content of `signers_file`, the keys that may sign: None where nobody has to, so
     that names are a convention, and empty where the file is not there. `residency` are the regions
-    where a model may run; none are asked where it is empty.
+    where a model may run; none are asked where it is empty. `gates` are those of `register.gates`.
     """
 
     approvals: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class Rules:
     signers: bytes | None = None
     signers_file: str | None = None
     residency: tuple[str, ...] = ()
+    gates: tuple[AnyGate, ...] = ()
 
     def people(self, role: str) -> set[str]:
         """Who may fill the role, each by their one name."""
@@ -66,6 +69,24 @@ def asks_for_approvals(project: Project, entries: Mapping[str, Entry]) -> bool:
     """Whether what passes its gates waits; also where only `mlops.yaml` as it is here says so."""
     here = project.config.register_.approvals
     return bool(here) or any(rules.approvals for rules in rules_in_force(project, entries))
+
+
+def gates_in_force(project: Project) -> tuple[tuple[AnyGate, ...], str | None]:
+    """The gates that a model is held to, and the commit of the main line that they stand in.
+
+    Where approvals are asked they are those of the main line, so that no edit and no branch
+    lowers a bound; else, and for an experiment, which registers nothing, those of the
+    configuration, in no commit.
+    """
+    here = project.config.register_.gates
+    if by_experiment() or not in_git(project.root):
+        return here, None
+    rules = main_rules(project)
+    try:
+        asked = asks_for_approvals(project, known_entries(project.root))
+    except UsageError:  # a shallow clone: what the last promotion asked for cannot be told
+        asked = True
+    return (rules.gates, rules.commit) if asked and rules.commit else (here, None)
 
 
 def main_rules(project: Project) -> Rules:
@@ -117,7 +138,13 @@ def _of(
         signers = (committed(root, commit, file) if commit else here) or b""  # nobody can sign
     areas = (residency,) if isinstance(residency, str) else residency
     return Rules(
-        register.approvals, dict(governance.roles), commit, signers, governance.signers, areas
+        register.approvals,
+        dict(governance.roles),
+        commit,
+        signers,
+        governance.signers,
+        areas,
+        register.gates,
     )
 
 

@@ -12,6 +12,7 @@ from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decide import evaluate, refusal
 from mlops_cli.governance.decision import GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
+from mlops_cli.governance.rules import gates_in_force
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import FIRST
 from mlops_cli.tracking import open_tracker
@@ -51,6 +52,9 @@ def register(
     case = Case(project, candidate.bundle, candidate.metrics, tracker, before, first)
     decision = evaluate(case)
     write_decision(project.root, decision)
+    gates, commit = gates_in_force(project)
+    if commit and gates != project.config.register_.gates:
+        progress.log(f"the gates are those of the main line ({commit[:12]}), not those here")
     if not decision.passed and not experiment:
         raise refusal(decision)
     said = f"{candidate.bundle.version} passed its gates"
