@@ -75,6 +75,16 @@ def course_of(entries: Mapping[str, Entry], digest: str) -> Course:
     return course
 
 
+def made_from(entries: Mapping[str, Entry], digest: str) -> dict[str, str]:
+    """What the version was made from, by digest: of the registration that counts.
+
+    Of one that was only refused, of the last time; nothing where the log does not know it.
+    """
+    course = course_of(entries, digest)
+    found = course.record or course.refused
+    return dict(found.evidence) if found else {}
+
+
 def _after(course: Course, entry: Entry) -> Course:
     if entry.outcome == "refused" and entry.action == "register" and YIELDS not in entry.subject:
         return replace(course, refused=entry)

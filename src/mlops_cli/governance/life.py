@@ -16,6 +16,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.paths import DECISION, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.governance.approvals import made_from
 from mlops_cli.governance.candidate import provenance
 from mlops_cli.governance.decision import Decision, GateResult
 from mlops_cli.tracking.base import ModelVersion, Tracker
@@ -28,9 +29,9 @@ _TOLD = ("metric.", "mlops.", "digest")  # tags whose content stands elsewhere i
 class Life:
     """What a version was made of and what was decided of it; None is what nobody knows here.
 
-    `evidence` has the digests that it was registered with (`data`, `contracts`, `decision`) and
-    the commit of its `code`; `gates` are those of that decision; `run` is the run of training.
-    `metrics` and `tags` are the registry's.
+    `evidence` has the digests of the registration that counts, which approvals name (`data`,
+    `contracts`, `decision`), and the commit of its `code`; `gates` are those of that decision;
+    `run` is the run of training. `metrics` and `tags` are the registry's.
     """
 
     digest: str
@@ -61,7 +62,7 @@ def life_of(project: Project, tracker: Tracker, entries: Sequence[Entry], name: 
             hint="`mlops audit` names all that there were, by 12 digits",
         )
     digest = known.digest if known else own[-1].subject["digest"]
-    evidence = next((e.evidence for e in reversed(own) if e.action == "register"), {})
+    evidence = made_from({entry.id: entry for entry in entries}, digest)
     return Life(
         digest,
         short(digest),

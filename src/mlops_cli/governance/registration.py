@@ -15,6 +15,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import DECISION
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError
+from mlops_cli.governance.approvals import made_from
 from mlops_cli.governance.candidate import Candidate, read_candidate
 from mlops_cli.governance.champion import kept_champion, lost_champion
 from mlops_cli.governance.decide import by_other_gates
@@ -78,9 +79,7 @@ def _restore(project: Project) -> None:
         return
     tracker = open_tracker(project)
     if tracker.alias(CHAMPION) is None:
-        entries = reversed(in_order(every_entry(project.root, None)))
-        of_it = (e for e in entries if e.subject.get("digest") == kept.digest)
-        proof = next((e.evidence for e in of_it if e.action == "register"), {})
+        proof = made_from(every_entry(project.root, None), kept.digest)
         version = tracker.register(kept, tags={EVIDENCE: json.dumps(proof, sort_keys=True)})
         tracker.set_alias(CHAMPION, version, expected=None)
 

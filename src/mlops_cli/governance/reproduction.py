@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from mlops_cli._git import commit_at, commit_with, in_git
 from mlops_cli.audit.entry import Entry
-from mlops_cli.audit.graph import in_order
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DVC_LOCK
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
+from mlops_cli.governance.approvals import made_from
 from mlops_cli.governance.candidate import IMPORTED, provenance, read_candidate
 from mlops_cli.governance.judged import EVIDENCE
 from mlops_cli.governance.sources import parts_digests
@@ -170,8 +170,7 @@ def _metrics_apart(then: Made, now: Made, *, exact: bool = False) -> str | None:
 def _evidence(entries: Mapping[str, Entry], version: ModelVersion) -> dict[str, str]:
     if tag := version.tags.get(EVIDENCE):
         return dict(json.loads(tag))
-    of_it = (e for e in reversed(in_order(entries)) if e.subject.get("digest") == version.digest)
-    return next((dict(e.evidence) for e in of_it if e.action == "register"), {})
+    return made_from(entries, version.digest)
 
 
 def _commit(
