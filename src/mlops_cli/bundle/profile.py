@@ -87,12 +87,13 @@ class ScoreBins(msgspec.Struct, frozen=True):
     """How often rows that no fit has seen were of a class, by the probability it was given.
 
     Of each bin, ascending: the mean log odds of that probability, the rows, and those of the
-    class.
+    class. `inflation` is by how much the rows of a subject, being alike, widen a variance.
     """
 
     log_odds: tuple[float, ...]
     rows: tuple[int, ...]
     hits: tuple[int, ...]
+    inflation: float = 1.0
 
 
 class LossLeaf(msgspec.Struct, frozen=True):
@@ -113,7 +114,8 @@ class LossTree(msgspec.Struct, frozen=True):
     Node i is a leaf where `column[i]` is -1, and its leaf is `child[i][0]`. Otherwise a row whose
     value of that column is at most `threshold[i]` goes to node `child[i][0]`, others to
     `child[i][1]`; a missing value goes to the first where `missing_first[i]`. The column after the
-    last feature is the prediction.
+    last feature is the prediction. `inflation` is by how much the rows of a subject, being alike,
+    widen a variance.
     """
 
     column: tuple[int, ...]
@@ -121,6 +123,7 @@ class LossTree(msgspec.Struct, frozen=True):
     child: tuple[tuple[int, int], ...]
     missing_first: tuple[bool, ...]
     leaves: tuple[LossLeaf, ...]
+    inflation: float = 1.0
 
 
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,22 +18,40 @@ LEAST = 25  # rows of a bin, but for ties
 _CLIP = 1e-6
 
 
-def count_scores(scores: Numbers, hits: NDArray[np.bool_]) -> ScoreBins:
+def count_scores(
+    scores: Numbers, hits: NDArray[np.bool_], groups: NDArray[np.int64] | None = None
+) -> ScoreBins:
     """Rows that the fit has not seen, counted in at most 200 bins of their score.
 
     `scores` are the probabilities that the model gave to a class, `hits` whether a row is of it;
     both of shape (n,), with n > 0. Rows of one score are in one bin; a bin has some 25 rows, and
-    never fewer than 5 where there are as many.
+    never fewer than 5 where there are as many. `groups` are codes of the subjects that rows are
+    about, shape (n,); None where each row is by itself.
     """
     places = _log_odds(scores)
     bin_of = np.searchsorted(_edges(np.sort(places)), places, side="left")
     rows = np.bincount(bin_of)
     sums, found = (np.bincount(bin_of, weights=w) for w in (places, hits.astype(np.float64)))
-    return ScoreBins(
+    counted = ScoreBins(
         log_odds=tuple(round(float(x), 6) for x in sums / rows),
         rows=tuple(rows.tolist()),
         hits=tuple(int(x) for x in found),
     )
+    if groups is None:
+        return counted
+    chance = curve_of(counted).chances(scores)
+    of_groups = inflation(hits - chance, float((chance * (1 - chance)).sum()), groups)
+    return msgspec.structs.replace(counted, inflation=of_groups)
+
+
+def inflation(residuals: Numbers, variance: float, groups: NDArray[np.int64]) -> float:
+    """By how much sums of `residuals`, shape (n,), vary more than independent rows' would.
+
+    `variance` is what independent rows give their sum (the design effect of Kish 1965); 1 at
+    the least.
+    """
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], residuals)
+    return round(max(1.0, float((sums**2).sum()) / variance), 4) if variance > 0 else 1.0
 
 
 def _edges(ascending: Numbers) -> list[float]:
@@ -69,12 +88,15 @@ class Curve:
 
     def variance(self, scores: Numbers, weights: Numbers) -> float:
         """The variance of the sum of `weights` times chances: what the curve leaves open."""
+        return float(self.loads(scores, weights) ** 2 @ self.open)
+
+    def loads(self, scores: Numbers, weights: Numbers) -> Numbers:
+        """How much each block weighs in the sum of `weights` times chances, shape (blocks,)."""
         left, share = self._between(scores)
         right = np.minimum(left + 1, len(self.places) - 1)
         by_bin = np.bincount(left, weights * (1 - share), len(self.places))
         by_bin += np.bincount(right, weights * share, len(self.places))
-        by_block = np.bincount(self.block, by_bin, len(self.open))
-        return float(by_block**2 @ self.open)
+        return np.asarray(np.bincount(self.block, by_bin, len(self.open)), dtype=np.float64)
 
     def _between(self, scores: Numbers) -> tuple[NDArray[np.int64], Numbers]:
         """The bin to the left of each score, and how far it is to the next one (0 to 1)."""
@@ -89,7 +111,8 @@ def curve_of(counted: ScoreBins) -> Curve:
     values, block = _pool_adjacent_violators(hits / rows, rows)
     n, k = np.bincount(block, rows), np.bincount(block, hits)
     share = (k + 0.5) / (n + 1)
-    return Curve(np.asarray(counted.log_odds), values, block, share * (1 - share) / (n + 2))
+    left_open = counted.inflation * share * (1 - share) / (n + 2)
+    return Curve(np.asarray(counted.log_odds), values, block, left_open)
 
 
 def _log_odds(scores: Numbers) -> Numbers:

@@ -2,7 +2,8 @@
 
 Confidence-based: the model's probabilities are brought to what they meant on rows that no fit had
 seen, and each metric is expected under them. The sampling spread is that of labels drawn with
-these chances; what the calibration leaves open is carried over by the delta method.
+these chances, wider where rows of a subject were alike in the reference; what the calibration
+leaves open is carried over by the delta method.
 """
 
 from __future__ import annotations
@@ -62,16 +63,23 @@ class SelfCheck:
         return self.p_value > DOUBT
 
 
-def scores_of(task: Task, target: Numbers, predictions: Numbers) -> tuple[ScoreBins, ...]:
+def scores_of(
+    task: Task,
+    target: Numbers,
+    predictions: Numbers,
+    groups: NDArray[np.int64] | None = None,
+) -> tuple[ScoreBins, ...]:
     """What the model's probabilities meant on rows that no fit has seen; none of a regression.
 
-    The arrays are as in `training.base`. Of two classes there is one, of the positive one.
+    The arrays are as in `training.base`, `groups` codes of the subjects that rows are about, shape
+    (n,), if any are known. Of two classes there is one, of the positive one.
     """
-    if task == "regression":
+    if task == "regression" or not len(target):
         return ()
     if task == "binary":
-        return (count_scores(predictions, target == 1),)
-    return tuple(count_scores(predictions[:, k], target == k) for k in range(predictions.shape[1]))
+        return (count_scores(predictions, target == 1, groups),)
+    classes = range(predictions.shape[1])
+    return tuple(count_scores(predictions[:, k], target == k, groups) for k in classes)
 
 
 def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> dict[str, Estimated]:
@@ -85,13 +93,15 @@ def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> d
     curves = [curve_of(one) for one in scores]
     columns = [predictions] if predictions.ndim == 1 else list(predictions.T)
     chances = _chances(curves, columns)
+    alike = max(one.inflation for one in scores)
     enough = bool((chances.sum(axis=0) >= _EXPECTED).all())
     found = {}
     for name, expectation in METRICS[task].items():
         if not enough and name in {"roc_auc", "roc_auc_ovr", "average_precision"}:
             continue
         value, slopes = expectation(chances, predictions)
-        variance = _of_labels(chances, slopes) + _of_curves(curves, columns, chances, slopes)
+        variance = alike * _of_labels(chances, slopes)
+        variance += _of_curves(curves, columns, chances, slopes)
         found[name] = between(name, value, math.sqrt(variance))
     return found
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.profile import LossLeaf, LossTree
+from mlops_cli.monitoring.calibration import inflation
 from mlops_cli.monitoring.estimate import Estimated, between
 from mlops_cli.monitoring.sklearn import split_by
 
@@ -22,11 +24,28 @@ LEAVES = 48
 ROWS = 40  # of a leaf, in the half that the tree is grown on
 
 
-def losses_of(features: Numbers, target: Numbers, predictions: Numbers) -> LossTree:
+def losses_of(
+    features: Numbers,
+    target: Numbers,
+    predictions: Numbers,
+    groups: NDArray[np.int64] | None = None,
+) -> LossTree:
     """Learn from unseen rows: `features` of shape (n, f), the others of shape (n,), n > 0.
 
-    Missing features are NaN. The same rows give the same tree.
+    Missing features are NaN; `groups` are codes of the subjects that rows are about, if any are
+    known. The same rows give the same tree.
     """
+    tree = _grown(features, target, predictions)
+    if groups is None:
+        return tree
+    size = np.abs(target - predictions)
+    mean, spread = np.array([leaf.absolute for leaf in tree.leaves]).T
+    at = leaf_of(tree, features, predictions)
+    of_groups = inflation(size - mean[at], float((spread[at] ** 2).sum()), groups)
+    return msgspec.structs.replace(tree, inflation=of_groups)
+
+
+def _grown(features: Numbers, target: Numbers, predictions: Numbers) -> LossTree:
     values = np.column_stack([features, predictions])
     error = target - predictions
     half = np.random.default_rng(0).permutation(len(error)) < len(error) // 2
@@ -46,7 +65,7 @@ def losses_of(features: Numbers, target: Numbers, predictions: Numbers) -> LossT
     )
     at = leaf_of(tree, features, predictions)
     leaves = tuple(_leaf(_enough(error, at == i, half)) for i in range(len(ends)))
-    return LossTree(tree.column, tree.threshold, tree.child, tree.missing_first, leaves)
+    return msgspec.structs.replace(tree, leaves=leaves)
 
 
 def leaf_of(tree: LossTree, features: Numbers, predictions: Numbers) -> NDArray[np.int64]:
@@ -113,7 +132,7 @@ def _expected(tree: LossTree, counts: NDArray[np.int64], loss: str) -> tuple[flo
     rows = np.array([leaf.rows for leaf in tree.leaves])
     share = counts / counts.sum()
     variance = (share * spread**2).sum() / counts.sum() + (share**2 * spread**2 / rows).sum()
-    return float(share @ mean), math.sqrt(float(variance))
+    return float(share @ mean), math.sqrt(tree.inflation * float(variance))
 
 
 def _spread_of_target(tree: LossTree, at: NDArray[np.int64], predictions: Numbers) -> float:
