@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.doctor import doctor
     from mlops_cli.actions.drift import drift
     from mlops_cli.actions.erase import erase
+    from mlops_cli.actions.export import export
     from mlops_cli.actions.import_model import import_model
     from mlops_cli.actions.init import init
     from mlops_cli.actions.keys import keys
@@ -67,6 +68,7 @@ __all__ = [
     "doctor",
     "drift",
     "erase",
+    "export",
     "feature_values",
     "featurize",
     "import_model",

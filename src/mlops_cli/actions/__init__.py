@@ -254,6 +254,17 @@ mlops alerts silence drift --for 2h --reason "known"
 """,
     ),
     _action(
+        "export",
+        PRODUCTION,
+        "Write the files of Prometheus, Grafana, Fluent Bit or a clock, made from the project.",
+        usage="prometheus|grafana|logs|schedule DIR",
+        examples="""
+mlops export prometheus monitoring/prometheus
+mlops export grafana monitoring/grafana
+mlops export schedule deploy/schedule --as systemd
+""",
+    ),
+    _action(
         "approve",
         GOVERNANCE,
         "Approve the version that waits, in a role; --show: what there is to be looked at.",

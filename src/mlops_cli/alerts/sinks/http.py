@@ -1,4 +1,4 @@
-"""JSON by POST: no redirect is followed, and nothing that is told holds the address' secrets."""
+"""JSON by POST, text by PUT: no redirect is followed, and no fault tells the address."""
 
 from __future__ import annotations
 
@@ -33,15 +33,20 @@ def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> by
 
     Raises `SinkFault` for every answer that is not 2xx, redirects among them.
     """
+    given = {"Content-Type": "application/json", **(headers or {})}
+    return _send("POST", url, msgspec.json.encode(body), given)
+
+
+def put_text(url: str, text: str) -> bytes:
+    """The answer to a PUT of plain text; the same otherwise."""
+    return _send("PUT", url, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+
+
+def _send(method: str, url: str, data: bytes, headers: Mapping[str, str]) -> bytes:
     address, login = _without_login(url)
-    sent = {
-        "Content-Type": "application/json",
-        "User-Agent": "mlops-cli",
-        **login,
-        **(headers or {}),
-    }
+    sent = {"User-Agent": "mlops-cli", **login, **headers}
     request = urllib.request.Request(  # noqa: S310  `_without_login` lets http and https alone pass
-        address, data=msgspec.json.encode(body), headers=sent, method="POST"
+        address, data=data, headers=sent, method=method
     )
     try:
         with _opener.open(request, timeout=_SECONDS) as answer:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +26,12 @@ def monitor_command(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Default: now.")
     ] = None,
+    textfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Metrics for node_exporter: NAME.prom.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(metavar="URL", help="Push metrics to this Pushgateway.")
+    ] = None,
     target: TargetOption = None,
     project: ProjectOption = None,
     env: EnvOption = None,
@@ -35,7 +44,13 @@ def monitor_command(
         from mlops_cli.config.load import load_project
 
         loaded, told = load_project(project, env=env), TerminalProgress()
-        return monitor(loaded, since=since, until=until, target=target, progress=told)
+        found = monitor(loaded, since=since, until=until, target=target, progress=told)
+        if textfile is None and push is None:
+            return found
+        from mlops_cli.exports.monitored import publish
+
+        remarks = publish(loaded, datetime.now(UTC), textfile=textfile, push=push)
+        return replace(found, remarks=(*found.remarks, *remarks))
 
     execute("monitor", work, render_monitor, as_json=as_json, exit_code=_exit_code)
 
