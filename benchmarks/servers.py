@@ -109,13 +109,16 @@ def serving(
 def ours(work: Path, bundle: Path, body: object, **settings: str) -> Iterator[Server]:
     """Our server as an image runs it: with keys and the prediction log, checks and metrics.
 
-    `settings` are further ones: `workers="2"` is `MLOPS_SERVE_WORKERS=2`.
+    `settings` are further ones: `workers="2"` is `MLOPS_SERVE_WORKERS=2`; `log="null"` is the log
+    switched off.
     """
     key, keys, log = secrets.token_urlsafe(32), work / "keys", work / "prediction_log"
     shutil.rmtree(log, ignore_errors=True)
     known = Key("bench", digest_of_key(key.encode()), ("predict",), datetime.now(UTC))
     keys.write_bytes(format_keys([known]))
-    settings = {"keys": str(keys), "log__dir": str(log), **settings}
+    if settings.get("log") != "null":
+        settings = {"log__dir": str(log), **settings}
+    settings = {"keys": str(keys), **settings}
     env = {f"MLOPS_SERVE_{name.upper()}": value for name, value in settings.items()}
     port = free_port()
     server = Server(work, port, "/v1/predict", body, {"authorization": f"Bearer {key}"})

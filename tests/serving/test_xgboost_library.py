@@ -15,6 +15,7 @@ from delays import FEATURES
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving import xgboost_library
 from mlops_cli.serving.models import load_model
+from mlops_cli.serving.xgboost_few_rows import MOST, FewRows, open_few_rows
 from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
 from mlops_cli.serving.xgboost_model import XGBoostModel
 
@@ -47,6 +48,39 @@ def test_100_000_rows_have_the_numbers_of_the_package(samples: Samples, task: st
     assert (found.shape, found.tobytes()) == (wanted.shape, wanted.tobytes())
     alone = np.concatenate([ours.predict(few[i : i + 1]) for i in range(len(few))])
     assert alone.tobytes() == ours.predict(few).tobytes()
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_few_rows_have_the_same_numbers(samples: Samples, task: str) -> None:
+    content = open_bundle(samples[task, False].path).model_file.read_bytes()
+    booster = Booster(content, 1)
+    few = FewRows(content, 1, booster)
+    rows = _rows(2_000, booster.width)
+    rows[0] = np.nan
+    wanted = booster.predict(rows)
+    for n in (1, 2, 7, MOST):
+        found = [few.predict(rows[i : i + n]) for i in range(0, len(rows) - n, 3 * n)]
+        assert all(part.shape == wanted[:n].shape for part in found)
+        assert all(
+            part.tobytes() == wanted[i : i + n].tobytes()
+            for i, part in zip(range(0, len(rows) - n, 3 * n), found, strict=True)
+        )
+    with pytest.raises(XGBoostFault, match=f"takes {booster.width} features"):
+        few.predict(rows[:2, 1:])
+
+
+def test_the_way_of_few_rows_is_taken_where_it_is_sooner() -> None:
+    """Of a model with many nodes XGBoost looks at all of them, at every other call."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(20_000, 6))
+    target = rows[:, 0] * rows[:, 1] + random.normal(size=len(rows))
+    settings = {"max_depth": 12, "min_child_weight": 0, "nthread": 2, "eta": 0.1}
+    made = xgboost.train(settings, xgboost.DMatrix(rows, target), 40)
+    large = bytes(made.save_raw("ubj"))
+    few = open_few_rows(large, 1, Booster(large, 1))
+    walks = (3, 1) <= tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 3)
+    assert few is not None or not walks
+    assert open_few_rows(large, 1, Booster(large, 1), largest=len(large) - 1) is None
 
 
 def test_numbers_outlive_the_next_call(samples: Samples) -> None:

@@ -39,6 +39,7 @@ _SETTINGS = {
     for name, number in _TYPES.items()
 }
 _ARRAY = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}'
+_COLUMN = b'{"data":[%d,true],"shape":[%d],"typestr":"%b","version":3}'
 _SHOWN = 300  # characters of what the library says
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _LENGTHS = ctypes.POINTER(ctypes.c_uint64)
@@ -54,20 +55,25 @@ class Booster:
     They are read as float32, row by row: an array of another type or order is copied first. Raises
     `XGBoostFault` for what the library cannot read or does not predict, and for rows that have
     another width than the model: the library would read what stands in memory behind them.
+
+    `width` says that there are more features than the model's own, which no tree asks for.
     """
 
-    def __init__(self, content: bytes, threads: int) -> None:
+    def __init__(self, content: bytes, threads: int, width: int | None = None) -> None:
         self._call = _library()
         self._handle = ctypes.c_void_p()
         self._check(self._call.XGBoosterCreate(None, 0, ctypes.byref(self._handle)))
         load = self._call.XGBoosterLoadModelFromBuffer
         self._check(load(self._handle, content, ctypes.c_uint64(len(content))))
-        for name, value in ((b"nthread", b"%d" % threads), (b"device", b"cpu")):
-            self._check(self._call.XGBoosterSetParam(self._handle, name, value))
-        width = ctypes.c_uint64()
-        self._check(self._call.XGBoosterGetNumFeature(self._handle, ctypes.byref(width)))
-        self.width = width.value
-        self._threads = threads
+        settings = {b"nthread": threads, b"num_feature": width}
+        for name, value in settings.items():
+            if value is not None:
+                self._check(self._call.XGBoosterSetParam(self._handle, name, b"%d" % value))
+        self._check(self._call.XGBoosterSetParam(self._handle, b"device", b"cpu"))
+        found = ctypes.c_uint64()
+        self._check(self._call.XGBoosterGetNumFeature(self._handle, ctypes.byref(found)))
+        self.width = found.value
+        self._making = json.dumps({"missing": float("nan"), "nthread": threads}).encode()
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -77,7 +83,7 @@ class Booster:
         self, rows: npt.NDArray[np.floating], output: Output = "value"
     ) -> npt.NDArray[np.float32]:
         """Values or margins, of shape (n,) or (n, k)."""
-        rows = self._dense(rows)
+        rows = self.dense(rows)
         lengths, count, found = _LENGTHS(), ctypes.c_uint64(), _FLOATS()
         self._check(
             self._call.XGBoosterPredictFromDense(
@@ -94,19 +100,45 @@ class Booster:
 
     def contributions(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Exact TreeSHAP: shape (n, f + 1), the bias last, or (n, k, f + 1)."""
-        rows = self._dense(rows)
+        rows = self.dense(rows)
         matrix = ctypes.c_void_p()
-        settings = json.dumps({"missing": float("nan"), "nthread": self._threads}).encode()
         content = _ARRAY % (rows.ctypes.data, *rows.shape)
         make = self._call.XGDMatrixCreateFromDense
-        self._check(make(content, settings, ctypes.byref(matrix)))
+        self._check(make(content, self._making, ctypes.byref(matrix)))
+        return self._of_matrix(matrix, "contributions")
+
+    def predict_sparse(
+        self,
+        values: npt.NDArray[np.float32],
+        starts: npt.NDArray[np.uint64],
+        columns: npt.NDArray[np.int32],
+    ) -> npt.NDArray[np.float32]:
+        """Values of rows in CSR form: row i has `values[starts[i]:starts[i + 1]]`.
+
+        Each array is contiguous; there is a column, below `width`, for each value.
+        """
+        matrix = ctypes.c_void_p()
+        self._check(
+            self._call.XGDMatrixCreateFromCSR(
+                _COLUMN % (starts.ctypes.data, len(starts), b"<u8"),
+                _COLUMN % (columns.ctypes.data, len(columns), b"<i4"),
+                _COLUMN % (values.ctypes.data, values.size, b"<f4"),
+                ctypes.c_uint64(self.width),
+                self._making,
+                ctypes.byref(matrix),
+            )
+        )
+        return self._of_matrix(matrix, "value")
+
+    def _of_matrix(self, matrix: ctypes.c_void_p, output: Output) -> npt.NDArray[np.float32]:
+        """What is said of a matrix, which is freed."""
         try:
             lengths, count, found = _LENGTHS(), ctypes.c_uint64(), _FLOATS()
             self._check(
                 self._call.XGBoosterPredictFromDMatrix(
                     self._handle,
                     matrix,
-                    _SETTINGS["contributions"],
+                    _SETTINGS[output],
                     ctypes.byref(lengths),
                     ctypes.byref(count),
                     ctypes.byref(found),
@@ -116,7 +148,7 @@ class Booster:
         finally:
             self._call.XGDMatrixFree(matrix)
 
-    def _dense(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    def dense(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Rows as the library reads them; whoever calls holds them until it has."""
         if rows.ndim != 2 or rows.shape[1] != self.width:
             found = f"{rows.shape[1]}" if rows.ndim == 2 else f"an array of shape {rows.shape}"

@@ -6,6 +6,7 @@ import numpy as np
 
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.serving.models import Matrix, Raw
+from mlops_cli.serving.xgboost_few_rows import FewRows, open_few_rows
 from mlops_cli.serving.xgboost_library import Booster, XGBoostFault
 from mlops_cli.serving.xgboost_trees import check_xgboost
 
@@ -13,13 +14,17 @@ from mlops_cli.serving.xgboost_trees import check_xgboost
 class XGBoostModel:
     """A booster; its numbers are those of `Booster.predict` of the Python package, to the bit."""
 
-    def __init__(self, booster: Booster) -> None:
+    def __init__(self, booster: Booster, few: FewRows | None = None) -> None:
         self._booster = booster
+        self._few = few
+        self._most = few.most if few is not None else 0
 
     def predict(self, matrix: Matrix) -> Raw:
         """See `Model.predict`."""
         if not len(matrix):  # the library loses the number of classes
             return self.predict(np.zeros((1, matrix.shape[1]), np.float32))[:0]
+        if self._few is not None and len(matrix) <= self._most:
+            return self._few.predict(matrix).astype(np.float64)
         return self._booster.predict(matrix).astype(np.float64)
 
     def contributions(self, matrix: Matrix) -> tuple[Raw, Raw]:
@@ -43,6 +48,7 @@ def load(content: bytes, task: Task, threads: int) -> XGBoostModel:
     """A model from what `check` let pass. Raises `ValueError` where XGBoost refuses it."""
     del task  # the objective in the file gives probabilities or values
     try:
-        return XGBoostModel(Booster(content, threads))
+        booster = Booster(content, threads)
+        return XGBoostModel(booster, open_few_rows(content, threads, booster))
     except XGBoostFault as e:
         raise ValueError(e.message) from e
