@@ -37,7 +37,9 @@ def known() -> KnownHeads:
 
 
 def test_the_same_head_with_another_body(known: KnownHeads) -> None:
-    assert known.parse(HEAD + b"[]") == (HEADERS, b"[]")
+    found = known.parse(HEAD + b"[]")
+    assert found is not None
+    assert (found[0].headers, found[1]) == (HEADERS, b"[]")
 
 
 @pytest.mark.parametrize(

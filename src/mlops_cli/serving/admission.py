@@ -25,7 +25,7 @@ IDLE = 1.0  # seconds after which a connection that asks nothing may be closed f
 AT_ONCE = (
     32  # connections closed for others at a time: who waits longest is not looked for each time
 )
-BUSY = 16  # requests in flight from which on it is worth to look whether a client has left
+BUSY = 40  # requests in flight from which on it is worth to look whether a client has left
 EVERY = 60.0  # seconds between two lines in the log
 
 
@@ -58,6 +58,7 @@ class Admission:
         self.connections: set[Client] = set()
         self.most_connections = limits.connections
         self._alone = metrics.workers == 1
+        self._most_read = 2 * limits.in_flight
         self._refused_now = 0
         self._put_off: deque[Client] = deque()
         self._tally: Counter[str] = Counter()
@@ -154,7 +155,7 @@ class Admission:
 
     def overloaded(self) -> bool:
         """Whether so much was refused in this turn that nothing more is read."""
-        return self.in_flight + self._refused_now >= 2 * self.limits.in_flight
+        return self.in_flight + self._refused_now >= self._most_read
 
     def put_off(self, client: Client) -> None:
         """Let a connection wait until fewer requests are in flight."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -118,14 +119,21 @@ def new_control_secret() -> str:
 
 
 class Keys(_Watched):
-    """The keys in a file."""
+    """The keys in a file; `readings` counts how often others were read."""
 
     _by_digest: Mapping[str, Key] = {}
+    readings = 0
 
     def _take(self, content: bytes) -> None:
         keys = parse_keys(content)
         self._by_digest = {key.sha256: key for key in keys}
+        self.readings += 1
         log.warning("%d keys in %s", len(keys), self._file)
+
+    def until(self, name: str) -> float:
+        """When the first key of that name expires, in seconds since 1970."""
+        ends = (key.expires for key in self._by_digest.values() if key.name == name)
+        return min((end.timestamp() for end in ends if end is not None), default=math.inf)
 
     def check(self, headers: Iterable[tuple[bytes, bytes]], scope: KeyScope) -> str:
         """The name of the key in `Authorization: Bearer KEY`, if it is good for `scope`.

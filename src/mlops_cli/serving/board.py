@@ -75,6 +75,7 @@ class Block:
         self.board = board
         self.words = board.words
         self._start = writer * _BLOCK // 8
+        self.gauges = self._start + _GAUGES  # the word of the first
         self._places = {name: self._word(place) for place, name, _ in board.entries(writer)}
         taken = set(self._places.values())
         used = range(1, self.words[self._start + _USED] + 1)

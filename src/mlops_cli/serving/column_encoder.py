@@ -22,6 +22,7 @@ Column = list[Any]
 Columns = Mapping[str, Column]
 _Numbers = npt.NDArray[np.float64]
 _NONE = type(None)
+NUMBERS = ("boolean", "integer", "float")  # types of inputs
 _EXACT = {"boolean": bool, "integer": int, "float": float, "text": str}
 
 
@@ -91,16 +92,13 @@ def _feature(
     of_row: Callable[[Mapping[str, Any]], float],
 ) -> Callable[[Columns, int], _Numbers | list[float]]:
     names = list(columns_of(tree))
-    if tree.op != "column" or (feature.kind == "numeric" and inputs[names[0]].type not in _NUMBERS):
+    if tree.op != "column" or (feature.kind == "numeric" and inputs[names[0]].type not in NUMBERS):
         return lambda columns, n: [of_row(row) for row in _rows(columns, names, n)]
     name = names[0]
     if feature.kind == "category":
         codes = codes_of(feature).get
         return lambda columns, _: _array([codes(v) for v in columns[name]])
     return lambda columns, _: _numbers(columns[name])
-
-
-_NUMBERS = ("boolean", "integer", "float")
 
 
 def _rows(columns: Columns, names: Sequence[str], n: int) -> Iterator[Mapping[str, Any]]:

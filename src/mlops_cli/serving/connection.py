@@ -101,7 +101,7 @@ class Connection(HttpToolsProtocol):
         if known is None or self._crowded or self.flow.write_paused or self._admission.full:
             return False
         if not self._admission.leaves_early(self):
-            self._one = self._one_events.begin(*known, self._respond, known=True)
+            self._one = self._one_events.begin_known(*known, self._respond)
         if self._one is None:
             return False
         self._admitted, self._answered_now = self._admission.admit(), None

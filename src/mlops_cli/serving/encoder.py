@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTrees, Node
 from mlops_cli.expressions.values import Converter, Refused, Value, converter
 from mlops_cli.serving.column_encoder import FLOAT32_LIMIT, ColumnEncoder, codes_of
+from mlops_cli.serving.exact_rows import ExactRows, Packed, packed
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import RequestError
 
@@ -31,6 +30,7 @@ class RowEncoder:
         self._inputs = [_input(i) for i in manifest.inputs]
         self._features = [_feature(f, by_name[f.name]) for f in manifest.features]
         self._columns = ColumnEncoder(manifest, trees, self._features)
+        self.exact = ExactRows(manifest, trees, self._features)
         self.width = len(self._features)
 
     def values(self, event: Mapping[str, Any], row: int | None = None) -> Values:
@@ -58,9 +58,9 @@ class RowEncoder:
         values = self.values(event, row)
         return [encode(values) for encode in self._features]
 
-    def matrix(self, rows: Sequence[Row]) -> Matrix:
+    def matrix(self, rows: Sequence[Packed]) -> Matrix:
         """Rows of features as the model's matrix, of shape (n, f)."""
-        return np.array(rows, dtype=np.float32).reshape(len(rows), self.width)
+        return packed(rows, self.width)
 
     def encode(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> Matrix:
         """A list of events, of which the first is row `start`, as the model's matrix.

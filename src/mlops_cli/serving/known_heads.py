@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.contract import PREDICT
 
 MOST = 1024  # heads that are kept
@@ -22,19 +23,40 @@ _NOT_KEPT = frozenset(
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+class Head:
+    """The headers of a prediction, and the name of the key that they brought last time."""
+
+    __slots__ = ("_key", "_readings", "_until", "headers", "length")
+
+    def __init__(self, headers: Headers, length: int) -> None:
+        self.headers = headers
+        self.length = length
+        self._key = ""
+        self._readings = -1
+        self._until = 0.0
+
+    def key(self, keys: Keys, now: float) -> str:
+        """What `Keys.check` says, which is asked again when the keys are others, or it expired."""
+        if self._readings != keys.readings or now >= self._until:
+            self._key = keys.check(self.headers, "predict")
+            self._until = keys.until(self._key)
+            self._readings = keys.readings
+        return self._key
+
+
 class KnownHeads:
     """Heads of predictions on connections that stay open, of all connections of a process."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Headers, int]] = {}
+        self._known: dict[bytes, Head] = {}
 
-    def parse(self, data: bytes) -> tuple[Headers, bytes] | None:
-        """Headers and body of `data`, if it is one whole request with a known head."""
+    def parse(self, data: bytes) -> tuple[Head, bytes] | None:
+        """Head and body of `data`, if it is one whole request with a known head."""
         end = data.find(_END) + len(_END)
         known = self._known.get(data[:end])
-        if known is None or known[1] != len(data) - end:
+        if known is None or known.length != len(data) - end:
             return None
-        return known[0], data[end:]
+        return known, data[end:]
 
     def learn(self, data: bytes, headers: Headers, length: int) -> None:
         """Keep the head of a request, if `data` is all of it: `headers` and `length` were parsed.
@@ -48,4 +70,4 @@ class KnownHeads:
             return
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[data[:end]] = headers, length
+        self._known[data[:end]] = Head(headers, length)

@@ -17,6 +17,7 @@ import msgspec
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.logged_columns import Scheme
+from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event
 from mlops_cli.serving.segment_writer import SegmentWriter
 from mlops_cli.serving.segments import PREDICTIONS
@@ -28,6 +29,12 @@ EVERY = 0.2  # seconds after which fewer go, too: a process that is killed loses
 Tell = Callable[[int, int], None]
 _encode = msgspec.json.Encoder().encode
 _NULL = b"null"
+_LINE = b'%b%d,"id":%b%b%b,"features":%b,"prediction":%b'
+# A line of a request of one event.
+_ALONE = (
+    b'{"time":"%b.%06dZ","request_id":"%b","row":0,"id":%b%b%b,"features":"%b","prediction":%b,'
+    b'"ms":%.3f}\n'
+)
 _SCHEMES = 64
 _SAMPLED = 2.0**32
 
@@ -35,7 +42,7 @@ _SAMPLED = 2.0**32
 class Entry:
     """What one request becomes in the log: told of its rows, and then of its end."""
 
-    __slots__ = ("_asked", "_error", "_id", "_key", "_lines", "_log", "_scheme", "_time")
+    __slots__ = ("_asked", "_error", "_exact", "_id", "_key", "_lines", "_log", "_scheme", "_time")
 
     def __init__(
         self, log: PredictionLog, scheme: Scheme, request_id: bytes, key: str | None
@@ -47,23 +54,46 @@ class Entry:
         self._time = time.time()
         self._lines: list[bytes] = []
         self._error = b""
-        self._asked: tuple[int, Sequence[Event], Sequence[bytes]] = (0, (), ())
 
     def asked(
-        self, events: Sequence[Event], bodies: Sequence[bytes] | None = None, start: int = 0
+        self,
+        events: Sequence[Event],
+        bodies: Sequence[bytes] | None = None,
+        start: int = 0,
+        *,
+        exact: bool = False,
     ) -> None:
         """The model is to be asked for these events, of which the first is row `start`.
 
-        `bodies` are the same as JSON, objects, where there is more in them.
+        `bodies` are the same as JSON, objects, where there is more in them; `exact`: there is not.
         """
+        self._asked: tuple[int, Sequence[Event], Sequence[bytes]]
         self._asked = start, events, bodies or [b"{}"] * len(events)
+        self._exact = exact
+
+    def end_alone(self, features: bytes, prediction: bytes, seconds: float) -> None:
+        """`answered` and `end` of a request whose only event is row 0."""
+        _, (event,), (body,) = self._asked
+        scheme, whole = self._scheme, int(self._time)
+        line = _ALONE % (
+            _second(whole),
+            int((self._time - whole) * 1e6),
+            self._id,
+            scheme.ids(event, body),
+            scheme.names(self._key),
+            body if self._exact and scheme.fit((body,)) else scheme.inputs(event),
+            hashlib.sha256(features).hexdigest().encode(),
+            prediction,
+            seconds * 1000,
+        )
+        self._log.take_whole(line, 1)
 
     def answered(self, features: Iterable[bytes], predictions: Iterable[bytes]) -> None:
         """It said this of the events that it was asked for last.
 
         `features` are rows of float32, and `predictions` as JSON.
         """
-        self._add(map(_digest, features), predictions)
+        self._add([_digest(row) for row in features], predictions)
 
     def end(self, seconds: float) -> None:
         """The request is answered, so long after it came."""
@@ -87,26 +117,13 @@ class Entry:
             self._id,
         )
         names = scheme.names(self._key)
-        for event, body, digest, prediction in zip(
-            events, bodies, digests, predictions, strict=False
+        inputs = bodies if self._exact and scheme.fit(bodies) else map(scheme.inputs, events)
+        ids = map(scheme.ids, events, bodies)
+        places = range(row, row + len(events))
+        for place, one, values, digest, prediction in zip(
+            places, ids, inputs, digests, predictions, strict=False
         ):
-            lines.append(
-                b"".join(
-                    (
-                        opening,
-                        b"%d" % row,
-                        b',"id":',
-                        scheme.ids(event, body),
-                        names,
-                        scheme.inputs(event),
-                        b',"features":',
-                        digest,
-                        b',"prediction":',
-                        prediction,
-                    )
-                )
-            )
-            row += 1
+            lines.append(_LINE % (opening, place, one, names, values, digest, prediction))
 
 
 class PredictionLog:
@@ -123,7 +140,9 @@ class PredictionLog:
         self._secret = secret
         self._tell = tell
         self._writer = SegmentWriter(folder, PREDICTIONS, settings)
+        self._all = settings.sample >= 1
         self._schemes: dict[tuple[str, str], Scheme] = {}
+        self._last: tuple[Bundle | None, str, Scheme | None] = (None, "", None)
         self._counted = (0, 0)
         self._ticks = False
         self._waiting: list[bytes] = []
@@ -139,30 +158,37 @@ class PredictionLog:
 
         A request's id decides, so that all who log it decide alike.
         """
-        if self._settings.sample < 1 and not in_sample(request_id, self._settings.sample):
+        if not self._all and not in_sample(request_id, self._settings.sample):
             return None
         return Entry(self, self._scheme(bundle, variant), request_id, key)
 
     def _scheme(self, bundle: Bundle, variant: str) -> Scheme:
+        of, said, scheme = self._last
+        if of is bundle and said == variant and scheme is not None:
+            return scheme
         scheme = self._schemes.get((bundle.digest, variant))
         if scheme is None:
             if len(self._schemes) >= _SCHEMES:  # of versions that are loaded no more, most of them
                 self._schemes.clear()
             scheme = Scheme(bundle, self._settings, variant=variant, secret=self._secret)
             self._schemes[bundle.digest, variant] = scheme
+        self._last = bundle, variant, scheme
         return scheme
 
     def take(self, lines: Sequence[bytes], end: bytes) -> None:
         """Lines without their common end."""
         if not lines:
             return
+        self.take_whole(lines[0] + end if len(lines) == 1 else end.join((*lines, b"")), len(lines))
+
+    def take_whole(self, content: bytes, lines: int) -> None:
+        """So many lines with their ends."""
         if not self._ticks:
             self._ticks = True
             asyncio.get_running_loop().call_later(EVERY, self._tick)
-        content = lines[0] + end if len(lines) == 1 else end.join((*lines, b""))
         self._waiting.append(content)
         self._bytes += len(content)
-        self._lines += len(lines)
+        self._lines += lines
         if self._bytes >= CHUNK:
             self.flush()
 
@@ -188,6 +214,12 @@ class PredictionLog:
         self.flush()
         self._writer.close()
         self._count()
+
+
+def vectors(matrix: Matrix) -> list[bytes]:
+    """The rows of a matrix of float32, each as `vector` gives it."""
+    content, size = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
+    return [content[at : at + size] for at in range(0, len(content), size)]
 
 
 def vector(row: Row) -> bytes:

@@ -15,6 +15,7 @@ from mlops_cli.serving.requests import Event, Scalar
 from mlops_cli.serving.settings import ALL, Log
 
 _encode = msgspec.json.Encoder().encode
+_LONGEST = 4096  # bytes of a body that is logged as it came: what is between its values is no data
 _KEYS = 1024  # API keys whose names are kept as JSON
 
 
@@ -55,6 +56,12 @@ class Scheme:
             return _encode(event)
         kept = {name: value for name, value in event.items() if name in self._kept}
         return _encode(self._with_digests(kept, self._hashed))
+
+    def fit(self, bodies: Sequence[bytes]) -> bool:
+        """Whether bodies that hold inputs alone can stand for `inputs` as they came."""
+        return self._whole and not any(
+            b"\n" in body or b"\r" in body or len(body) > _LONGEST for body in bodies
+        )
 
     def ids(self, event: Event, body: bytes) -> bytes:
         """The columns of `data.id` of an event, as JSON: its inputs, and what else is in it."""

@@ -45,6 +45,7 @@ class Metrics:
     def __init__(self, board: Board | None = None, writer: int = 0) -> None:
         self._block = Block(board or Board(), writer)
         self._words = self._block.words
+        self._gauges = self._block.gauges
         cell = self._block.cell
         limits = [*map(str, BUCKETS), "+Inf"]
         self._buckets = [cell(f'{_SECONDS}_bucket{{le="{limit}"}}') for limit in limits]
@@ -91,7 +92,7 @@ class Metrics:
 
     def show(self, gauge: int, number: int) -> None:
         """Show this worker's present number."""
-        self._block.show(gauge, number)
+        self._words[self._gauges + gauge] = number
 
     def everywhere(self, gauge: int) -> int:
         """The present number of all workers together."""

@@ -6,9 +6,8 @@ import asyncio
 from functools import cached_property
 from typing import Protocol
 
-from mlops_cli.serving.encoder import Row
+from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.models import Matrix, Raw
-from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 
 
@@ -21,9 +20,9 @@ class Predicted:
         self.raw = raw
 
     @cached_property
-    def predictions(self) -> list[Prediction]:
-        """As answers, one a row."""
-        return self._predictor.answers(self.raw)
+    def contents(self) -> list[bytes]:
+        """As JSON of answers, one a row."""
+        return self._predictor.contents(self.raw)
 
     def vector(self, place: int) -> bytes:
         """The features of row `place`, as float32."""
@@ -49,7 +48,7 @@ class Waiting(Protocol):
         """Take what the model raised, over all the rows."""
 
 
-Came = list[tuple[Row, Waiting]]
+Came = list[tuple[Packed, Waiting]]
 
 
 class MicroBatcher:
@@ -63,13 +62,13 @@ class MicroBatcher:
         self._predictor = predictor
         self._came: Came = []
 
-    def add(self, row: Row, waiting: Waiting) -> None:
+    def add(self, row: Packed, waiting: Waiting) -> None:
         """Predict a row in the next turn, and tell who waits."""
         if not self._came:
             asyncio.get_running_loop().call_soon(self._flush)
         self._came.append((row, waiting))
 
-    def predict(self, row: Row) -> asyncio.Future[Raw]:
+    def predict(self, row: Packed) -> asyncio.Future[Raw]:
         """A future of the row's prediction, of shape (1,) or (1, k)."""
         future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
         self.add(row, _Awaited(future))

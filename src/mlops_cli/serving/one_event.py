@@ -9,70 +9,65 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from mlops_cli.serving.auth import Keys
-from mlops_cli.serving.encoder import Row
-from mlops_cli.serving.known_heads import KnownHeads
+from mlops_cli.serving.exact_rows import Packed
+from mlops_cli.serving.known_heads import Head, KnownHeads
 from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.refusals import Openings
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.routes import FAILED, Header, request_id
+from mlops_cli.serving.routes import FAILED, Header, new_id, request_id
 from mlops_cli.serving.tracing import Tracing
 from mlops_cli.serving.versions import Served, Versions
 
 log = logging.getLogger(__name__)
 
 Respond = Callable[[int, bytes, bytes], None]  # status, request id, body: of JSON
-_encode = msgspec.json.Encoder().encode
-_OBJECT = ord("{")
+_OBJECT = b"{"
 
 
 class OneEvent:
     """A prediction under way; `gone` once its client has left, or has its answer."""
 
-    __slots__ = ("_entry", "_id", "_metrics", "_respond", "_row", "_served", "_started", "gone")
+    __slots__ = ("_entry", "_id", "_metrics", "_respond", "_served", "_started", "gone")
 
     def __init__(
-        self, served: Served, row: Row, request_id: bytes, entry: Entry | None, respond: Respond
+        self, served: Served, request_id: bytes, entry: Entry | None, respond: Respond
     ) -> None:
         self._served = served
-        self._row = row
         self._id = request_id
         self._entry = entry
         self._respond = respond
         self.gone = False
 
-    def wait(self, started: float, metrics: Metrics) -> None:
-        """Wait for the model."""
+    def wait(self, row: Packed, started: float, metrics: Metrics) -> None:
+        """Wait for the model, which is asked for a row of features."""
         self._started = started
         self._metrics = metrics
-        self._served.batcher.add(self._row, self)
+        self._served.batcher.add(row, self)
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Answer with the prediction."""
-        content = _encode(said.predictions[place])
+        content, served = said.contents[place], self._served
+        seconds = time.perf_counter() - self._started
         if self._entry is not None:
-            self._entry.answered((said.vector(place),), (content,))
-        opening = self._served.opening
-        self._answer(200, b'%b%b","predictions":[%b]}' % (opening, self._id, content), 1)
+            self._entry.end_alone(said.vector(place), content, seconds)
+        self._metrics.answered(200, seconds, 1, served.variant, served.version)
+        self.gone = True
+        body = b'%b%b","predictions":[%b]}' % (served.opening, self._id, content)
+        self._respond(200, self._id, body)
 
     def failed(self, fault: Exception) -> None:
         """Answer that the model failed."""
         log.error("request %s failed", self._id.decode("ascii"), exc_info=fault)
+        served, seconds = self._served, time.perf_counter() - self._started
         if self._entry is not None:
             self._entry.failed(type(fault).__name__)
-        self._answer(500, error_body(FAILED), 0)
-
-    def _answer(self, status: int, body: bytes, predictions: int) -> None:
-        served, seconds = self._served, time.perf_counter() - self._started
-        self._metrics.answered(status, seconds, predictions, served.variant, served.version)
-        if self._entry is not None:
             self._entry.end(seconds)
+        self._metrics.answered(500, seconds, 0, served.variant, served.version)
         self.gone = True
-        self._respond(status, self._id, body)
+        self._respond(500, self._id, error_body(FAILED))
 
 
 class OneEvents:
@@ -97,28 +92,44 @@ class OneEvents:
         self.heads = KnownHeads()
         self.openings = Openings()
 
-    def begin(
-        self, headers: Iterable[Header], body: bytes, respond: Respond, *, known: bool = False
-    ) -> OneEvent | None:
-        """Begin; `respond` is called in a later turn. None: the request takes the usual way.
-
-        Of a `known` head nothing that is traced was ever begun here.
-        """
-        if not body or body[0] != _OBJECT or (not known and self._tracing.wanted(headers)):
+    def begin(self, headers: Iterable[Header], body: bytes, respond: Respond) -> OneEvent | None:
+        """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
+        if body[:1] != _OBJECT or self._tracing.wanted(headers):
             return None
-        started, served = time.perf_counter(), self._versions.default
         try:
             key = self._keys.check(headers, "predict") if self._keys is not None else None
-            event = served.decoder.event(body)
-            row = served.predictor.row(event)
         except RequestError:
             return None
-        named = request_id(headers)
+        return self._begin(request_id(headers), key, body, respond)
+
+    def begin_known(self, head: Head, body: bytes, respond: Respond) -> OneEvent | None:
+        """As `begin`, of a head that is known: nothing that is traced was ever begun with it."""
+        if body[:1] != _OBJECT:
+            return None
+        try:
+            key = head.key(self._keys, time.time()) if self._keys is not None else None
+        except RequestError:
+            return None
+        return self._begin(new_id(), key, body, respond)
+
+    def _begin(
+        self, named: bytes, key: str | None, body: bytes, respond: Respond
+    ) -> OneEvent | None:
+        started, served = time.perf_counter(), self._versions.default
+        event = served.decoder.exact(body)
+        row = served.predictor.exact.row(event) if event is not None else None
+        exact = row is not None
+        if event is None or row is None:
+            try:
+                event = served.decoder.event(body)
+                row = served.predictor.row(event)
+            except RequestError:
+                return None
         entry = None
         if self._log is not None:
             entry = self._log.begin(served.bundle, named, key, served.variant)
-        if entry is not None:
-            entry.asked((event,), (body,))
-        one = OneEvent(served, row, named, entry, respond)
-        one.wait(started, self._metrics)
+            if entry is not None:
+                entry.asked((event,), (body,), exact=exact)
+        one = OneEvent(served, named, entry, respond)
+        one.wait(row, started, self._metrics)
         return one

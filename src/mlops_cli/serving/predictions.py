@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +12,7 @@ from mlops_cli.bundle.manifest import ClassLabel, Manifest, Task, class_key
 from mlops_cli.serving.models import Raw
 
 Prediction = dict[str, Any]
+_encode = msgspec.json.Encoder().encode
 THRESHOLD = 0.5  # the probability from which on a row is of the positive class
 
 
@@ -54,6 +56,21 @@ def render(model: Answering, raw: Raw) -> list[Prediction]:
     return [
         {"label": classes[i], "probabilities": dict(zip(keys, row, strict=True))}
         for i, row in zip(best, raw.tolist(), strict=True)
+    ]
+
+
+def contents(model: Answering, raw: Raw) -> list[bytes]:
+    """The predictions of `render` as JSON, each by itself."""
+    if model.task == "multiclass" or not len(raw):
+        return [_encode(prediction) for prediction in render(model, raw)]
+    numbers = _encode(raw.tolist())[1:-1].split(b",")
+    if model.task == "regression":
+        return [b'{"value":%b}' % number for number in numbers]
+    ends = [b',"label":%b}' % _encode(label) for label in _classes(model)]
+    positive = (raw >= THRESHOLD).tolist()
+    return [
+        b'{"probability":%b%b' % (number, ends[yes])
+        for number, yes in zip(numbers, positive, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from mlops_cli.bundle.manifest import ClassLabel, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row, RowEncoder
 from mlops_cli.serving.models import Matrix, Model, Raw, load_model
-from mlops_cli.serving.predictions import Prediction, prediction_columns, render
+from mlops_cli.serving.predictions import Prediction, contents, prediction_columns, render
 
 
 class Predictor:
@@ -21,6 +21,7 @@ class Predictor:
         self.row = encoder.row
         self.matrix = encoder.matrix
         self.encode = encoder.encode
+        self.exact = encoder.exact
 
     def numbers(self, matrix: Matrix) -> Raw:
         """What is predicted, as numbers, from a matrix of shape (n, f): see `Model.predict`."""
@@ -33,6 +34,10 @@ class Predictor:
     def answers(self, raw: Raw) -> list[Prediction]:
         """Numbers as predictions: see `predictions.render`."""
         return render(self.manifest, raw)
+
+    def contents(self, raw: Raw) -> list[bytes]:
+        """The same as JSON: see `predictions.contents`."""
+        return contents(self.manifest, raw)
 
     def columns(self, raw: Raw) -> dict[str, Raw | list[ClassLabel]]:
         """Numbers as columns: see `predictions.prediction_columns`."""

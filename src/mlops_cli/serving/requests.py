@@ -68,12 +68,15 @@ _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 class EventDecoder:
     """Reads events of a model's inputs; what stands under other keys is skipped, not built."""
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], types: Mapping[str, Any] | None = None) -> None:
         self._inputs = dict.fromkeys(inputs)
         self._by_spelling = {_spelling(name): name for name in reversed(self._inputs)}
         fields: dict[str, Any] = dict.fromkeys(self._inputs, Scalar)
         kind = TypedDict("Event", fields, total=False)  # type: ignore[misc]  # names are data here
+        exact = TypedDict("Exact", {**fields, **(types or {})}, total=False)  # type: ignore[misc]  # as above
         self._read: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+        self._read_exact: Callable[[bytes], Any] = msgspec.json.Decoder(exact).decode
+        self._read_list: Callable[[bytes], Any] = msgspec.json.Decoder(list[exact]).decode
 
     def event(self, body: bytes, row: int | None = None) -> Event:
         """The inputs that occur in one event, by name.
@@ -97,6 +100,29 @@ class EventDecoder:
         if colons or not event:
             self._check(body, event, row)
         return event
+
+    def exact(self, body: bytes) -> Event | None:
+        """An event whose values are of `types`, with no key but the inputs'; None: ask `event`."""
+        try:
+            event: Event = self._read_exact(body)
+        except _UNREADABLE:
+            return None
+        colons = body.count(b":") - len(event)
+        if colons and _texts(event, body) != colons:
+            return None
+        return event if event and _is_text(body) else None
+
+    def exact_list(self, body: bytes) -> list[Event] | None:
+        """The events of a list, each as of `exact`; None: ask `event` of each."""
+        try:
+            with _no_collector():
+                events: list[Event] = self._read_list(body)
+        except _UNREADABLE:
+            return None
+        colons = body.count(b":") - sum(map(len, events))
+        if colons and sum(_texts(event, body) for event in events) != colons:
+            return None
+        return events if all(events) and _is_text(body) else None
 
     def check_names(self, names: Sequence[str]) -> None:
         """Hold the names that a request uses to the inputs, as `event` does.
@@ -174,6 +200,26 @@ def elements(body: bytes) -> list[msgspec.Raw] | None:
     if not found:
         raise RequestError(422, "the list holds no events")
     return found
+
+
+def _texts(event: Event, body: bytes) -> int:
+    """The colons in the texts of an event, if they stand in its body as they are."""
+    if b"\\" in body:
+        return -1
+    return sum(text.count(":") for text in event.values() if type(text) is str)
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        _check_encoding(body, None)
+    except RequestError:
+        return False
+    return True
+
+
+def bodies_of(body: bytes) -> list[bytes]:
+    """The events of a list that `EventDecoder.exact_list` has read, each as it came."""
+    return [bytes(raw) for raw in _elements(body)]
 
 
 def _check_encoding(body: bytes, row: int | None) -> None:

@@ -31,10 +31,10 @@ def request_id(headers: Iterable[Header]) -> bytes:
     for name, value in headers:
         if name == b"x-request-id" and SANE_ID.fullmatch(value):
             return value
-    return _new_id()
+    return new_id()
 
 
-def _new_id() -> bytes:
+def new_id() -> bytes:
     """128 random bits. The kernel gives those of many ids: to ask for each takes longer."""
     if not _ids:
         digits = os.urandom(16 * _IDS).hex().encode()

@@ -38,7 +38,7 @@ class Served:
         self.version = bundle.version
         self.variant = CHAMPION
         self.predictor = predictor
-        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs])
+        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs], predictor.exact.types)
         self.batcher = (
             CachingBatcher(predictor, bundle.digest, *cache) if cache else MicroBatcher(predictor)
         )

@@ -1,4 +1,4 @@
-"""A few rows by XGBoost, without what its releases since 3.1 do for every call of `Booster.predict`.
+"""A few rows by XGBoost, without what its releases since 3.1 do at every other call.
 
 They walk through every node of every tree first, to choose a layout that is of use to many rows: of
 a model with 100,000 nodes that takes ten times as long as to predict a row. Rows of a sparse matrix

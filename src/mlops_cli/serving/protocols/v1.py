@@ -9,13 +9,14 @@ from functools import partial
 import msgspec
 
 from mlops_cli.serving.contract import EXPLAIN, PREDICT
-from mlops_cli.serving.log import Entry, PredictionLog, vector
-from mlops_cli.serving.predictions import Prediction
-from mlops_cli.serving.requests import Event, RequestError, elements
+from mlops_cli.serving.log import Entry, PredictionLog, vector, vectors
+from mlops_cli.serving.models import Matrix
+from mlops_cli.serving.requests import Event, RequestError, bodies_of, elements
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
 from mlops_cli.serving.versions import Served, Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
+AT_ONCE, LARGEST = 1000, 1024 * 1024  # events, and bytes, of a list that is answered in one turn
 EXPLAINED = 1000  # events of one request to explain: each costs what tens of predictions do
 EXPLAINED_AT_ONCE = 4  # of them between two turns of the loop
 MODEL = "/v1/models/{name}"
@@ -45,21 +46,25 @@ class V1:
         served = request.served = self._versions.find(**request.parameters)
         if self._log is not None:
             request.entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
-        return _answer(request, served, await self._answers(served, request.body, request.entry))
+        return _answer(request, served, await self._contents(served, request.body, request.entry))
 
     async def explain(self, request: Request) -> Answer:
         """A prediction for each event, with what each feature contributes to it."""
         served = request.served = self._versions.find(**request.parameters)
         events = elements(request.body)
         if events is None:
-            return _answer(request, served, served.explain([served.decoder.event(request.body)]))
+            alone = served.explain([served.decoder.event(request.body)])
+            return _answer(request, served, [_encode(alone[0])])
         if len(events) > EXPLAINED:
             raise RequestError(413, f"at most {EXPLAINED} events are explained at a time")
         answers = partial(_explained, served)
         async with self._one_list:
             return _answer(request, served, await _list(events, answers, EXPLAINED_AT_ONCE))
 
-    async def _answers(self, served: Served, body: bytes, entry: Entry | None) -> list[Prediction]:
+    async def _contents(self, served: Served, body: bytes, entry: Entry | None) -> list[bytes]:
+        answered = _at_once(served, entry, body)
+        if answered is not None:
+            return answered
         events = elements(body)
         if events is not None:
             async with self._one_list:  # one after another: what they hold is many times their size
@@ -68,17 +73,17 @@ class V1:
         row = served.predictor.row(event)
         if entry is not None:
             entry.asked((event,), (body,))
-        answers = served.predictor.answers(await served.batcher.predict(row))
+        contents = served.predictor.contents(await served.batcher.predict(row))
         if entry is not None:
-            entry.answered((vector(row),), map(_encode, answers))
-        return answers
+            entry.answered((vector(row),), contents)
+        return contents
 
 
 async def _list(
-    events: list[msgspec.Raw], answer: Callable[[list[bytes], int], list[Prediction]], chunk: int
-) -> list[Prediction]:
-    """The answers of a list, `chunk` events between two turns of the event loop."""
-    answers: list[Prediction] = []
+    events: list[msgspec.Raw], answer: Callable[[list[bytes], int], list[bytes]], chunk: int
+) -> list[bytes]:
+    """The answers of a list as JSON, `chunk` events between two turns of the event loop."""
+    answers: list[bytes] = []
     for start in range(0, len(events), chunk):
         if start:
             await asyncio.sleep(0)
@@ -90,29 +95,43 @@ def _events(served: Served, bodies: list[bytes], start: int) -> list[Event]:
     return [served.decoder.event(body, row) for row, body in enumerate(bodies, start)]
 
 
-def _explained(served: Served, bodies: list[bytes], start: int) -> list[Prediction]:
-    return served.explain(_events(served, bodies, start), start)
+def _explained(served: Served, bodies: list[bytes], start: int) -> list[bytes]:
+    return list(map(_encode, served.explain(_events(served, bodies, start), start)))
 
 
-def _predicted(
-    served: Served, entry: Entry | None, bodies: list[bytes], start: int
-) -> list[Prediction]:
-    events = _events(served, bodies, start)
-    matrix = served.predictor.encode(events, start)
+def _at_once(served: Served, entry: Entry | None, body: bytes) -> list[bytes] | None:
+    """The answers of a list that one turn of the loop has time for, if all in it is as wanted."""
+    if body[:1] != b"[" or len(body) > LARGEST or body.count(b"{") > AT_ONCE:
+        return None
+    events = served.decoder.exact_list(body)
+    matrix = served.predictor.exact.matrix(events) if events else None
+    if events is None or matrix is None:
+        return None
     if entry is not None:
-        entry.asked(events, bodies, start)
-    answers = served.predictor.answers(served.predictor.numbers(matrix))
+        entry.asked(events, bodies_of(body), exact=True)
+    return _said(served, entry, matrix)
+
+
+def _predicted(served: Served, entry: Entry | None, bodies: list[bytes], start: int) -> list[bytes]:
+    events = served.decoder.exact_list(b"[%b]" % b",".join(bodies))
+    matrix = served.predictor.exact.matrix(events) if events is not None else None
+    exact = matrix is not None
+    if events is None or matrix is None:
+        events = _events(served, bodies, start)
+        matrix = served.predictor.encode(events, start)
     if entry is not None:
-        entry.answered((row.tobytes() for row in matrix), map(_encode, answers))
-    return answers
+        entry.asked(events, bodies, start, exact=exact)
+    return _said(served, entry, matrix)
 
 
-def _answer(request: Request, served: Served, answers: list[Prediction]) -> Answer:
-    request.rows = len(answers)
-    content = {
-        "model": served.model,
-        "version": served.version,
-        "request_id": request.id.decode("ascii"),
-        "predictions": answers,
-    }
-    return 200, _encode(content), JSON
+def _said(served: Served, entry: Entry | None, matrix: Matrix) -> list[bytes]:
+    contents = served.predictor.contents(served.predictor.numbers(matrix))
+    if entry is not None:
+        entry.answered(vectors(matrix), contents)
+    return contents
+
+
+def _answer(request: Request, served: Served, contents: list[bytes]) -> Answer:
+    request.rows = len(contents)
+    said = served.opening, request.id, b",".join(contents)
+    return 200, b'%b%b","predictions":[%b]}' % said, JSON
