@@ -63,7 +63,7 @@ class ColumnProfile(msgspec.Struct, frozen=True):
     """
 
     name: str
-    role: Literal["input", "feature"]
+    role: Literal["input", "feature", "prediction", "target"]
     type: ValueType
     count: int
     missing: int
@@ -132,7 +132,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     Where `subject` names columns, one row of each subject is counted, and drift counts so, too.
     Otherwise, of rows with a time, `spans` tell of windows by their length, ascending. What the
     hold-out, which no fit has seen, tells of the model's answers: `scores`, of the positive class
-    or of each class, and `losses` of a regression.
+    or of each class, and `losses` of a regression; and `outcomes`, profiles of one column each, of
+    what was predicted (`prediction`) and what came of it (`target`).
     """
 
     rows: int
@@ -141,3 +142,4 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     spans: tuple[Span, ...] = ()
     scores: tuple[ScoreBins, ...] = ()
     losses: LossTree | None = None
+    outcomes: dict[str, Profile] = {}

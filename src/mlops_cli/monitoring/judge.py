@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import ClassLabel, Task
+from mlops_cli.bundle.profile import ScoreBins
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
+from mlops_cli.monitoring.estimate import estimate, flat
+from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
 from mlops_cli.monitoring.performance import is_verdict, labels_of, performance_of
 from mlops_cli.monitoring.quality import broken_columns, find_quality
 from mlops_cli.monitoring.references import Reference
@@ -28,12 +31,17 @@ Mask = NDArray[np.bool_]
 class Terms:
     """By what a window is judged: `alpha` is the probability that a quiet one alarms.
 
-    `over`: the time is over in which labels usually come.
+    `outcomes` are what predictions and labels of all rows are held to, by `PREDICTION` and
+    `TARGET`; `scores` what its probabilities meant on the hold-out. `over`: the time is over in
+    which labels usually come.
     """
 
     task: Task
     alpha: float
+    classes: tuple[ClassLabel, ...] | None = None
     unit: tuple[str, ...] = ()
+    outcomes: Mapping[str, Reference] = field(default_factory=dict)
+    scores: tuple[ScoreBins, ...] = ()
     over: bool = True
 
 
@@ -63,6 +71,11 @@ def judge(groups: Mapping[str, Group], terms: Terms) -> Judged:
         name: _part(group.rows, terms, drift=drift.get(name), quality=quality.get(name))
         for name, group in groups.items()
     }
+    parts[WHOLE] = replace(
+        parts[WHOLE],
+        prediction_drift=_shift(PREDICTION, groups[WHOLE].rows, terms),
+        target_drift=_shift(TARGET, groups[WHOLE].rows, terms),
+    )
     enough = (n for n, g in groups.items() if is_verdict(terms.task, g.rows.truth, g.rows.said))
     return Judged(parts, frozenset(enough))
 
@@ -77,6 +90,16 @@ def segment_masks(
         yield f"{column}={value}", value, mask
 
 
+def _shift(role: Outcome, rows: Rows, terms: Terms) -> Mapping[str, float] | None:
+    """How far what was predicted, or what came of it, moved; one row of each unit counts."""
+    reference = terms.outcomes.get(role)
+    if reference is None:
+        return None
+    values = rows.said if role == PREDICTION else rows.truth
+    column = column_of(role, values[rows.first[WHOLE]], terms.classes)
+    return shift_of(reference.profile, column, alpha=terms.alpha, span=reference.span)
+
+
 def _part(
     rows: Rows, terms: Terms, *, drift: DriftFound | None, quality: QualityFound | None
 ) -> Part:
@@ -87,7 +110,15 @@ def _part(
         quality=quality,
         labels=labels,
         performance=performance_of(terms.task, rows.truth, rows.said) if labels.labelled else None,
+        estimated=_estimated(rows, terms),
     )
+
+
+def _estimated(rows: Rows, terms: Terms) -> Mapping[str, float] | None:
+    """What the metrics will be when labels come, of every row that was answered."""
+    said = rows.said[np.isfinite(rows.said if rows.said.ndim == 1 else rows.said.sum(axis=1))]
+    found = flat(estimate(terms.task, terms.scores, said))
+    return {name: round(value, 6) for name, value in found.items()} or None
 
 
 def _counted(group: Group) -> tuple[Sequence[Comparison], Sequence[Comparison]]:

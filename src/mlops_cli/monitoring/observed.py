@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from mlops_cli.alerts.base import Metric, Observation
 from mlops_cli.monitoring.operations import Speed
-from mlops_cli.monitoring.windows import Numbers, Part, Window
+from mlops_cli.monitoring.windows import EstimateCheck, Numbers, Part, Window
 
 MINUTE = timedelta(minutes=1)
 _NOT_METRICS = ("_low", "_high")
@@ -26,7 +26,7 @@ def observations_of(window: Window, verdicts: frozenset[str] | set[str]) -> Iter
         quality=window.quality,
         labels=window.labels,
         performance=window.performance,
-        estimated=window.estimated,
+        estimated=window.estimated if _holds(window.estimate_check) else None,
         target_drift=window.target_drift,
     )
     metrics = _of_part(whole, window.baseline, judged="" in verdicts)
@@ -39,6 +39,11 @@ def observations_of(window: Window, verdicts: frozenset[str] | set[str]) -> Iter
         found = _of_part(part, window.baseline, judged=name in verdicts)
         if found:
             yield _observation(window, name, found, part)
+
+
+def _holds(check: EstimateCheck | None) -> bool:
+    """Whether there is no reason to doubt the estimates: one that fails its check is no figure."""
+    return check is None or check.reliable
 
 
 def minutes_of(window: Window, minutes: Mapping[datetime, Speed]) -> Iterator[Observation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -78,16 +79,26 @@ def profile_of(
 ) -> Profile:
     """The profile, as `build_profile` has it, of a model that does not stand yet: no importance."""
     if units.subject:
-        table = table.take(pa.array(one_of_each(table, [ID + name for name in units.subject])))
+        table = one_of_each_subject(table, units.subject)
     columns: dict[str, ColumnProfile] = {}
     described: tuple[Input | Feature, ...] = (*inputs, *features)
     for of in described:
         if of.name not in columns:
             columns[of.name] = _profile(table[of.name], of, sensitive=of.name in sensitive)
     profile = Profile(table.num_rows, tuple(columns.values()), units.subject)
+    return with_spans_of(profile, table, units)
+
+
+def with_spans_of(profile: Profile, table: pa.Table, units: Units) -> Profile:
+    """The profile of `table` with its spans, where rows have a time and are of no subject."""
     if units.moments is None or units.subject:
         return profile
     return msgspec.structs.replace(profile, spans=spans_of(profile, table, units.moments))
+
+
+def one_of_each_subject(table: pa.Table, subject: Sequence[str]) -> pa.Table:
+    """The rows of a table of featurize's that count where rows of a subject are alike."""
+    return table.take(pa.array(one_of_each(table, [ID + name for name in subject])))
 
 
 def weighted(
@@ -107,9 +118,22 @@ def weighted(
 
 
 def _profile(column: pa.ChunkedArray, of: Input | Feature, *, sensitive: bool) -> ColumnProfile:
-    value_type = of.type if isinstance(of, Input) else _type_of(of)
+    role: Literal["input", "feature"] = "input" if isinstance(of, Input) else "feature"
+    kind = of.type if isinstance(of, Input) else _type_of(of)
+    return column_profile(column, of.name, role=role, kind=kind, sensitive=sensitive)
+
+
+def column_profile(
+    column: pa.ChunkedArray,
+    name: str,
+    *,
+    role: Literal["input", "feature", "prediction", "target"],
+    kind: ValueType,
+    sensitive: bool,
+) -> ColumnProfile:
+    """One column as it is; of a sensitive one nothing is told that fewer than five rows share."""
     distribution: Bins | OpenBins | Values | Categories
-    if value_type == "text":
+    if kind == "text":
         found = texts(column)
         distribution = merged_categories(found) if sensitive else top_categories(found)
         count = sum(distribution.counts.values()) + distribution.other
@@ -118,9 +142,9 @@ def _profile(column: pa.ChunkedArray, of: Input | Feature, *, sensitive: bool) -
         distribution = merged_sketch(values) if sensitive else sketch(values)
         count = sum(distribution.counts)
     return ColumnProfile(
-        name=of.name,
-        role="input" if isinstance(of, Input) else "feature",
-        type=value_type,
+        name=name,
+        role=role,
+        type=kind,
         count=count,
         missing=len(column) - count,
         importance=0.0,

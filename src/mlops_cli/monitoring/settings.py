@@ -17,6 +17,7 @@ class Settings:
     """`at` is the time as of which windows are judged: by then labels have come, or have not."""
 
     target: str
+    metric: str
     window: timedelta
     alpha: float
     labels_after: timedelta
@@ -30,6 +31,7 @@ class Settings:
         length = config.monitor.window or config.drift.every
         return cls(
             target=target,
+            metric=config.metric,
             window=length,
             alpha=alpha_of(config.drift.false_alarms_per_month, length),
             labels_after=config.monitor.labels_after,

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_cli.alerts.base import Observation
+from mlops_cli.bundle.profile import Profile, Span
+from mlops_cli.monitoring.estimate import self_check
 from mlops_cli.monitoring.grid import Stretch
 from mlops_cli.monitoring.judge import WHOLE, Group, Terms, judge, segment_masks
 from mlops_cli.monitoring.models import WatchedModel
@@ -20,8 +22,7 @@ from mlops_cli.monitoring.settings import Settings
 from mlops_cli.monitoring.spans import span_for
 from mlops_cli.monitoring.traffic import Census, Selection, Traffic, digest_of
 from mlops_cli.monitoring.volume import expected_rows
-from mlops_cli.monitoring.window import comparable
-from mlops_cli.monitoring.windows import VolumeFound, Window
+from mlops_cli.monitoring.windows import EstimateCheck, VolumeFound, Window
 from mlops_cli.tables.base import Engine
 
 MOST = 20  # values of a segment's column that are judged, the most frequent ones
@@ -83,10 +84,16 @@ class Watch:
             judged_of=of,
             remarks=tuple(_remarks(census, model)),
         )
-        return self._found(found, rows, reader, over=over)
+        return self._found(found, rows, reader, over=over, known=known)
 
     def _found(
-        self, window: Window, rows: Selection | None, reader: Reader | None, *, over: bool
+        self,
+        window: Window,
+        rows: Selection | None,
+        reader: Reader | None,
+        *,
+        over: bool,
+        known: Sequence[Window],
     ) -> Found:
         minutes: Mapping[datetime, Speed] = {}
         verdicts: frozenset[str] = frozenset()
@@ -95,20 +102,37 @@ class Watch:
             if whole is not None:
                 window = replace(window, latency=whole.latency, errors=whole.errors)
             if reader is not None:
-                window, verdicts = self._judged(window, rows, reader, over=over)
+                window, verdicts = self._judged(window, rows, reader, over=over, known=known)
         seen = (*observations_of(window, verdicts), *minutes_of(window, minutes))
         return Found(window, seen)
 
     def _judged(
-        self, window: Window, rows: Selection, reader: Reader, *, over: bool
+        self,
+        window: Window,
+        rows: Selection,
+        reader: Reader,
+        *,
+        over: bool,
+        known: Sequence[Window],
     ) -> tuple[Window, frozenset[str]]:
         model = self._models[window.version]
         read = reader.read(rows, window.version, window.rows)
         unit = self._unit(model)
         groups, remarks = self._groups(model, window.version, read)
-        terms = Terms(model.manifest.task, self._settings.alpha, unit, over)
+        terms = Terms(
+            task=model.manifest.task,
+            alpha=self._settings.alpha,
+            classes=model.manifest.classes,
+            unit=unit,
+            outcomes=self._outcomes(model),
+            scores=model.profile.scores,
+            over=over,
+        )
         judged = judge(groups, terms)
         whole = judged.parts[WHOLE]
+        check = None
+        if whole.estimated is not None:
+            check = check_of(known, window, self._settings.metric)
         told = replace(
             window,
             sampled=read.count,
@@ -119,6 +143,8 @@ class Watch:
             labels=whole.labels,
             performance=whole.performance,
             baseline=baseline_of(model.metrics, whole.performance or model.metrics),
+            estimated=whole.estimated,
+            estimate_check=check,
             target_drift=whole.target_drift,
             segments={n: p for n, p in judged.parts.items() if n != WHOLE},
         )
@@ -128,10 +154,8 @@ class Watch:
         self, model: WatchedModel, version: str, read: Rows
     ) -> tuple[dict[str, Group], list[str]]:
         """All rows, and those of each segment, with what they are held to."""
-        span = None
-        if not model.manifest.id:
-            span = span_for(model.profile.spans, self._settings.seconds)
-        groups = {WHOLE: Group(read, Reference(comparable(model.profile, read.table.schema), span))}
+        whole = Reference(model.profile, self._span(model, model.profile))
+        groups = {WHOLE: Group(read, whole)}
         remarks: list[str] = []
         for column in self._settings.segments:
             values, others = frequent(read.table[column], MOST)
@@ -145,6 +169,16 @@ class Watch:
                 if reference is None:
                     remarks.append(f"{name}: too few rows at training to judge its drift")
         return groups, remarks
+
+    def _outcomes(self, model: WatchedModel) -> dict[str, Reference]:
+        return {
+            role: Reference(profile, self._span(model, profile))
+            for role, profile in model.profile.outcomes.items()
+        }
+
+    def _span(self, model: WatchedModel, profile: Profile) -> Span | None:
+        """Without `data.id` a window is no random sample: what quiet ones of its length have."""
+        return None if model.manifest.id else span_for(profile.spans, self._settings.seconds)
 
     def _reference(
         self, model: WatchedModel, version: str, column: str, value: str
@@ -172,6 +206,23 @@ class Watch:
         if before is not None and before.labels is not None and before.labels.over:
             return True
         return self._settings.at >= window.end + self._settings.labels_after
+
+
+def check_of(known: Sequence[Window], window: Window, metric: str) -> EstimateCheck:
+    """Whether estimates of windows before held what their labels later showed."""
+    past = [
+        (w.estimated[f"{metric}_low"], w.estimated[f"{metric}_high"], w.performance[metric])
+        for w in sorted(known, key=lambda w: w.start)
+        if w.start < window.start
+        and w.version == window.version
+        and w.labels is not None
+        and not (w.labels.partial or w.labels.biased)
+        and w.estimated is not None
+        and w.performance is not None
+        and metric in w.estimated.keys() & w.performance.keys()
+    ]
+    check = self_check(past)
+    return EstimateCheck(reliable=check.reliable, windows=check.windows, missed=check.missed)
 
 
 def _volume(census: Census, window: Stretch, known: Sequence[Window]) -> VolumeFound:

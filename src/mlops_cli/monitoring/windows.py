@@ -103,6 +103,16 @@ class LabelsFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateCheck:
+    """Of `windows` before, whose labels came, the main metric lay `missed` times outside of what
+    was estimated; where that is too often the estimate is not `reliable`."""
+
+    reliable: bool
+    windows: int
+    missed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What was found of all rows of a window, or of a segment of them.
 
@@ -149,6 +159,7 @@ class Window:
     performance: Numbers | None = None
     baseline: Numbers | None = None
     estimated: Numbers | None = None
+    estimate_check: EstimateCheck | None = None
     target_drift: Numbers | None = None
     skew: Numbers | None = None
     segments: Mapping[str, Part] = field(default_factory=dict)

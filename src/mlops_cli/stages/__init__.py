@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=7,
+        revision=8,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
         outs=(MODEL,),

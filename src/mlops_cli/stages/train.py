@@ -25,7 +25,7 @@ from mlops_cli.bundle.manifest import (
     Input,
     short,
 )
-from mlops_cli.bundle.plan import FeaturePlan
+from mlops_cli.bundle.plan import ID, FeaturePlan
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
@@ -37,6 +37,8 @@ from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.rules import broken_by
 from mlops_cli.features.sql import render_feature
+from mlops_cli.monitoring.estimate import scores_of
+from mlops_cli.monitoring.outcomes import Outcomes, outcome_profiles
 from mlops_cli.monitoring.profile import Units, profile_of, weighted
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
@@ -45,8 +47,9 @@ from mlops_cli.serving.predictions import class_indices, render
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.stages import stage
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import Engine, in_groups, literal, quote
+from mlops_cli.tables.base import ROW, Engine, in_groups, literal, quote
 from mlops_cli.tables.matrix import encode
+from mlops_cli.tables.split import Rows
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
 from mlops_cli.training import golden, open_estimator
@@ -108,7 +111,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         fitted = _fit(work)
         progress.update("judging on the hold-out")
         evaluation, predictions = _evaluate(work, fitted)
-        profile = profiled.result()
+        profile = _with_outcomes(project, work, predictions, profiled.result())
     if known := _known_subjects(project, work.events):
         progress.log(known)
     if work.problem.task != "regression" and _all_alike(predictions):
@@ -207,9 +210,27 @@ def _profile(project: Project, work: _Work) -> Profile:
         work.events.rows(work.events.split.fitted),
         inputs=work.events.plan.inputs,
         features=work.problem.features,
-        units=_units(project, work.events),
+        units=_units(project, work.events, work.events.split.fitted),
         sensitive=work.events.sensitive,
     )
+
+
+def _with_outcomes(
+    project: Project, work: _Work, predictions: NDArray[np.float64], profile: Profile
+) -> Profile:
+    """The profile with what was predicted of the hold-out, and what came of it."""
+    events, holdout = work.events, work.events.split.holdout
+    subject = project.config.data.id.subject
+    outcomes = Outcomes(
+        said=predictions,
+        truth=events.target[holdout],
+        subjects=events.rows(holdout, [ROW, *(ID + name for name in subject)]),
+        units=_units(project, events, holdout),
+        sensitive=bool(project.config.data.sensitive),
+    )
+    made = outcome_profiles(outcomes, work.events.plan.classes)
+    scores = scores_of(work.problem.task, outcomes.truth, predictions)
+    return msgspec.structs.replace(profile, outcomes=made, scores=scores)
 
 
 def _bundle(
@@ -243,8 +264,8 @@ def _bundle(
     return model, files
 
 
-def _units(project: Project, events: Events) -> Units:
-    moments = None if events.moments is None else events.moments[events.split.fitted]
+def _units(project: Project, events: Events, rows: Rows) -> Units:
+    moments = None if events.moments is None else events.moments[rows]
     return Units(project.config.data.id.subject, moments)
 
 
