@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.reject import reject
     from mlops_cli.actions.report import report
     from mlops_cli.actions.reproduce import reproduce
+    from mlops_cli.actions.retrain import retrain
     from mlops_cli.actions.rollback import rollback
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
@@ -87,6 +88,7 @@ __all__ = [
     "reject",
     "report",
     "reproduce",
+    "retrain",
     "rollback",
     "run",
     "score",

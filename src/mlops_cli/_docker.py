@@ -7,11 +7,14 @@ door stands below them.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +85,33 @@ def drop(container: Any) -> None:
     """Remove a container and its volumes, as a way out of a fault: that one must not be lost."""
     with suppress(docker.errors.DockerException, requests.RequestException):
         container.remove(force=True, v=True)
+
+
+def put_file(
+    container: Any, path: str, content: bytes, *, mode: int = 0o444, group: int = 0
+) -> None:
+    """Have a file, root's and of that group, in a folder that the container has.
+
+    Raises `EnvironmentFault` where the engine does not take it.
+    """
+    where, packed = PurePosixPath(path), io.BytesIO()
+    entry = tarfile.TarInfo(where.name)
+    entry.size, entry.mode, entry.gid, entry.mtime = len(content), mode, group, time.time()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content))
+    if not container.put_archive(str(where.parent), packed.getvalue()):
+        raise EnvironmentFault(
+            f"{path} does not reach the container {container.name}",
+            hint="see whether it still runs: docker ps --all",
+        )
+
+
+def file_in(container: Any, path: str) -> bytes:
+    """The content of a file of the container; raises `NotFound` where there is none."""
+    chunks, _ = container.get_archive(path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as entries:
+        found = entries.extractfile(entries.getmembers()[0])
+        return found.read() if found is not None else b""
 
 
 def published_on() -> tuple[str, str]:

@@ -24,13 +24,21 @@ from mlops_cli.audit.log import append, known_entries
 from mlops_cli.config.load import check_config
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
-from mlops_cli.errors import ApprovalError, EnvironmentFault, GateError, TamperedError, UsageError
+from mlops_cli.errors import (
+    ApprovalError,
+    BundleError,
+    EnvironmentFault,
+    GateError,
+    TamperedError,
+    UsageError,
+)
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsAnchor
 from mlops_cli.targets.local.control import Wanted
 from mlops_cli.targets.local.target import LocalTarget
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION, WITHDRAWN
+from mlops_cli.tracking.cached import CachedTracker
 from servers import free_port
 from trackers import crown, on_a_free_port
 
@@ -277,4 +285,16 @@ def test_a_version_without_its_approvals_is_deployed_by_nobody(
     for verb in (deploy, plan):
         with pytest.raises(ApprovalError, match="lacks 1 approval: expert"):
             verb(strict, version=version.version)
+    assert open_target("local", project).status() is None
+
+
+def test_a_folder_that_changes_after_it_was_chosen_is_not_released(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crown(project, "model", 100)
+    other = project.root / "other"
+    bundles.write(other, n=120)
+    monkeypatch.setattr(CachedTracker, "fetch", lambda *_: other)
+    with pytest.raises(BundleError, match="was asked for"):
+        deploy(project)
     assert open_target("local", project).status() is None

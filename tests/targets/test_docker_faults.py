@@ -45,10 +45,10 @@ def test_a_file_that_does_not_reach_the_container_is_told(
     url = target.deploy(whole(first), progress=QUIET).url
     with monkeypatch.context() as engine:
         engine.setattr(Container, "put_archive", lambda *_: False)
-        with pytest.raises(EnvironmentFault, match="the entry of the audit log does not reach"):
+        with pytest.raises(EnvironmentFault, match="audit.anchor does not reach"):
             target.keep_anchor("ab" * 32)
         for release in (first, second):  # into the one that is there; into a new one
-            with pytest.raises(EnvironmentFault, match="the control secret does not reach"):
+            with pytest.raises(EnvironmentFault, match="control/secret does not reach"):
                 target.deploy(whole(release), progress=QUIET)
     assert containers() == [f"mlops-{PROJECT}"]
     assert get(url)[1]["digest"] == first.digest

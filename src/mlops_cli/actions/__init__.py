@@ -208,6 +208,15 @@ mlops keys revoke web
         examples="mlops drift --current december.parquet",
     ),
     _action(
+        "retrain",
+        PRODUCTION,
+        "Train again on a branch where the policy asks for it; the model is a candidate.",
+        examples="""
+mlops retrain --dry-run
+mlops retrain --backtest
+""",
+    ),
+    _action(
         "parity",
         PRODUCTION,
         "Compare what training's code, score and the running service make of the same rows.",

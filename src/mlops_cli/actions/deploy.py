@@ -10,9 +10,10 @@ from mlops_cli.actions import load_command
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
-from mlops_cli.errors import GateError, MlopsError, UsageError
+from mlops_cli.errors import BundleError, GateError, MlopsError, UsageError
 from mlops_cli.governance.approvals import course_of, hold, rejection
 from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.champion import champion_of
@@ -207,7 +208,7 @@ def _chosen(
         else _champion(project, tracker, expect, progress)
     )
     hold(project, tracker, named.digest)
-    return release_of(project, open_bundle(tracker.fetch(named.digest)))
+    return release_of(project, tracker, named.digest)
 
 
 def _named(project: Project, tracker: Tracker, version: str, progress: Progress) -> ModelVersion:
@@ -237,14 +238,21 @@ def _champion(
     return champion
 
 
-def release_of(project: Project, bundle: Bundle) -> Release:
-    """The bundle, its signature checked where that is asked, with its image.
+def release_of(project: Project, tracker: Tracker, digest: str) -> Release:
+    """The bundle of that digest, its signature checked where that is asked, with its image.
 
-    The image is built where a target needs it and it is gone.
+    The image is built where a target needs it and it is gone. Raises `BundleError` where the
+    registry's files are those of another bundle.
     """
+    bundle = open_bundle(tracker.fetch(digest))
     if project.trust:
         bring_signature(project.root, bundle)
-        open_trusted(bundle.path, str(project.trust))
+        bundle = open_trusted(bundle.path, str(project.trust))
+    if bundle.digest != digest:  # what was decided is what is released
+        raise BundleError(
+            f"{bundle.path} holds the bundle {bundle.version}, and {short(digest)} was asked for",
+            hint=f"remove {bundle.path}: it is fetched again",
+        )
     return Release(bundle, project_image(project, bundle))
 
 

@@ -42,14 +42,6 @@ class ErasedPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftPlace:
-    """A place that may still hold the subject, and why."""
-
-    where: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class EraseResult:
     """What was erased (with `dry_run`: what would be); nothing here names the subject.
 
@@ -64,7 +56,7 @@ class EraseResult:
     subject: str | None
     places: list[ErasedPlace]
     models: list[str]
-    left: list[LeftPlace]
+    left: list[Rest]
     failed: bool = False
     waiting: tuple[str, ...] = ()
 
@@ -216,6 +208,6 @@ def _result(
         subject=None if dry_run else plan.subject,
         places=[ErasedPlace(where, n) for where, n in rows.items() if n],
         models=[short(digest) for digest in plan.models],
-        left=[LeftPlace(rest.where, rest.why) for rest in left],
+        left=list(left),
         failed=failed,
     )

@@ -11,7 +11,7 @@ from mlops_cli.audit.graph import champions, deployed_on, in_order, lasting, mak
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import Bundle, open_bundle
+from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.governance.approvals import course_of, rejection
@@ -148,11 +148,10 @@ class _Back:
             self.tracker.tag(withdrawn, DEPRECATED, intent.reason or f"for {version.version}")
         keep_previous(self.project, self.tracker)
         self.progress.log(f"{version.version} is the champion")
-        bundle = open_bundle(self.tracker.fetch(version.digest))
         found, failed = [], []
         for name in deployed_on(self.entries):
             try:
-                found.append(self._bring(name, bundle))
+                found.append(self._bring(name, version.digest))
             except MlopsError as e:
                 failed.append(f"{name}: {e.message}")
         if failed:
@@ -164,12 +163,12 @@ class _Back:
             )
         return RollbackResult(version.digest, version.version, intent.before, tuple(found))
 
-    def _bring(self, name: str, bundle: Bundle) -> DeployResult:
+    def _bring(self, name: str, digest: str) -> DeployResult:
         place = open_target(name, self.project)
         running = place.status()
-        there = running is not None and running.healthy and running.digest == bundle.digest
-        if running is not None and there and name not in self._left(bundle.digest):
+        there = running is not None and running.healthy and running.digest == digest
+        if running is not None and there and name not in self._left(digest):
             return DeployResult(name, running.url, running.digest, short(running.digest))
         place = where_it_runs(self.project, place, name)
-        release = release_of(self.project, bundle)
+        release = release_of(self.project, self.tracker, digest)
         return bring(self.project, release, name, place, progress=self.progress)

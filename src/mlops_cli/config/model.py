@@ -17,6 +17,7 @@ from mlops_cli.config.sections.governance import GovernanceConfig
 from mlops_cli.config.sections.monitor import MonitorConfig
 from mlops_cli.config.sections.package import PackageConfig
 from mlops_cli.config.sections.register import RegisterConfig
+from mlops_cli.config.sections.retrain import RetrainConfig
 from mlops_cli.config.sections.serve import ServeConfig
 from mlops_cli.config.sections.split import SplitConfig
 from mlops_cli.config.sections.tracking import TrackingConfig
@@ -42,6 +43,7 @@ class Config(Section):
     serve: ServeConfig = ServeConfig()
     drift: DriftConfig = DriftConfig()
     monitor: MonitorConfig = MonitorConfig()
+    retrain: RetrainConfig = RetrainConfig()
     governance: GovernanceConfig = GovernanceConfig()
     tracking: TrackingConfig = TrackingConfig()
 
@@ -65,7 +67,9 @@ class Config(Section):
         return self.train.metric or METRICS[self.task][0]
 
     @model_validator(mode="after")
-    def _time_split_needs_a_time(self) -> Config:
+    def _spans_need_a_time(self) -> Config:
+        if self.data.window is not None and not self.data.time:
+            raise ValueError("data.window is a time, and data.time names no column")
         if self.split.by == "time" and not self.data.time:
             raise ValueError("split.by is time, and data.time names no column")
         if self.split.by == "stratified" and self.task == "regression":
@@ -101,6 +105,6 @@ def contract_of(table: str) -> str:
 
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
-UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor")
+UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "retrain")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
 HANDED_ON = ("serve.cache", "monitor.sinks")

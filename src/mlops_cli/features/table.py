@@ -17,7 +17,7 @@ from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.layout import join_types
 from mlops_cli.features.rules import input_rules
 from mlops_cli.features.sql import render
-from mlops_cli.tables.base import ROW, Engine, literal
+from mlops_cli.tables.base import ROW, Engine, literal, quote
 
 _MOST_CLASSES = 1000
 
@@ -47,13 +47,14 @@ def write_features(
     table = project.root / config.data.table
     kept = rejected.without(engine, config.data.table, _typed(engine, table, layout, events))
     _check_whole(engine, layout, kept)
+    recent = _recent(config, kept)
     present = _has_target(layout.target_tree)
     order = f"{TIME}, {ROW}" if events.time is not None else ROW
-    made = events_sql(engine, events, kept, rejected)
+    made = events_sql(engine, events, recent, rejected)
     rows = engine.write_parquet(
         f"select * from ({made}) where {present} order by {order}", destination
     )
-    counts = _count(engine, table, kept, rows)
+    counts = _count(engine, table, kept, recent, rows)
     _check_rows(config, counts)
     return FeaturePlan(
         inputs=layout.inputs,
@@ -133,10 +134,20 @@ def _check_whole(engine: Engine, layout: Layout, relation: str) -> None:
         )
 
 
-def _count(engine: Engine, table: Path, kept: str, rows: int) -> _Counts:
+def _recent(config: Config, relation: str) -> str:
+    """The rows that `data.window` leaves: so long before the newest of them, which is left, too."""
+    if config.data.window is None or config.data.time is None:
+        return relation
+    time, seconds = quote(config.data.time), int(config.data.window.total_seconds())
+    newest = f"(select max({time}) from {relation})"
+    return f"(select * from {relation} where {time} >= {newest} - to_seconds({seconds}))"
+
+
+def _count(engine: Engine, table: Path, kept: str, recent: str, rows: int) -> _Counts:
     (total,) = engine.rows(f"select count(*) from {engine.raw(table)}")[0]
     (left,) = engine.rows(f"select count(*) from {kept}")[0]
-    return _Counts(rows=rows, without_target=left - rows, quarantined=total - left)
+    used = left if recent == kept else engine.rows(f"select count(*) from {recent}")[0][0]
+    return _Counts(rows=rows, without_target=used - rows, quarantined=total - left)
 
 
 def _check_rows(config: Config, counts: _Counts) -> None:

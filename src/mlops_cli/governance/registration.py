@@ -106,7 +106,7 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
         if wish.asked or wish.judged:
             raise
         return _left(candidate, e.message)  # nothing changed: nobody needs the registry now
-    waits = asks_for_approvals(project, model.entries())
+    waits = wish.candidate or asks_for_approvals(project, model.entries())
     if current is not None and current.digest == decision.digest:
         if not waits:  # an alias that was moved by hand approves of nothing
             record_champion(model)

@@ -18,12 +18,14 @@ def by_experiment() -> bool:
 class Wish:
     """`asked` by `mlops register`, which is obeyed on any branch; `first` does without a champion.
 
-    `judged`: the gates were asked just now, and not in an earlier run.
+    `judged`: the gates were asked just now, and not in an earlier run. `candidate`: it waits for
+    `mlops promote`, or for its branch to be merged, also where no approvals are asked.
     """
 
     asked: bool = False
     first: bool = False
     judged: bool = False
+    candidate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from typing import Any
 
 import pyarrow as pa
@@ -34,14 +33,13 @@ def prove_scoring(client: Any, image: str, bundle: Bundle, *, progress: Progress
     asked = [f"{DATA}/{_IN}", f"{DATA}/{_OUT}"]
     volume = {"Target": DATA, "Type": "volume"}
     with on_trial(client, image, command=asked, mounts=[volume], network_mode="none") as container:
-        container.put_archive(DATA, _archive(_IN, _file_of(bundle, rows)))
+        _docker.put_file(container, asked[0], _file_of(bundle, rows))
         container.start()
         progress.update(f"{len(rows)} golden rows are scored")
         if container.wait()["StatusCode"]:
             container.reload()
             raise EnvironmentFault(f"the container ended: {_docker.last_words(container)}")
-        chunks, _ = container.get_archive(f"{DATA}/{_OUT}")
-        scored = pq.read_table(pa.BufferReader(_content(b"".join(chunks))))
+        scored = pq.read_table(pa.BufferReader(_docker.file_in(container, asked[1])))
     _compare(bundle, rows, scored)
     progress.log(f"the image reproduces all {len(rows)} golden rows")
 
@@ -61,19 +59,3 @@ def _file_of(bundle: Bundle, rows: list[GoldenRow]) -> bytes:
     file = io.BytesIO()
     pq.write_table(table, file)
     return file.getvalue()
-
-
-def _archive(name: str, content: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = len(content), 0o644
-        archive.addfile(entry, io.BytesIO(content))
-    return file.getvalue()
-
-
-def _content(archive: bytes) -> bytes:
-    """The only file of an archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as entries:
-        found = entries.extractfile(entries.getmembers()[0])
-        return found.read() if found is not None else b""

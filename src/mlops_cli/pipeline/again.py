@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from mlops_cli.progress import Progress
 # They would have git, DVC or a stage look at the project itself, or at a run that started this.
 _OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV",
            "DVC_ROOT", "MLOPS_PROJECT", "MLOPS_FIRST", "MLOPS_RUN")  # fmt: skip
-_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 
 
 @contextmanager
@@ -33,16 +33,33 @@ def checked_out(project: Project, commit: str) -> Iterator[Project]:
     A clone that borrows the repository's objects, and not a work tree of it: so that nothing at
     all is written there, also by one that is killed.
     """
-    root = project.root
+    with cloned(project, commit) as clone:
+        read_from(clone, project.root, clone.parent / "cache")
+        yield load_project(clone / within(project.root))
+
+
+@contextmanager
+def cloned(project: Project, commit: str) -> Iterator[Path]:
+    """The project's repository as the commit has it, in a temporary folder that goes again."""
+    top = top_of(project.root)
+    with TemporaryDirectory(prefix="mlops-again-") as folder:
+        clone = Path(folder).resolve() / "project"
+        _git.run(top, *NO_HOOKS, "clone", "-q", "--shared", "--no-checkout", str(top), str(clone))
+        _git.run(clone, *NO_HOOKS, "checkout", "-q", "--detach", commit)
+        yield clone
+
+
+def top_of(root: Path) -> Path:
+    """The top of the git work tree; raises `UsageError` where there is none."""
     top = _git.top_of(root)
     if top is None:
         raise UsageError(f"{root} is not in a git work tree", hint="git init")
-    with TemporaryDirectory(prefix="mlops-again-") as folder:
-        clone = Path(folder).resolve() / "project"
-        _git.run(top, *_NO_HOOKS, "clone", "-q", "--shared", "--no-checkout", str(top), str(clone))
-        _git.run(clone, *_NO_HOOKS, "checkout", "-q", "--detach", commit)
-        read_from(clone, root, Path(folder) / "cache")
-        yield load_project(clone / root.resolve().relative_to(top.resolve()))
+    return top
+
+
+def within(root: Path) -> Path:
+    """The project's folder, relative to the top of its repository."""
+    return root.resolve().relative_to(top_of(root).resolve())
 
 
 def bring_tables(copy: Project, project: Project, progress: Progress) -> tuple[str, ...]:
@@ -84,11 +101,30 @@ def train_again(copy: Project, python: Path) -> None:
     Raises the error of the stage that failed.
     """
     (copy.root / DVC_LOCK).unlink(missing_ok=True)
+    run_there(
+        copy,
+        python,
+        ("run", "--force", "train"),
+        registry=f"sqlite:///{copy.root / DATABASE}",
+        failed="the pipeline of then does not run again",
+    )
+
+
+def run_there(
+    copy: Project, python: Path, command: Sequence[str], *, registry: str, failed: str
+) -> None:
+    """Have `python` run a command of ours in the copy, with that registry.
+
+    Raises the error of what failed, with `failed` before its message.
+    """
     env = {name: value for name, value in os.environ.items() if name not in _OTHERS}
-    env["MLFLOW_TRACKING_URI"] = f"sqlite:///{copy.root / DATABASE}"
-    command = ["-P", "-m", "mlops_cli", "run", "--force", "train", "--json"]
+    env["MLFLOW_TRACKING_URI"] = registry
     done = subprocess.run(
-        [str(python), *command], cwd=copy.root, env=env, stdout=subprocess.PIPE, check=False
+        [str(python), "-P", "-m", "mlops_cli", *command, "--json"],
+        cwd=copy.root,
+        env=env,
+        stdout=subprocess.PIPE,
+        check=False,
     )
     if done.returncode == 0:
         return
@@ -98,6 +134,4 @@ def train_again(copy: Project, python: Path) -> None:
         said = json.loads(done.stdout)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         said = f"it ended with {done.returncode}"
-    raise error_of_exit_code(
-        done.returncode, f"the pipeline of then does not run again: {said}", "its log stands above"
-    )
+    raise error_of_exit_code(done.returncode, f"{failed}: {said}", "its log stands above")

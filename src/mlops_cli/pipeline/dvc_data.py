@@ -29,10 +29,11 @@ def cache_folder(root: Path) -> Path:
         return Path(repo.cache.local.path).parents[1]
 
 
-def read_from(root: Path, project: Path, cache: Path) -> None:
+def read_from(root: Path, project: Path, cache: Path | None = None) -> None:
     """Have the repository in `root`, a copy of the one in `project`, write to `cache` alone.
 
-    It reads what the project's own cache has, and its remotes by the project's own settings.
+    None: to the project's own. It reads what that one has, and its remotes by the project's own
+    settings.
     """
     kept = cache_folder(project)
     with _repo(project) as repo:
@@ -43,7 +44,7 @@ def read_from(root: Path, project: Path, cache: Path) -> None:
             shutil.copyfile(settings, local)
             local.chmod(0o600)
     with _repo(root) as repo, repo.config.edit("local") as config:
-        config["cache"]["dir"] = str(cache)
+        config["cache"]["dir"] = str(cache or kept)
         config["remote"][_OURS] = {"url": str(kept)}
 
 
@@ -68,6 +69,12 @@ def bring(root: Path, files: Sequence[str]) -> list[str]:
                     raise EnvironmentFault(f"DVC: {said}", hint="dvc pull tells more") from e
         lacking = [file for file in lacking if not (root / file.removesuffix(".dvc")).exists()]
     return lacking
+
+
+def add(root: Path, file: str) -> None:
+    """Have DVC track the file as it is now; its path is relative to `root`."""
+    with _faults(file), _repo(root) as repo:
+        repo.add([str(root / file)])
 
 
 @dataclass(frozen=True, slots=True)

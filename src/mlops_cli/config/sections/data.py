@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from mlops_cli.config.sections.base import ProjectPath, Section
+from mlops_cli.config.sections.base import Duration, ProjectPath, Section
 
 _TARGET = re.compile(r'^\s*(?:"([^"]+)"|([^\W\d]\w*))\s*=(?!=)\s*(\S.*?)\s*$', re.S)
 
@@ -29,6 +29,9 @@ class DataConfig(Section):
     table: ProjectPath
     target: str = Field(min_length=1, description="a column, or `name = expression`")
     time: str | None = Field(None, description="the column that says when an event happened")
+    window: Duration | None = Field(
+        None, description="learn only from rows so long before the newest one; null: from all"
+    )
     id: IdConfig = Field(IdConfig(), description="the columns that name a subject and an event")
     purpose: str | None = Field(
         None,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,21 +153,3 @@ class Spec:
             hold_fields(_COMPOSE, ours, read_own(_COMPOSE, text), free=_FREE)
         write_text(file, text)
         return file
-
-
-def packed_secret(path: str, content: bytes) -> bytes:
-    """A tar of a file, for the folder of `path`: root's, and readable for the server."""
-    packed = io.BytesIO()
-    entry = tarfile.TarInfo(Path(path).name)
-    entry.size, entry.mode, entry.gid = len(content), 0o440, contract.USER
-    entry.mtime = time.time()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
-
-
-def unpacked(archive: bytes) -> bytes:
-    """The content of the one file in a tar."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as entries:
-        file = entries.extractfile(entries.getmembers()[0])
-        return file.read() if file is not None else b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Iterable
 from io import BufferedReader, RawIOBase
 from pathlib import Path
@@ -33,6 +34,7 @@ def collect(client: Any, volume: str, image: str | None, take: Take, *, closing:
             # Not by what it wrote: the engine would keep that as a log, and cut it.
             stream, _ = looked.get_archive(contract.LOG)
             found = unpack(BufferedReader(_Stream(stream), 1 << 20), Path(folder))
+            deque(stream, maxlen=0)  # an archive ends before its stream: the rest holds a socket
         finally:
             looked.remove(force=True)
         if found:

@@ -15,7 +15,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.serving.auth import new_control_secret
-from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG
+from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG, USER
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.docker import log
 from mlops_cli.targets.docker.container import (
@@ -27,8 +27,6 @@ from mlops_cli.targets.docker.container import (
     PROJECT,
     SETTINGS,
     Spec,
-    packed_secret,
-    unpacked,
 )
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
@@ -163,7 +161,7 @@ class DockerTarget:
             if container is not None and any(
                 mount["Destination"] == KEYS_FOLDER for mount in container.attrs["Mounts"]
             ):
-                _put(container, KEYS, content, "the file of keys")
+                _put(container, KEYS, content)
 
     def control_secret(self) -> str | None:
         """What the container's volume holds; see `Controlled.control_secret`."""
@@ -180,17 +178,16 @@ class DockerTarget:
             if container is None:
                 return None
             try:
-                packed, _ = container.get_archive(file)
+                return _docker.file_in(container, file).decode()
             except _docker.NotFound:  # of an earlier release
                 return None
-            return unpacked(b"".join(packed)).decode()
 
     def keep_anchor(self, entry: str) -> None:
         """Put a file beside the control secret; see `KeepsAnchor.keep_anchor`."""
         with _docker.engine("the entry of the audit log is not kept") as client:
             container = self._current(client)
             if container is not None and self._spec.controlled:
-                _put(container, ANCHOR, entry.encode(), "the entry of the audit log")
+                _put(container, ANCHOR, entry.encode())
 
     def _replace(self, client: Any, old: Any, release: Release, progress: Progress) -> None:
         wanted = self._spec.ports((self._spec.host, self._spec.port))
@@ -232,7 +229,7 @@ class DockerTarget:
         )
         try:
             if content := self.keys():
-                _put(container, KEYS, content, "the file of keys")
+                _put(container, KEYS, content)
             self._put_control(container)
         except BaseException:
             _docker.drop(container)
@@ -241,7 +238,7 @@ class DockerTarget:
 
     def _put_control(self, container: Any) -> None:
         if self._spec.controlled:
-            _put(container, CONTROL, new_control_secret().encode(), "the control secret")
+            _put(container, CONTROL, new_control_secret().encode())
 
     def _start(self, container: Any, release: Release, progress: Progress) -> None:
         container.start()
@@ -335,13 +332,9 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
     return DockerTarget(spec, folder=project.cache / NAME)
 
 
-def _put(container: Any, file: str, content: bytes, what: str) -> None:
+def _put(container: Any, file: str, content: bytes) -> None:
     """Have a file, root's and readable for the server, in a folder of the container."""
-    if not container.put_archive(str(Path(file).parent), packed_secret(file, content)):
-        raise EnvironmentFault(
-            f"{what} does not reach the container {container.name}",
-            hint="see whether it still runs: docker ps --all",
-        )
+    _docker.put_file(container, file, content, mode=0o440, group=USER)
 
 
 def _reached(host: str) -> str:
