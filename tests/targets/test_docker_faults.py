@@ -45,7 +45,7 @@ def test_a_file_that_does_not_reach_the_container_is_told(
     url = target.deploy(whole(first), progress=QUIET).url
     with monkeypatch.context() as engine:
         engine.setattr(Container, "put_archive", lambda *_: False)
-        with pytest.raises(EnvironmentFault, match="audit.anchor does not reach"):
+        with pytest.raises(EnvironmentFault, match=r"audit\.anchor does not reach"):
             target.keep_anchor("ab" * 32)
         for release in (first, second):  # into the one that is there; into a new one
             with pytest.raises(EnvironmentFault, match="control/secret does not reach"):
