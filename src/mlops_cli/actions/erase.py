@@ -80,7 +80,7 @@ def erase(
     taken = EnvironmentFault("another erasure of this project is going on", hint="wait for it")
     with locked(project.cache / "erase.lock", otherwise=taken, seconds=_WAIT):
         ended = None if dry_run else _unfinished(project, progress)
-        left = [] if dry_run else _collect(project, progress)
+        left = _uncollected(project) if dry_run else _collect(project, progress)
         try:
             plan, waits = _search(project, named, left, progress)
         except UsageError:
@@ -106,6 +106,13 @@ def _subject(text: str) -> Subject:
 def _places() -> Iterator[tuple[str, Place]]:
     for module in PLACES:
         yield module, open_place(module)
+
+
+def _uncollected(project: Project) -> list[Rest]:
+    """What servers have logged since the last collect: a dry run fetches nothing."""
+    why = "it is collected before anything is erased, and was not looked into now"
+    running = deployed_on(every_entry(project.root, None))
+    return [Rest(f"the prediction log on {target}", why) for target in running]
 
 
 def _collect(project: Project, progress: Progress) -> list[Rest]:
