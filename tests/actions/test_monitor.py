@@ -164,6 +164,52 @@ def test_windows_of_an_hour_lie_on_the_grid(tmp_path: Path, models: dict[str, Pa
     assert [(w.start.hour, w.rows) for w in since.windows] == [(3, 20)]
 
 
+def test_windows_of_a_former_length_count_no_more(tmp_path: Path, models: dict[str, Path]) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{window: 1d}")
+    watched.answer(3, quiet(N, 0))  # 5 March 2026 is a Thursday, and so was 1 January 1970
+    monitor(watched.project)
+    file = watched.root / "mlops.yaml"
+    file.write_text(file.read_text().replace("window: 1d", "window: 7d"))
+    (week,) = monitor(watched.project).windows
+    assert (week.end - week.start).days == 7
+    assert read_windows(watched.root) == [week]
+
+
+def _colder_on_sundays(watched: Watched, days: int) -> None:
+    def cold(line: dict[str, Any]) -> dict[str, Any]:
+        temp = line["inputs"]["temp"]
+        return line | {"inputs": line["inputs"] | {"temp": None if temp is None else temp - 25}}
+
+    for day in range(days):
+        watched.answer(day, quiet(N, day), cold if day % 7 == 6 else lambda line: line)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "drifting"), [("training", {6, 13, 20}), ("same_weekday", {6, 13})]
+)
+def test_a_sunday_is_like_the_sundays_before(
+    baseline: str, drifting: set[int], tmp_path: Path, models: dict[str, Path]
+) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", f"{{baseline: {baseline}}}")
+    _colder_on_sundays(watched, 22)
+    windows = monitor(watched.project).windows
+    named = [{c.name for c in w.drift.columns if c.drifted} for w in windows if w.drift]
+    assert {i for i, names in enumerate(named) if "temp" in names} == drifting
+    assert windows[21].drift is not None
+    assert windows[21].drift.reference == baseline.replace("_", " ")
+    assert any("no same weekday" in r for r in windows[13].remarks) == (baseline != "training")
+
+
+def test_the_window_before_may_be_what_counts(tmp_path: Path, models: dict[str, Path]) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{baseline: last_window}")
+    for day in range(4):
+        watched.answer(day, quiet(N, day), _hotter if day >= 2 else lambda line: line)
+    windows = monitor(watched.project).windows
+    named = [{c.name for c in w.drift.columns if c.drifted} for w in windows if w.drift]
+    assert ["temp" in names for names in named] == [False, False, True, False]
+    assert [w.prediction_drift is not None for w in windows] == [False, True, True, True]
+
+
 def test_a_segment_that_is_no_input_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:
     watched = Watched(tmp_path / "p", models["binary"], "binary", "{segments: [orign]}")
     watched.answer(0, quiet(N, 0))

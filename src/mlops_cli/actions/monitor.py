@@ -136,7 +136,7 @@ def _judge(
 def _each(
     watch: Watch, stretches: Sequence[Stretch], known: Sequence[Window], *, progress: Progress
 ) -> _Found:
-    verdicts = {w.start: w for w in known}
+    verdicts = {w.start: w for w in known if w.end - w.start == watch.length}
     judged: list[Window] = []
     standing: list[Window] = []
     observations: list[Observation] = []

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ClassLabel, Task
@@ -18,7 +16,7 @@ from mlops_cli.monitoring.estimate import estimate, flat
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
 from mlops_cli.monitoring.performance import is_verdict, labels_of, performance_of
 from mlops_cli.monitoring.quality import broken_columns, find_quality
-from mlops_cli.monitoring.references import Reference
+from mlops_cli.monitoring.references import Reference, texts_of
 from mlops_cli.monitoring.rows import Rows
 from mlops_cli.monitoring.window import Comparison, compare
 from mlops_cli.monitoring.windows import ColumnFound, DriftFound, Part, QualityFound
@@ -84,10 +82,8 @@ def segment_masks(
     rows: Rows, column: str, values: Iterable[str]
 ) -> Iterator[tuple[str, str, Mask]]:
     """For each value of a segment's column its name, the value, and which rows have it."""
-    texts = rows.table[column].cast(pa.string())
     for value in values:
-        mask = np.asarray(pc.fill_null(pc.equal(texts, value), False))
-        yield f"{column}={value}", value, mask
+        yield f"{column}={value}", value, texts_of(rows.table, column, value)
 
 
 def _shift(role: Outcome, rows: Rows, terms: Terms) -> Mapping[str, float] | None:

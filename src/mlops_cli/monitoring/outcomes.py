@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -66,6 +67,15 @@ def column_of(role: Outcome, values: Array, classes: Sequence[ClassLabel] | None
     return keys.take(pa.array(index, mask=~there))
 
 
+def profile_of_outcome(
+    role: Outcome, column: pa.Array | pa.ChunkedArray, *, sensitive: bool
+) -> Profile:
+    """The profile of one column of predictions or labels, as `column_of` gives it."""
+    kind: ValueType = "text" if pa.types.is_string(column.type) else "float"
+    found = column_profile(column, role, role=role, kind=kind, sensitive=sensitive)
+    return Profile(len(column), (found,))
+
+
 def shift_of(
     profile: Profile, column: pa.Array, *, alpha: float, span: Span | None
 ) -> Mapping[str, float] | None:
@@ -109,10 +119,11 @@ def _profile(
     role: Outcome, values: Array, holdout: Outcomes, classes: Sequence[ClassLabel] | None
 ) -> Profile:
     column = column_of(role, values, classes)
-    kind: ValueType = "text" if pa.types.is_string(column.type) else "float"
     table = holdout.subjects.append_column(role, column)
     if holdout.units.subject:
         table = one_of_each_subject(table, holdout.units.subject)
-    described = column_profile(table[role], role, role=role, kind=kind, sensitive=holdout.sensitive)
-    profile = Profile(table.num_rows, (described,), holdout.units.subject)
+    profile = msgspec.structs.replace(
+        profile_of_outcome(role, table[role], sensitive=holdout.sensitive),
+        subject=holdout.units.subject,
+    )
     return with_spans_of(profile, table, holdout.units)

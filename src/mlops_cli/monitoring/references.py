@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.plan import ID, TIME
@@ -89,6 +90,12 @@ def _moments(table: pa.Table) -> np.ndarray | None:
     if TIME not in table.column_names:
         return None
     return np.asarray(pc.cast(table[TIME], pa.timestamp("us")).cast(pa.int64()))
+
+
+def texts_of(table: pa.Table, column: str, value: str) -> NDArray[np.bool_]:
+    """Which rows have this value, written as text, in a column."""
+    same = pc.equal(table[column].cast(pa.string()), value)
+    return np.asarray(pc.fill_null(same, False))
 
 
 def frequent(column: pa.ChunkedArray, most: int) -> tuple[list[str], int]:

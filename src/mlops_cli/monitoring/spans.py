@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -51,6 +52,18 @@ def span_for(spans: Sequence[Span], seconds: float) -> Span | None:
     """The longest span that is not longer than a window of `seconds`, else the shortest."""
     fitting = [s for s in spans if s.seconds <= seconds * SHORTER]
     return fitting[-1] if fitting else next(iter(spans), None)
+
+
+def wider(span: Span | None, windows: int) -> Span | None:
+    """The span of a window beside so many others, instead of beside all of the training data.
+
+    Of independent days the distance of one from the mean of k others is the root of 1 + 1/k times
+    that from the mean of all.
+    """
+    if span is None:
+        return None
+    factor = math.sqrt(1 + 1 / windows)
+    return msgspec.structs.replace(span, excess=tuple(e * factor for e in span.excess))
 
 
 def with_spans(

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 
 from mlops_cli.alerts.base import Observation
-from mlops_cli.bundle.profile import Profile, Span
 from mlops_cli.monitoring.estimate import self_check
 from mlops_cli.monitoring.grid import Stretch
 from mlops_cli.monitoring.judge import WHOLE, Group, Terms, judge, segment_masks
 from mlops_cli.monitoring.models import WatchedModel
 from mlops_cli.monitoring.observed import minutes_of, observations_of
-from mlops_cli.monitoring.operations import Speed, speeds
+from mlops_cli.monitoring.operations import speeds
 from mlops_cli.monitoring.performance import baseline_of
-from mlops_cli.monitoring.references import Reference, Training, frequent
-from mlops_cli.monitoring.rows import Asked, Reader, Rows, unit_of
+from mlops_cli.monitoring.references import frequent
+from mlops_cli.monitoring.rows import Reader, Rows, unit_of
 from mlops_cli.monitoring.settings import Settings
-from mlops_cli.monitoring.spans import span_for
+from mlops_cli.monitoring.standards import Standard, Standards
 from mlops_cli.monitoring.traffic import Census, Selection, Traffic, digest_of
 from mlops_cli.monitoring.volume import expected_rows
 from mlops_cli.monitoring.windows import EstimateCheck, VolumeFound, Window
@@ -36,6 +35,17 @@ class Found:
     observations: tuple[Observation, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A window to judge: its rows, who answered them, and what else is known."""
+
+    window: Window
+    rows: Selection
+    model: WatchedModel
+    over: bool
+    known: Sequence[Window]
+
+
 class Watch:
     """Judges windows of what `models`, by their version, have answered."""
 
@@ -49,11 +59,15 @@ class Watch:
         models: Mapping[str, WatchedModel],
     ) -> None:
         self._engine = engine
-        self._root = root
         self._traffic = traffic
         self._settings = settings
         self._models = models
-        self._segments: dict[tuple[str, str, str], Reference | None] = {}
+        self._standards = Standards(engine, root, traffic=traffic, settings=settings)
+
+    @property
+    def length(self) -> timedelta:
+        """How long a window is."""
+        return self._settings.window
 
     def judge(
         self, window: Stretch, before: Window | None, known: Sequence[Window]
@@ -64,11 +78,10 @@ class Watch:
         """
         census, rows = self._traffic.census(window), self._traffic.predictions(window)
         model = self._models.get(census.version)
-        reader = self._reader(model) if model is not None and rows is not None else None
         over = self._over(window, before)
         labels = ""
-        if reader is not None and rows is not None:
-            labels = reader.labels(rows, census.version, census.rows)
+        if model is not None and rows is not None:
+            labels = self._reader(model).labels(rows, census.version, census.rows)
         of = digest_of(census.fingerprint, self._settings.fingerprint, bool(model), over, labels)
         if before is not None and before.judged_of == of:
             return None
@@ -84,59 +97,45 @@ class Watch:
             judged_of=of,
             remarks=tuple(_remarks(census, model)),
         )
-        return self._found(found, rows, reader, over=over, known=known)
-
-    def _found(
-        self,
-        window: Window,
-        rows: Selection | None,
-        reader: Reader | None,
-        *,
-        over: bool,
-        known: Sequence[Window],
-    ) -> Found:
-        minutes: Mapping[datetime, Speed] = {}
+        if rows is None or not census.rows:
+            return Found(found, tuple(observations_of(found, frozenset())))
+        whole, minutes = speeds(self._engine, rows)
         verdicts: frozenset[str] = frozenset()
-        if rows is not None and window.rows:
-            whole, minutes = speeds(self._engine, rows)
-            if whole is not None:
-                window = replace(window, latency=whole.latency, errors=whole.errors)
-            if reader is not None:
-                window, verdicts = self._judged(window, rows, reader, over=over, known=known)
-        seen = (*observations_of(window, verdicts), *minutes_of(window, minutes))
-        return Found(window, seen)
+        if whole is not None:
+            found = replace(found, latency=whole.latency, errors=whole.errors)
+        if model is not None:
+            found, verdicts = self._judged(_Work(found, rows, model, over, known))
+        return Found(found, (*observations_of(found, verdicts), *minutes_of(found, minutes)))
 
-    def _judged(
-        self,
-        window: Window,
-        rows: Selection,
-        reader: Reader,
-        *,
-        over: bool,
-        known: Sequence[Window],
-    ) -> tuple[Window, frozenset[str]]:
-        model = self._models[window.version]
-        read = reader.read(rows, window.version, window.rows)
-        unit = self._unit(model)
-        groups, remarks = self._groups(model, window.version, read)
+    def _judged(self, work: _Work) -> tuple[Window, frozenset[str]]:
+        window, model = work.window, work.model
+        read = self._reader(model).read(work.rows, window.version, window.rows)
+        standard = self._standards.of(model, window, work.known)
+        groups, remarks = self._groups(work, standard, read)
+        unit = unit_of(model.manifest, model.profile.subject)
         terms = Terms(
             task=model.manifest.task,
             alpha=self._settings.alpha,
             classes=model.manifest.classes,
             unit=unit,
-            outcomes=self._outcomes(model),
+            outcomes=standard.outcomes,
             scores=model.profile.scores,
-            over=over,
+            over=work.over,
         )
         judged = judge(groups, terms)
         whole = judged.parts[WHOLE]
         check = None
         if whole.estimated is not None:
-            check = check_of(known, window, self._settings.metric)
+            check = check_of(work.known, window, self._settings.metric)
         told = replace(
             window,
             sampled=read.count,
-            remarks=(*window.remarks, *_of_rows(window, read, unit), *remarks),
+            remarks=(
+                *window.remarks,
+                *standard.remarks,
+                *_of_rows(window, read, unit),
+                *remarks,
+            ),
             drift=whole.drift,
             prediction_drift=whole.prediction_drift,
             quality=whole.quality,
@@ -151,12 +150,12 @@ class Watch:
         return told, judged.verdicts
 
     def _groups(
-        self, model: WatchedModel, version: str, read: Rows
+        self, work: _Work, standard: Standard, read: Rows
     ) -> tuple[dict[str, Group], list[str]]:
         """All rows, and those of each segment, with what they are held to."""
-        whole = Reference(model.profile, self._span(model, model.profile))
-        groups = {WHOLE: Group(read, whole)}
+        groups = {WHOLE: Group(read, standard.whole)}
         remarks: list[str] = []
+        version = work.window.version
         for column in self._settings.segments:
             values, others = frequent(read.table[column], MOST)
             if others:
@@ -164,42 +163,14 @@ class Watch:
                     f"{column} has {others} more values: the {MOST} most frequent are judged"
                 )
             for name, value, mask in segment_masks(read, column, values):
-                reference = self._reference(model, version, column, value)
-                groups[name] = Group(read.where(mask), reference, column)
-                if reference is None:
-                    remarks.append(f"{name}: too few rows at training to judge its drift")
+                held = self._standards.segment(work.model, standard, column, value, version)
+                groups[name] = Group(read.where(mask), held, column)
+                if held is None:
+                    remarks.append(f"{name}: too few rows of {standard.name} to judge its drift")
         return groups, remarks
 
-    def _outcomes(self, model: WatchedModel) -> dict[str, Reference]:
-        return {
-            role: Reference(profile, self._span(model, profile))
-            for role, profile in model.profile.outcomes.items()
-        }
-
-    def _span(self, model: WatchedModel, profile: Profile) -> Span | None:
-        """Without `data.id` a window is no random sample: what quiet ones of its length have."""
-        return None if model.manifest.id else span_for(profile.spans, self._settings.seconds)
-
-    def _reference(
-        self, model: WatchedModel, version: str, column: str, value: str
-    ) -> Reference | None:
-        key = (version, column, value)
-        if key not in self._segments:
-            training = Training(self._engine, self._root, model.manifest, model.profile)
-            self._segments[key] = training.segment(column, value, self._settings.seconds)
-        return self._segments[key]
-
     def _reader(self, model: WatchedModel) -> Reader:
-        asked = Asked(
-            manifest=model.manifest,
-            features=model.features,
-            unit=self._unit(model),
-            segments=self._settings.segments,
-        )
-        return Reader(self._engine, self._traffic, asked)
-
-    def _unit(self, model: WatchedModel) -> tuple[str, ...]:
-        return unit_of(model.manifest, model.profile.subject)
+        return Reader(self._engine, self._traffic, self._standards.asked(model))
 
     def _over(self, window: Stretch, before: Window | None) -> bool:
         """Whether the time is over in which labels usually come; once over it stays so."""

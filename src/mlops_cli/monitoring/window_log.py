@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,12 +20,15 @@ _encode = msgspec.json.Encoder().encode
 def read_windows(root: Path) -> list[Window]:
     """The last verdict on each window, by their time; none where nothing was judged.
 
-    A line that cannot be read is left out: the last one is torn where a disk was full.
+    Where the length of windows was changed, those of the latest length count. A line that cannot
+    be read is left out: the last one is torn where a disk was full.
     """
     found: dict[datetime, Window] = {}
+    latest = timedelta()
     for window in _lines(root / WINDOWS):
         found[window.start] = window
-    return [found[start] for start in sorted(found)]
+        latest = window.end - window.start
+    return [w for _, w in sorted(found.items()) if w.end - w.start == latest]
 
 
 def append_windows(root: Path, windows: Sequence[Window]) -> None:
