@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mlops_cli._locks import locked
+from mlops_cli.actions.backtest import backtest as replay
 from mlops_cli.audit.entry import REASON_LIMIT, Draft, Entry, Outcome
 from mlops_cli.audit.graph import in_order
 from mlops_cli.audit.log import every_entry
@@ -16,6 +17,7 @@ from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError, Usa
 from mlops_cli.governance.main_line import tips
 from mlops_cli.governance.registration import enter
 from mlops_cli.governance.result import Registration, Wish
+from mlops_cli.monitoring.backtest import Strategy
 from mlops_cli.monitoring.grid import moment_of
 from mlops_cli.monitoring.policy import Asked, Policy
 from mlops_cli.monitoring.window_log import read_windows
@@ -33,7 +35,8 @@ class RetrainResult:
     """What the policy asks at `at` (UTC): `due` where there are `reasons` and nothing blocks it.
 
     `branch` and `registered` are what came of it, None where nothing was done. `fired` is when the
-    policy would have asked, of a backtest.
+    policy would have asked, of a backtest, and `strategies` what that would have come to, beside
+    training never, always and monthly.
     """
 
     at: datetime
@@ -43,6 +46,7 @@ class RetrainResult:
     branch: str | None = None
     registered: Registration | None = None
     fired: tuple[datetime, ...] = ()
+    strategies: tuple[Strategy, ...] = ()
 
 
 def retrain(
@@ -65,7 +69,9 @@ def retrain(
     asked = policy.asks(windows, _retrained(project), moment)
     result = RetrainResult(moment, asked.due, asked.reasons, asked.blocked_by)
     if backtest:
-        return replace(result, fired=tuple(policy.fired(windows)))
+        fired = policy.fired(windows)
+        compared = replay(project, windows, fired, progress=progress)
+        return replace(result, fired=tuple(fired), strategies=compared)
     if dry_run or not asked.due:
         return result
     taken = EnvironmentFault("another retrain of this project is going on", hint="wait for it")

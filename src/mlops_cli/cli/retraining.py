@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mlops_cli.cli.look import row
+from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.rendering import echo_remarks, echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.actions.retrain import RetrainResult
+    from mlops_cli.monitoring.backtest import Strategy
 
 
 def render_retrain(result: RetrainResult) -> None:
@@ -18,6 +19,7 @@ def render_retrain(result: RetrainResult) -> None:
     when = f"{result.at:%Y-%m-%d %H:%M}"
     if result.fired:
         echo_rows(row("would have fired", f"{moment:%Y-%m-%d %H:%M}") for moment in result.fired)
+    echo_rows(_of_strategy(strategy) for strategy in result.strategies)
     if not result.reasons:
         typer.echo(f"nothing asks for a retraining at {when}")
         return
@@ -29,3 +31,8 @@ def render_retrain(result: RetrainResult) -> None:
     found = result.registered
     echo_rows([row("branch", str(result.branch)), row(found.state, found.version)])
     echo_remarks([f"git merge {result.branch} && dvc checkout && mlops run makes it the champion"])
+
+
+def _of_strategy(found: Strategy) -> Row:
+    fits = f"{len(found.retrained)} models in {found.seconds:.1f} s"
+    return row(found.name, f"{found.score:.4f} over {found.windows} windows", fits)
