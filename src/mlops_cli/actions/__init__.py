@@ -60,6 +60,7 @@ def _action(
 _OF_STAGES = {  # what a stage's command has beside the options of every stage
     "validate": "mlops validate --now",
     "register": "mlops register --first",
+    "train": "mlops train --update",
     "package": "mlops package --build",
 }
 

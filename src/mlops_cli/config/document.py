@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from mlops_cli._files import write_text
 from mlops_cli.errors import UsageError
 from mlops_cli.secret_forms import HINT, find_secret, refuse_secrets
 
@@ -98,6 +100,17 @@ def _parsed(text: str) -> Any:
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False  # YAML allows it, and a warning helps nobody
     return yaml.load(text)
+
+
+def set_value(path: Path, section: str, key: str, value: str) -> None:
+    """Set a key of a section in a YAML file; its comments and the order of its keys survive."""
+    yaml = YAML()
+    yaml.width = 4096
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    content.setdefault(section, {})[key] = value
+    text = StringIO()
+    yaml.dump(content, text)
+    write_text(path, text.getvalue())
 
 
 def _refused(path: Path, said: str) -> UsageError:

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from mlops_cli import _git
-from mlops_cli._files import replacing
+from mlops_cli.config.document import set_value
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
@@ -87,7 +85,7 @@ def new_branch(
         read_from(clone, project.root)
         root = clone / within(project.root)
         if window is not None:
-            _set_window(root / CONFIG, window)
+            set_value(root / CONFIG, "data", "window", window)
         copy = load_project(root)
         bring_tables(copy, project, progress)
         for table in copy.tables:
@@ -103,12 +101,3 @@ def _take_newest(copy: Path, root: Path, table: str) -> None:
     there.unlink(missing_ok=True)
     shutil.copyfile(own, there)
     add(copy, table)
-
-
-def _set_window(file: Path, window: str) -> None:
-    yaml = YAML()  # round trip: comments and the order of keys survive
-    yaml.width = 4096
-    content = yaml.load(file.read_text(encoding="utf-8"))
-    content["data"]["window"] = window
-    with replacing(file) as temporary, temporary.open("w", encoding="utf-8") as out:
-        yaml.dump(content, out)

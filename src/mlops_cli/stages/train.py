@@ -54,6 +54,7 @@ from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
 from mlops_cli.training import golden, open_estimator
 from mlops_cli.training.base import Estimator, Fitted, Problem
+from mlops_cli.training.before import Before, before_of
 from mlops_cli.training.data import (
     Events,
     problem_of,
@@ -153,6 +154,7 @@ class _Work:
     best: Best
     problem: Problem
     estimator: Estimator
+    before: Before | None = None
 
 
 def _read(project: Project) -> _Work:
@@ -162,12 +164,15 @@ def _read(project: Project) -> _Work:
     except (OSError, msgspec.DecodeError) as e:
         raise DataError(f"{BEST}: {str(e)[:300]}", hint="mlops tune") from e
     events = read_events(project.root, project.config)
-    problem = problem_of(project.config, events, events.features(events.split.fitted))
+    before = before_of(project, events)
+    features = before.features if before else events.features(events.split.fitted)
+    problem = problem_of(project.config, events, features)
     return _Work(
         events=events,
         best=best,
         problem=problem,
         estimator=open_estimator(project.config.train.estimator, problem),
+        before=before,
     )
 
 
@@ -195,8 +200,14 @@ def _all_alike(predictions: NDArray[np.float64]) -> bool:
 
 
 def _fit(work: _Work) -> Fitted:
-    part = work.events.part(work.problem.features, work.events.split.fitted)
-    return work.estimator.fit(part, work.best.params, work.best.rounds)
+    features, split = work.problem.features, work.events.split
+    if work.before is not None:
+        parts = (work.events.part(features, rows) for rows in (split.train, split.validation))
+        train, validation = parts
+        return work.before.go_on(work.estimator, (train, validation), work.best.params)
+    return work.estimator.fit(
+        work.events.part(features, split.fitted), work.best.params, work.best.rounds
+    )
 
 
 def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:

@@ -133,6 +133,13 @@ class Estimator(Protocol):
     def fit(self, part: Part, params: Params, rounds: int | None) -> Fitted:
         """Fit for exactly `rounds` rounds (None: the estimator has none)."""
 
+    def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> tuple[Fitted, int]:
+        """Go on from the model whose `content()` is `before`; how many rounds were added.
+
+        `parts` are training and validation part: the rounds are those that gain most on the second,
+        and are then fitted on both. Raises `UsageError` where this estimator cannot go on.
+        """
+
     def modules(self) -> dict[str, str]:
         """The versions, by importable module name, that serving must find."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from mlops_cli.bundle.manifest import PROVENANCE
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
 from mlops_cli.tables.split import By, Rows, split
@@ -41,6 +43,26 @@ def fitted_rows(events: Events, config: Config) -> FittedRows:
         rows=int(events.numbers.max()) + 1,
         digest=_digest(events, np.arange(len(events.numbers))),
     )
+
+
+def unseen_by(bundle: Bundle, events: Events, config: Config) -> Rows | None:
+    """The hold-out rows that the bundle's model was not fitted on; None where nobody can know.
+
+    By time, the hold-out is what came last: a model from before has not seen it, even where the
+    table's older rows were thinned out since.
+    """
+    known = _fitted_on(bundle)
+    rows = unseen(events, known) if known else None
+    by_time = config.split_by == "time" and (known is None or known.by == "time")
+    return events.split.holdout if rows is None and by_time else rows
+
+
+def _fitted_on(bundle: Bundle) -> FittedRows | None:
+    try:
+        said = msgspec.json.decode((bundle.path / PROVENANCE).read_bytes())
+        return msgspec.convert(said["fitted"], FittedRows)
+    except (OSError, msgspec.MsgspecError, LookupError, TypeError):  # or a release without it
+        return None
 
 
 def unseen(events: Events, known: FittedRows) -> Rows | None:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import onnxruntime
@@ -119,6 +119,13 @@ class Sklearn:
                     hint="see train.params and tune.space in mlops.yaml",
                 ) from e
         return SklearnModel(pipeline, self._problem, _spread(part.matrix, self._problem.features))
+
+    def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> NoReturn:
+        """See `Estimator.update`: what is served is ONNX, which cannot be fitted any further."""
+        raise UsageError(
+            f"mlops.yaml: train.update is set, and sklearn:{self._path} cannot go on from a model",
+            hint="remove train.update; estimators that can: xgboost",
+        )
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""

@@ -16,7 +16,7 @@ from mlops_cli.bundle.manifest import ModelKind, Task
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import Metric, metric_of
-from mlops_cli.training.base import PATIENCE, Check, Params, Part, Problem, Tried
+from mlops_cli.training.base import PATIENCE, Check, Fitted, Params, Part, Problem, Tried
 from mlops_cli.training.round_loss import round_loss
 
 _BINS = 256  # XGBoost's own default
@@ -26,6 +26,7 @@ _OBJECTIVES: dict[Task, str] = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
+_MOST_ADDED = 1000  # rounds that an update may add
 _EACH = 5  # beyond so many rounds only each fifth is looked at
 # What a user may set; all else either follows from the task or changes how, not what, is computed.
 PARAMETERS = frozenset(
@@ -110,6 +111,21 @@ class XGBoost:
             )
         return XGBoostModel(booster, [f.name for f in self._problem.features])
 
+    def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> tuple[Fitted, int]:
+        """See `Estimator.update`: boosting goes on, with the rounds that `PATIENCE` leaves."""
+        trials = self.trials(*parts)
+        with _refusals():
+            trial = XGBoostTrialFit(trials, params, before)
+            added = trial.added(trial.advance(_MOST_ADDED + trial.ran, lambda: None))
+            both = Part(*(np.concatenate(pair) for pair in zip(*map(_arrays, parts), strict=True)))
+            booster = xgboost.train(
+                {**self._base, **params},
+                self._matrix(both),
+                num_boost_round=added,
+                xgb_model=bytearray(before),
+            )
+        return XGBoostModel(booster, [f.name for f in self._problem.features]), added
+
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
         return {"numpy": np.__version__, "xgboost": xgboost.__version__}
@@ -147,7 +163,7 @@ class XGBoostTrialFit:
     the number of trees that are new to it: so not every round is looked at.
     """
 
-    def __init__(self, trials: XGBoostTrials, params: Params) -> None:
+    def __init__(self, trials: XGBoostTrials, params: Params, before: bytes | None = None) -> None:
         self._trials = trials
         self._params = params
         self._booster: Any = None
@@ -155,18 +171,39 @@ class XGBoostTrialFit:
         self._loss = math.inf
         self._margins: Any = None
         self._best_margins: Any = None
+        self._began = 0  # rounds of the model that it goes on from
+        if before is not None:
+            self._booster = xgboost.Booster(self._settings, [trials.train], bytearray(before))
+            self._began = self._ran = self._booster.num_boosted_rounds()
+            self._look()
+
+    @property
+    def ran(self) -> int:
+        """Rounds so far, with those of the model that it goes on from."""
+        return self._ran
+
+    def added(self, tried: Tried) -> int:
+        """Rounds that gained something beyond the model that it goes on from."""
+        return (tried.rounds or 0) - self._began
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {**self._trials.settings, **self._params}
 
     def advance(self, rounds: int, check: Check) -> Tried:
         """See `TrialFit.advance`."""
         with _refusals():
             if self._booster is None:
-                settings = {**self._trials.settings, **self._params}
-                self._booster = xgboost.Booster(settings, [self._trials.train])
+                self._booster = xgboost.Booster(self._settings, [self._trials.train])
             while self._ran < rounds and not self._ended():
                 check()
                 self._booster.update(self._trials.train, self._ran)
                 self._ran += 1
-                if self._ran <= _EACH or self._ran % _EACH == 0 or self._ran == rounds:
+                if (
+                    self._ran - self._began <= _EACH
+                    or self._ran % _EACH == 0
+                    or self._ran == rounds
+                ):
                     self._look()
         predictions = _predictions(_from_margins(self._trials.task, self._best_margins))
         score = self._trials.metric.value(self._trials.validation.target, predictions)
@@ -222,6 +259,10 @@ class XGBoostModel:
     def content(self) -> bytes:
         """See `Fitted.content`: UBJSON."""
         return bytes(self._booster.save_raw("ubj"))
+
+
+def _arrays(part: Part) -> tuple[Any, Any]:
+    return part.matrix, part.target
 
 
 def _predictions(raw: Any) -> NDArray[np.float64]:

@@ -35,3 +35,9 @@ class TrainConfig(Section):
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="fixed parameters, which the search does not touch"
     )
+    update: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{12}$",
+        description="go on from this version of the registry, rather than from nothing: `mlops "
+        "train --update` writes the champion here",
+    )

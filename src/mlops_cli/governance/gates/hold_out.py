@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 
 from mlops_cli.bundle.manifest import Manifest
@@ -20,14 +19,14 @@ from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.evaluation.paired import Comparison, Rows, compare
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import raw_table_sql
-from mlops_cli.governance.candidate import RECIPE, provenance
+from mlops_cli.governance.candidate import RECIPE
 from mlops_cli.governance.gates.base import Case
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.matrix import encode
 from mlops_cli.tracking.base import ModelVersion
 from mlops_cli.training.data import read_events
-from mlops_cli.training.fitted_rows import FittedRows, unseen
+from mlops_cli.training.fitted_rows import unseen_by
 
 Role = Literal["champion", "best"]
 
@@ -62,7 +61,7 @@ class HoldOut:
             opponent = open_bundle(self._case.tracker.fetch(version.digest))
             if reason := _incompatibility(self._case.candidate.manifest, opponent.manifest):
                 return reason
-            known = self._unseen(opponent)
+            known = unseen_by(opponent, self._events, self._case.project.config)
             rows = self._events.split.holdout if known is None else known
             if not len(rows):
                 return "it was fitted on every one of them"
@@ -76,21 +75,6 @@ class HoldOut:
     @cached_property
     def _ours(self) -> Any:
         return _predict(self._case.candidate, self._events.rows(self._events.split.holdout))
-
-    def _unseen(self, opponent: Bundle) -> Rows | None:
-        """The rows that the opponent was not fitted on; None where that cannot be known.
-
-        By time, the hold-out is what came last: an opponent from before has not seen it, even
-        where the table's older rows were thinned out since.
-        """
-        try:
-            known = msgspec.convert(provenance(opponent).get("fitted"), FittedRows)
-        except msgspec.ValidationError:  # a release that did not write it
-            known = None
-        rows = unseen(self._events, known) if known else None
-        in_time = self._case.project.config.split_by == "time"
-        by_time = in_time and (known is None or known.by == "time")
-        return self._events.split.holdout if rows is None and by_time else rows
 
     def _table(self, rows: Rows, opponent: Bundle, version: ModelVersion) -> Any:
         """The opponent's features on the rows, as its own configuration made them.
