@@ -14,6 +14,7 @@ LINES = (
     "wide",
     "validate",
     "drift",
+    "estimated",
     "server",
     "server_others",
     "server_alone",

@@ -179,7 +179,7 @@ def test_days_that_differ_are_quiet_where_earlier_days_tell(test: str) -> None:
         return independent(rng, rows).values + np.append(0.4 * rng.normal(size=5), 0.0)
 
     alarms = 0
-    for _ in range(10):
+    for _ in range(5):
         days = [day(200) for _ in range(20)]
         reference = Rows(np.concatenate(days))
         quiet = quiet_effects(
@@ -189,6 +189,6 @@ def test_days_that_differ_are_quiet_where_earlier_days_tell(test: str) -> None:
         )
         alarms += sum(
             drift(reference, Rows(day(200)), COLUMNS, alpha=LEVEL / share, quiet=quiet).drifted
-            for _ in range(6)
+            for _ in range(12)
         )
     assert alarms / 60 <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / 60), alarms

@@ -97,14 +97,15 @@ def quiet_effects(
 ) -> tuple[float, ...]:
     """The effect of each of some windows inside the reference against all of its other rows.
 
-    `windows` are codes of shape (n,). At most 20 evenly chosen ones of 30 rows or more; none where
+    `windows` are codes of shape (n,). At most 20 of 30 rows or more, chosen by lot; none where
     there are fewer than eight: then nothing is known of how far a quiet one lies.
     """
     codes, counts = np.unique(windows, return_counts=True)
     codes = codes[counts >= MIN_ROWS]
     if len(codes) < FEWEST:
         return ()
-    chosen = codes[np.unique(np.linspace(0, len(codes) - 1, PLACES).astype(np.int64))]
+    # Not evenly: every other day would never be a Sunday.
+    chosen = np.random.default_rng(0).permutation(codes)[:PLACES]
     inside = [windows == code for code in chosen]
     return tuple(
         effect(rows.take(np.flatnonzero(~here)), rows.take(np.flatnonzero(here))) for here in inside

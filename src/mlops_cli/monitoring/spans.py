@@ -8,7 +8,7 @@ least that is asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -42,7 +42,7 @@ def spans_of(profile: Profile, table: pa.Table, moments: NDArray[np.int64]) -> t
         windows = _windows(moments, length)
         if len(windows) < FEWEST or left < min(len(windows), WINDOWS):
             continue
-        chosen = [windows[i] for i in _evenly(len(windows), WINDOWS)]
+        chosen = [windows[i] for i in _some(len(windows), WINDOWS)]
         left -= len(chosen)
         found.append(_span(profile, table, length, chosen))
     return tuple(sorted(found, key=lambda span: span.seconds))
@@ -94,7 +94,11 @@ def _windows(moments: NDArray[np.int64], length: int) -> list[slice]:
 
 
 def _span(profile: Profile, table: pa.Table, length: int, windows: Sequence[slice]) -> Span:
-    seen = [_distances(profile, table, window) for window in windows]
+    return span_from([_distances(profile, table, window) for window in windows], length)
+
+
+def span_from(seen: Sequence[Mapping[tuple[str, str], float]], length: int) -> Span:
+    """The span of windows of `length` seconds, by their distances of each column and statistic."""
     keys = sorted({key for one in seen for key in one})
     scales = {
         key: scale
@@ -113,8 +117,12 @@ def _span(profile: Profile, table: pa.Table, length: int, windows: Sequence[slic
 def _distances(profile: Profile, table: pa.Table, window: slice) -> dict[tuple[str, str], float]:
     rows = table.slice(window.start, window.stop - window.start)
     if rows.num_rows > ROWS:
-        rows = rows.take(pa.array(_evenly(rows.num_rows, ROWS)))
-    columns = compare(profile, [rows])
+        rows = rows.take(pa.array(_some(rows.num_rows, ROWS)))
+    return distances_of(compare(profile, [rows]))
+
+
+def distances_of(columns: Sequence[Comparison]) -> dict[tuple[str, str], float]:
+    """How far a window lies from what it is compared with, by column and statistic."""
     sizes = {c.profile.name: size_of(c) for c in columns}
     return {
         (h.column, h.statistic): _distance(h, sizes[h.column])
@@ -140,7 +148,9 @@ def _quantile(excess: Sequence[float], alpha: float) -> float:
     return excess[rank - 1] if rank <= len(excess) else excess[-1] * BEYOND
 
 
-def _evenly(n: int, most: int) -> list[int]:
+def _some(n: int, most: int) -> list[int]:
+    """At most so many of n places, ascending, by lot: every other day would never be a Sunday."""
     if n <= most:
         return list(range(n))
-    return [int(i) for i in np.linspace(0, n - 1, most)]
+    chosen = np.random.default_rng(0).choice(n, most, replace=False)
+    return [int(i) for i in np.sort(chosen)]
