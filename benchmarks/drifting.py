@@ -15,7 +15,7 @@ import xgboost
 
 CUT = pd.Timestamp("2013-06-01")
 FLIGHTS = """
-select f.carrier, f.origin, f.dest, distance, month, day, hour, minute,
+select f.carrier, f.origin, f.dest, f.distance, f.month, f.day, f.hour, f.minute,
     dayofweek(f.time_hour::timestamp) as dow, temp, dewp, humid, wind_dir, wind_speed, precip,
     pressure, visib, (arr_delay > 15)::integer as y, f.time_hour::timestamp as t
 from '{tables}/flights.parquet' f asof left join (
