@@ -14,7 +14,7 @@ Numbers = NDArray[np.float64]
 
 BINS = 200
 FEWEST = 5  # rows of a bin with whatever ties
-LEAST = 25  # rows of a bin, but for ties
+LEAST = 10  # rows of a bin, but for ties; more lose to isotonic regression where hits are rare
 _CLIP = 1e-6
 
 
@@ -24,7 +24,7 @@ def count_scores(
     """Rows that the fit has not seen, counted in at most 200 bins of their score.
 
     `scores` are the probabilities that the model gave to a class, `hits` whether a row is of it;
-    both of shape (n,), with n > 0. Rows of one score are in one bin; a bin has some 25 rows, and
+    both of shape (n,), with n > 0. Rows of one score are in one bin; a bin has some 10 rows, and
     never fewer than 5 where there are as many. `groups` are codes of the subjects that rows are
     about, shape (n,); None where each row is by itself.
     """
