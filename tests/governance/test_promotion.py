@@ -19,6 +19,7 @@ from mlops_cli.governance.approvals import course_of, hold, standing_of
 from mlops_cli.governance.rules import rules_in_force
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION, DEPRECATED, PREVIOUS, WITHDRAWN, ModelVersion
+from servers import free_port
 
 
 def test_rules_are_those_of_the_main_line_and_of_the_last_promotion(
@@ -116,6 +117,17 @@ def test_a_registry_that_goes_away_in_the_middle_moved_nobody(
     assert champion(known_entries(project.root)) == one.digest
     assert open_tracker(project).alias(CHAMPION) == one
     assert promote(project).digest == two.digest
+
+
+def test_a_registry_that_is_away_is_not_one_where_nobody_waits(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="no version of demo waits"):
+        promote(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(EnvironmentFault, match="does not answer"):
+        promote(load_project(project.root))
 
 
 def reign(project: Project, monkeypatch: pytest.MonkeyPatch, *names: str) -> list[ModelVersion]:

@@ -30,11 +30,12 @@ def version_of(
     """The version of 12 digits or more, or the candidate where none is named.
 
     Raises `UsageError` where there is none, and `EnvironmentFault` where the log knows it and the
-    registry has lost it.
+    registry has lost it, or the registry does not answer.
     """
     if name is None:
         if found := waiting_version(tracker, entries):
             return found
+        tracker.alias(CANDIDATE)  # one that is away may know of a candidate that this clone lacks
         raise UsageError(
             f"no version of {project.config.project} waits in {tracker.address}",
             hint="name one, by the 12 digits that `mlops audit` shows; or make one: `mlops run`",
