@@ -105,6 +105,10 @@ def test_github_takes_the_workflow(tmp_path: Path) -> None:
     step = workflow["jobs"]["monitor"]["steps"][-1]
     assert step["env"]["HOOK_URL"] == "${{ secrets.HOOK_URL }}"
     assert step["run"] == "mlops monitor || [ $? -eq 5 ]"  # drift is told by the alerts
+    retrain = workflow["jobs"]["retrain"]
+    assert retrain["permissions"] == {"contents": "write"}  # its branch would go with the runner
+    assert "'refs/heads/retrain/*:refs/heads/retrain/*'" in retrain["steps"][-1]["run"]
+    assert "GITHUB_TOKEN" not in step["env"]
 
 
 @pytest.mark.kubernetes

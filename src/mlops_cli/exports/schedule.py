@@ -25,6 +25,7 @@ Clock = Literal["cron", "systemd", "cronjob", "github"]
 _DAY = timedelta(days=1)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SOONEST = re.compile(r"^(\*|\*/[1-4]) ")  # GitHub runs nothing more often than every 5 minutes
+_GITHUB = '"https://x-access-token:$GITHUB_TOKEN@github.com/$GITHUB_REPOSITORY"'
 _IMAGE = (
     "a CronJob needs an image that has mlops-cli and the project in /project: your own image of it"
 )
@@ -34,7 +35,8 @@ _IMAGE = (
 class Job:
     """A command and when it is run: a line of cron, in UTC, and the same for systemd.
 
-    `found` is the exit code by which it tells that it found something, and did not fail.
+    `found` is the exit code by which it tells that it found something, and did not fail; `branches`
+    is where the branches begin that it makes, which somebody else's machine has to push.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Job:
     cron: str
     calendar: str
     found: int = 0
+    branches: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,9 @@ def jobs_of(project: Project, commands: Iterable[str]) -> Iterable[Job]:
     cron, calendar = often(window)
     yield Job("monitor", ("monitor",), cron, calendar, found=5)
     if "retrain" in known:
-        yield Job("retrain", ("retrain",), "40 3 * * *", "*-*-* 03:40:00 UTC")
+        branches = project.config.retrain.branch
+        daily = ("40 3 * * *", "*-*-* 03:40:00 UTC")
+        yield Job("retrain", ("retrain",), *daily, branches=branches)
     if "rollout" in known:
         yield Job("rollout-tick", ("rollout", "tick"), "* * * * *", "*-*-* *:*:00 UTC")
 
@@ -145,8 +150,11 @@ def _cronjobs(project: Project, jobs: Iterable[Job], image: str | None) -> str:
     )
 
 
-def _script(job: Job) -> str:
+def _script(job: Job, to: str = "origin") -> str:
     words = shlex.join(("mlops", *job.command))
+    if job.branches is not None:
+        refs = f"refs/heads/{job.branches}/*"
+        return f"{words} && git push {to} {shlex.quote(f'{refs}:{refs}')}"
     return f"{words} || [ $? -eq {job.found} ]" if job.found else words
 
 
@@ -158,7 +166,16 @@ def _workflow(project: Project, jobs: Sequence[Job], version: str) -> str:
         requirement=PACKAGE.format(version),
         secrets={name: f"${{{{ secrets.{name} }}}}" for name in _secrets(project)},
         whens=list(dict.fromkeys(job.cron for job in jobs)),
-        jobs=[{"name": job.name, "cron": job.cron, "script": _script(job)} for job in jobs],
+        jobs=[
+            {
+                "name": job.name,
+                "cron": job.cron,
+                "title": shlex.join(("mlops", *job.command)),
+                "script": _script(job, _GITHUB),
+                "pushes": job.branches is not None,
+            }
+            for job in jobs
+        ],
     )
 
 
