@@ -109,7 +109,7 @@ def test_speed_and_failures_are_those_of_requests(watched: Watched) -> None:
     watched.answer(0, quiet(100, 0), failing)
     (window,) = monitor(watched.project).windows
     assert window.errors == 0.25
-    assert window.latency == pytest.approx({"p50": 50.5, "p95": 95.05, "p99": 99.01})
+    assert window.latency == pytest.approx({"p50": 50.5, "p95": 95.05, "p99": 99.01, "mean": 50.5})
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])

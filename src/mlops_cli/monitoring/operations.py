@@ -10,12 +10,13 @@ from mlops_cli.monitoring.traffic import SHADOW, Selection
 from mlops_cli.tables.base import Engine
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+NAMES = (*QUANTILES, "mean")
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Of the requests of a minute, or of a window: `latency` in milliseconds, by `QUANTILES`;
-    `errors` is the share (0 to 1) that the model failed."""
+    """Of the requests of a minute, or of a window: `latency` in milliseconds, by `QUANTILES` and
+    as `mean`; `errors` is the share (0 to 1) that the model failed."""
 
     requests: int
     errors: float
@@ -31,7 +32,7 @@ def speeds(engine: Engine, rows: Selection) -> tuple[Speed | None, dict[datetime
     wanted = ", ".join(str(q) for q in QUANTILES.values())
     found = engine.rows(
         f"select date_trunc('minute', time) as minute_of, count(*), count(error) / count(*), "
-        f"quantile_cont(ms, [{wanted}]) from {rows.sql} "
+        f"list_append(quantile_cont(ms, [{wanted}]), avg(ms)) from {rows.sql} "
         f"where row = 0 and variant <> '{SHADOW}' "
         "group by grouping sets ((minute_of), ()) order by minute_of"
     )
@@ -40,7 +41,7 @@ def speeds(engine: Engine, rows: Selection) -> tuple[Speed | None, dict[datetime
     for at, requests, errors, latency in found:
         if not requests:
             continue
-        one = Speed(requests, errors, dict(zip(QUANTILES, latency or (), strict=False)))
+        one = Speed(requests, errors, dict(zip(NAMES, latency or (), strict=False)))
         if at is None:
             whole = one
         else:
