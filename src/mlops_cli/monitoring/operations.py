@@ -32,8 +32,8 @@ def speeds(engine: Engine, rows: Selection) -> tuple[Speed | None, dict[datetime
     wanted = ", ".join(str(q) for q in QUANTILES.values())
     found = engine.rows(
         f"select date_trunc('minute', time) as minute_of, count(*), count(error) / count(*), "
-        f"list_append(quantile_cont(ms, [{wanted}]), avg(ms)) from {rows.sql} "
-        f"where row = 0 and variant <> '{SHADOW}' "
+        f"case when count(ms) > 0 then list_append(quantile_cont(ms, [{wanted}]), avg(ms)) end "
+        f"from {rows.sql} where row = 0 and variant <> '{SHADOW}' "
         "group by grouping sets ((minute_of), ()) order by minute_of"
     )
     minutes: dict[datetime, Speed] = {}
