@@ -17,6 +17,7 @@ from fitted import project_of
 from learning import make, reconfigure
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.plan import FeaturePlan
+from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.errors import BundleError, DataError
@@ -86,6 +87,10 @@ def test_every_task_and_estimator_makes_a_bundle(tmp_path, task, estimator):
     again = json.loads((project.root / "metrics.json").read_text())
     assert again == {"validation": dict(found.validation), "holdout": dict(found.holdout)}
     assert {p.name for p in (project.root / "reports/plots").iterdir()} >= {"importance.csv"}
+    known = msgspec.json.decode((project.root / "model/profile.json").read_bytes(), type=Profile)
+    assert len(known.scores) == {"binary": 1, "multiclass": 3, "regression": 0}[task]
+    assert all(sum(of_a_class.rows) == 40 for of_a_class in known.scores)  # the hold-out's
+    assert (known.losses is not None) == (task == "regression")
 
 
 def test_the_same_work_gives_the_same_bytes(trained):

@@ -113,9 +113,9 @@ class LossTree(msgspec.Struct, frozen=True):
 
     Node i is a leaf where `column[i]` is -1, and its leaf is `child[i][0]`. Otherwise a row whose
     value of that column is at most `threshold[i]` goes to node `child[i][0]`, others to
-    `child[i][1]`; a missing value goes to the first where `missing_first[i]`. The column after the
-    last feature is the prediction. `inflation` is by how much the rows of a subject, being alike,
-    widen a variance.
+    `child[i][1]`; a missing value goes to the first where `missing_first[i]`. Columns are those
+    of the model's features as numbers, and after the last one the prediction. `inflation` is by
+    how much the rows of a subject, being alike, widen a variance.
     """
 
     column: tuple[int, ...]

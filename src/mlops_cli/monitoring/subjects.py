@@ -19,6 +19,14 @@ def one_of_each(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
 
     Which one follows from its number `__row__` alone, and is any of them.
     """
+    codes = codes_of(table, columns)
+    order = np.argsort(np.asarray(table[ROW]).astype(np.int64) * _FACTOR % _SIZE, kind="stable")
+    firsts = np.unique(codes[order], return_index=True)[1]
+    return np.sort(order[firsts])
+
+
+def codes_of(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
+    """The number of each row's subject, that `columns` name; each row of null has its own."""
     codes = np.zeros(table.num_rows, dtype=np.int64)
     missing = np.ones(table.num_rows, dtype=bool)
     for name in columns:
@@ -27,9 +35,7 @@ def one_of_each(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
         codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
         missing &= np.asarray(pc.is_null(table[name]))
     codes[missing] = len(codes) + np.arange(int(missing.sum()))
-    order = np.argsort(np.asarray(table[ROW]).astype(np.int64) * _FACTOR % _SIZE, kind="stable")
-    firsts = np.unique(codes[order], return_index=True)[1]
-    return np.sort(order[firsts])
+    return codes
 
 
 def one_of_each_sql(relation: str, columns: Sequence[str]) -> str:

@@ -38,8 +38,10 @@ from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.rules import broken_by
 from mlops_cli.features.sql import render_feature
 from mlops_cli.monitoring.estimate import scores_of
+from mlops_cli.monitoring.losses import losses_of
 from mlops_cli.monitoring.outcomes import Outcomes, outcome_profiles
 from mlops_cli.monitoring.profile import Units, profile_of, weighted
+from mlops_cli.monitoring.subjects import codes_of
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.golden import replay
@@ -240,8 +242,13 @@ def _with_outcomes(
         sensitive=bool(project.config.data.sensitive),
     )
     made = outcome_profiles(outcomes, work.events.plan.classes)
-    scores = scores_of(work.problem.task, outcomes.truth, predictions)
-    return msgspec.structs.replace(profile, outcomes=made, scores=scores)
+    groups = codes_of(outcomes.subjects, [ID + name for name in subject]) if subject else None
+    if work.problem.task != "regression":
+        scores = scores_of(work.problem.task, outcomes.truth, predictions, groups)
+        return msgspec.structs.replace(profile, outcomes=made, scores=scores)
+    features = events.part(work.problem.features, holdout).matrix.astype(np.float64)
+    losses = losses_of(features, outcomes.truth, predictions, groups)
+    return msgspec.structs.replace(profile, outcomes=made, losses=losses)
 
 
 def _bundle(
