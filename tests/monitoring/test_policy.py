@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def window(day: int, *, drifted: bool = False, broken: bool = False, rows: int =
 
 
 def measured(day: int, low: float, high: float, metric: str = "roc_auc", **labels: Any) -> Window:
-    came: dict[str, Any] = {"rows": 90, "labelled": 90, "over": True, "partial": False} | labels
+    all_came = LabelsFound(rows=90, labelled=90, over=True, partial=False, enough=True)
     return Window(
         start=START + day * DAY,
         end=START + (day + 1) * DAY,
@@ -41,7 +42,7 @@ def measured(day: int, low: float, high: float, metric: str = "roc_auc", **label
         version="0" * 12,
         rows=90,
         sampled=90,
-        labels=LabelsFound(**came),
+        labels=replace(all_came, **labels),
         performance={metric: (low + high) / 2, f"{metric}_low": low, f"{metric}_high": high},
         baseline={metric: 0.8},
     )
@@ -76,6 +77,7 @@ def test_a_drop_counts_where_the_whole_interval_has_passed_the_bound() -> None:
     assert not reasons(asked, measured(0, 0.70, 0.77))
     assert not reasons(asked, measured(0, 0.70, 0.75, over=False, partial=True))
     assert not reasons(asked, measured(0, 0.70, 0.75, biased="only positives came"))
+    assert not reasons(asked, measured(0, 0.70, 0.75, enough=False))
     assert not reasons(asked, measured(0, 0.70, 0.75), measured(1, 0.74, 0.82))
     loss = policy({"metric_drop": "5%"}, metric="log_loss")
     assert reasons(loss, measured(0, 0.85, 0.95, "log_loss"))

@@ -90,7 +90,7 @@ def _newest(project: Project) -> list[Window]:
 
 
 def _figures(window: Window) -> Iterator[tuple[str, dict[str, str], float]]:
-    for seen in observations_of(window, {"", *window.segments}):
+    for seen in observations_of(window):
         for metric, figure in seen.metrics.items():
             labels = {
                 "segment": seen.segment or "",

@@ -14,7 +14,7 @@ from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
 from mlops_cli.monitoring.estimate import estimate, flat
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
-from mlops_cli.monitoring.performance import is_verdict, labels_of, performance_of
+from mlops_cli.monitoring.performance import labels_of, performance_of
 from mlops_cli.monitoring.quality import broken_columns, find_quality
 from mlops_cli.monitoring.references import Reference, texts_of
 from mlops_cli.monitoring.rows import Rows
@@ -52,16 +52,8 @@ class Group:
     column: str = WHOLE
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What was found of each group by its name, and which have labels enough to go by."""
-
-    parts: Mapping[str, Part]
-    verdicts: frozenset[str] = field(default_factory=frozenset)
-
-
-def judge(groups: Mapping[str, Group], terms: Terms) -> Judged:
-    """Judge the groups of one window, of which `WHOLE` is all of its rows."""
+def judge(groups: Mapping[str, Group], terms: Terms) -> dict[str, Part]:
+    """What is found of each group of one window, of which `WHOLE` is all of its rows."""
     counted = {name: _counted(group) for name, group in groups.items()}
     quality = {name: find_quality(all_) for name, (all_, _) in counted.items() if all_}
     drift = dict(_drift(groups, counted, quality, terms))
@@ -74,8 +66,7 @@ def judge(groups: Mapping[str, Group], terms: Terms) -> Judged:
         prediction_drift=_shift(PREDICTION, groups[WHOLE].rows, terms),
         target_drift=_shift(TARGET, groups[WHOLE].rows, terms),
     )
-    enough = (n for n, g in groups.items() if is_verdict(terms.task, g.rows.truth, g.rows.said))
-    return Judged(parts, frozenset(enough))
+    return parts
 
 
 def segment_masks(

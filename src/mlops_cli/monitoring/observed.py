@@ -13,11 +13,11 @@ MINUTE = timedelta(minutes=1)
 _NOT_METRICS = ("_low", "_high")
 
 
-def observations_of(window: Window, verdicts: frozenset[str] | set[str]) -> Iterator[Observation]:
+def observations_of(window: Window) -> Iterator[Observation]:
     """What alerts see of a window: all of its rows, then each segment.
 
-    `verdicts` are the groups whose labels are enough to go by. Performance of labels that came in
-    a biased order, or of which most are still to come, is no figure to alarm on.
+    Performance of labels that are few, came in a biased order, or are partly still to come, is no
+    figure to alarm on.
     """
     whole = Part(
         rows=window.rows,
@@ -29,14 +29,14 @@ def observations_of(window: Window, verdicts: frozenset[str] | set[str]) -> Iter
         estimated=window.estimated if _holds(window.estimate_check) else None,
         target_drift=window.target_drift,
     )
-    metrics = _of_part(whole, window.baseline, judged="" in verdicts)
+    metrics = _of_part(whole, window.baseline)
     if window.volume is not None:
         metrics["volume"] = Metric(window.volume.rows, baseline=window.volume.expected)
     if window.skew is not None:
         metrics["skew"] = Metric(window.skew.get("skewed", 0.0))
     yield _observation(window, None, metrics, whole)
     for name, part in window.segments.items():
-        found = _of_part(part, window.baseline, judged=name in verdicts)
+        found = _of_part(part, window.baseline)
         if found:
             yield _observation(window, name, found, part)
 
@@ -78,7 +78,7 @@ def _observation(
     )
 
 
-def _of_part(part: Part, baseline: Numbers | None, *, judged: bool) -> dict[str, Metric]:
+def _of_part(part: Part, baseline: Numbers | None) -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     if part.drift is not None:
         found["drift"] = Metric(float(part.drift.drifted))
@@ -86,8 +86,8 @@ def _of_part(part: Part, baseline: Numbers | None, *, judged: bool) -> dict[str,
         found |= _with_intervals(part.prediction_drift, {})
     if part.quality is not None:
         found |= _with_intervals(part.quality.figures, {})
-    trusted = part.labels is not None and not part.labels.partial and part.labels.biased is None
-    if part.performance is not None and judged and trusted:
+    trusted = part.labels is not None and part.labels.trusted
+    if part.performance is not None and trusted:
         found |= _with_intervals(part.performance, baseline or {})
     if part.target_drift is not None and trusted:
         found["target_drift"] = Metric(part.target_drift.get("drifted", 0.0))

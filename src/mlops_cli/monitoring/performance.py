@@ -37,16 +37,6 @@ def performance_of(task: Task, truth: Array, said: Array) -> dict[str, float] | 
     return {name: round(value, 6) for name, value in found.items() if np.isfinite(value)} or None
 
 
-def is_verdict(task: Task, truth: Array, said: Array) -> bool:
-    """Whether the rows are enough to go by: at least 30, and of every class that many."""
-    known = _known(truth, said)
-    y = truth[known]
-    if task == "regression":
-        return len(y) >= FEWEST
-    classes = 2 if task == "binary" else said.shape[1]
-    return bool(np.bincount(y.astype(np.int64), minlength=classes).min() >= FEWEST)
-
-
 def labels_of(task: Task, truth: Array, said: Array, *, delay: Array, over: bool) -> LabelsFound:
     """How far the labels of some rows have come, and whether those that came stand for the rest.
 
@@ -61,12 +51,27 @@ def labels_of(task: Task, truth: Array, said: Array, *, delay: Array, over: bool
         biased = _by_prediction(task, known, said)
     if biased is None and partial:
         biased = _by_delay(task, truth[known], delay[known])
-    return LabelsFound(rows=rows, labelled=labelled, over=over, partial=partial, biased=biased)
+    return LabelsFound(
+        rows=rows,
+        labelled=labelled,
+        over=over,
+        partial=partial,
+        enough=_is_enough(task, truth[known], said),
+        biased=biased,
+    )
 
 
 def baseline_of(recorded: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
     """What the model's own record says of the metrics in `found`."""
     return {name: recorded[name] for name in found if name in recorded}
+
+
+def _is_enough(task: Task, truth: Array, said: Array) -> bool:
+    """Whether so many labels came, of every class, that their figures are to be gone by."""
+    if task == "regression":
+        return len(truth) >= FEWEST
+    classes = 2 if task == "binary" else said.shape[1]
+    return bool(np.bincount(truth.astype(np.int64), minlength=classes).min() >= FEWEST)
 
 
 def _known(truth: Array, said: Array) -> NDArray[np.bool_]:

@@ -81,9 +81,8 @@ class Policy:
 
     def _is_judged(self, window: Window) -> bool:
         """Whether its labels came, stand for all rows, and are of data without a fault."""
-        labels = window.labels
-        told = labels is not None and labels.over and labels.biased is None
-        return told and not window.broken and self.metric in (window.performance or {})
+        trusted = window.labels is not None and window.labels.trusted
+        return trusted and not window.broken and self.metric in (window.performance or {})
 
     def _dropped(self, window: Window, share: float) -> bool:
         """Whether even the better end of the interval is worse than the baseline by that share."""

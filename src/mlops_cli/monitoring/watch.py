@@ -98,16 +98,15 @@ class Watch:
             remarks=tuple(_remarks(census, model)),
         )
         if rows is None or not census.rows:
-            return Found(found, tuple(observations_of(found, frozenset())))
+            return Found(found, tuple(observations_of(found)))
         whole, minutes = speeds(self._engine, rows)
-        verdicts: frozenset[str] = frozenset()
         if whole is not None:
             found = replace(found, latency=whole.latency, errors=whole.errors)
         if model is not None:
-            found, verdicts = self._judged(_Work(found, rows, model, over, known))
-        return Found(found, (*observations_of(found, verdicts), *minutes_of(found, minutes)))
+            found = self._judged(_Work(found, rows, model, over, known))
+        return Found(found, (*observations_of(found), *minutes_of(found, minutes)))
 
-    def _judged(self, work: _Work) -> tuple[Window, frozenset[str]]:
+    def _judged(self, work: _Work) -> Window:
         window, model = work.window, work.model
         read = self._reader(model).read(work.rows, window.version, window.rows)
         standard = self._standards.of(model, window, work.known)
@@ -123,11 +122,11 @@ class Watch:
             over=work.over,
         )
         judged = judge(groups, terms)
-        whole = judged.parts[WHOLE]
+        whole = judged[WHOLE]
         check = None
         if whole.estimated is not None:
             check = check_of(work.known, window, self._settings.metric)
-        told = replace(
+        return replace(
             window,
             sampled=read.count,
             remarks=(
@@ -145,9 +144,8 @@ class Watch:
             estimated=whole.estimated,
             estimate_check=check,
             target_drift=whole.target_drift,
-            segments={n: p for n, p in judged.parts.items() if n != WHOLE},
+            segments={n: p for n, p in judged.items() if n != WHOLE},
         )
-        return told, judged.verdicts
 
     def _groups(
         self, work: _Work, standard: Standard, read: Rows

@@ -92,14 +92,21 @@ class LabelsFound:
     """The labels that came: of `rows` that were looked at `labelled` have one.
 
     `over`: the time is past in which they usually come; `partial`: it is not, and some lack.
-    `biased` says why those that came do not stand for the others; performance is then no verdict.
+    `biased` says why those that came do not stand for the others; `enough`: 30 rows, and of each
+    class that many.
     """
 
     rows: int
     labelled: int
     over: bool
     partial: bool
+    enough: bool = False
     biased: str | None = None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether performance by these labels is a verdict, and not only a figure."""
+        return self.enough and not self.partial and self.biased is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
