@@ -11,7 +11,7 @@ from mlops_cli._locks import locked
 from mlops_cli.actions.collect import collect
 from mlops_cli.alerts.base import Notified, Observation
 from mlops_cli.alerts.notify import notify
-from mlops_cli.config.paths import WINDOWS
+from mlops_cli.config.paths import MONITOR_PAGE, WINDOWS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.watched import watched_models
@@ -23,6 +23,7 @@ from mlops_cli.monitoring.watch import Watch
 from mlops_cli.monitoring.window_log import append_windows, read_windows
 from mlops_cli.monitoring.windows import Window
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.reports.monitor import write_monitor_page
 from mlops_cli.tables import open_engine
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import KeepsLog
@@ -36,6 +37,7 @@ class MonitorResult:
 
     `judged` is how many were judged now, `standing` how many verdicts still held. `drifted` is
     whether one of `windows` did. `collected` rows came from the target.
+    `data` and `page` are where all of them stand, for programs and for people.
     """
 
     drifted: bool
@@ -46,6 +48,7 @@ class MonitorResult:
     alerts: Notified
     remarks: tuple[str, ...] = ()
     data: str = WINDOWS
+    page: str = MONITOR_PAGE
 
 
 def monitor(
@@ -75,6 +78,7 @@ def monitor(
         # In this order: what a kill between them leaves unwritten is judged, and told, again.
         alerts = notify(project, found.observations, now)
         append_windows(project.root, found.judged)
+        write_monitor_page(project, [*known, *found.judged])
     shown = found.judged or found.standing[-1:]
     return MonitorResult(
         drifted=any(w.drifted for w in shown),
