@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import render
@@ -70,14 +70,15 @@ class MonitorPage:
     more_segments: int
 
 
-def write_monitor_page(project: Project, windows: Iterable[Window]) -> None:
-    """Write `reports/monitor.html`, whole or not at all, of the windows that were judged.
+def write_monitor_page(project: Project, windows: Sequence[Window]) -> None:
+    """Write `reports/monitor.html`, whole or not at all, of windows in the order of their verdicts.
 
-    Of several verdicts on a window the last one counts. Alerts, deployments and retrainings come
-    from the project's own files: nobody is asked. It is a page by itself, which loads nothing.
+    Of several verdicts on a window the last one counts, and only windows as long as the last one.
+    Alerts, deployments and retrainings come from the project's own files: nobody is asked. It is a
+    page by itself, which loads nothing.
     """
     by_start = {window.start: window for window in windows}
-    known = [window for _, window in sorted(by_start.items())]
+    known = [w for _, w in sorted(by_start.items()) if _length(w) == _length(windows[-1])]
     page = _page(project, known) if known else None
     style, script = render(STYLE), render(SCRIPT)
     policy = (
@@ -95,14 +96,17 @@ def write_monitor_page(project: Project, windows: Iterable[Window]) -> None:
     write_text(project.root / MONITOR_PAGE, text)
 
 
+def _length(window: Window) -> timedelta:
+    return window.end - window.start
+
+
 def _digest(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
 def _page(project: Project, known: Sequence[Window]) -> MonitorPage:
-    newest = known[-1]
-    shown = [w for w in known if w.end - w.start == newest.end - newest.start][-WINDOWS:]
-    axis = axis_of([w.start for w in shown], newest.end - newest.start)
+    newest, shown = known[-1], known[-WINDOWS:]
+    axis = axis_of([w.start for w in shown], _length(newest))
     metric, target = project.config.metric, newest.target
     alerts = alerts_of(read_history(project.root))
     events = events_of(known_entries(project.root), target, axis)
