@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
+from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
 from mlops_cli.actions.collect import collect
 from mlops_cli.alerts.base import Notified, Observation
@@ -29,6 +33,7 @@ from mlops_cli.targets import open_target
 from mlops_cli.targets.base import KeepsLog
 
 _LOCK = "monitor.lock"
+_LOOKED_AT = "monitor.json"  # in the project's cache: may be lost, which costs time alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,12 @@ def _judge(
         models = watched_models(project, versions, progress=progress)
         _check_segments(project, models)
         watch = Watch(engine, project.root, traffic=traffic, settings=settings, models=models)
-        return _each(watch, stretches, known, progress=progress)
+        file = project.cache / _LOOKED_AT
+        with suppress(OSError, msgspec.DecodeError):
+            watch.looked_at |= msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+        found = _each(watch, stretches, known, progress=progress)
+        write_bytes(file, msgspec.json.encode(watch.looked_at))
+        return found
 
 
 def _each(

@@ -86,6 +86,7 @@ def labelled(predictions: Rows, labels: Rows | None, *, ids: Sequence[str] = ())
     joined = " ".join(f"left join ({sql}) {name} on {on}" for name, (sql, on) in joins.items())
     last = f"greatest({', '.join(f'{name}.last' for name in joins)})"
     return (
-        f"(with l as (from {labels.relation()}), j as (select p.*, {last} as last from {found} p "
-        f"{joined}) select * exclude (last), last.label as label, last.time as label_time from j)"
+        f"(with l as materialized (from {labels.relation()}), "
+        f"j as (select p.*, {last} as last from {found} p {joined}) "
+        "select * exclude (last), last.label as label, last.time as label_time from j)"
     )

@@ -17,11 +17,11 @@ from mlops_cli.monitoring.traffic import SHADOW, Selection, Traffic
 from mlops_cli.tables.base import ColumnForm, Engine, literal, quote
 from mlops_cli.tables.casts import cast_sql
 
-CAP = 100_000  # rows of a window that are looked at: further ones move no figure that matters
+CAP = 50_000  # rows of a window that are looked at: further ones move no figure that matters
 _PARTS = 1_000_000  # of all units, of which so many are looked at
 _IN, _SAID, _UNIT, _PLACE = "__in__", "__said__", "__unit__", "__place__"
 _FIRST, _LABEL, _LABELLED, _TIME = "__first__", "__label__", "__label_time__", "__time__"
-_REQUEST, _ROW = "__request__", "__request_row__"
+_REQUEST, _ROW, _MIXED = "__request__", "__request_row__", "__mixed__"
 Array = NDArray[np.float64]
 
 
@@ -47,7 +47,7 @@ class Rows:
     `said` are the model's numbers, shape (n,) or (n, classes), NaN where it failed; `truth` the
     class's index or the value, NaN without a label. `first` tells which row of its unit a row is
     that counts, of the window's rows and then of each segment's column. `delay` is how long after
-    the prediction its label is of, in seconds.
+    the prediction its label is of, in seconds. `labels` is the fingerprint of the labels.
     """
 
     table: pa.Table
@@ -56,6 +56,7 @@ class Rows:
     delay: Array
     first: Mapping[str, NDArray[np.bool_]]
     with_unit: int
+    labels: str = ""
 
     @property
     def count(self) -> int:
@@ -97,12 +98,12 @@ class Reader:
             delay=_seconds(table[_LABELLED]) - _seconds(table[_TIME]),
             first=first,
             with_unit=len(table) - table[_UNIT].null_count,
+            labels=_mixed(table[_MIXED]),
         )
 
     def labels(self, rows: Selection, version: str, count: int) -> str:
         """The fingerprint of the labels that came for the rows which `read` would give."""
-        chosen = self._chosen(rows, version, count)
-        found = labelled(chosen, self._traffic.labels_for(chosen), ids=self._asked.manifest.id)
+        found = self._labelled(rows, version, count)
         ((n, mixed),) = self._engine.rows(
             "select count(*), bit_xor(hash(request_id, row, label, label_time)) "
             f"from {found} where label is not null"
@@ -115,9 +116,7 @@ class Reader:
         alone = "request_id || ' ' || row"
         whole = f"version = {literal(version)} and variant <> '{SHADOW}'"
         if count > self._cap:
-            part = int(self._cap / count * _PARTS)
-            key = f"coalesce({unit}, {'request_id' if not asked.unit else alone})"
-            whole += f" and hash({key}) % {_PARTS} < {part}"
+            whole += f" and {self._drawn(count)}"
         inputs = _spec({i.name: _json_type(i) for i in asked.manifest.inputs})
         return Selection(
             f"(select time, request_id, row, id, {unit} as {_UNIT}, hash({alone}) as {_PLACE}, "
@@ -125,10 +124,21 @@ class Reader:
             f"from {rows.sql} where {whole})"
         )
 
+    def _labelled(self, rows: Selection, version: str, count: int) -> str:
+        chosen = self._chosen(rows, version, count)
+        by_request = not self._asked.unit and count > self._cap
+        labels = self._traffic.labels_for(chosen, self._drawn(count) if by_request else None)
+        return labelled(chosen, labels, ids=self._asked.manifest.id)
+
+    def _drawn(self, count: int) -> str:
+        """Whether a row is among those that are looked at: all of a unit are, or none."""
+        unit = _unit_sql(self._asked.unit)
+        key = f"coalesce({unit}, request_id || ' ' || row)" if self._asked.unit else "request_id"
+        return f"hash({key}) % {_PARTS} < {int(self._cap / count * _PARTS)}"
+
     def _sql(self, rows: Selection, version: str, count: int) -> str:
         asked = self._asked
-        chosen = self._chosen(rows, version, count)
-        found = labelled(chosen, self._traffic.labels_for(chosen), ids=asked.manifest.id)
+        found = self._labelled(rows, version, count)
         own = f"{_SAID}, {_UNIT}, {_PLACE}, {_LABEL}, {_LABELLED}, {_TIME}, {_REQUEST}, {_ROW}"
         raw = ", ".join(
             f"struct_extract({_IN}, {literal(i.name)}) as {quote(i.name)}"
@@ -142,10 +152,12 @@ class Reader:
             for i, segment in enumerate(("", *asked.segments))
         )
         return (
-            f"select {names}{made}, {_SAID}, {_UNIT}, {_LABEL}, {_LABELLED}, {_TIME}{firsts} "
+            f"select {names}{made}, {_SAID}, {_UNIT}, {_LABEL}, {_LABELLED}, {_TIME}, "
+            f"case when {_LABEL} is not null then hash({_REQUEST}, {_ROW}, {_LABEL}, {_LABELLED}) "
+            f"end as {_MIXED}{firsts} "
             f"from (select {typed}, {own} from (select {raw}, {_SAID}, {_UNIT}, {_PLACE}, "
             f"label as {_LABEL}, label_time as {_LABELLED}, time as {_TIME}, "
-            f"request_id as {_REQUEST}, row as {_ROW} from {found})) order by {_PLACE}"
+            f"request_id as {_REQUEST}, row as {_ROW} from {found}))"
         )
 
 
@@ -160,6 +172,12 @@ def _first(unit: Sequence[str], segment: str) -> str:
     within = f", {quote(segment)}" if segment else ""
     order = f"order by {_PLACE}"
     return f"({_UNIT} is null or row_number() over (partition by {_UNIT}{within} {order}) = 1)"
+
+
+def _mixed(column: pa.ChunkedArray) -> str:
+    """The number of labels and the mix of their hashes, as `Reader.labels` has them."""
+    hashes = np.asarray(column.drop_null().to_numpy(), np.uint64)
+    return f"{len(hashes)}-{int(np.bitwise_xor.reduce(hashes)) if len(hashes) else 0:x}"
 
 
 def _unit_sql(unit: Sequence[str]) -> str:

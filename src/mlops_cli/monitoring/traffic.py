@@ -87,12 +87,16 @@ class Traffic:
         within = f"time >= {_moment(window.start)} and time < {_moment(window.end)}"
         return Selection(f"(select * from {_read(files)} where {within})")
 
-    def labels_for(self, rows: Selection) -> Selection | None:
-        """The labels that may go to these rows; None where there is no label at all."""
+    def labels_for(self, rows: Selection, drawn: str | None = None) -> Selection | None:
+        """The labels that may go to these rows; None where there is no label at all.
+
+        `drawn` is SQL of `request_id` alone, where that tells which rows they are.
+        """
         files = self._labels.files(self._labels.days())
         if not files:
             return None
-        asked = f"request_id is null or request_id in (select request_id from {rows.sql})"
+        asked = drawn or f"request_id in (select request_id from {rows.sql})"
+        asked = f"request_id is null or {asked}"
         return Selection(f"(select * from {_read(files)} where {asked})")
 
     def labels_stamp(self) -> str:

@@ -47,7 +47,11 @@ class _Work:
 
 
 class Watch:
-    """Judges windows of what `models`, by their version, have answered."""
+    """Judges windows of what `models`, by their version, have answered.
+
+    `looked_at` is with which labels of the project (`Traffic.labels_stamp`) a window was looked at
+    last, by its start; it may be kept from one run to the next.
+    """
 
     def __init__(
         self,
@@ -63,6 +67,8 @@ class Watch:
         self._settings = settings
         self._models = models
         self._standards = Standards(engine, root, traffic=traffic, settings=settings)
+        self._stamp = traffic.labels_stamp()
+        self.looked_at: dict[str, str] = {}
 
     @property
     def length(self) -> timedelta:
@@ -79,11 +85,11 @@ class Watch:
         census, rows = self._traffic.census(window), self._traffic.predictions(window)
         model = self._models.get(census.version)
         over = self._over(window, before)
-        labels = ""
-        if model is not None and rows is not None:
-            labels = self._reader(model).labels(rows, census.version, census.rows)
-        of = digest_of(census.fingerprint, self._settings.fingerprint, bool(model), over, labels)
-        if before is not None and before.judged_of == of:
+        of = digest_of(census.fingerprint, self._settings.fingerprint, bool(model), over)
+        same = before is not None and before.judged_of == of
+        if same and model is not None and rows is not None and before is not None:
+            same = self._labelled_so(before, model, rows, census)
+        if same:
             return None
         found = Window(
             start=window.start,
@@ -104,7 +110,23 @@ class Watch:
             found = replace(found, latency=whole.latency, errors=whole.errors)
         if model is not None:
             found = self._judged(_Work(found, rows, model, over, known))
+            self.looked_at[found.start.isoformat()] = self._stamp
         return Found(found, (*observations_of(found), *minutes_of(found, minutes)))
+
+    def _labelled_so(
+        self, before: Window, model: WatchedModel, rows: Selection, census: Census
+    ) -> bool:
+        """Whether the labels are those that the window was judged with.
+
+        They are asked for only where any label of the project came since it was looked at last.
+        """
+        key = before.start.isoformat()
+        if self.looked_at.get(key) == self._stamp:
+            return True
+        same = self._reader(model).labels(rows, census.version, census.rows) == before.labels_of
+        if same:
+            self.looked_at[key] = self._stamp
+        return same
 
     def _judged(self, work: _Work) -> Window:
         window, model = work.window, work.model
@@ -129,6 +151,7 @@ class Watch:
         return replace(
             window,
             sampled=read.count,
+            labels_of=read.labels,
             remarks=(
                 *window.remarks,
                 *standard.remarks,

@@ -146,7 +146,7 @@ class Window:
     answered are `versions`. `sampled` rows were looked at for all but volume, latency and errors.
     `latency` has p50, p95 and p99 in milliseconds, over requests; `errors` is the share of
     requests that the model failed. `judged_of` is the fingerprint of what was judged: a window is
-    judged again when it differs. `remarks` are for people.
+    judged again when it differs, or that of its labels, `labels_of`. `remarks` are for people.
     """
 
     start: datetime
@@ -171,6 +171,7 @@ class Window:
     skew: Numbers | None = None
     segments: Mapping[str, Part] = field(default_factory=dict)
     judged_of: str = ""
+    labels_of: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
