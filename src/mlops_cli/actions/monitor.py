@@ -33,6 +33,7 @@ from mlops_cli.targets import open_target
 from mlops_cli.targets.base import KeepsLog
 
 _LOCK = "monitor.lock"
+_MEMORY = "256MB"  # of the engine, which would keep what it has read: windows are large or small
 _LOOKED_AT = "monitor.json"  # in the project's cache: may be lost, which costs time alone
 
 
@@ -125,7 +126,7 @@ def _judge(
     progress: Progress,
 ) -> _Found:
     settings = Settings.of(project.config, target or project.config.deploy.target, between[1])
-    with open_engine(temporary=project.temporary) as engine:
+    with open_engine(temporary=project.temporary, memory=_MEMORY) as engine:
         traffic = Traffic(engine, project.root)
         extent = traffic.extent()
         if extent is None:

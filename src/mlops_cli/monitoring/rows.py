@@ -124,6 +124,16 @@ class Reader:
             f"from {rows.sql} where {whole})"
         )
 
+    def inputs(self, rows: Selection, version: str, count: int) -> str:
+        """The rows that `read` would give, as SQL: the typed inputs, and `__id__`."""
+        chosen = self._chosen(rows, version, count)
+        inputs = self._asked.manifest.inputs
+        raw = ", ".join(
+            f"struct_extract({_IN}, {literal(i.name)}) as {quote(i.name)}" for i in inputs
+        )
+        typed = ", ".join(f"{_cast(i)} as {quote(i.name)}" for i in inputs)
+        return f"(select {typed}, __id__ from (select {raw}, id as __id__ from {chosen.sql}))"
+
     def _labelled(self, rows: Selection, version: str, count: int) -> str:
         chosen = self._chosen(rows, version, count)
         by_request = not self._asked.unit and count > self._cap

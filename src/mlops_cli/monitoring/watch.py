@@ -18,6 +18,7 @@ from mlops_cli.monitoring.performance import baseline_of
 from mlops_cli.monitoring.references import frequent
 from mlops_cli.monitoring.rows import Reader, Rows, unit_of
 from mlops_cli.monitoring.settings import Settings
+from mlops_cli.monitoring.skew import skew_of
 from mlops_cli.monitoring.standards import Standard, Standards
 from mlops_cli.monitoring.traffic import Census, Selection, Traffic, digest_of
 from mlops_cli.monitoring.volume import expected_rows
@@ -63,6 +64,7 @@ class Watch:
         models: Mapping[str, WatchedModel],
     ) -> None:
         self._engine = engine
+        self._root = root
         self._traffic = traffic
         self._settings = settings
         self._models = models
@@ -130,7 +132,9 @@ class Watch:
 
     def _judged(self, work: _Work) -> Window:
         window, model = work.window, work.model
-        read = self._reader(model).read(work.rows, window.version, window.rows)
+        reader = self._reader(model)
+        read = reader.read(work.rows, window.version, window.rows)
+        inputs = reader.inputs(work.rows, window.version, window.rows)
         standard = self._standards.of(model, window, work.known)
         groups, remarks = self._groups(work, standard, read)
         unit = unit_of(model.manifest, model.profile.subject)
@@ -167,6 +171,7 @@ class Watch:
             estimated=whole.estimated,
             estimate_check=check,
             target_drift=whole.target_drift,
+            skew=skew_of(self._engine, self._root, model.manifest, inputs),
             segments={n: p for n, p in judged.items() if n != WHOLE},
         )
 

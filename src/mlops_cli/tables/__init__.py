@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
 
 
-def open_engine(name: str = "duckdb", *, temporary: Path | None = None) -> Engine:
-    """Open the engine `name`; what does not fit into memory spills to the folder `temporary`."""
-    return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary))
+def open_engine(
+    name: str = "duckdb", *, temporary: Path | None = None, memory: str | None = None
+) -> Engine:
+    """Open the engine `name`; what does not fit into memory spills to the folder `temporary`.
+
+    `memory` is how much that is, such as `256MB`, where it is to be less than usual.
+    """
+    return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary, memory))
 
 
 def preload() -> None:

@@ -55,7 +55,7 @@ _A_DURATION = b"\x12"  # Arrow's number of the type: it stands in every schema t
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", "-Infinity")
 
 
-def open_engine(temporary: Path | None = None) -> DuckDB:
+def open_engine(temporary: Path | None = None, memory: str | None = None) -> DuckDB:
     """A DuckDB in memory, in UTC, that fetches nothing from the network."""
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": False,
@@ -65,7 +65,7 @@ def open_engine(temporary: Path | None = None) -> DuckDB:
     }
     if temporary is not None:
         settings["temp_directory"] = str(_room(temporary))
-        settings["memory_limit"] = _MEMORY
+        settings["memory_limit"] = memory or _MEMORY
     connection = duckdb.connect(":memory:", config=settings)
     # Globally: `batches` reads by a cursor, which is a session of its own.
     connection.execute("set global TimeZone = 'UTC'")
