@@ -22,6 +22,7 @@ LINES = (
     "server_others",
     "server_alone",
     "server_list",
+    "server_log",
     "server_overload",
     "server_workers",
     "server_memory",

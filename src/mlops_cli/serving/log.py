@@ -7,8 +7,6 @@ import hashlib
 import time
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import msgspec
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row
-from mlops_cli.serving.logged_columns import Scheme
+from mlops_cli.serving.logged_columns import Scheme, moment
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event
 from mlops_cli.serving.segment_writer import SegmentWriter
@@ -30,11 +28,8 @@ Tell = Callable[[int, int], None]
 _encode = msgspec.json.Encoder().encode
 _NULL = b"null"
 _LINE = b'%b%d,"id":%b%b%b,"features":%b,"prediction":%b'
-# A line of a request of one event.
-_ALONE = (
-    b'{"time":"%b.%06dZ","request_id":"%b","row":0,"id":%b%b%b,"features":"%b","prediction":%b,'
-    b'"ms":%.3f}\n'
-)
+_END = b'%b"%b","prediction":%b,"ms":%.3f}\n'
+_FAILED = b'%bnull,"prediction":null,"error":%b,"ms":%.3f}\n'
 _SCHEMES = 64
 _SAMPLED = 2.0**32
 
@@ -71,23 +66,6 @@ class Entry:
         self._asked = start, events, bodies or [b"{}"] * len(events)
         self._exact = exact
 
-    def end_alone(self, features: bytes, prediction: bytes, seconds: float) -> None:
-        """`answered` and `end` of a request whose only event is row 0."""
-        _, (event,), (body,) = self._asked
-        scheme, whole = self._scheme, int(self._time)
-        line = _ALONE % (
-            _second(whole),
-            int((self._time - whole) * 1e6),
-            self._id,
-            scheme.ids(event, body),
-            scheme.names(self._key),
-            body if self._exact and scheme.fit((body,)) else scheme.inputs(event),
-            hashlib.sha256(features).hexdigest().encode(),
-            prediction,
-            seconds * 1000,
-        )
-        self._log.take_whole(line, 1)
-
     def answered(self, features: Iterable[bytes], predictions: Iterable[bytes]) -> None:
         """It said this of the events that it was asked for last.
 
@@ -109,16 +87,10 @@ class Entry:
         """All of a line but its end: how long it took is known when the answer is sent."""
         row, events, bodies = self._asked
         scheme, lines = self._scheme, self._lines
-        whole = int(self._time)
-        micros = int((self._time - whole) * 1e6)
-        opening = b'{"time":"%b.%06dZ","request_id":"%b","row":' % (
-            _second(whole),
-            micros,
-            self._id,
-        )
+        opening = b'{"time":"%b","request_id":"%b","row":' % (moment(self._time), self._id)
         names = scheme.names(self._key)
         inputs = bodies if self._exact and scheme.fit(bodies) else map(scheme.inputs, events)
-        ids = map(scheme.ids, events, bodies)
+        ids = map(scheme.ids, events, bodies) if scheme.has_ids else repeat(b"{}")
         places = range(row, row + len(events))
         for place, one, values, digest, prediction in zip(
             places, ids, inputs, digests, predictions, strict=False
@@ -155,14 +127,26 @@ class PredictionLog:
         """An entry for a request that came with the API key `key`; None: not in the sample.
 
         `variant` is what the bundle's version is in the traffic.
-
-        A request's id decides, so that all who log it decide alike.
         """
-        if not self._all and not in_sample(request_id, self._settings.sample):
+        if not self.keeps(request_id):
             return None
-        return Entry(self, self._scheme(bundle, variant), request_id, key)
+        return Entry(self, self.scheme(bundle, variant), request_id, key)
 
-    def _scheme(self, bundle: Bundle, variant: str) -> Scheme:
+    def answered(self, opening: bytes, features: bytes, prediction: bytes, seconds: float) -> None:
+        """A request of one event got this answer; `opening` is what `Scheme.opening` made of it."""
+        digest = hashlib.sha256(features).hexdigest().encode()
+        self.take_whole(_END % (opening, digest, prediction, seconds * 1000), 1)
+
+    def failed(self, opening: bytes, error: str, seconds: float) -> None:
+        """The model failed at a request of one event; `error` is the kind of its fault."""
+        self.take_whole(_FAILED % (opening, _encode(error), seconds * 1000), 1)
+
+    def keeps(self, request_id: bytes) -> bool:
+        """Whether a request is in the sample: by its id, so that all who log it decide alike."""
+        return self._all or in_sample(request_id, self._settings.sample)
+
+    def scheme(self, bundle: Bundle, variant: str) -> Scheme:
+        """What is kept of a version's events, and how, while it is a `variant`."""
         of, said, scheme = self._last
         if of is bundle and said == variant and scheme is not None:
             return scheme
@@ -229,11 +213,6 @@ def vector(row: Row) -> bytes:
 
 def _digest(row: bytes) -> bytes:
     return b'"%b"' % hashlib.sha256(row).hexdigest().encode()
-
-
-@lru_cache(maxsize=8)
-def _second(since_1970: int) -> bytes:
-    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def in_sample(request_id: bytes, share: float) -> bool:

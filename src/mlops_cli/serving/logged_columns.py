@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypedDict
 
 import msgspec
@@ -15,6 +18,7 @@ from mlops_cli.serving.requests import Event, Scalar
 from mlops_cli.serving.settings import ALL, Log
 
 _encode = msgspec.json.Encoder().encode
+_LF, _CR = b"\n\r"
 _LONGEST = 4096  # bytes of a body that is logged as it came: what is between its values is no data
 _KEYS = 1024  # API keys whose names are kept as JSON
 
@@ -37,6 +41,7 @@ class Scheme:
         self._hashed = [name for name in settings.hash if name in self._kept]
         self._whole = self._kept.issuperset(names) and not self._hashed
         self._ids = [name for name in manifest.id if name not in out]
+        self.has_ids = bool(self._ids)
         self._hashed_ids = [name for name in settings.hash if name in self._ids]
         self._read_others = _reader([name for name in self._ids if name not in names])
 
@@ -57,11 +62,23 @@ class Scheme:
         kept = {name: value for name, value in event.items() if name in self._kept}
         return _encode(self._with_digests(kept, self._hashed))
 
+    def opening(self, request_id: bytes, key: str | None, ids: bytes, inputs: bytes) -> bytes:
+        """How the line of a request of one event begins, which is asked now."""
+        said = moment(time.time()), request_id, ids, self.names(key), inputs
+        return b'{"time":"%b","request_id":"%b","row":0,"id":%b%b%b,"features":' % said
+
+    def sent(self, event: Event, body: bytes) -> bytes:
+        """As `inputs`, of a body that holds inputs alone: as it came, where that fits."""
+        if self._whole and len(body) <= _LONGEST and _LF not in body and _CR not in body:
+            return body
+        return self.inputs(event)
+
     def fit(self, bodies: Sequence[bytes]) -> bool:
         """Whether bodies that hold inputs alone can stand for `inputs` as they came."""
-        return self._whole and not any(
-            b"\n" in body or b"\r" in body or len(body) > _LONGEST for body in bodies
-        )
+        if not self._whole or max(map(len, bodies)) > _LONGEST:
+            return False
+        together = b"".join(bodies)
+        return _LF not in together and _CR not in together
 
     def ids(self, event: Event, body: bytes) -> bytes:
         """The columns of `data.id` of an event, as JSON: its inputs, and what else is in it."""
@@ -75,6 +92,17 @@ class Scheme:
             if values.get(name) is not None:
                 values[name] = self._digest(_encode(values[name]))
         return values
+
+
+def moment(since_1970: float) -> bytes:
+    """Seconds since 1970 as a line tells them, in UTC."""
+    whole = int(since_1970)
+    return b"%b.%06dZ" % (_second(whole), (since_1970 - whole) * 1e6)
+
+
+@lru_cache(maxsize=8)
+def _second(since_1970: int) -> bytes:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def _digest(secret: bytes | None) -> Callable[[bytes], str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.known_heads import Head, KnownHeads
-from mlops_cli.serving.log import Entry, PredictionLog
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.refusals import Openings
@@ -28,32 +28,35 @@ _OBJECT = b"{"
 
 
 class OneEvent:
-    """A prediction under way; `gone` once its client has left, or has its answer."""
+    """A prediction under way; `gone` once its client has left, or has its answer.
 
-    __slots__ = ("_entry", "_id", "_metrics", "_respond", "_served", "_started", "gone")
+    `line` is how its line in the log begins, empty where there is to be none.
+    """
+
+    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "_started", "gone")
 
     def __init__(
-        self, served: Served, request_id: bytes, entry: Entry | None, respond: Respond
+        self, by: OneEvents, served: Served, request_id: bytes, line: bytes, respond: Respond
     ) -> None:
+        self._by = by
         self._served = served
         self._id = request_id
-        self._entry = entry
+        self._line = line
         self._respond = respond
         self.gone = False
 
-    def wait(self, row: Packed, started: float, metrics: Metrics) -> None:
+    def wait(self, row: Packed, started: float) -> None:
         """Wait for the model, which is asked for a row of features."""
         self._started = started
-        self._metrics = metrics
         self._served.batcher.add(row, self)
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Answer with the prediction."""
-        content, served = said.contents[place], self._served
+        content, served, by = said.contents[place], self._served, self._by
         seconds = time.perf_counter() - self._started
-        if self._entry is not None:
-            self._entry.end_alone(said.vector(place), content, seconds)
-        self._metrics.answered(200, seconds, 1, served.variant, served.version)
+        if self._line and by.log is not None:
+            by.log.answered(self._line, said.vector(place), content, seconds)
+        by.metrics.answered(200, seconds, 1, served.variant, served.version)
         self.gone = True
         body = b'%b%b","predictions":[%b]}' % (served.opening, self._id, content)
         self._respond(200, self._id, body)
@@ -61,11 +64,10 @@ class OneEvent:
     def failed(self, fault: Exception) -> None:
         """Answer that the model failed."""
         log.error("request %s failed", self._id.decode("ascii"), exc_info=fault)
-        served, seconds = self._served, time.perf_counter() - self._started
-        if self._entry is not None:
-            self._entry.failed(type(fault).__name__)
-            self._entry.end(seconds)
-        self._metrics.answered(500, seconds, 0, served.variant, served.version)
+        served, by, seconds = self._served, self._by, time.perf_counter() - self._started
+        if self._line and by.log is not None:
+            by.log.failed(self._line, type(fault).__name__, seconds)
+        by.metrics.answered(500, seconds, 0, served.variant, served.version)
         self.gone = True
         self._respond(500, self._id, error_body(FAILED))
 
@@ -85,9 +87,9 @@ class OneEvents:
         tracing: Tracing,
     ) -> None:
         self._versions = versions
-        self._metrics = metrics
+        self.metrics = metrics
         self._keys = keys
-        self._log = predictions
+        self.log = predictions
         self._tracing = tracing
         self.heads = KnownHeads()
         self.openings = Openings()
@@ -125,11 +127,11 @@ class OneEvents:
                 row = served.predictor.row(event)
             except RequestError:
                 return None
-        entry = None
-        if self._log is not None:
-            entry = self._log.begin(served.bundle, named, key, served.variant)
-            if entry is not None:
-                entry.asked((event,), (body,), exact=exact)
-        one = OneEvent(served, named, entry, respond)
-        one.wait(row, started, self._metrics)
+        line = b""
+        if self.log is not None and self.log.keeps(named):
+            scheme = self.log.scheme(served.bundle, served.variant)
+            inputs = scheme.sent(event, body) if exact else scheme.inputs(event)
+            line = scheme.opening(named, key, scheme.ids(event, body), inputs)
+        one = OneEvent(self, served, named, line, respond)
+        one.wait(row, started)
         return one
