@@ -98,6 +98,14 @@ def test_what_is_to_be_looked_at_does_not() -> None:
         assert DECODER.exact_list(f"[{body}]".encode("utf-8", "surrogateescape")) in (None, [])
 
 
+def test_what_is_large_is_not_read_twice() -> None:
+    event = json.dumps(GOOD_ONE).encode()
+    padded = event.replace(b"{", b"{" + b" " * 70_000)
+    assert DECODER.exact(padded) is None
+    assert DECODER.exact_list(b"[%b]" % padded) == [GOOD_ONE]
+    assert DECODER.exact_list(b"[%b]" % b",".join([padded] * 16)) is None
+
+
 def test_zeros_of_either_sign_are_told_apart() -> None:
     """What an expression gave is kept by what it read, where equal values mean the same."""
     found = []

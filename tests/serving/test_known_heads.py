@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import bundles
 from limited import HEAD as START
 from limited import limited, told
 from mlops_cli.serving.app import App
-from mlops_cli.serving.auth import Key, format_keys
+from mlops_cli.serving.auth import Key, Keys, format_keys
 from mlops_cli.serving.connection import Connection
-from mlops_cli.serving.known_heads import MOST, KnownHeads
+from mlops_cli.serving.known_heads import MOST, Head, KnownHeads
 from mlops_cli.serving.micro_batch import MicroBatcher
+from mlops_cli.serving.requests import RequestError
 from running import client_of
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n"
@@ -123,6 +124,24 @@ def test_on_one_connection_every_request_is_taken_as_the_first(
                 seen.append(_answer(other)[0])
         assert seen[-1] == 401
         assert server.metric("mlops_requests_total", 200) >= 5
+
+
+def test_a_key_that_was_good_is_looked_at_again_when_it_ends(tmp_path: Path) -> None:
+    file, token = tmp_path / "keys", b"a" * 43
+    now = datetime.now(UTC)
+    ends = now + timedelta(hours=1)
+    key = Key("web", sha256(token).hexdigest(), ("predict",), now, ends)
+    file.write_bytes(format_keys([key]))
+    keys = Keys(file)
+    head = Head([(b"authorization", b"Bearer " + token)], 2)
+    assert head.key(keys, now.timestamp()) == "web"
+    others = [Key("other", key.sha256, ("predict",), now, now - timedelta(hours=1))]
+    file.write_bytes(format_keys(others))
+    assert head.key(keys, now.timestamp()) == "web"  # nobody has looked at the file
+    keys.look()
+    with pytest.raises(RequestError, match="the key other has expired"):
+        head.key(keys, now.timestamp())
+    assert keys.until("other") < now.timestamp() < keys.until("nobody")
 
 
 def test_a_request_that_comes_before_the_answer_waits_its_turn(

@@ -25,7 +25,7 @@ IDLE = 1.0  # seconds after which a connection that asks nothing may be closed f
 AT_ONCE = (
     32  # connections closed for others at a time: who waits longest is not looked for each time
 )
-BUSY = 40  # requests in flight from which on it is worth to look whether a client has left
+BUSY = 16  # requests in flight from which on it is worth to look whether a client has left
 EVERY = 60.0  # seconds between two lines in the log
 
 

@@ -16,7 +16,8 @@ import msgspec
 MAX_BODY = 16 * 1024 * 1024  # bytes
 MAX_OBJECTS = 100_000  # of a list, nested ones counted: `{}` repeated would fill the memory
 MAX_KEYS = 100_000  # of an event, nested ones counted
-_NAMED = 64 * 1024  # bytes of an event in which the key that stands twice is looked for
+LARGE_LIST = 1024 * 1024  # bytes of a list, or of a part, from which on each event is read alone
+_NAMED = 64 * 1024  # bytes of an event that may be read once more, to find a key that stands twice
 _SHOWN = 3  # inputs that a message names
 _COMPARED = 200  # inputs among which the one that was meant is looked for
 
@@ -103,6 +104,8 @@ class EventDecoder:
 
     def exact(self, body: bytes) -> Event | None:
         """An event whose values are of `types`, with no key but the inputs'; None: ask `event`."""
+        if len(body) > _NAMED:  # it is not read twice
+            return None
         try:
             event: Event = self._read_exact(body)
         except _UNREADABLE:
@@ -114,6 +117,8 @@ class EventDecoder:
 
     def exact_list(self, body: bytes) -> list[Event] | None:
         """The events of a list, each as of `exact`; None: ask `event` of each."""
+        if len(body) > LARGE_LIST:
+            return None
         try:
             with _no_collector():
                 events: list[Event] = self._read_list(body)

@@ -11,12 +11,12 @@ import msgspec
 from mlops_cli.serving.contract import EXPLAIN, PREDICT
 from mlops_cli.serving.log import Entry, PredictionLog, vector, vectors
 from mlops_cli.serving.models import Matrix
-from mlops_cli.serving.requests import Event, RequestError, bodies_of, elements
+from mlops_cli.serving.requests import LARGE_LIST, Event, RequestError, bodies_of, elements
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
 from mlops_cli.serving.versions import Served, Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
-AT_ONCE, LARGEST = 1000, 1024 * 1024  # events, and bytes, of a list that is answered in one turn
+AT_ONCE = 1000  # events of a list that is answered in one turn of the loop
 EXPLAINED = 1000  # events of one request to explain: each costs what tens of predictions do
 EXPLAINED_AT_ONCE = 4  # of them between two turns of the loop
 MODEL = "/v1/models/{name}"
@@ -101,7 +101,7 @@ def _explained(served: Served, bodies: list[bytes], start: int) -> list[bytes]:
 
 def _at_once(served: Served, entry: Entry | None, body: bytes) -> list[bytes] | None:
     """The answers of a list that one turn of the loop has time for, if all in it is as wanted."""
-    if body[:1] != b"[" or len(body) > LARGEST or body.count(b"{") > AT_ONCE:
+    if body[:1] != b"[" or len(body) > LARGE_LIST or body.count(b"{") > AT_ONCE:
         return None
     events = served.decoder.exact_list(body)
     matrix = served.predictor.exact.matrix(events) if events else None
