@@ -66,6 +66,8 @@ def test_what_moved_is_named_with_exit_5(watched: Watched, mlops: Mlops) -> None
     assert not quiet_day["drift"]["drifted"]
     assert [c["name"] for c in hot["drift"]["columns"] if c["drifted"]] == ["temp"]
     assert "temp" in mlops(watched.root, "monitor", code=5).out
+    page = (watched.root / done.result["page"]).read_text(encoding="utf-8")
+    assert "temp drifted in 1 of 2 windows" in page
 
 
 def test_broken_data_is_no_drift(watched: Watched) -> None:

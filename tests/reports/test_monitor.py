@@ -77,7 +77,7 @@ def test_the_head_tells_what_fires_and_the_newest_verdict(project: Project) -> N
 def test_a_quiet_service_is_said_to_be_well(project: Project) -> None:
     found = page(project, [judged.window(0)]).text
     assert "No alerts are configured. Newest window, 2025-03-03: as before" in found
-    assert "roc_auc by labels: 0.87 (0.86 to 0.88), 1,000 of 1,000 labels" in found
+    assert "roc_auc by labels: 0.87 (0.86 to 0.88), of 1,000 of 1,000 rows" in found
 
 
 def test_nothing_judged_yet(project: Project) -> None:
@@ -99,7 +99,7 @@ def test_figures_are_told_in_words_and_in_a_table(project: Project) -> None:
     assert "estimated without labels: 0.86 (0.84 to 0.88)" in auc
     assert "labels are still to come" in found.text
     assert BLIND in found.text
-    assert "200 of 1,000, partial" in found.text
+    assert "200 of 1,000 rows (partial)" in found.text
     assert any("p99: 20 ms" in label for label in found.labels)
     whole = judged.window(0)
     assert "labels are still to come" not in page(project, [whole]).text
@@ -240,3 +240,12 @@ def test_a_year_of_many_columns_is_no_large_file(project: Project) -> None:
     segments = ("origin=JFK", "origin=LGA", "origin=EWR")
     html = written(project, judged.year(days=365, columns=200, segments=segments))
     assert len(html.encode()) < 3_000_000
+
+
+def test_what_is_known_of_all_rows_alone_is_not_said_of_a_segment(project: Project) -> None:
+    check = judged.EstimateCheck(reliable=False, windows=30, missed=9)
+    part = Part(rows=9, estimated=judged.figures("roc_auc", 0.8, 0.1))
+    found = page(project, [judged.window(0, estimate_check=check, segments={"origin=JFK": part})])
+    assert found.text.count("The estimate is not reliable") == 1
+    assert found.text.count(BLIND) == 2
+    assert any("of all rows at training: 0.88" in label for label in found.labels)

@@ -70,13 +70,14 @@ def _performance(seen: Sequence[Seen], metric: str, axis: Axis) -> Chart | None:
         for s in seen
         if s.window.baseline and metric in s.window.baseline
     ]
+    whole = seen[-1].found is seen[-1].window
     lines = [
-        Line("at training", "base", baseline),
+        Line("at training" if whole else "of all rows at training", "base", baseline),
         Line("estimated without labels", "estimated", estimated),
         Line("by labels", "true", true),
     ]
     notes = [BLIND] if estimated else []
-    if estimated and (check := _newest_check(seen)):
+    if estimated and whole and (check := _newest_check(seen)):
         notes.append(check)
     return draw(f"Performance: {metric}", lines, Form(plain), axis, notes=notes, mark=PARTIAL)
 

@@ -29,7 +29,7 @@ def table_of(seen: Sequence[Seen], metric: str, axis: Axis) -> Table:
         "expected": _expected,
         "drifted": drifted_columns,
         f"{metric} by labels": lambda s: _figure(s.found.performance, metric, plain),
-        "labels": _labels,
+        "labels of": _labels,
         f"{metric} estimated": lambda s: _figure(s.found.estimated, metric, plain),
         "predictions moved": lambda s: _figure(s.found.prediction_drift, "prediction_drift", share),
         "labels moved": lambda s: _figure(s.found.target_drift, "target_drift", share),
@@ -69,7 +69,7 @@ def state_of(windows: Sequence[Window], metric: str) -> list[str]:
     if last is not None:
         when = "" if last is newest else f" on {last.start:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
         labels = _labels(Seen(0, last, last))
-        count = f", {labels} labels" if labels else ""
+        count = f", of {labels}" if labels else ""
         found.append(f"{metric} by labels{when}: {_figure(last.performance, metric, plain)}{count}")
     return found
 
@@ -111,7 +111,7 @@ def _labels(one: Seen) -> str:
     if labels is None or not labels.labelled:
         return ""
     state = "biased" if labels.biased else "partial" if labels.partial else ""
-    return f"{labels.labelled:,} of {labels.rows:,}" + (f", {state}" if state else "")
+    return f"{labels.labelled:,} of {labels.rows:,} rows" + (f" ({state})" if state else "")
 
 
 def _quality(one: Seen, name: str) -> str:
