@@ -249,3 +249,12 @@ def test_what_is_known_of_all_rows_alone_is_not_said_of_a_segment(project: Proje
     assert found.text.count("The estimate is not reliable") == 1
     assert found.text.count(BLIND) == 2
     assert any("of all rows at training: 0.88" in label for label in found.labels)
+
+
+def test_without_labels_and_without_errors(project: Project) -> None:
+    bare = judged.window(0, performance=None, estimated=None, labels=None, errors=0.0)
+    html = written(project, [bare])
+    assert "No labels of these windows have come, and nothing was estimated" in Text(html).text
+    assert "50 %" not in html  # the axis of what is 0 throughout
+    heads = re.findall(r"<h3>([^<:]+)", html)
+    assert heads[:2] == ["Performance", "Drift"]

@@ -17,7 +17,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.monitoring.windows import Window
 from mlops_cli.reports.timelines.axis import Axis, Tick, axis_of
 from mlops_cli.reports.timelines.chart import Chart
-from mlops_cli.reports.timelines.charts import Seen, charts_of, faults_of
+from mlops_cli.reports.timelines.charts import Seen, charts_of, faults_of, performance_of
 from mlops_cli.reports.timelines.happened import Alert, Event, alerts_of, events_of, lanes
 from mlops_cli.reports.timelines.matrix import Matrix, matrix_of
 from mlops_cli.reports.timelines.table import Table, state_of, table_of
@@ -35,8 +35,9 @@ class PartPage:
     """All rows, or a segment: its pictures, and the same as a table."""
 
     name: str
-    charts: Sequence[Chart]
+    performance: Chart | None
     more: Sequence[Chart]
+    charts: Sequence[Chart]
     matrix: Matrix
     broken: Mapping[int, Sequence[str]]
     alerts: Sequence[Alert]
@@ -150,14 +151,15 @@ def _part(
 ) -> PartPage:
     whole = name == ALL
     seen = list(_seen(None if whole else name, shown, axis))
-    charts, more = charts_of(seen, metric, axis)
+    performance, more = performance_of(seen, metric, axis)
     names = {one.step: axis.name(one.window.start) for one in seen}
     drift = {s.step: s.found.drift for s in seen if s.found.drift is not None}
     of_part = [alert for alert in alerts if whole or alert.segment == name]
     return PartPage(
         name=name,
-        charts=charts,
+        performance=performance,
         more=more if whole else (),
+        charts=charts_of(seen, axis),
         matrix=matrix_of(drift, names, most=COLUMNS if whole else COLUMNS // 2),
         broken=faults_of(seen),
         alerts=of_part[:ALERTS],

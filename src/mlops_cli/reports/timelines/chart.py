@@ -37,10 +37,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a chart's values are written, and whether its axis begins at 0."""
+    """How values are written, and whether the axis begins at 0, and then reaches `least`."""
 
     write: Callable[[float], str]
     from_zero: bool = False
+    least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _range(lines: Iterable[Line], form: Form) -> tuple[float, float]:
     ends = [end for line in lines for p in line.points for end in (p.value, *_ends(p))]
     low, high = min(ends), max(ends)
     if form.from_zero:
-        low, high = min(low, 0.0), max(high, 0.0)
+        low, high = min(low, 0.0), max(high, form.least)
     if high - low <= max(abs(low), abs(high)) * 1e-9 + _TINY:
         room = max(abs(low), abs(high)) * 0.05 or 0.5
         low, high = (0.0, 2 * room) if form.from_zero else (low - room, high + room)

@@ -39,16 +39,24 @@ def milliseconds(value: float) -> str:
     return f"{value / 1000:.3g} s" if abs(value) >= 1000 else f"{value:.3g} ms"
 
 
-def charts_of(seen: Sequence[Seen], metric: str, axis: Axis) -> tuple[list[Chart], list[Chart]]:
-    """The charts of a part, in the order of the page, and those of the metrics beside the main one.
+_SHARE = Form(share, from_zero=True, least=0.01)
 
-    What has no value in any window has no chart.
+
+def performance_of(
+    seen: Sequence[Seen], metric: str, axis: Axis
+) -> tuple[Chart | None, list[Chart]]:
+    """The chart of the main metric, and those of the others.
+
+    What has no value in any window has no chart, here and in `charts_of`.
     """
-    names = [metric, *(name for name in _metrics(seen) if name != metric)]
-    performance = [_performance(seen, name, axis) for name in names]
-    charts = [performance[0], _outcomes(seen, axis), _quality(seen, axis), _volume(seen, axis)]
-    charts += [_latency(seen, axis), _errors(seen, axis), _skew(seen, axis)]
-    return [c for c in charts if c is not None], [c for c in performance[1:] if c is not None]
+    others = [_performance(seen, name, axis) for name in _metrics(seen) if name != metric]
+    return _performance(seen, metric, axis), [c for c in others if c is not None]
+
+
+def charts_of(seen: Sequence[Seen], axis: Axis) -> list[Chart]:
+    """The other charts of a part, in the order of the page."""
+    makers = (_outcomes, _quality, _volume, _latency, _errors, _skew)
+    return [chart for make in makers if (chart := make(seen, axis)) is not None]
 
 
 def _metrics(seen: Iterable[Seen]) -> list[str]:
@@ -123,7 +131,7 @@ def _outcomes(seen: Sequence[Seen], axis: Axis) -> Chart | None:
         Line("predictions", "first", list(said.of("prediction_drift", marked=True))),
     ]
     title = "How far predictions and labels moved, share of rows"
-    return draw(title, lines, Form(share, from_zero=True), axis, mark=MOVED)
+    return draw(title, lines, _SHARE, axis, mark=MOVED)
 
 
 def _quality(seen: Sequence[Seen], axis: Axis) -> Chart | None:
@@ -133,8 +141,7 @@ def _quality(seen: Sequence[Seen], axis: Axis) -> Chart | None:
         Line("unseen texts", "second", list(figures.of("unseen_rate"))),
         Line("more missing than at training", "first", list(figures.of("null_rate"))),
     ]
-    form = Form(share, from_zero=True)
-    return draw("Quality: the worst column, share of rows", lines, form, axis)
+    return draw("Quality: the worst column, share of rows", lines, _SHARE, axis)
 
 
 def _volume(seen: Sequence[Seen], axis: Axis) -> Chart | None:
@@ -164,7 +171,7 @@ def _errors(seen: Sequence[Seen], axis: Axis) -> Chart | None:
         if s.found is s.window and s.window.errors is not None
     ]
     lines = [Line("failed requests", "first", errors)]
-    return draw("Errors: requests that the model failed", lines, Form(share, from_zero=True), axis)
+    return draw("Errors: requests that the model failed", lines, _SHARE, axis)
 
 
 def _skew(seen: Sequence[Seen], axis: Axis) -> Chart | None:
