@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
+from mlops_cli._json import canonical_json
+from mlops_cli.bundle.profile import LossTree
 from mlops_cli.evaluation.metrics import METRICS, metrics_of
 from mlops_cli.monitoring.losses import estimate_losses, losses_of
 
@@ -48,6 +51,19 @@ def test_rows_where_the_model_errs_more_are_seen_without_a_label() -> None:
 def test_the_same_rows_give_the_same_tree() -> None:
     table = rows(np.random.default_rng(3), 2_000)
     assert losses_of(*table) == losses_of(*table)
+
+
+def test_a_bundle_holds_a_tree_that_asks_whether_a_value_is_missing() -> None:
+    rng = np.random.default_rng(7)
+    x = np.where(rng.random((2_000, 1)) < 0.5, np.nan, 1.0)
+    said = np.zeros(2_000)
+    target = np.where(np.isnan(x[:, 0]), 5.0, 1.0) * rng.normal(size=2_000)
+    tree = losses_of(x, target, said)
+    read = msgspec.json.decode(canonical_json(tree), type=LossTree)
+    gap = np.isnan(x[:, 0])
+    missing = estimate_losses(read, x[gap], said[gap])["mae"]
+    there = estimate_losses(read, x[~gap], said[~gap])["mae"]
+    assert missing.low > 3 * there.high
 
 
 @pytest.mark.parametrize("n", [1, 5, 60])

@@ -8,8 +8,8 @@ from mlops_cli.alerts.base import Message
 from mlops_cli.config.conditions import ESTIMATED, KNOWN, LATENCIES, SHARES, VOLUME, YES_OR_NO
 
 _BLIND = (
-    "It is estimated from the model's own probabilities, without labels: a change in how the "
-    "target follows from the inputs cannot be seen in it."
+    "It is estimated from the inputs and the model's own answers, without labels: a change in how "
+    "the target follows from the inputs cannot be seen in it."
 )
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import ClassLabel, Task
-from mlops_cli.bundle.profile import ScoreBins
+from mlops_cli.bundle.manifest import ClassLabel, Feature, Task
+from mlops_cli.bundle.profile import LossTree, ScoreBins
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
 from mlops_cli.monitoring.estimate import estimate, flat
+from mlops_cli.monitoring.losses import estimate_losses
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
 from mlops_cli.monitoring.performance import labels_of, performance_of
 from mlops_cli.monitoring.quality import broken_columns, find_quality
@@ -20,6 +21,7 @@ from mlops_cli.monitoring.references import Reference, texts_of
 from mlops_cli.monitoring.rows import Rows
 from mlops_cli.monitoring.window import Comparison, compare
 from mlops_cli.monitoring.windows import ColumnFound, DriftFound, Part, QualityFound
+from mlops_cli.tables.matrix import encode
 
 WHOLE = ""
 Mask = NDArray[np.bool_]
@@ -30,8 +32,9 @@ class Terms:
     """By what a window is judged: `alpha` is the probability that a quiet one alarms.
 
     `outcomes` are what predictions and labels of all rows are held to, by `PREDICTION` and
-    `TARGET`; `scores` what its probabilities meant on the hold-out. `over`: the time is over in
-    which labels usually come.
+    `TARGET`; `scores` what a classifier's probabilities meant on the hold-out, `losses` how a
+    regression erred there, by the model's `features`. `over`: the time is over in which labels
+    usually come.
     """
 
     task: Task
@@ -40,6 +43,8 @@ class Terms:
     unit: tuple[str, ...] = ()
     outcomes: Mapping[str, Reference] = field(default_factory=dict)
     scores: tuple[ScoreBins, ...] = ()
+    losses: LossTree | None = None
+    features: tuple[Feature, ...] = ()
     over: bool = True
 
 
@@ -103,9 +108,14 @@ def _part(
 
 def _estimated(rows: Rows, terms: Terms) -> Mapping[str, float] | None:
     """What the metrics will be when labels come, of every row that was answered."""
-    said = rows.said[np.isfinite(rows.said if rows.said.ndim == 1 else rows.said.sum(axis=1))]
-    found = flat(estimate(terms.task, terms.scores, said))
-    return {name: round(value, 6) for name, value in found.items()} or None
+    there = np.isfinite(rows.said if rows.said.ndim == 1 else rows.said.sum(axis=1))
+    said = rows.said[there]
+    if terms.losses is None:
+        found = estimate(terms.task, terms.scores, said)
+    else:
+        inputs = encode(rows.table, terms.features)[there].astype(np.float64)
+        found = estimate_losses(terms.losses, inputs, said)
+    return {name: round(value, 6) for name, value in flat(found).items()} or None
 
 
 def _counted(group: Group) -> tuple[Sequence[Comparison], Sequence[Comparison]]:

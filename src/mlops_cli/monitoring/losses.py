@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.profile import LossLeaf, LossTree
 from mlops_cli.monitoring.calibration import inflation
 from mlops_cli.monitoring.estimate import Estimated, between
-from mlops_cli.monitoring.sklearn import split_by
+from mlops_cli.monitoring.sklearn import Split, split_by
 
 Numbers = NDArray[np.float64]
 
 LEAVES = 48
+_FARTHEST = float(np.finfo(np.float32).max)  # as JSON has no infinity
 ROWS = 40  # of a leaf, in the half that the tree is grown on
 
 
@@ -58,7 +59,7 @@ def _grown(features: Numbers, target: Numbers, predictions: Numbers) -> LossTree
     ends = {node: i for i, node in enumerate(leaf_nodes)}
     tree = LossTree(
         column=tuple(node[0] for node in nodes),
-        threshold=tuple(node[1] if node[0] >= 0 else 0.0 for node in nodes),
+        threshold=tuple(_threshold(node) for node in nodes),
         child=tuple((ends[i], 0) if n[0] < 0 else (n[2], n[3]) for i, n in enumerate(nodes)),
         missing_first=tuple(node[4] and node[0] >= 0 for node in nodes),
         leaves=(),
@@ -66,6 +67,11 @@ def _grown(features: Numbers, target: Numbers, predictions: Numbers) -> LossTree
     at = leaf_of(tree, features, predictions)
     leaves = tuple(_leaf(_enough(error, at == i, half)) for i in range(len(ends)))
     return msgspec.structs.replace(tree, leaves=leaves)
+
+
+def _threshold(node: Split) -> float:
+    """Infinite where missing values part from all others; no float32 is beyond what stands then."""
+    return min(node[1], _FARTHEST) if node[0] >= 0 else 0.0
 
 
 def leaf_of(tree: LossTree, features: Numbers, predictions: Numbers) -> NDArray[np.int64]:

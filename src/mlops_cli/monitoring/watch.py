@@ -145,6 +145,8 @@ class Watch:
             unit=unit,
             outcomes=standard.outcomes,
             scores=model.profile.scores,
+            losses=model.profile.losses,
+            features=model.manifest.features,
             over=work.over,
         )
         judged = judge(groups, terms)
