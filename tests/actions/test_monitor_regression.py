@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
-import bundles
+import holdouts
 from mlops_cli import monitor
-from mlops_cli._json import canonical_json
-from mlops_cli.bundle.profile import Profile
-from mlops_cli.monitoring.losses import losses_of
 from traffic import Line, Watched, quiet
 
 N = 400
@@ -26,17 +22,9 @@ def _noise(temp: float | None, rng: np.random.Generator) -> float:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose profile has what a hold-out of 4,000 rows told of its losses."""
-    path = tmp_path_factory.mktemp("models") / "regression"
-    made = bundles.write(path, "regression", n=4_000)
     rng = np.random.default_rng(0)
-    target = made.raw + [_noise(event["temp"], rng) for event in made.events]
-    losses = losses_of(made.matrix[3:].astype(float), target[3:], made.raw[3:].astype(float))
-    file = path / "profile.json"
-    profile = msgspec.json.decode(file.read_bytes(), type=Profile)
-    file.write_bytes(canonical_json(msgspec.structs.replace(profile, losses=losses)))
-    bundles.seal(file)
-    return path
+    path = tmp_path_factory.mktemp("models") / "regression"
+    return holdouts.write(path, "regression", lambda event, said: said + _noise(event["temp"], rng))
 
 
 @pytest.fixture

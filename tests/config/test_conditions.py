@@ -17,6 +17,7 @@ from mlops_cli.errors import UsageError
     ("text", "beyond", "within", "baseline"),
     [
         ("drift", 1, 0, None),
+        ("concept_drift", 1, 0, None),
         ("latency_p99 > 200ms", 201, 200, None),
         ("latency_p99>=0.2s", 200, 199, None),
         ("null_rate > 5%", 0.051, 0.05, None),

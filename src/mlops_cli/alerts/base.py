@@ -16,8 +16,8 @@ class Metric:
 
     `low` and `high` are the ends of its interval, where it has one: a condition on it fires only
     where the far end, too, has passed the bound. `baseline` is the same figure at training, which
-    `roc_auc < baseline - 5%` is held against. `drift`, `target_drift` and `skew` are 1 for yes and
-    0 for no.
+    `roc_auc < baseline - 5%` is held against. `drift`, `target_drift`, `concept_drift` and
+    `skew` are 1 for yes and 0 for no.
     """
 
     value: float

@@ -14,7 +14,8 @@ from mlops_cli.alerts.base import Message, Observation, State
 from mlops_cli.config.conditions import ESTIMATED, LATENCIES, OF_MODELS, VOLUME, Condition
 from mlops_cli.config.sections.alerts import AlertConfig
 
-_SPOILED = ("drift", "prediction_drift", "target_drift", *OF_MODELS)  # by broken data
+# By broken data.
+_SPOILED = ("drift", "prediction_drift", "target_drift", "concept_drift", *OF_MODELS)
 _OF_THE_SERVER = (*LATENCIES, "error_rate", VOLUME)  # of no column
 _LONGEST_KEY = 200  # characters: PagerDuty takes 255
 _MOST_COLUMNS = 5

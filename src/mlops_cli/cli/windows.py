@@ -49,6 +49,9 @@ def _found(window: Window) -> Iterator[str]:
         if part.drift is not None and part.drift.drifted:
             names = (c.name for c in part.drift.columns if c.drifted)
             yield f"drift in {', '.join(names)} of {name}"
+    if (concept := window.concept_drift) is not None and concept.drifted:
+        expected = f"{concept.expected:.3f} was expected"
+        yield f"concept drift ({concept.loss} {concept.seen:.3f}, {expected})"
     if window.volume is not None and not window.volume.rows:
         yield "silence"
     for name, value in (window.performance or {}).items():

@@ -3,8 +3,9 @@
     condition = metric [(">" | "<" | ">=" | "<=") bound]
     bound     = number ["ms" | "s" | "%"]  |  "baseline" [("+" | "-") number ["%"]]
 
-`drift`, `target_drift` and `skew` alone are conditions: they are yes or no. A bound in percent of
-the baseline is relative to it (`roc_auc < baseline - 5%`: below 95 % of what training measured).
+`drift`, `target_drift`, `concept_drift` and `skew` alone are conditions: they are yes or no. A
+bound in percent of the baseline is relative to it (`roc_auc < baseline - 5%`: below 95 % of what
+training measured).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from types import MappingProxyType
 
 from mlops_cli.config.metrics import METRICS
 
-YES_OR_NO = ("drift", "target_drift", "skew")
+YES_OR_NO = ("drift", "target_drift", "concept_drift", "skew")
 SHARES = ("prediction_drift", "null_rate", "unseen_rate", "out_of_range", "error_rate")
 LATENCIES = ("latency_p50", "latency_p95", "latency_p99", "latency_mean")
 VOLUME = "volume"

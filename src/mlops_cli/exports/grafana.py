@@ -94,7 +94,8 @@ def panels_of(job: str) -> list[Panel]:
             "percentunit",
         ),
         Panel("Rows of a window", ((seen("volume"), "rows"),), about="what mlops monitor saw"),
-        Panel("Drift", ((seen("drift|target_drift|skew|prediction_drift"), "{{metric}}"),)),
+        Panel("Drift", ((seen("drift|target_drift|concept_drift|skew|prediction_drift"),
+            "{{metric}}"),)),
         Panel("Quality", ((seen("null_rate|unseen_rate|out_of_range"),
             "{{metric}}"),), "percentunit"),
         Panel(

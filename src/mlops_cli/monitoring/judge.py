@@ -15,12 +15,13 @@ from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
 from mlops_cli.monitoring.estimate import estimate, flat
 from mlops_cli.monitoring.losses import estimate_losses
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
-from mlops_cli.monitoring.performance import labels_of, performance_of
+from mlops_cli.monitoring.performance import known, labels_of, performance_of
 from mlops_cli.monitoring.quality import broken_columns, find_quality
 from mlops_cli.monitoring.references import Reference, texts_of
+from mlops_cli.monitoring.residuals import classified_drift, regressed_drift
 from mlops_cli.monitoring.rows import Rows
 from mlops_cli.monitoring.window import Comparison, compare
-from mlops_cli.monitoring.windows import ColumnFound, DriftFound, Part, QualityFound
+from mlops_cli.monitoring.windows import ColumnFound, ConceptFound, DriftFound, Part, QualityFound
 from mlops_cli.tables.matrix import encode
 
 WHOLE = ""
@@ -70,6 +71,7 @@ def judge(groups: Mapping[str, Group], terms: Terms) -> dict[str, Part]:
         parts[WHOLE],
         prediction_drift=_shift(PREDICTION, groups[WHOLE].rows, terms),
         target_drift=_shift(TARGET, groups[WHOLE].rows, terms),
+        concept_drift=_concept(parts[WHOLE], groups[WHOLE], terms),
     )
     return parts
 
@@ -90,6 +92,33 @@ def _shift(role: Outcome, rows: Rows, terms: Terms) -> Mapping[str, float] | Non
     values = rows.said if role == PREDICTION else rows.truth
     column = column_of(role, values[rows.first[WHOLE]], terms.classes)
     return shift_of(reference.profile, column, alpha=terms.alpha, span=reference.span)
+
+
+def _concept(part: Part, whole: Group, terms: Terms) -> ConceptFound | None:
+    """Whether labels that are trusted go with answers as on the hold-out.
+
+    None, too, where rows go along a time: labels of one day are alike, and no test here knows how.
+    """
+    along_time = whole.reference is not None and whole.reference.span is not None
+    if along_time or part.labels is None or not part.labels.trusted:
+        return None
+    rows = whole.rows.where(known(whole.rows.truth, whole.rows.said))
+    groups = rows.units() if terms.unit else None
+    if terms.losses is not None:
+        inputs = encode(rows.table, terms.features).astype(np.float64)
+        found = regressed_drift(terms.losses, inputs, rows.truth, rows.said, groups)
+    elif terms.scores:
+        found = classified_drift(terms.scores, rows.truth, rows.said, groups)
+    else:
+        return None
+    return ConceptFound(
+        drifted=found.p_value <= terms.alpha,
+        rows=found.units,
+        loss=found.loss,
+        expected=round(found.expected, 6),
+        seen=round(found.seen, 6),
+        p_value=float(f"{found.p_value:.4g}"),
+    )
 
 
 def _part(

@@ -28,6 +28,7 @@ def observations_of(window: Window) -> Iterator[Observation]:
         performance=window.performance,
         estimated=window.estimated if _holds(window.estimate_check) else None,
         target_drift=window.target_drift,
+        concept_drift=window.concept_drift,
     )
     metrics = _of_part(whole, window.baseline)
     if window.volume is not None:
@@ -91,6 +92,8 @@ def _of_part(part: Part, baseline: Numbers | None) -> dict[str, Metric]:
         found |= _with_intervals(part.performance, baseline or {})
     if part.target_drift is not None and trusted:
         found["target_drift"] = Metric(part.target_drift.get("drifted", 0.0))
+    if part.concept_drift is not None:
+        found["concept_drift"] = Metric(float(part.concept_drift.drifted))
     if part.estimated is not None:
         estimated = _with_intervals(part.estimated, baseline or {})
         found |= {f"estimated_{name}": metric for name, metric in estimated.items()}

@@ -26,8 +26,8 @@ def performance_of(task: Task, truth: Array, said: Array) -> dict[str, float] | 
     NAME, NAME_low and NAME_high; a metric that is undefined on the rows is left out. None where
     fewer than two rows can be judged.
     """
-    known = _known(truth, said)
-    y, p = truth[known], said[known]
+    there = known(truth, said)
+    y, p = truth[there], said[there]
     if len(y) < 2:
         return None
     found: dict[str, float] = {}
@@ -43,20 +43,20 @@ def labels_of(task: Task, truth: Array, said: Array, *, delay: Array, over: bool
     `delay` is how long after its prediction each label is of, in seconds, NaN without one; `over`:
     the time is over in which labels usually come.
     """
-    known = _known(truth, said)
-    rows, labelled = len(truth), int(known.sum())
+    there = known(truth, said)
+    rows, labelled = len(truth), int(there.sum())
     partial = labelled < rows and not over
     biased = None
     if 0 < labelled < rows:
-        biased = _by_prediction(task, known, said)
+        biased = _by_prediction(task, there, said)
     if biased is None and partial:
-        biased = _by_delay(task, truth[known], delay[known])
+        biased = _by_delay(task, truth[there], delay[there])
     return LabelsFound(
         rows=rows,
         labelled=labelled,
         over=over,
         partial=partial,
-        enough=_is_enough(task, truth[known], said),
+        enough=_is_enough(task, truth[there], said),
         biased=biased,
     )
 
@@ -74,23 +74,24 @@ def _is_enough(task: Task, truth: Array, said: Array) -> bool:
     return bool(np.bincount(truth.astype(np.int64), minlength=classes).min() >= FEWEST)
 
 
-def _known(truth: Array, said: Array) -> NDArray[np.bool_]:
-    there = np.isfinite(said) if said.ndim == 1 else np.isfinite(said).all(axis=1)
-    return np.asarray(np.isfinite(truth) & there)
+def known(truth: Array, said: Array) -> NDArray[np.bool_]:
+    """Which rows have a label and an answer, shape (n,)."""
+    answered = np.isfinite(said) if said.ndim == 1 else np.isfinite(said).all(axis=1)
+    return np.asarray(np.isfinite(truth) & answered)
 
 
 def _score(said: Array) -> Array:
     return said if said.ndim == 1 else said.max(axis=1)
 
 
-def _by_prediction(task: Task, known: NDArray[np.bool_], said: Array) -> str | None:
+def _by_prediction(task: Task, labelled: NDArray[np.bool_], said: Array) -> str | None:
     """Labelled rows are predicted otherwise than those that wait."""
     score = _score(said)
     there = np.isfinite(score)
-    labelled, waiting = score[known & there], score[~known & there]
-    if min(len(labelled), len(waiting)) < FEWEST:
+    come, waiting = score[labelled & there], score[~labelled & there]
+    if min(len(come), len(waiting)) < FEWEST:
         return None
-    test = stats.ks_2samp(labelled, waiting, method="asymp")
+    test = stats.ks_2samp(come, waiting, method="asymp")
     if test.pvalue > DOUBT or test.statistic < APART:
         return None
     what = {
@@ -99,7 +100,7 @@ def _by_prediction(task: Task, known: NDArray[np.bool_], said: Array) -> str | N
         "regression": "the prediction",
     }[task]
     return (
-        f"{what} is {labelled.mean():.3g} on average where a label has come, and "
+        f"{what} is {come.mean():.3g} on average where a label has come, and "
         f"{waiting.mean():.3g} where none has: the rows with a label do not stand for the others"
     )
 

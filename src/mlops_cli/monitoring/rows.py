@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.monitoring.labelled import labelled
+from mlops_cli.monitoring.subjects import codes_of
 from mlops_cli.monitoring.traffic import SHADOW, Selection, Traffic
 from mlops_cli.tables.base import ColumnForm, Engine, literal, quote
 from mlops_cli.tables.casts import cast_sql
 
 CAP = 50_000  # rows of a window that are looked at: further ones move no figure that matters
 _PARTS = 1_000_000  # of all units, of which so many are looked at
-_IN, _SAID, _UNIT, _PLACE = "__in__", "__said__", "__unit__", "__place__"
+_IN, _SAID, UNIT, _PLACE = "__in__", "__said__", "__unit__", "__place__"
 _FIRST, _LABEL, _LABELLED, _TIME = "__first__", "__label__", "__label_time__", "__time__"
 _REQUEST, _ROW, _MIXED = "__request__", "__request_row__", "__mixed__"
 Array = NDArray[np.float64]
@@ -63,6 +64,10 @@ class Rows:
         """How many rows."""
         return int(self.table.num_rows)
 
+    def units(self) -> NDArray[np.int64]:
+        """The number of each row's unit, shape (n,); a row that names none has its own."""
+        return codes_of(self.table, [UNIT])
+
     def where(self, chosen: NDArray[np.bool_]) -> Rows:
         """The rows that are chosen, shape (n,)."""
         first = {name: mask[chosen] for name, mask in self.first.items()}
@@ -97,7 +102,7 @@ class Reader:
             truth=_truth(table[_LABEL], manifest),
             delay=_seconds(table[_LABELLED]) - _seconds(table[_TIME]),
             first=first,
-            with_unit=len(table) - table[_UNIT].null_count,
+            with_unit=len(table) - table[UNIT].null_count,
             labels=_mixed(table[_MIXED]),
         )
 
@@ -119,7 +124,7 @@ class Reader:
             whole += f" and {self._drawn(count)}"
         inputs = _spec({i.name: _json_type(i) for i in asked.manifest.inputs})
         return Selection(
-            f"(select time, request_id, row, id, {unit} as {_UNIT}, hash({alone}) as {_PLACE}, "
+            f"(select time, request_id, row, id, {unit} as {UNIT}, hash({alone}) as {_PLACE}, "
             f"json_transform(inputs, {inputs}) as {_IN}, {_said_sql(asked.manifest)} as {_SAID} "
             f"from {rows.sql} where {whole})"
         )
@@ -149,7 +154,7 @@ class Reader:
     def _sql(self, rows: Selection, version: str, count: int) -> str:
         asked = self._asked
         found = self._labelled(rows, version, count)
-        own = f"{_SAID}, {_UNIT}, {_PLACE}, {_LABEL}, {_LABELLED}, {_TIME}, {_REQUEST}, {_ROW}"
+        own = f"{_SAID}, {UNIT}, {_PLACE}, {_LABEL}, {_LABELLED}, {_TIME}, {_REQUEST}, {_ROW}"
         raw = ", ".join(
             f"struct_extract({_IN}, {literal(i.name)}) as {quote(i.name)}"
             for i in asked.manifest.inputs
@@ -162,10 +167,10 @@ class Reader:
             for i, segment in enumerate(("", *asked.segments))
         )
         return (
-            f"select {names}{made}, {_SAID}, {_UNIT}, {_LABEL}, {_LABELLED}, {_TIME}, "
+            f"select {names}{made}, {_SAID}, {UNIT}, {_LABEL}, {_LABELLED}, {_TIME}, "
             f"case when {_LABEL} is not null then hash({_REQUEST}, {_ROW}, {_LABEL}, {_LABELLED}) "
             f"end as {_MIXED}{firsts} "
-            f"from (select {typed}, {own} from (select {raw}, {_SAID}, {_UNIT}, {_PLACE}, "
+            f"from (select {typed}, {own} from (select {raw}, {_SAID}, {UNIT}, {_PLACE}, "
             f"label as {_LABEL}, label_time as {_LABELLED}, time as {_TIME}, "
             f"request_id as {_REQUEST}, row as {_ROW} from {found}))"
         )
@@ -181,7 +186,7 @@ def _first(unit: Sequence[str], segment: str) -> str:
         return "true"
     within = f", {quote(segment)}" if segment else ""
     order = f"order by {_PLACE}"
-    return f"({_UNIT} is null or row_number() over (partition by {_UNIT}{within} {order}) = 1)"
+    return f"({UNIT} is null or row_number() over (partition by {UNIT}{within} {order}) = 1)"
 
 
 def _mixed(column: pa.ChunkedArray) -> str:

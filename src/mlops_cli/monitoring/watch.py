@@ -173,6 +173,7 @@ class Watch:
             estimated=whole.estimated,
             estimate_check=check,
             target_drift=whole.target_drift,
+            concept_drift=whole.concept_drift,
             skew=skew_of(self._engine, self._root, model.manifest, inputs),
             segments={n: p for n, p in judged.items() if n != WHOLE},
         )

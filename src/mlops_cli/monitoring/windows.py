@@ -110,6 +110,22 @@ class LabelsFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptFound:
+    """Whether the same answers go with other labels than before, by `rows` (one of each unit).
+
+    `loss` names what was `expected` of the hold-out's labels, and `seen`: `log_loss`, or `mae` in
+    the target's unit. `p_value` is how often chance alone gives labels so far from the expected.
+    """
+
+    drifted: bool
+    rows: int
+    loss: str
+    expected: float
+    seen: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateCheck:
     """Of `windows` before, whose labels came, the main metric lay `missed` times outside of what
     was estimated; where that is too often the estimate is not `reliable`."""
@@ -124,8 +140,7 @@ class Part:
     """What was found of all rows of a window, or of a segment of them.
 
     `prediction_drift` and `target_drift` are the share of rows (0 to 1) that moved, with `_low`
-    and `_high`, and `drifted` (1 or 0); `skew` is what serving saw otherwise than featurize.
-    `baseline` has the champion's recorded metrics.
+    and `_high`, and `drifted` (1 or 0). `concept_drift` is there where labels are trusted.
     """
 
     rows: int
@@ -136,6 +151,7 @@ class Part:
     performance: Numbers | None = None
     estimated: Numbers | None = None
     target_drift: Numbers | None = None
+    concept_drift: ConceptFound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +184,7 @@ class Window:
     estimated: Numbers | None = None
     estimate_check: EstimateCheck | None = None
     target_drift: Numbers | None = None
+    concept_drift: ConceptFound | None = None
     skew: Numbers | None = None
     segments: Mapping[str, Part] = field(default_factory=dict)
     judged_of: str = ""

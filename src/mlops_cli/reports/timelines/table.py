@@ -33,6 +33,7 @@ def table_of(seen: Sequence[Seen], metric: str, axis: Axis) -> Table:
         f"{metric} estimated": lambda s: _figure(s.found.estimated, metric, plain),
         "predictions moved": lambda s: _figure(s.found.prediction_drift, "prediction_drift", share),
         "labels moved": lambda s: _figure(s.found.target_drift, "target_drift", share),
+        "concept drift": _concept,
         "more missing": lambda s: _quality(s, "null_rate"),
         "unseen": lambda s: _quality(s, "unseen_rate"),
         "out of range": lambda s: _quality(s, "out_of_range"),
@@ -56,6 +57,14 @@ def drifted_columns(one: Seen) -> str:
     names = [c.name for c in one.found.drift.columns if c.drifted]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more or "yes"
+
+
+def _concept(one: Seen) -> str:
+    """What labels show of the loss, beside what was expected, where that is more than chance."""
+    found = one.found.concept_drift
+    if found is None or not found.drifted:
+        return ""
+    return f"{found.loss} {plain(found.seen)}, {plain(found.expected)} was expected"
 
 
 def state_of(windows: Sequence[Window], metric: str) -> list[str]:
@@ -87,6 +96,8 @@ def _data_of(window: Window) -> Iterator[str]:
     else:
         yield from (f"drift in {of} of {name}" for name, of in [*segments.items()][:_SEGMENTS])
         segments = dict([*segments.items()][_SEGMENTS:])
+    if concept := _concept(Seen(0, window, window)):
+        yield f"concept drift: {concept}"
     if segments:
         yield f"drift in {len(segments)}{'' if whole else ' more'} of the segments"
 
