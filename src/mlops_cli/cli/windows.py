@@ -43,12 +43,11 @@ def _found(window: Window) -> Iterator[str]:
     if window.quality is not None and window.quality.broken:
         yield f"broken data: {'; '.join(window.quality.faults)}"
     if window.drift is not None and window.drift.drifted:
-        names = (c.name for c in window.drift.columns if c.drifted)
-        yield f"drift in {', '.join(names)}"
+        names = ", ".join(window.drift.named)
+        yield f"drift in how {names} go together" if window.drift.together else f"drift in {names}"
     for name, part in window.segments.items():
         if part.drift is not None and part.drift.drifted:
-            names = (c.name for c in part.drift.columns if c.drifted)
-            yield f"drift in {', '.join(names)} of {name}"
+            yield f"drift in {', '.join(part.drift.named)} of {name}"
     if (concept := window.concept_drift) is not None and concept.drifted:
         expected = f"{concept.expected:.3f} was expected"
         yield f"concept drift ({concept.loss} {concept.seen:.3f}, {expected})"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ClassLabel, Feature, Task
@@ -13,6 +14,7 @@ from mlops_cli.bundle.profile import LossTree, ScoreBins
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import MIN_ROWS, find_drift_in
 from mlops_cli.monitoring.estimate import estimate, flat
+from mlops_cli.monitoring.joint import SHARE, find_joint
 from mlops_cli.monitoring.losses import estimate_losses
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, shift_of
 from mlops_cli.monitoring.performance import known, labels_of, performance_of
@@ -35,7 +37,7 @@ class Terms:
     `outcomes` are what predictions and labels of all rows are held to, by `PREDICTION` and
     `TARGET`; `scores` what a classifier's probabilities meant on the hold-out, `losses` how a
     regression erred there, by the model's `features`. `over`: the time is over in which labels
-    usually come.
+    usually come. `beside` are rows that all rows are held to together (see `joint`).
     """
 
     task: Task
@@ -47,6 +49,7 @@ class Terms:
     losses: LossTree | None = None
     features: tuple[Feature, ...] = ()
     over: bool = True
+    beside: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +174,25 @@ def _drift(
         if kept and kept[0].rows >= MIN_ROWS:
             asked[name] = kept
     spans = {n: s for n in asked if (r := groups[n].reference) and (s := r.span) is not None}
-    for name, columns in find_drift_in(asked, terms.alpha, spans).items():
+    broken = WHOLE in quality and quality[WHOLE].broken
+    joint = None
+    if terms.beside is not None and WHOLE in asked and not broken:
+        profiles = [c.profile for c in asked[WHOLE]]
+        joint = find_joint(terms.beside, groups[WHOLE].rows.table, profiles, terms.alpha)
+    alpha = terms.alpha * (1 - SHARE) if joint else terms.alpha
+    for name, columns in find_drift_in(asked, alpha, spans).items():
         reference = groups[name].reference
-        broken = WHOLE in quality and quality[WHOLE].broken
+        whole = joint if name == WHOLE else None
+        found = any(c.drifted for c in columns) or (whole is not None and whole.drifted)
         yield (
             name,
             DriftFound(
-                drifted=not broken and any(c.drifted for c in columns),
+                drifted=not broken and found,
                 rows=asked[name][0].rows,
                 columns=tuple(map(_column, columns)),
                 reference=reference.name if reference else "",
                 unit=terms.unit,
+                joint=whole,
             ),
         )
 

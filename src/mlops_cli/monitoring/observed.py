@@ -65,7 +65,7 @@ def minutes_of(window: Window, minutes: Mapping[datetime, Speed]) -> Iterator[Ob
 def _observation(
     window: Window, segment: str | None, metrics: Mapping[str, Metric], part: Part
 ) -> Observation:
-    drifted = part.drift.columns if part.drift is not None else ()
+    drifted = part.drift.named if part.drift is not None else ()
     faulty = tuple(q.name for q in part.quality.columns) if part.quality is not None else ()
     return Observation(
         start=window.start,
@@ -74,7 +74,7 @@ def _observation(
         version=window.version,
         segment=segment,
         metrics=metrics,
-        columns=tuple(c.name for c in drifted if c.drifted) or faulty[:5],
+        columns=drifted or faulty[:5],
         broken=window.broken,
     )
 

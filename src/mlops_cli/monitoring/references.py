@@ -17,10 +17,12 @@ from mlops_cli.bundle.plan import ID, TIME
 from mlops_cli.bundle.profile import Profile, Span
 from mlops_cli.config.paths import FEATURES_TABLE
 from mlops_cli.monitoring.profile import Units, profile_of
+from mlops_cli.monitoring.rows import UNIT
 from mlops_cli.monitoring.spans import span_for
 from mlops_cli.tables.base import ROW, Engine, literal, quote
 
 ROWS = 200_000  # of the training data that are looked at for a segment's profile
+SAMPLED = 20_000  # of the training data that all rows of a window are held to together
 LEAST = 100  # rows of a segment at training below which it has no profile
 
 
@@ -64,6 +66,27 @@ class Training:
         names = {c.name for c in self.profile.columns}
         kept = tuple(c for c in found.columns if c.name in names)
         return Reference(msgspec.structs.replace(found, columns=kept), span)
+
+    def sample(self, unit: Sequence[str]) -> pa.Table | None:
+        """About 20,000 of all rows: the profile's columns and `__unit__`, the text of `unit`.
+
+        None where the table is not here, or lacks one of them.
+        """
+        file = self.root / FEATURES_TABLE
+        if not file.is_file():
+            return None
+        source = f"read_parquet({literal(str(file))})"
+        here = {row[0] for row in self.engine.rows(f"describe select * from {source}")}
+        names, keys = [c.name for c in self.profile.columns], [ID + name for name in unit]
+        if not {*names, *keys, ROW} <= here:
+            return None
+        text = " || chr(31) || ".join(f"cast({quote(key)} as varchar)" for key in keys)
+        ((count,),) = self.engine.rows(f"select count(*) from {source}")
+        part = min(1_000_000, int(SAMPLED / max(count, 1) * 1_000_000))
+        return self.engine.arrow(
+            f"select {', '.join(map(quote, names))}, {text or 'null::varchar'} as {UNIT} "
+            f"from {source} where hash({ROW}) % 1000000 < {part} order by {ROW}"
+        )
 
     def _rows(self, file: Path, column: str, value: str) -> pa.Table | None:
         source = f"read_parquet({literal(str(file))})"

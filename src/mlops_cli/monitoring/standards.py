@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_cli.bundle.profile import Profile, Span
+from mlops_cli.config.paths import FEATURES_TABLE
 from mlops_cli.monitoring.grid import Stretch
 from mlops_cli.monitoring.models import WatchedModel
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, profile_of_outcome
 from mlops_cli.monitoring.profile import profile_of
 from mlops_cli.monitoring.references import LEAST, Reference, Training, texts_of
-from mlops_cli.monitoring.rows import Asked, Reader, Rows, unit_of
+from mlops_cli.monitoring.rows import UNIT, Asked, Reader, Rows, unit_of
 from mlops_cli.monitoring.settings import Settings
 from mlops_cli.monitoring.spans import span_for, wider
 from mlops_cli.monitoring.traffic import Traffic
@@ -50,6 +51,7 @@ class Standards:
         self._traffic = traffic
         self._settings = settings
         self._segments: dict[tuple[str, str, str], Reference | None] = {}
+        self._samples: dict[str, pa.Table | None] = {}
 
     def of(self, model: WatchedModel, window: Window, known: Sequence[Window]) -> Standard:
         """What `window` is held to; `known` are windows that were judged, in any order.
@@ -91,6 +93,33 @@ class Standards:
             training = Training(self._engine, self._root, model.manifest, model.profile)
             self._segments[key] = training.segment(column, value, self._settings.seconds)
         return self._segments[key]
+
+    def beside(self, model: WatchedModel, standard: Standard, version: str) -> pa.Table | None:
+        """The rows that all rows of a window are held to together; None, and a remark, without.
+
+        Rows that go along a time differ from day to day in how columns go together, too: to know
+        by how much would take a fit for each of twenty days, so nothing is claimed of them.
+        """
+        if standard.whole.span is not None:
+            standard.remarks.append(
+                "rows go along a time, and no data.id names them: each column is judged, and not "
+                "how columns go together"
+            )
+            return None
+        names = [c.name for c in model.profile.columns]
+        if standard.before:
+            kept = [rows.table.select([*names, UNIT]) for rows in standard.before]
+            return pa.concat_tables(kept)
+        if version not in self._samples:
+            training = Training(self._engine, self._root, model.manifest, model.profile)
+            unit = unit_of(model.manifest, model.profile.subject)
+            self._samples[version] = training.sample(unit)
+        if self._samples[version] is None:
+            standard.remarks.append(
+                f"{FEATURES_TABLE} is not here with the columns of {version}: how columns go "
+                "together is not judged"
+            )
+        return self._samples[version]
 
     def asked(self, model: WatchedModel) -> Asked:
         """What is read of a version's rows."""

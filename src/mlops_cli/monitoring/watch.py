@@ -148,6 +148,7 @@ class Watch:
             losses=model.profile.losses,
             features=model.manifest.features,
             over=work.over,
+            beside=self._standards.beside(model, standard, window.version),
         )
         judged = judge(groups, terms)
         whole = judged[WHOLE]

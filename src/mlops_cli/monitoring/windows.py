@@ -32,11 +32,48 @@ class ColumnFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """A column that a difference of whole rows rests on, and its share of it (0 to 1)."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointTest:
+    """A test of whole rows: it found drift where `effect` is above `threshold`, and not by chance.
+
+    Of the `classifier` the effect is the area under its ROC curve, of the `reconstruction` how far
+    from a half the share of pairs is in which the later row lies farther off.
+    """
+
+    name: str
+    drifted: bool
+    effect: float
+    threshold: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointFound:
+    """Whether rows as a whole moved, by `rows` (one of each unit) of both sides that judged.
+
+    `columns` carry it, the first one most; there are some only where it `drifted`.
+    """
+
+    drifted: bool
+    rows: int
+    tests: tuple[JointTest, ...] = ()
+    columns: tuple[Carrier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFound:
     """Whether inputs or predictions moved away from the reference.
 
     `rows` were compared, one of each `unit` (columns of `data.id`; empty: every row counts);
     `reference` is what they were held to. `columns` are ranked, the drifted ones first.
+    `joint` is of all rows of a window alone, and where there was a reference to hold rows to.
     """
 
     drifted: bool
@@ -44,6 +81,18 @@ class DriftFound:
     columns: tuple[ColumnFound, ...] = ()
     reference: str = "training"
     unit: tuple[str, ...] = ()
+    joint: JointFound | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that drifted; where none did by itself, those that carry joint drift."""
+        alone = tuple(c.name for c in self.columns if c.drifted)
+        return alone or (tuple(c.name for c in self.joint.columns) if self.joint else ())
+
+    @property
+    def together(self) -> bool:
+        """Whether it drifted, and no column by itself did."""
+        return self.drifted and not any(c.drifted for c in self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,9 +54,10 @@ def drifted_columns(one: Seen) -> str:
     """The columns that drifted, the first of them by name."""
     if one.found.drift is None or not one.found.drift.drifted:
         return ""
-    names = [c.name for c in one.found.drift.columns if c.drifted]
+    names = one.found.drift.named
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more or "yes"
+    told = ", ".join(names[:_NAMED]) + more or "yes"
+    return f"how {told} go together" if one.found.drift.together else told
 
 
 def _concept(one: Seen) -> str:

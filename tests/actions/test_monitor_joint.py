@@ -1,0 +1,136 @@
+"""`mlops monitor` where no column moves by itself, and how they go together does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.special import ndtri
+
+import bundles
+from command_line import Mlops
+from mlops_cli import monitor
+from mlops_cli.monitoring.windows import Window
+from traffic import Event, Line, Watched, quiet
+
+N = 400
+DAYS = 8
+
+
+def _paired(events: Sequence[Event]) -> list[Event]:
+    """Such events where far ones are warm: each column's values are drawn as before."""
+    return [event | {"temp": _warm(event)} for event in events]
+
+
+def _warm(event: Event) -> float | None:
+    if event["temp"] is None:
+        return None
+    own = (event["temp"] - 12) / 9
+    far = float(ndtri((event["distance"] - 49.5) / 2_950))
+    return round(12 + 9 * (0.8 * far + 0.6 * own), 2)
+
+
+def _features(root: Path, events: Sequence[Event]) -> None:
+    """The table that featurize would have made of the events."""
+    days = [date.fromisoformat(event["day"]) for event in events]
+    columns: dict[str, Any] = {
+        name: [event[name] for event in events]
+        for name in ("carrier", "origin", "distance", "temp", "wet")
+    }
+    columns |= {
+        "day": days,
+        "at": days,
+        "weekday": [day.isoweekday() % 7 for day in days],
+        "hour": [int(event["at"][11:13]) for event in events],
+        "__row__": np.arange(len(events)),
+    }
+    (root / "data").mkdir()
+    pq.write_table(pa.table(columns), root / "data/features.parquet")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundles.write(tmp_path_factory.mktemp("models") / "binary", "binary").path
+
+
+@pytest.fixture
+def watched(tmp_path: Path, model: Path) -> Watched:
+    made = Watched(tmp_path / "p", model, "binary", "{alerts: [{when: drift}]}")
+    _features(made.root, _paired(quiet(4_000, 77)))
+    return made
+
+
+def _together(window: Window) -> bool:
+    assert window.drift is not None
+    assert window.drift.joint is not None
+    return window.drift.joint.drifted
+
+
+def test_columns_that_part_are_named_though_none_of_them_moved(
+    watched: Watched, mlops: Mlops
+) -> None:
+    watched.answer(0, _paired(quiet(N, 0)))
+    watched.answer(1, quiet(N, 1))
+    done = mlops(watched.root, "monitor", "--json", code=5)
+    usual, moved = (w["drift"] for w in done.result["windows"])
+    assert not usual["drifted"]
+    assert usual["joint"]["columns"] == []
+    assert moved["drifted"]
+    assert not any(c["drifted"] for c in moved["columns"])
+    assert {c["name"] for c in moved["joint"]["columns"][:2]} == {"temp", "distance"}
+    (fired,) = done.result["alerts"]["fired"]
+    assert {"temp", "distance"} <= set(fired["columns"])
+    page = (watched.root / "reports/monitor.html").read_text(encoding="utf-8")
+    assert "go together" in page
+
+
+def test_the_terminal_tells_it_in_words(watched: Watched, mlops: Mlops) -> None:
+    watched.answer(0, quiet(N, 1))
+    out = mlops(watched.root, "monitor", code=5).out
+    assert "drift in how " in out
+    assert "temp" in out
+
+
+def test_quiet_days_stay_quiet(watched: Watched) -> None:
+    for day in range(DAYS):
+        watched.answer(day, _paired(quiet(N, day)))
+    windows = monitor(watched.project).windows
+    assert [_together(w) for w in windows] == [False] * DAYS
+    assert not any(w.drifted for w in windows)
+
+
+def test_a_column_that_moved_alone_is_what_is_named(watched: Watched, mlops: Mlops) -> None:
+    def hot(line: Line) -> Line:
+        temp = line["inputs"]["temp"]
+        return line | {"inputs": line["inputs"] | {"temp": None if temp is None else temp + 25}}
+
+    watched.answer(0, _paired(quiet(N, 0)), hot)
+    out = mlops(watched.root, "monitor", code=5).out
+    assert "drift in temp" in out
+    assert "go together" not in out
+
+
+def test_without_the_features_a_remark_says_what_was_left_out(tmp_path: Path, model: Path) -> None:
+    watched = Watched(tmp_path / "p", model, "binary")
+    watched.answer(0, quiet(N, 0))
+    (window,) = monitor(watched.project).windows
+    assert window.drift is not None
+    assert window.drift.joint is None
+    assert any("data/features.parquet" in r and "together" in r for r in window.remarks)
+
+
+def test_windows_before_are_held_to_together(tmp_path: Path, model: Path) -> None:
+    watched = Watched(tmp_path / "p", model, "binary", "{baseline: last_window}")
+    for day in range(3):
+        events = quiet(N, day)
+        watched.answer(day, events if day == 2 else _paired(events))
+    windows = monitor(watched.project).windows
+    assert [_together(w) for w in windows[1:]] == [False, True]
+    assert windows[2].drift is not None
+    assert set(windows[2].drift.named) >= {"temp", "distance"}
