@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 Numbers = NDArray[np.float64]
 
@@ -33,8 +34,15 @@ def tell_apart(
         categorical_features=categorical if categorical.any() else None,
         early_stopping=False,
         random_state=0,
-    ).fit(values, later)
-    return lambda rows: np.asarray(model.decision_function(rows), dtype=np.float64)
+    )
+    with threadpool_limits(1):  # of fits so small, most of several threads' time is waiting
+        model.fit(values, later)
+
+    def score(rows: Numbers) -> Numbers:
+        with threadpool_limits(1):
+            return np.asarray(model.decision_function(rows), dtype=np.float64)
+
+    return score
 
 
 Split = tuple[int, float, int, int, bool]
