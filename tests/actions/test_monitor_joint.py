@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,8 @@ from scipy.special import ndtri
 import bundles
 from command_line import Mlops
 from mlops_cli import monitor
+from mlops_cli._json import canonical_json
+from mlops_cli.bundle.profile import Profile, Span
 from mlops_cli.monitoring.windows import Window
 from traffic import Event, Line, Watched, quiet
 
@@ -36,8 +39,8 @@ def _warm(event: Event) -> float | None:
     return round(12 + 9 * (0.8 * far + 0.6 * own), 2)
 
 
-def _features(root: Path, events: Sequence[Event]) -> None:
-    """The table that featurize would have made of the events."""
+def _features(root: Path, events: Sequence[Event], **more: Any) -> None:
+    """The table that featurize would have made of the events, with `more` columns."""
     days = [date.fromisoformat(event["day"]) for event in events]
     columns: dict[str, Any] = {
         name: [event[name] for event in events]
@@ -51,7 +54,7 @@ def _features(root: Path, events: Sequence[Event]) -> None:
         "__row__": np.arange(len(events)),
     }
     (root / "data").mkdir()
-    pq.write_table(pa.table(columns), root / "data/features.parquet")
+    pq.write_table(pa.table(columns | more), root / "data/features.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,16 @@ def watched(tmp_path: Path, model: Path) -> Watched:
     made = Watched(tmp_path / "p", model, "binary", "{alerts: [{when: drift}]}")
     _features(made.root, _paired(quiet(4_000, 77)))
     return made
+
+
+def _with_profile(path: Path, **changed: Any) -> Path:
+    """A model whose profile is another one in these fields."""
+    bundles.write(path, "binary")
+    file = path / "profile.json"
+    profile = msgspec.json.decode(file.read_bytes(), type=Profile)
+    file.write_bytes(canonical_json(msgspec.structs.replace(profile, **changed)))
+    bundles.seal(file)
+    return path
 
 
 def _together(window: Window) -> bool:
@@ -125,6 +138,19 @@ def test_without_the_features_a_remark_says_what_was_left_out(tmp_path: Path, mo
     assert any("data/features.parquet" in r and "together" in r for r in window.remarks)
 
 
+def test_the_columns_give_of_their_budget_where_rows_are_judged_together(
+    watched: Watched, tmp_path: Path, model: Path
+) -> None:
+    alone = Watched(tmp_path / "alone", model, "binary")
+    thresholds = []
+    for one in (watched, alone):
+        one.answer(0, _paired(quiet(N, 0)))
+        (window,) = monitor(one.project).windows
+        assert window.drift is not None
+        thresholds.append({c.name: c.threshold for c in window.drift.columns})
+    assert all(thresholds[0][name] > thresholds[1][name] for name in ("temp", "distance", "day"))
+
+
 def test_windows_before_are_held_to_together(tmp_path: Path, model: Path) -> None:
     watched = Watched(tmp_path / "p", model, "binary", "{baseline: last_window}")
     for day in range(3):
@@ -134,3 +160,33 @@ def test_windows_before_are_held_to_together(tmp_path: Path, model: Path) -> Non
     assert [_together(w) for w in windows[1:]] == [False, True]
     assert windows[2].drift is not None
     assert set(windows[2].drift.named) >= {"temp", "distance"}
+
+
+def test_rows_along_a_time_are_left_out_and_told_of(tmp_path: Path) -> None:
+    spans = (Span(86_400, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2), {}),)
+    watched = Watched(tmp_path / "p", _with_profile(tmp_path / "m", spans=spans), "binary")
+    _features(watched.root, _paired(quiet(4_000, 77)))
+    watched.answer(0, quiet(N, 0))
+    (window,) = monitor(watched.project).windows
+    assert window.drift is not None
+    assert window.drift.joint is None
+    assert any("rows go along a time" in remark for remark in window.remarks)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_row_of_each_subject_judges(tmp_path: Path, *, apart: bool) -> None:
+    path = _with_profile(tmp_path / "m", subject=("customer",))
+    watched = Watched(tmp_path / "p", path, "binary")
+    subjects = np.arange(4_000) // 4
+    _features(watched.root, _paired(quiet(4_000, 77)), __id__customer=subjects)
+    events = quiet(2 * N, 0)
+
+    def named(line: Line) -> Line:
+        return line | {"id": {"customer": 10_000 + int(line["request_id"][1:]) // 2}}
+
+    watched.answer(0, events if apart else _paired(events), named, every=timedelta(minutes=1))
+    (window,) = monitor(watched.project).windows
+    assert _together(window) is apart
+    assert window.drift is not None
+    assert window.drift.joint is not None
+    assert window.drift.joint.rows < 1_000  # of some 1,400 subjects the half that judges

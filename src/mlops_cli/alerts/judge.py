@@ -16,7 +16,7 @@ from mlops_cli.config.sections.alerts import AlertConfig
 
 # By broken data.
 _SPOILED = ("drift", "prediction_drift", "target_drift", "concept_drift", *OF_MODELS)
-_OF_THE_SERVER = (*LATENCIES, "error_rate", VOLUME)  # of no column
+_OF_NO_COLUMN = (*LATENCIES, "error_rate", VOLUME, "concept_drift")
 _LONGEST_KEY = 200  # characters: PagerDuty takes 255
 _MOST_COLUMNS = 5
 
@@ -168,7 +168,7 @@ def _message(alert: AlertConfig, key: str, state: State, look: _Look, start: dat
         target=seen.target,
         version=seen.version,
         segment=seen.segment,
-        columns=() if condition.metric in _OF_THE_SERVER else seen.columns[:_MOST_COLUMNS],
+        columns=() if condition.metric in _OF_NO_COLUMN else seen.columns[:_MOST_COLUMNS],
         more=_more(seen.target, start, seen.end),
     )
 
