@@ -243,13 +243,20 @@ class TestRedis:
         with serving(binary.path, "--port", str(port)):
             asked = Asked(port)
             first = [asked.predict(event) for event in binary.events[:10]]
-            assert wait_until(lambda: redis.rows() == 10, seconds=10)
+
+            def kept() -> bool:  # what a busy machine kept in vain is kept when it is asked again
+                return [asked.predict(e) for e in binary.events[:10]] == first and (
+                    redis.rows() == 10
+                )
+
+            assert wait_until(kept, seconds=20)
+            hits = asked.counted()[0]
             with closing(Client(port=redis.port)) as client:
                 names = client.keys("mlops:*")
                 values = client.mget(names)
                 client.mset(dict(zip(names, [*values[1:], b"short"], strict=True)))
             assert [asked.predict(event) for event in binary.events[:10]] == first
-            assert asked.counted()[0] == 0
+            assert asked.counted()[0] == hits
 
     def test_a_password_comes_from_the_environment_and_is_never_told(
         self, binary: bundles.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
