@@ -142,8 +142,11 @@ def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> Non
     waits = {"digest": found["digest"], "version": found["version"]}
     assert stands["candidate"] == {**waits, "approvals": [], "missing": ["expert"]}
     assert "lacks 1 approval: expert" in mlops_process(project, "promote", code=7).err
-    said["tune"]["rounds"] = 26
     said["register"]["gates"] = [{"metric": "roc_auc", "min": 1.0}]
+    with config.open("w") as file:
+        yaml.dump(said, file)
+    git(project, "commit", "-qam", "a gate that nothing passes")
+    said["tune"]["rounds"] = 26
     with config.open("w") as file:
         yaml.dump(said, file)
     refused = mlops_process(project, "run", code=2)
