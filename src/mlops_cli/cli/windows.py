@@ -27,7 +27,8 @@ def render_monitor(result: MonitorResult) -> None:
     echo_remarks([*result.remarks, *remarks])
     render_notified(result.alerts)
     if not result.windows:
-        typer.echo("no whole window of predictions was collected")
+        came = f"{result.collected:,} rows came now: " if result.collected else ""
+        typer.echo(f"{came}no whole window of predictions was collected yet (monitor.window)")
         return
     drifted = sum(window.drifted for window in result.windows)
     verdict = paint(f"{drifted} drifted", "red") if drifted else paint("no drift", "green")
