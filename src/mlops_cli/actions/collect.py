@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -71,8 +71,7 @@ def collect(
     with locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT):
         work = _Work(project, progress)
         if files:
-            work.check(files)
-            work.take(files, strict=True)
+            work.take_named(files)
             return work.result(None)
         name = target or project.config.deploy.target
         place = open_target(name, project)
@@ -97,24 +96,32 @@ class _Work:
         self._seen = 0
         self._unreadable = 0
 
-    def check(self, files: Sequence[Path]) -> None:
-        """Read all of them before anything is written."""
-        for file in files:
-            try:
-                read_segment(file, strict=True)
-            except OSError as e:
-                raise DataError(f"{file} cannot be read: {e.strerror or e}") from e
+    def take_named(self, files: Sequence[Path]) -> None:
+        """Store the rows of files that a user names; all are read before anything is written."""
+        try:
+            batches = [*in_batches({file: file.stat().st_size for file in files}, FULL)]
+            if len(batches) > 1:  # one is whole in memory before its first row is stored
+                for file in files:
+                    read_segment(file, strict=True)
+            for batch in batches:
+                self._store([read_segment(file, strict=True) for file in batch])
+        except OSError as e:
+            if e.filename is None or Path(e.filename) not in files:
+                raise
+            raise DataError(f"{e.filename} cannot be read: {e.strerror or e}") from e
 
-    def take(self, files: Sequence[Path], *, strict: bool = False) -> None:
+    def take(self, files: Sequence[Path]) -> None:
         """Store the rows of these segments; when it returns they are on disk."""
-        sizes = {file: file.stat().st_size for file in files if strict or file.exists()}
+        sizes = {file: file.stat().st_size for file in files if file.exists()}
         for batch in in_batches(sizes, FULL):
-            contents = [*_read(batch, strict=strict)]
-            for kind, store in self._stores.items():
-                self._added[kind] += _add(store, [c for c in contents if c.kind == kind])
-            self._seen += len(batch)
-            self._unreadable += sum(content.unreadable for content in contents)
-            self._progress.update("collecting segments", done=self._seen)
+            self._store([*_read(batch)])
+
+    def _store(self, contents: Sequence[Content]) -> None:
+        for kind, store in self._stores.items():
+            self._added[kind] += _add(store, [c for c in contents if c.kind == kind])
+        self._seen += len(contents)
+        self._unreadable += sum(content.unreadable for content in contents)
+        self._progress.update("collecting segments", done=self._seen)
 
     def take_stored(self, stored: Store) -> None:
         """Store the rows of uploaded segments that are not here yet, nor too old to stay."""
@@ -148,11 +155,11 @@ class _Work:
         )
 
 
-def _read(files: Sequence[Path], *, strict: bool) -> Iterator[Content]:
+def _read(files: Sequence[Path]) -> Iterator[Content]:
     for file in files:
         # A log that is full drops its oldest segment, also while we look.
-        with nullcontext() if strict else suppress(FileNotFoundError):
-            yield read_segment(file, strict=strict)
+        with suppress(FileNotFoundError):
+            yield read_segment(file)
 
 
 def _add(store: Recorded, contents: Sequence[Content]) -> int:
