@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -109,3 +110,17 @@ TrustOption = Annotated[
 NumbersOption = Annotated[
     bool, typer.Option("--numbers", help="-999 and such in the data are numbers.")
 ]
+
+
+def read_duration(text: str | None, option: str, *, like: str) -> timedelta | None:
+    """The value of an option such as `90d`; None where it was not given.
+
+    Raises `UsageError`, naming the option and what it looks `like`.
+    """
+    from mlops_cli.config.sections.base import duration
+    from mlops_cli.errors import UsageError
+
+    try:
+        return duration(text) if text is not None else None
+    except ValueError as e:
+        raise UsageError(f"{option}: {e}", hint=f"{option} {like}") from e

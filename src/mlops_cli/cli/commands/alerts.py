@@ -9,7 +9,7 @@ import typer
 
 from mlops_cli.cli.alerts import render_alerts
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption, read_duration
 from mlops_cli.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -40,13 +40,8 @@ def alerts_command(
     def work() -> AlertsResult:
         from mlops_cli.actions.alerts import alerting
         from mlops_cli.config.load import load_project
-        from mlops_cli.config.sections.base import duration
-        from mlops_cli.errors import UsageError
 
-        try:
-            time = duration(lasts) if lasts is not None else None
-        except ValueError as e:
-            raise UsageError(f"--for: {e}", hint="--for 2h") from e
+        time = read_duration(lasts, "--for", like="2h")
         loaded = load_project(project, env=env)
         return alerting(loaded, what.value, alert, lasts=time, reason=reason)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption, TargetOption
+from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption, TargetOption, read_duration
 from mlops_cli.cli.rendering import render_keys
 
 if TYPE_CHECKING:
@@ -42,13 +42,8 @@ def keys_command(
     def work() -> KeysResult:
         from mlops_cli.actions.keys import keys
         from mlops_cli.config.load import load_project
-        from mlops_cli.config.sections.base import duration
-        from mlops_cli.errors import UsageError
 
-        try:
-            lasts = duration(expires) if expires is not None else None
-        except ValueError as e:
-            raise UsageError(f"--expires: {e}", hint="--expires 90d") from e
+        lasts = read_duration(expires, "--expires", like="90d")
         loaded = load_project(project, env=env)
         scopes = [s.strip() for s in scope.split(",")]
         return keys(loaded, what.value, name, scopes=scopes, expires=lasts, target=target)
