@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from command_line import Mlops
 from mlops_cli import monitor
 from mlops_cli.errors import UsageError
 from mlops_cli.monitoring.window_log import read_windows
-from traffic import Watched, quiet
+from traffic import FIRST, Watched, quiet
 
 N = 200
 
@@ -210,6 +211,41 @@ def test_the_window_before_may_be_what_counts(tmp_path: Path, models: dict[str, 
     named = [{c.name for c in w.drift.columns if c.drifted} for w in windows if w.drift]
     assert ["temp" in names for names in named] == [False, False, True, False]
     assert [w.prediction_drift is not None for w in windows] == [False, True, True, True]
+
+
+def test_a_window_before_whose_rows_are_gone_is_none(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{baseline: last_window}")
+    watched.answer(0, quiet(N, 0))
+    monitor(watched.project)
+    shutil.rmtree(watched.root / "monitoring/predictions")  # kept no longer, or another clone
+    watched.answer(1, quiet(N, 1))
+    (window,) = monitor(watched.project).windows
+    assert window.drift is not None
+    assert window.drift.reference == "training"
+    assert any("no last window" in remark for remark in window.remarks)
+
+
+def test_what_is_kept_no_longer_is_no_silence(watched: Watched) -> None:
+    for day in range(3):
+        watched.answer(day, quiet(N, day))
+    before = {w.start: w for w in monitor(watched.project).windows}
+    assert len(before) == 3
+    for gone in FIRST, FIRST + timedelta(days=1):
+        shutil.rmtree(watched.root / f"monitoring/predictions/date={gone:%Y-%m-%d}")
+    assert monitor(watched.project, since=f"{FIRST - timedelta(days=9):%Y-%m-%d}").judged == 0
+    assert {w.start: w for w in read_windows(watched.root)} == before
+
+
+def test_a_gap_in_what_is_kept_is_no_silence(watched: Watched) -> None:
+    for day in range(3):
+        watched.answer(day, quiet(N, day))
+    before = {w.start: w for w in monitor(watched.project).windows}
+    middle = FIRST + timedelta(days=1)
+    shutil.rmtree(watched.root / f"monitoring/predictions/date={middle:%Y-%m-%d}")
+    assert monitor(watched.project).judged == 0
+    assert {w.start: w for w in read_windows(watched.root)} == before
 
 
 def test_a_segment_that_is_no_input_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:

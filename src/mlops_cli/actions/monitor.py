@@ -131,7 +131,8 @@ def _judge(
         extent = traffic.extent()
         if extent is None:
             return _Found()
-        begin = between[0] or begin_of(extent.start, settings.window)
+        first = begin_of(extent.start, settings.window)  # what is before it is no silence
+        begin = max(between[0] or first, first)
         last = begin_of(extent.end, settings.window) + settings.window
         stretches = [*whole_windows(begin, min(between[1], last), settings.window)]
         if not stretches:

@@ -70,10 +70,11 @@ class Standards:
         named = settings.baseline.replace("_", " ")
         chosen = [*self._before(window, known)]
         least = FEWEST if settings.baseline == "same_weekday" else 1
-        if len(chosen) < least:
+        read = (self._read(model, window.version, one, len(chosen)) for one in chosen)
+        rows = tuple(one for one in read if one is not None)
+        if len(rows) < least:
             standard.remarks.append(f"there is no {named} to compare with: it is held to training")
             return standard
-        rows = tuple(self._read(model, window.version, one, len(chosen)) for one in chosen)
         return self._of_rows(model, standard, rows, named)
 
     def segment(
@@ -146,12 +147,14 @@ class Standards:
             if found is not None and not found.broken:
                 yield found
 
-    def _read(self, model: WatchedModel, version: str, before: Window, among: int) -> Rows:
+    def _read(self, model: WatchedModel, version: str, before: Window, among: int) -> Rows | None:
+        """The rows of a window before; None where they are kept no longer, or in another clone."""
         rows = self._traffic.predictions(Stretch(before.start, before.end))
         if rows is None:
-            raise LookupError(f"the window of {before.start} has no rows any more")
+            return None
         reader = Reader(self._engine, self._traffic, self.asked(model), cap=ROWS // among)
-        return reader.read(rows, version, before.rows)
+        found = reader.read(rows, version, before.rows)
+        return found if found.count else None
 
     def _of_rows(
         self, model: WatchedModel, trained: Standard, before: tuple[Rows, ...], name: str

@@ -85,6 +85,8 @@ class Watch:
         `known` are windows that were judged, in any order.
         """
         census, rows = self._traffic.census(window), self._traffic.predictions(window)
+        if before is not None and before.rows and not census.rows:
+            return None  # rows that are kept no longer say nothing against what was found of them
         model = self._models.get(census.version)
         over = self._over(window, before)
         of = digest_of(census.fingerprint, self._settings.fingerprint, bool(model), over)
