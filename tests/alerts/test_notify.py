@@ -207,6 +207,14 @@ def test_two_commands_at_once_tell_each_change_once(tmp_path: Path, hook: Listen
         assert found[0] == "firing"
 
 
+def test_the_command_of_a_minute_shows_the_window_around_it(tmp_path: Path, hook: Listener) -> None:
+    run(hooked(tmp_path, "latency_p99 > 200ms"), minute(90, latency_p99=300.0))
+    (message,) = hook.inbox
+    assert message["window"]["start"] == "2026-02-01T01:30:00Z"
+    shown = "--since 2026-02-01T00:00:00Z --until 2026-02-02T00:00:00Z"
+    assert message["more"] == f"mlops monitor {shown} --target local"
+
+
 def test_an_alert_that_is_asked_for_no_more_is_closed(tmp_path: Path, hook: Listener) -> None:
     run(hooked(tmp_path, "drift", "skew"), day(1, drift=1.0, skew=1.0))
     run(hooked(tmp_path, "skew"))

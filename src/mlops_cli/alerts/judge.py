@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -169,13 +168,4 @@ def _message(alert: AlertConfig, key: str, state: State, look: _Look, start: dat
         version=seen.version,
         segment=seen.segment,
         columns=() if condition.metric in _OF_NO_COLUMN else seen.columns[:_MOST_COLUMNS],
-        more=_more(seen.target, start, seen.end),
     )
-
-
-def _more(target: str, start: datetime, end: datetime) -> str:
-    def text(time: datetime) -> str:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    told = ("--since", text(start), "--until", text(end), "--target", target)
-    return shlex.join(["mlops", "monitor", *told])

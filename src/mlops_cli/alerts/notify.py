@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from mlops_cli.alerts.base import Message, Notified, Observation
 from mlops_cli.alerts.deliver import deliver
@@ -20,6 +21,8 @@ from mlops_cli.alerts.judge import judge
 from mlops_cli.alerts.sinks import names_of
 from mlops_cli.config.paths import ALERTS
 from mlops_cli.config.project import Project
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # windows are multiples of their length since then
 
 
 def notify(project: Project, observations: Sequence[Observation], now: datetime) -> Notified:
@@ -52,11 +55,24 @@ def _judged(
         history = read_history(root)
         known = read_standings(root, history)
         judged = judge(monitor.alerts, observations, known, project=project.config.project)
-        changes = (*judged.changes, *_dropped(project, history))
+        told = (replace(c, more=_more(c, project.config.window)) for c in judged.changes)
+        changes = (*told, *_dropped(project, history))
         append(root, history.numbered(changes, names_of(monitor.sinks), now))
         if judged.standings:
             write_standings(root, {**known, **judged.standings})
     return changes
+
+
+def _more(change: Message, length: timedelta) -> str:
+    """The command that shows the whole windows in which it was: of a minute, the one around it."""
+    start = change.start - (change.start - _EPOCH) % length
+    end = change.end + (_EPOCH - change.end) % length
+    told = ("--since", _text(start), "--until", _text(end), "--target", change.target)
+    return shlex.join(["mlops", "monitor", *told])
+
+
+def _text(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _dropped(project: Project, history: History) -> Iterator[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -65,6 +66,11 @@ class Config(Section):
     def metric(self) -> str:
         """The main metric, with the default that follows from the task."""
         return self.train.metric or METRICS[self.task][0]
+
+    @property
+    def window(self) -> timedelta:
+        """How long a window of monitoring is."""
+        return self.monitor.window or self.drift.every
 
     @model_validator(mode="after")
     def _spans_need_a_time(self) -> Config:

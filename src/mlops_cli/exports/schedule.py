@@ -76,7 +76,7 @@ def schedule_files(project: Project, asked: Asked) -> dict[str, str]:
 def jobs_of(project: Project, commands: Iterable[str]) -> Iterable[Job]:
     """What is to be run, of the commands that there are."""
     known = set(commands)
-    window = project.config.monitor.window or project.config.drift.every
+    window = project.config.window
     cron, calendar = often(window)
     yield Job("monitor", ("monitor",), cron, calendar, found=5)
     if "retrain" in known:

@@ -28,7 +28,7 @@ class Settings:
     @classmethod
     def of(cls, config: Config, target: str, at: datetime) -> Settings:
         """The settings of a project."""
-        length = config.monitor.window or config.drift.every
+        length = config.window
         return cls(
             target=target,
             metric=config.metric,
