@@ -61,6 +61,26 @@ def test_the_defaults_of_a_join_load():
         assert check_config(config, file="mlops.yaml").features.join[0].lag.total_seconds() == 0
 
 
+# what a section that may be null asks for, where it is there
+BESIDE = {
+    "data": {"table": "t.csv", "target": "y"},
+    "deploy.watch": {"for": "1d"},
+    "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
+}
+
+
+def as_yaml(key, default=None):
+    """The least configuration with that key's section in it, and the key where it has a value."""
+    *sections, name = key.split(".")
+    lines = [f"{k}: {json.dumps(v)}" for k, v in BASE.items() if k != sections[0]]
+    for depth, section in enumerate(sections, 1):
+        beside = BESIDE.get(".".join(sections[:depth]), {})
+        lines += [f"{'  ' * (depth - 1)}{section}:"]
+        lines += [f"{'  ' * depth}{k}: {v}" for k, v in beside.items() if k != name]
+    lines += [f"{'  ' * len(sections)}{name}: {default}"] if default is not None else []
+    return "\n".join(lines)
+
+
 def test_the_defaults_of_the_reference_are_yaml_that_loads(tmp_path):
     """As a reader copies them: between the backticks."""
     rows = re.findall(r"^\| `([\w.]+)` \| .* \| `(.+)` \| [^`|]*", REFERENCE.read_text(), re.M)
@@ -73,12 +93,10 @@ def test_the_defaults_of_the_reference_are_yaml_that_loads(tmp_path):
     file.write_text(json.dumps(BASE))
     plain = load_project(tmp_path).config
     for key, default in rows:
-        *sections, name = key.split(".")
-        others = {k: v for k, v in BASE.items() if k != sections[0]}
-        lines = [f"{k}: {json.dumps(v)}" for k, v in others.items()]
-        for depth, section in enumerate(sections):
-            lines += [f"{'  ' * depth}{section}:"]
-            lines += ["  table: t.csv", "  target: y"] if section == "data" else []
-        lines += [f"{'  ' * len(sections)}{name}: {default}"]
-        file.write_text("\n".join(lines))
-        assert load_project(tmp_path).config == plain, key
+        if key.rpartition(".")[0] in BESIDE:
+            file.write_text(as_yaml(key))
+            expected = load_project(tmp_path).config
+        else:
+            expected = plain
+        file.write_text(as_yaml(key, default))
+        assert load_project(tmp_path).config == expected, key

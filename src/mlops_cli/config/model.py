@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from mlops_cli.config.conditions import metrics_of, unknown_metric
 from mlops_cli.config.metrics import METRICS
-from mlops_cli.config.sections.base import Section
+from mlops_cli.config.sections.base import Section, format_duration
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
@@ -100,6 +100,26 @@ class Config(Section):
             if alert.condition.metric not in known:
                 said = unknown_metric(alert.condition.metric, known)
                 raise ValueError(f"monitor.alerts.{number}.when, task {self.task}: {said}")
+        return self
+
+    @model_validator(mode="after")
+    def _rollouts_can_be_judged(self) -> Config:
+        rollout, watch = self.deploy.rollout, self.deploy.watch
+        after = self.monitor.labels_after
+        spans = [("rollout.judge.max_time", rollout.judge.max_time, rollout.judge.label_rules)]
+        if watch is not None:
+            spans.append(("watch.for", watch.for_, watch.label_rules))
+        for key, span, labels in spans:
+            if labels and span < after:
+                raise ValueError(
+                    f"deploy.{key} ({format_duration(span)}) is shorter than monitor.labels_after "
+                    f"({format_duration(after)}): its rule on labels could never be judged"
+                )
+        chosen = rollout.judge.rules if "rules" in rollout.judge.model_fields_set else ()
+        if self.task == "multiclass" and any(r.metric == "prediction_mean" for r in chosen):
+            raise ValueError("deploy.rollout.judge.rules: classes have no prediction_mean")
+        if self.data.target_name in rollout.sticky:
+            raise ValueError("deploy.rollout.sticky names the target, which no event has")
         return self
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlops_cli.config.sections.base import ImageRegistry, Port, Section, one_of
 from mlops_cli.config.sections.governance import Region
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.config.sections.rollout import RolloutConfig, WatchConfig
 from mlops_cli.serving.contract import PORT
 
 
@@ -46,3 +47,23 @@ class DeployConfig(Section):
     )
     docker: DockerConfig = DockerConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    watch: WatchConfig | None = Field(
+        None, description="such as {for: 24h}: rolls back by itself after the rollout, too"
+    )
+
+    @model_validator(mode="after")
+    def _the_gateway_can_do_it(self) -> DeployConfig:
+        if self.kubernetes.router != "gateway":
+            return self
+        if self.rollout.strategy == "shadow":
+            raise ValueError(
+                "kubernetes.router: gateway mirrors nothing that could be relied on: a rollout "
+                "with strategy shadow needs router: process"
+            )
+        if asked := [key for key in ("segment", "sticky") if getattr(self.rollout, key)]:
+            raise ValueError(
+                f"kubernetes.router: gateway does not read events, and rollout.{asked[0]} is "
+                "about what stands in them: use router: process"
+            )
+        return self

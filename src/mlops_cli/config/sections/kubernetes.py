@@ -72,6 +72,31 @@ class ResourcesConfig(Section):
         return self
 
 
+class GatewayConfig(Section):
+    """The Gateway API route by which a rollout's versions share the traffic."""
+
+    class_: str | None = Field(
+        None,
+        alias="class",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        description="the GatewayClass of the cluster, for a Gateway of our own",
+    )
+    host: str = Field(
+        pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$",
+        description="the name that clients ask for",
+    )
+    port: Port = Field(80, description="of the listener")
+    name: ObjectName | None = Field(
+        None, description="a Gateway that is there, to be joined; null: one of our own"
+    )
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> GatewayConfig:
+        if self.class_ is None and self.name is None:
+            raise ValueError("a gateway needs `class`, or the `name` of one that is there")
+        return self
+
+
 class KubernetesConfig(Section):
     """How the target `kubernetes` is reached, and what runs there."""
 
@@ -99,10 +124,22 @@ class KubernetesConfig(Section):
     pull_secret: ObjectName | None = Field(
         None, description="the Secret with the login for the image's registry"
     )
+    router: Literal["process", "gateway"] = Field(
+        "process",
+        description="who shares the traffic of a rollout: the pods themselves, or a Gateway API "
+        "route between two Deployments",
+    )
+    gateway: GatewayConfig | None = Field(None, description="of router: gateway")
 
     @model_validator(mode="after")
     def _has_one_way_for_the_image(self) -> KubernetesConfig:
         ways = ("registry", "load", "image")
         if len(given := [way for way in ways if getattr(self, way) is not None]) > 1:
             raise ValueError(f"{' and '.join(given)} are given: choose one way for the image")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_gateway(self) -> KubernetesConfig:
+        if self.router == "gateway" and self.gateway is None:
+            raise ValueError("router: gateway needs `gateway`, such as {class: NAME, host: NAME}")
         return self
