@@ -22,9 +22,12 @@ from mlops_cli.serving.pages import Pages
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.protocols.admin import Admin, Listing
 from mlops_cli.serving.protocols.feedback import Feedback
+from mlops_cli.serving.protocols.rollout import RolloutPages
 from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
+from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.rollouts import Rollouts
 from mlops_cli.serving.roster import Roster
 from mlops_cli.serving.routes import (
     FAILED,
@@ -54,7 +57,7 @@ class App:
 
     Without `settings.keys` whoever reaches the port is answered, and versions are changed by who
     has the control secret alone. That takes a `roster`, which all workers follow. Without `logs`
-    nothing is kept.
+    nothing is kept. `board` is where all workers see a rollout, and `worker` this one's place.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class App:
         settings: Settings = Settings(),  # noqa: B008  # frozen
         roster: Roster | None = None,
         logs: Logs | None = None,
+        board: RolloutBoard | None = None,
+        worker: int = 0,
     ) -> None:
         self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
@@ -86,9 +91,13 @@ class App:
             self._follower.catch_up()
             admin = Admin(versions, roster, self._follower, self._metrics, settings)
             routes += admin.routes()
-        self._routes = Routes(routes)
         self.tracing = open_tracing(bundle.manifest.project)
         self.one_events = OneEvents(versions, self._metrics, self._keys, kept, self.tracing)
+        self.rollout: Rollouts | None = None
+        if board is not None:
+            self.rollout = Rollouts(board, worker, self.one_events, settings)
+            routes += RolloutPages(self.rollout.changes).routes()
+        self._routes = Routes(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, as ASGI 3 has it."""
@@ -104,8 +113,20 @@ class App:
             )
             await self._send(send, request, await self.answer(request))
 
+    async def begin(self) -> None:
+        """Before the first request: have the candidate of a rollout that runs."""
+        if self.rollout is not None and self.rollout.behind:
+            await self.rollout.follow()
+
+    def end(self) -> None:
+        """After the last one."""
+        if self.rollout is not None:
+            self.rollout.end()
+
     def look(self) -> None:
         """See what changed beside the process; for once a second."""
+        if self.rollout is not None:
+            self.rollout.look()
         for watched in (self._keys, self._control):
             if watched is not None:
                 watched.look()
@@ -114,6 +135,8 @@ class App:
         """See whether another worker changed the versions; for ten times a second."""
         if self._follower is not None and self._follower.behind:
             await self._follower.follow()
+        if self.rollout is not None and self.rollout.behind:
+            await self.rollout.follow()
 
     async def answer(self, request: Request, routes: Routes | None = None) -> Answer:
         """The answer to a request, which is counted; `routes`: of another way to be asked."""

@@ -20,6 +20,7 @@ TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
 KEYS = "/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
 CONTROL = "/run/mlops/control/secret"  # in a container: the secret of the same kind of folder
+ROLLOUT = "MLOPS_SERVE_ROLLOUT"  # where a server finds what traffic a rollout has
 CONTROL_FILE = "MLOPS_SERVE_CONTROL"  # where a server finds it
 LOG = "/log"  # in a container: the prediction log, on a volume of its own
 HASH_KEY = "MLOPS_HASH_KEY"  # the secret under which digests of logged columns are HMACs

@@ -14,7 +14,7 @@ import msgspec
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row
-from mlops_cli.serving.logged_columns import Scheme, moment
+from mlops_cli.serving.logged_columns import Counted, Scheme, moment
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event
 from mlops_cli.serving.segment_writer import SegmentWriter
@@ -113,8 +113,9 @@ class PredictionLog:
         self._tell = tell
         self._writer = SegmentWriter(folder, PREDICTIONS, settings)
         self._all = settings.sample >= 1
-        self._schemes: dict[tuple[str, str], Scheme] = {}
-        self._last: tuple[Bundle | None, str, Scheme | None] = (None, "", None)
+        self._schemes: dict[tuple[str, str, Counted | None], Scheme] = {}
+        self._last: tuple[Bundle | None, str, Counted | None, Scheme | None]
+        self._last = None, "", None, None
         self._counted = (0, 0)
         self._ticks = False
         self._waiting: list[bytes] = []
@@ -122,19 +123,28 @@ class PredictionLog:
         self._lines = 0
 
     def begin(
-        self, bundle: Bundle, request_id: bytes, key: str | None, variant: str
+        self,
+        bundle: Bundle,
+        request_id: bytes,
+        key: str | None,
+        variant: str,
+        counted: Counted | None = None,
     ) -> Entry | None:
         """An entry for a request that came with the API key `key`; None: not in the sample.
 
-        `variant` is what the bundle's version is in the traffic.
+        `variant` is what the bundle's version is in the traffic; `counted`: see `scheme`.
         """
         if not self.keeps(request_id):
             return None
-        return Entry(self, self.scheme(bundle, variant), request_id, key)
+        return Entry(self, self.scheme(bundle, variant, counted), request_id, key)
 
     def answered(self, opening: bytes, features: bytes, prediction: bytes, seconds: float) -> None:
         """A request of one event got this answer; `opening` is what `Scheme.opening` made of it."""
         digest = hashlib.sha256(features).hexdigest().encode()
+        self.told(opening, digest, prediction, seconds)
+
+    def told(self, opening: bytes, digest: bytes, prediction: bytes, seconds: float) -> None:
+        """As `answered`, by the sha256 of the features in 64 hex digits."""
         self.take_whole(_END % (opening, digest, prediction, seconds * 1000), 1)
 
     def failed(self, opening: bytes, error: str, seconds: float) -> None:
@@ -145,18 +155,24 @@ class PredictionLog:
         """Whether a request is in the sample: by its id, so that all who log it decide alike."""
         return self._all or in_sample(request_id, self._settings.sample)
 
-    def scheme(self, bundle: Bundle, variant: str) -> Scheme:
-        """What is kept of a version's events, and how, while it is a `variant`."""
-        of, said, scheme = self._last
-        if of is bundle and said == variant and scheme is not None:
+    def scheme(self, bundle: Bundle, variant: str, counted: Counted | None = None) -> Scheme:
+        """What is kept of a version's events, and how, while it is a `variant`.
+
+        `counted` is where a rollout counts them: see `Scheme`.
+        """
+        of, said, where, scheme = self._last
+        if of is bundle and said == variant and where is counted and scheme is not None:
             return scheme
-        scheme = self._schemes.get((bundle.digest, variant))
+        key = bundle.digest, variant, counted
+        scheme = self._schemes.get(key)
         if scheme is None:
             if len(self._schemes) >= _SCHEMES:  # of versions that are loaded no more, most of them
                 self._schemes.clear()
-            scheme = Scheme(bundle, self._settings, variant=variant, secret=self._secret)
-            self._schemes[bundle.digest, variant] = scheme
-        self._last = bundle, variant, scheme
+            scheme = Scheme(
+                bundle, self._settings, variant=variant, secret=self._secret, counted=counted
+            )
+            self._schemes[key] = scheme
+        self._last = bundle, variant, counted, scheme
         return scheme
 
     def take(self, lines: Sequence[bytes], end: bytes) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
@@ -23,14 +23,33 @@ _LONGEST = 4096  # bytes of a body that is logged as it came: what is between it
 _KEYS = 1024  # API keys whose names are kept as JSON
 
 
+class Counted(NamedTuple):
+    """Where a rollout, named by its salt, counts an event: for which arm, at which step."""
+
+    rollout: str
+    step: int
+    arm: str
+
+
 class Scheme:
-    """What of one version's events is kept, and in which form, while it is a `variant`."""
+    """What of one version's events is kept, and in which form, while it is a `variant`.
+
+    `counted` is where a rollout counts them; what it does not count bears no such fields.
+    """
 
     def __init__(
-        self, bundle: Bundle, settings: Log, *, variant: str, secret: bytes | None
+        self,
+        bundle: Bundle,
+        settings: Log,
+        *,
+        variant: str,
+        secret: bytes | None,
+        counted: Counted | None = None,
     ) -> None:
         manifest = bundle.manifest
+        self._said: dict[str, Any]
         self._said = {"model": manifest.project, "version": bundle.version, "variant": variant}
+        self._said |= counted._asdict() if counted else {}
         self._with_key: dict[str | None, bytes] = {}
         self._digest = _digest(secret)
         names = [i.name for i in manifest.inputs]
@@ -43,7 +62,7 @@ class Scheme:
         self._ids = [name for name in manifest.id if name not in out]
         self.has_ids = bool(self._ids)
         self._hashed_ids = [name for name in settings.hash if name in self._ids]
-        self._read_others = _reader([name for name in self._ids if name not in names])
+        self._read_others = scalars_reader([name for name in self._ids if name not in names])
 
     def names(self, key: str | None) -> bytes:
         """What stands in a line between ids and inputs: model, version, variant and API key."""
@@ -111,7 +130,7 @@ def _digest(secret: bytes | None) -> Callable[[bytes], str]:
     return lambda value: f"{SHA256}{hashlib.sha256(value).hexdigest()}"
 
 
-def _reader(names: Sequence[str]) -> Callable[[bytes], dict[str, Any]]:
+def scalars_reader(names: Sequence[str]) -> Callable[[bytes], dict[str, Any]]:
     """A function that finds the scalars of these names in the JSON of an event."""
     if not names:
         return lambda _: {}

@@ -13,18 +13,20 @@ from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.known_heads import Head, KnownHeads
 from mlops_cli.serving.log import PredictionLog
+from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.metrics import Metrics
-from mlops_cli.serving.micro_batch import Predicted
+from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.refusals import Openings
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.routes import FAILED, Header, new_id, request_id
 from mlops_cli.serving.tracing import Tracing
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Served, Version, Versions
 
 log = logging.getLogger(__name__)
 
 Respond = Callable[[int, bytes, bytes], None]  # status, request id, body: of JSON
 _OBJECT = b"{"
+Begin = Callable[[bytes, "str | None", bytes, Respond], "OneEvent | None"]
 
 
 class OneEvent:
@@ -36,7 +38,7 @@ class OneEvent:
     __slots__ = ("_by", "_id", "_line", "_respond", "_served", "_started", "gone")
 
     def __init__(
-        self, by: OneEvents, served: Served, request_id: bytes, line: bytes, respond: Respond
+        self, by: OneEvents, served: Version, request_id: bytes, line: bytes, respond: Respond
     ) -> None:
         self._by = by
         self._served = served
@@ -45,18 +47,22 @@ class OneEvent:
         self._respond = respond
         self.gone = False
 
-    def wait(self, row: Packed, started: float) -> None:
+    def wait(self, batcher: MicroBatcher, row: Packed, started: float) -> None:
         """Wait for the model, which is asked for a row of features."""
         self._started = started
-        self._served.batcher.add(row, self)
+        batcher.add(row, self)
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Answer with the prediction."""
-        content, served, by = said.contents[place], self._served, self._by
+        content, by = said.contents[place], self._by
         seconds = time.perf_counter() - self._started
         if self._line and by.log is not None:
             by.log.answered(self._line, said.vector(place), content, seconds)
-        by.metrics.answered(200, seconds, 1, served.variant, served.version)
+        self._answer(content, seconds)
+
+    def _answer(self, content: bytes, seconds: float) -> None:
+        served = self._served
+        self._by.metrics.answered(200, seconds, 1, served.variant, served.version)
         self.gone = True
         body = b'%b%b","predictions":[%b]}' % (served.opening, self._id, content)
         self._respond(200, self._id, body)
@@ -75,7 +81,8 @@ class OneEvent:
 class OneEvents:
     """Begins such predictions, of the version that is the default.
 
-    `heads` and `openings` are what the connections know of requests and of answers.
+    `heads` and `openings` are what the connections know of requests and of answers. `route` begins
+    them while a rollout runs.
     """
 
     def __init__(
@@ -86,7 +93,8 @@ class OneEvents:
         predictions: PredictionLog | None,
         tracing: Tracing,
     ) -> None:
-        self._versions = versions
+        self.versions = versions
+        self.route: Begin | None = None
         self.metrics = metrics
         self._keys = keys
         self.log = predictions
@@ -117,21 +125,38 @@ class OneEvents:
     def _begin(
         self, named: bytes, key: str | None, body: bytes, respond: Respond
     ) -> OneEvent | None:
-        started, served = time.perf_counter(), self._versions.default
+        if self.route is not None:
+            return self.route(named, key, body, respond)
+        started, served = time.perf_counter(), self.versions.default
+        try:
+            row, line = self.read(served, named, key, body)
+        except RequestError:
+            return None
+        one = OneEvent(self, served, named, line, respond)
+        one.wait(served.batcher, row, started)
+        return one
+
+    def read(
+        self,
+        served: Served,
+        named: bytes,
+        key: str | None,
+        body: bytes,
+        counted: Counted | None = None,
+    ) -> tuple[Packed, bytes]:
+        """The row of features of an event, and how its line in the log begins.
+
+        Raises `RequestError`.
+        """
         event = served.decoder.exact(body)
         row = served.predictor.exact.row(event) if event is not None else None
         exact = row is not None
         if event is None or row is None:
-            try:
-                event = served.decoder.event(body)
-                row = served.predictor.row(event)
-            except RequestError:
-                return None
+            event = served.decoder.event(body)
+            row = served.predictor.row(event)
         line = b""
         if self.log is not None and self.log.keeps(named):
-            scheme = self.log.scheme(served.bundle, served.variant)
+            scheme = self.log.scheme(served.bundle, served.variant, counted)
             inputs = scheme.sent(event, body) if exact else scheme.inputs(event)
             line = scheme.opening(named, key, scheme.ids(event, body), inputs)
-        one = OneEvent(self, served, named, line, respond)
-        one.wait(row, started)
-        return one
+        return row, line

@@ -32,6 +32,8 @@ from mlops_cli.serving.golden import replay
 from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.predictor import Predictor, open_predictor
+from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.rollout_change import first_document
 from mlops_cli.serving.roster import Entry, Roster
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (
@@ -108,6 +110,10 @@ def serve(
         changes = settings.keys or settings.control  # whether anybody may load versions
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
+        obeyed = Path(settings.rollout) if settings.rollout else None
+        rollouts = None
+        if changes or obeyed:
+            rollouts = RolloutBoard(settings.workers, first_document(obeyed))
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
         gc.freeze()
@@ -117,7 +123,7 @@ def serve(
             admission = Admission(settings.limits, Metrics(board, place))
             admission.raise_file_limit()
             logs = open_logs(settings.log, admission.metrics.logged)
-            app = App(bundle, predictor, admission, settings, roster, logs)
+            app = App(bundle, predictor, admission, settings, roster, logs, rollouts, place)
             server = Server(
                 app,
                 listener,
@@ -215,6 +221,7 @@ class Server(uvicorn.Server):
             self._grpc = grpc.GrpcServer(self._app)
             host = self._listener.getsockname()[0]
             await self._grpc.start(host, self._grpc_port, self._tls)
+        await self._app.begin()
         await super().startup([])
         try:
             self._entrance.open()
@@ -287,6 +294,7 @@ class Server(uvicorn.Server):
         await calls
         for connection in self._connections():
             connection.transport.abort()
+        self._app.end()
 
     async def _stop_grpc(self) -> None:
         if self._grpc is not None:

@@ -93,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the folder below which a key for admin, or the secret in the file `control`, may load bundles.
     `cache` keeps what was predicted: `memory:ROWS` in each worker, or the URL of a Redis. `trust`
     are public keys in PEM, or the file of them: a bundle that none of them signed is not loaded.
+    `rollout` is the file of the rollout that is obeyed, while there is one.
     """
 
     limits: Limits = Limits()
@@ -106,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: Annotated[str, msgspec.Meta(pattern=CACHE)] | None = None
     grpc: Grpc = Grpc()
     log: Log | None = Log()
+    rollout: str | None = None
 
 
 def from_environment(variables: Mapping[str, str]) -> Settings:

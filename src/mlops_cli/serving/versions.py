@@ -24,7 +24,31 @@ from mlops_cli.serving.requests import EventDecoder, RequestError
 CHAMPION, CANDIDATE = "champion", "candidate"
 
 
-class Served:
+class Version:
+    """One version as answers, log and metrics name it; whoever has its model answers for it."""
+
+    def __init__(self, bundle: Bundle, variant: str, types: Mapping[str, Any] | None) -> None:
+        self.bundle = bundle
+        self.model = bundle.manifest.project
+        self.version = bundle.version
+        self.variant = variant
+        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs], types)
+        # How an answer begins, up to the request's id.
+        names = msgspec.json.encode({"model": self.model, "version": self.version})
+        self.opening = names[:-1] + b',"request_id":"'
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What `mlops_model_info` tells of it."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "digest": self.bundle.digest,
+            "python": platform.python_version(),
+        }
+
+
+class Served(Version):
     """One version with all that stands between a request's body and its answer.
 
     `cache` has what the model said of rows before, and the metrics that count how often.
@@ -33,18 +57,11 @@ class Served:
     def __init__(
         self, bundle: Bundle, predictor: Predictor, cache: tuple[Cache, Metrics] | None = None
     ) -> None:
-        self.bundle = bundle
-        self.model = bundle.manifest.project
-        self.version = bundle.version
-        self.variant = CHAMPION
+        super().__init__(bundle, CHAMPION, predictor.exact.types)
         self.predictor = predictor
-        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs], predictor.exact.types)
         self.batcher = (
             CachingBatcher(predictor, bundle.digest, *cache) if cache else MicroBatcher(predictor)
         )
-        # How an answer begins, up to the request's id.
-        names = msgspec.json.encode({"model": self.model, "version": self.version})
-        self.opening = names[:-1] + b',"request_id":"'
         self._example = next(bundle.golden()).inputs
 
     def explain(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:
@@ -57,16 +74,6 @@ class Served:
     @cached_property
     def _explainer(self) -> Explainer:
         return open_explainer(self.bundle, self.predictor.model)
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """What `mlops_model_info` tells of it."""
-        return {
-            "model": self.model,
-            "version": self.version,
-            "digest": self.bundle.digest,
-            "python": platform.python_version(),
-        }
 
     @cached_property
     def document(self) -> bytes:

@@ -1,0 +1,156 @@
+"""A prediction of one event while a rollout runs: by the arm that it meets, and counted for it."""
+
+from __future__ import annotations
+
+import time
+
+from mlops_cli.serving.candidate_messages import Asked, Told
+from mlops_cli.serving.course import Course
+from mlops_cli.serving.micro_batch import Predicted
+from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
+from mlops_cli.serving.requests import RequestError, error_body
+from mlops_cli.serving.versions import Version
+
+MISSING = "CandidateMissing"
+
+
+class ChampionEvent(OneEvent):
+    """One that the champion answers, counted for it."""
+
+    __slots__ = ("_course",)
+
+    def __init__(
+        self,
+        by: OneEvents,
+        served: Version,
+        request_id: bytes,
+        line: bytes,
+        respond: Respond,
+        course: Course,
+    ) -> None:
+        super().__init__(by, served, request_id, line, respond)
+        self._course = course
+
+    def predicted(self, said: Predicted, place: int) -> None:
+        """See `OneEvent.predicted`."""
+        _ = said.contents
+        course = self._course
+        seconds = time.perf_counter() - self._started if course.warm else None
+        course.here.answered(seconds, course.mean_here(said.raw[place : place + 1]))
+        super().predicted(said, place)
+
+    def failed(self, fault: Exception) -> None:
+        """See `OneEvent.failed`."""
+        self._course.here.failed()
+        super().failed(fault)
+
+
+class Mirrored:
+    """An event of which the candidate is asked, too; nobody is told its answer."""
+
+    __slots__ = ("_body", "_by", "_course", "_id", "_key", "_started")
+
+    def __init__(
+        self, by: OneEvents, course: Course, request_id: bytes, key: str | None, body: bytes
+    ) -> None:
+        self._by = by
+        self._course = course
+        self._id = request_id
+        self._key = key
+        self._body = body
+        self._started = time.perf_counter()
+
+    def begin(self) -> None:
+        """Ask, and go on."""
+        course = self._course
+        process = course.process
+        if process is not None and (not process.proven or process.full(len(self._body))):
+            course.there.dropped()
+            return
+        kind = process.ask(Asked(0, [self._body]), self) if process is not None else MISSING
+        if kind is not None:
+            self.lost(kind)
+
+    def told(self, said: Told, hop: float) -> None:
+        """See `Asking.told`."""
+        seconds = time.perf_counter() - self._started - hop
+        self._course.told(said, seconds)
+        line = self._line()
+        if line and self._by.log is not None:
+            self._by.log.told(line, said.digests[0], said.contents[0], seconds)
+
+    def lost(self, kind: str, *, refused: bool = False) -> None:
+        """See `Asking.lost`: the champion could read it."""
+        del refused
+        self._course.there.failed()
+        line = self._line()
+        if line and self._by.log is not None:
+            self._by.log.failed(line, kind, time.perf_counter() - self._started)
+
+    def _line(self) -> bytes:
+        return self._course.line(self._by.log, self._id, self._key, self._body)
+
+
+class CandidateEvent(OneEvent):
+    """One that the candidate answers; where it does not, the champion does."""
+
+    __slots__ = ("_body", "_course", "_key")
+
+    def __init__(
+        self,
+        by: OneEvents,
+        course: Course,
+        request_id: bytes,
+        key: str | None,
+        body: bytes,
+        respond: Respond,
+    ) -> None:
+        super().__init__(by, course.version or by.versions.default, request_id, b"", respond)
+        self._course = course
+        self._key = key
+        self._body = body
+        self._started = time.perf_counter()
+
+    def begin(self) -> None:
+        """Ask the candidate, or the champion at once where it cannot be asked."""
+        process = self._course.process
+        kind = process.ask(Asked(0, [self._body]), self) if process is not None else MISSING
+        if kind is not None:
+            self.lost(kind)
+
+    def told(self, said: Told, hop: float) -> None:
+        """Answer with the candidate's prediction."""
+        course, log = self._course, self._by.log
+        seconds = time.perf_counter() - self._started
+        course.told(said, seconds - hop)
+        line = course.line(log, self._id, self._key, self._body)
+        if line and log is not None:
+            log.told(line, said.digests[0], said.contents[0], seconds - hop)
+        if not self.gone:
+            self._answer(said.contents[0], seconds)
+
+    def lost(self, kind: str, *, refused: bool = False) -> None:
+        """Have the champion answer. What both refuse is the client's fault, and nobody's."""
+        del refused
+        course, by = self._course, self._by
+        served = by.versions.default
+        try:
+            row, self._line = by.read(served, self._id, self._key, self._body)
+        except RequestError as e:
+            self._refuse(e)
+            return
+        course.there.failed()
+        line = course.line(by.log, self._id, self._key, self._body)
+        if line and by.log is not None:
+            by.log.failed(line, kind, time.perf_counter() - self._started)
+        self._served = served
+        if not self.gone:
+            self.wait(served.batcher, row, self._started)
+
+    def _refuse(self, e: RequestError) -> None:
+        if self.gone:
+            return
+        served, seconds = self._by.versions.default, time.perf_counter() - self._started
+        self._by.metrics.answered(e.status, seconds, 0, served.variant, served.version)
+        self.gone = True
+        self._respond(e.status, self._id, error_body(e.message, e.field, e.row))

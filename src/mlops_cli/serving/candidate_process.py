@@ -1,0 +1,296 @@
+"""A worker's side of its candidate's process: started, asked, given up and replaced.
+
+Nothing here ever waits for it but by a callback: what it owes is bounded in number, size and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from mlops_cli.serving.candidate_messages import Asked, Frames, Told, framed, read_told
+from mlops_cli.serving.workers import STEADY, backoff
+
+log = logging.getLogger(__name__)
+
+QUEUE = 256  # requests that it may owe an answer
+BYTES = 32 * 1024 * 1024  # that they may have together
+SHARE = 30  # of `limits.timeout`, what one of them may take: 1 s of 30
+SHORTEST = 0.1  # seconds that it has at the least
+START = 120.0  # seconds that it has to load and to prove its bundle
+_REAP = 0.02
+TELL = 60.0  # seconds between two lines that say how it fails
+_GONE, _LATE, _FULL, _DOWN = (
+    "CandidateGone",
+    "CandidateTimeout",
+    "CandidateBusy",
+    "CandidateDown",
+)
+
+
+class Asking(Protocol):
+    """Who asked, and is told once."""
+
+    def told(self, said: Told, hop: float) -> None:
+        """It answered; `hop` is what the way there and back took, in seconds."""
+
+    def lost(self, kind: str, *, refused: bool = False) -> None:
+        """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
+
+
+class _Owed:
+    __slots__ = ("asking", "sent", "size")
+
+    def __init__(self, asking: Asking, sent: float, size: int) -> None:
+        self.asking = asking
+        self.sent = sent
+        self.size = size
+
+
+class CandidateProcess(asyncio.Protocol):
+    """The process that holds a bundle, while it is wanted: replaced when it ends.
+
+    `proven` is whether it has reproduced its golden rows once; `fault` is why it has not.
+    """
+
+    def __init__(
+        self, bundle: Path, digest: str, limit: float, environment: Mapping[str, str]
+    ) -> None:
+        self.bundle = bundle
+        self.digest = digest
+        self.proven = False
+        self.fault: str | None = None
+        self._limit = max(SHORTEST, limit / SHARE)
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._frames = Frames()
+        self._owed: dict[int, _Owed] = {}
+        self._size = 0
+        self._number = 0
+        self._up = False
+        self._begun = 0.0
+        self._failures = 0
+        self._wanted = True
+        self._changed = asyncio.Event()
+        self._said: dict[str, int] = {}
+        self._told_at = float("-inf")
+        self._watch: asyncio.TimerHandle | None = None
+        self._waiting: list[bytes] = []
+
+    # -- its life
+
+    async def start(self) -> None:
+        """Start it; returns when it has proven its bundle, or has failed to for the first time."""
+        self._begin()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), START)
+        if not self.proven and self.fault is None:
+            self.fault = f"it did not load within {START:.0f} s"
+
+    async def close(self) -> None:
+        """End it when it has answered what it owes, or cannot."""
+        end = time.monotonic() + self._limit
+        while self._owed and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        self.end()
+
+    def end(self) -> None:
+        """End it at once."""
+        self._wanted = False
+        self._kill(_GONE)
+
+    def _begin(self) -> None:
+        if not self._wanted:
+            return
+        ours, its = socket.socketpair()
+        command = [sys.executable, "-m", "mlops_cli.serving.candidate"]
+        options = {"bundle": self.bundle, "digest": self.digest, "fd": its.fileno()}
+        options["worker"] = os.getpid()
+        command += [f"--{name}={value}" for name, value in options.items()]
+        self._begun = time.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(self._environment),
+                pass_fds=(its.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        except OSError as e:
+            ours.close()
+            self._gone(f"it cannot be started: {e.strerror}")
+            return
+        finally:
+            its.close()
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._connect(ours))
+        task.add_done_callback(lambda t: t.cancelled() or t.exception())
+
+    async def _connect(self, ours: socket.socket) -> None:
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for its hello, but not for ever."""
+        self._transport = transport  # type: ignore[assignment]  # of a socket
+        self._frames = Frames()
+        process = self._process
+        loop = asyncio.get_running_loop()
+        loop.call_later(START, lambda: self._late_start(process))
+        if not self._wanted:
+            self._kill(_GONE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, or ends."""
+        self._transport = None
+        self._reap()
+
+    def _late_start(self, process: subprocess.Popen[bytes] | None) -> None:
+        if process is self._process and not self._up and process is not None:
+            self.fault = self.fault or f"it did not load within {START:.0f} s"
+            self._kill(_LATE)
+
+    def _kill(self, kind: str) -> None:
+        if self._process is not None:
+            self._process.kill()
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail_all(kind)
+        self._up = False
+
+    def _reap(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.kill()  # a closed socket is no life
+        code = process.poll()
+        if code is None:  # to give much memory back takes a while
+            asyncio.get_running_loop().call_later(_REAP, self._reap)
+            return
+        self._process = None
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        self._gone(f"its process ended ({how})")
+
+    def _gone(self, why: str) -> None:
+        self._up = False
+        self._fail_all(_GONE)
+        if not self._wanted:
+            return
+        now = time.monotonic()
+        steady = now - self._begun > STEADY
+        self._failures = 1 if steady else self._failures + 1
+        wait = backoff(self._failures)
+        if not self.proven:
+            self.fault = self.fault or why
+            wait = max(wait, 1.0)
+        self._changed.set()
+        log.error("the candidate %s: %s; it is started again", self.digest[:12], self.fault or why)
+        asyncio.get_running_loop().call_later(wait, self._begin)
+
+    # -- what it is asked
+
+    @property
+    def up(self) -> bool:
+        """Whether it has proven its bundle and can be asked."""
+        return self._up
+
+    def full(self, size: int) -> bool:
+        """Whether it owes too much to be asked for so many bytes more."""
+        return len(self._owed) >= QUEUE or (bool(self._owed) and self._size + size > BYTES)
+
+    def ask(self, asked: Asked, asking: Asking) -> str | None:
+        """Ask it; `asking` is told in a later turn. Returns the kind of fault where it cannot be
+        asked, and nobody is told."""
+        if not self._up:
+            return self._note(_DOWN)
+        size = sum(map(len, asked.bodies))
+        if self.full(size):
+            return self._note(_FULL)
+        self._number = asked.number = self._number + 1
+        loop = asyncio.get_running_loop()
+        self._owed[asked.number] = _Owed(asking, time.perf_counter(), size)
+        self._size += size
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        self._waiting.append(framed(asked))
+        if self._watch is None:
+            self._watch = loop.call_later(self._limit, self._look)
+        return None
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if self._transport is not None and waiting:
+            self._transport.write(b"".join(waiting))
+
+    def data_received(self, data: bytes) -> None:
+        """Tell those who asked."""
+        try:
+            for content in self._frames.add(data):
+                self._take(read_told(content))
+        except ValueError as e:  # what it sends is no message of ours
+            log.error("the candidate %s said what it cannot: %s", self.digest[:12], e)
+            self._kill(_GONE)
+
+    def _take(self, told: Told) -> None:
+        if told.number == 0:
+            self._hello(told)
+            return
+        owed = self._owed.pop(told.number, None)
+        if owed is None:
+            return
+        self._size -= owed.size
+        if told.error is not None and not told.refused:
+            self._note(told.error, told.why)
+        if told.error is not None:
+            owed.asking.lost(told.error, refused=told.refused)
+        else:
+            owed.asking.told(told, max(0.0, time.perf_counter() - owed.sent - told.seconds))
+
+    def _hello(self, told: Told) -> None:
+        if told.error is not None:
+            self.fault = told.why
+            return  # it ends by itself
+        self.proven = self._up = True
+        self.fault = None
+        self._changed.set()
+
+    def _look(self) -> None:
+        """Give it up where it owes an answer for too long."""
+        self._watch = None
+        if not self._owed:
+            return
+        oldest = next(iter(self._owed.values())).sent
+        left = oldest + self._limit - time.perf_counter()
+        if left > 0:
+            self._watch = asyncio.get_running_loop().call_later(left, self._look)
+            return
+        log.error("the candidate %s owes an answer for %.1f s", self.digest[:12], self._limit)
+        self._kill(_LATE)
+
+    def _fail_all(self, kind: str) -> None:
+        owed, self._owed, self._size = list(self._owed.values()), {}, 0
+        self._waiting.clear()
+        for one in owed:
+            self._note(kind)
+            one.asking.lost(kind)
+
+    def _note(self, kind: str, why: str = "") -> str:
+        """Count a fault for the log, which says at most once in `TELL` what they were."""
+        self._said[kind] = self._said.get(kind, 0) + 1
+        now = time.monotonic()
+        if now - self._told_at >= TELL:
+            self._told_at = now
+            said = ", ".join(f"{name} ({n})" for name, n in self._said.items())
+            self._said.clear()
+            log.warning("the candidate %s failed: %s%s", self.digest[:12], said, why and f": {why}")
+        return kind

@@ -1,0 +1,109 @@
+"""What one document has one worker do: whom it asks, and where it counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_cli.bundle.manifest import Input, Manifest
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.arms import Tallies
+from mlops_cli.serving.candidate_messages import Told
+from mlops_cli.serving.candidate_process import CandidateProcess
+from mlops_cli.serving.log import PredictionLog
+from mlops_cli.serving.logged_columns import Counted
+from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traffic
+from mlops_cli.serving.versions import Version
+
+SHADOW = "shadow"
+Mean = Callable[[npt.NDArray[np.float64]], "float | None"]
+
+
+class Course:
+    """One worker's traffic between `champion` and a candidate, which another process holds.
+
+    With `traffic.arm` all is answered here, and counted for that arm. Raises `ValueError` as
+    `Assignment` does.
+    """
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        champion: Bundle,
+        candidate: Bundle | None,
+        process: CandidateProcess | None,
+        tallies: Tallies,
+        worker: int,
+    ) -> None:
+        self.traffic = traffic
+        self.process = process
+        other = candidate.manifest if candidate is not None else None
+        self.assignment = Assignment(traffic, inputs_of(champion.manifest, other))
+        self.alone = traffic.arm is not None
+        self.mirrors = traffic.mirror and not self.alone
+        variant = SHADOW if self.mirrors else CANDIDATE
+        self.version = Version(candidate, variant, None) if candidate is not None else None
+        salt, step = traffic.salt, traffic.step
+        arm: Arm = traffic.arm or CHAMPION
+        self.here = tallies.arm(worker, salt, step, arm)
+        self.there = tallies.arm(worker, salt, step, CANDIDATE)
+        self.counted_here = Counted(salt, step, arm)
+        self._counted_there = Counted(salt, step, CANDIDATE)
+        self.mean_here = mean_of(champion.manifest)
+        self._mean_there = mean_of(other or champion.manifest)
+        self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
+        self.warm = False
+        self.look()
+
+    def look(self) -> None:
+        """See whether latencies count by now; for once a second."""
+        self.warm = self.warm or time.time() >= self._warm_at
+
+    def arm_of(self, request_id: bytes, body: bytes) -> Arm | None:
+        """The arm that an event meets, of those who are here: see `Assignment.of_body`."""
+        arm = self.assignment.of_body(request_id, body)
+        return CHAMPION if arm is not None and self.alone else arm
+
+    def told(self, said: Told, seconds: float) -> None:
+        """Count what the candidate answered, after so long without the way to it and back."""
+        mean = self._mean_there(np.frombuffer(said.numbers))
+        self.there.answered(seconds if self.warm else None, mean)
+
+    def line(
+        self, log: PredictionLog | None, request_id: bytes, key: str | None, body: bytes
+    ) -> bytes:
+        """How the line of the candidate begins for an event; empty where there is to be none."""
+        if log is None or self.version is None or not log.keeps(request_id):
+            return b""
+        scheme = log.scheme(self.version.bundle, self.version.variant, self._counted_there)
+        event: Event = {}
+        with suppress(RequestError):  # it refused what the champion took
+            event = self.version.decoder.event(body)
+        return scheme.opening(request_id, key, scheme.ids(event, body), scheme.inputs(event))
+
+
+def inputs_of(champion: Manifest, candidate: Manifest | None) -> list[Input]:
+    """The inputs that either knows; as the champion has them, where both do."""
+    found = {i.name: i for i in candidate.inputs} if candidate is not None else {}
+    return list((found | {i.name: i for i in champion.inputs}).values())
+
+
+def mean_of(manifest: Manifest) -> Mean:
+    """The mean of the predictions in what `Model.predict` gave; None where it gives classes'."""
+    if manifest.task == "multiclass":
+        return lambda _: None
+    return lambda numbers: float(numbers.sum()) / max(1, len(numbers))
+
+
+def bundle_path(traffic: Traffic, file: Path | None) -> Path | None:
+    """Where the candidate's bundle stands: as the document says, seen from that document's file."""
+    if traffic.candidate_path is None:
+        return None
+    path = Path(traffic.candidate_path)
+    return path if file is None else file.absolute().parent / path

@@ -1,0 +1,189 @@
+"""One worker's part in a rollout: it prepares what the board wants, and obeys what is current."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.errors import BundleError, MlopsError
+from mlops_cli.serving.assigned_event import CandidateEvent, ChampionEvent, Mirrored
+from mlops_cli.serving.candidate_process import CandidateProcess
+from mlops_cli.serving.course import Course, bundle_path
+from mlops_cli.serving.models import check_environment
+from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.settings import Settings, to_environment
+from mlops_cli.serving.traffic import CANDIDATE, Traffic, parse_document
+from mlops_cli.serving.trust import open_trusted
+
+log = logging.getLogger(__name__)
+
+
+class Rollout:
+    """The rollout as one worker follows it; `worker` is its place among them."""
+
+    def __init__(
+        self, board: RolloutBoard, worker: int, events: OneEvents, settings: Settings
+    ) -> None:
+        self._board = board
+        self._words = board.words
+        self._worker = worker
+        self._events = events
+        self._versions = events.versions
+        self._file = Path(settings.rollout) if settings.rollout else None
+        self._settings = settings
+        self._obeys = 0
+        self._course: Course | None = None
+        self._prepared: tuple[int, Course | None] = (0, None)
+        self._turn = asyncio.Lock()
+        self._ends: set[asyncio.Task[None]] = set()
+        self.fault: str | None = None  # why what was prepared last is not as it should be
+        events.route = self.one_event
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is something to prepare or to obey."""
+        return (self._prepared[0], self._obeys) != (self._board.wanted, self._board.current)
+
+    @property
+    def course(self) -> Course | None:
+        """What is in effect now."""
+        if self._words[1] != self._obeys:
+            self._switch()
+        return self._course
+
+    def look(self) -> None:
+        """For once a second."""
+        if (course := self.course) is not None:
+            course.look()
+
+    async def follow(self) -> None:
+        """Prepare what the board wants, beside the requests."""
+        async with self._turn:
+            turn = self._board.wanted
+            if turn != self._prepared[0]:
+                await self._prepare(turn)
+        _ = self.course
+
+    async def _prepare(self, turn: int) -> None:
+        self.fault = None
+        course, new = None, None
+        document = parse_document(self._board.text(turn)) if self._board.text(turn) else None
+        try:
+            if document is not None and document.traffic is not None:
+                course, new = self._compiled(document.traffic)
+        except (MlopsError, ValueError) as e:
+            self.fault = e.message if isinstance(e, MlopsError) else str(e)
+        if new is not None:
+            await new.start()
+            if not new.proven:
+                self.fault = new.fault
+        if self.fault is not None:
+            log.error(
+                "worker %d: the rollout cannot be as it is told: %s", self._worker, self.fault
+            )
+        before, self._prepared = self._prepared[1], (turn, course)
+        self._retire(before)
+        self._board.prepared(self._worker, turn, refused=self.fault is not None)
+
+    def _compiled(self, traffic: Traffic) -> tuple[Course, CandidateProcess | None]:
+        """The course, and its candidate's process where that is a new one, yet to be started.
+
+        Raises `ValueError` and `MlopsError`.
+        """
+        champion = self._versions.default.bundle
+        mine = traffic.candidate if traffic.arm == CANDIDATE else traffic.champion
+        if mine != champion.digest:
+            raise ValueError(f"this server's champion is {champion.version}, not {short(mine)}")
+        candidate = process = new = None
+        if traffic.arm is None:
+            candidate = self._candidate(traffic)
+            process = self._known(traffic)
+            if process is None:
+                process = new = self._process(candidate)
+        arms = self._board.tallies, self._worker
+        return Course(traffic, champion, candidate, process, *arms), new
+
+    def _candidate(self, traffic: Traffic) -> Bundle:
+        path = bundle_path(traffic, self._file)
+        if path is None:
+            raise ValueError("candidate_path: it has to say where the candidate's bundle stands")
+        bundle = open_trusted(path, self._settings.trust)
+        if bundle.digest != traffic.candidate:
+            raise BundleError(f"{path} holds {bundle.version}, not {short(traffic.candidate)}")
+        check_environment(bundle.manifest)
+        here = self._versions.default.bundle.manifest
+        if bundle.manifest.task != here.task:
+            said = f"the candidate's task is {bundle.manifest.task}, and the champion's {here.task}"
+            raise ValueError(said)
+        return bundle
+
+    def _known(self, traffic: Traffic) -> CandidateProcess | None:
+        for course in (self._course, self._prepared[1]):
+            process = course.process if course is not None else None
+            if process is not None and process.digest == traffic.candidate:
+                return process
+        return None
+
+    def _process(self, bundle: Bundle) -> CandidateProcess:
+        settings = Settings(trust=self._settings.trust)
+        environment = {**os.environ, **to_environment(settings), "OMP_NUM_THREADS": "1"}
+        limit = self._settings.limits.timeout
+        return CandidateProcess(bundle.path, bundle.digest, limit, environment)
+
+    def _switch(self) -> None:
+        """Obey what was prepared, if that is what is current."""
+        turn, course = self._prepared
+        if turn != self._board.current:
+            return
+        before, self._course, self._obeys = self._course, course, turn
+        self._retire(before)
+
+    def _retire(self, course: Course | None) -> None:
+        """End the candidate's process of a course that is neither obeyed nor prepared."""
+        process = course.process if course is not None else None
+        kept = [c.process for c in (self._course, self._prepared[1]) if c is not None]
+        if process is not None and process not in kept:
+            task = asyncio.ensure_future(process.close())
+            self._ends.add(task)
+            task.add_done_callback(self._ends.discard)
+
+    def end(self) -> None:
+        """End the candidate's process: the worker leaves."""
+        for course in (self._course, self._prepared[1]):
+            if course is not None and course.process is not None:
+                course.process.end()
+
+    # -- requests
+
+    def one_event(
+        self, named: bytes, key: str | None, body: bytes, respond: Respond
+    ) -> OneEvent | None:
+        """Begin the prediction of one event: see `OneEvents.begin`."""
+        by, course = self._events, self.course
+        arm = course.arm_of(named, body) if course is not None else None
+        if course is not None and arm == CANDIDATE and not course.mirrors:
+            asked = CandidateEvent(by, course, named, key, body, respond)
+            asked.begin()
+            return asked
+        served = by.versions.default
+        counted = course.counted_here if course is not None and arm is not None else None
+        started = time.perf_counter()
+        try:
+            row, line = by.read(served, named, key, body, counted)
+        except RequestError:
+            return None
+        if course is None or arm is None:
+            one = OneEvent(by, served, named, line, respond)
+        else:
+            one = ChampionEvent(by, served, named, line, respond, course)
+            if arm == CANDIDATE:
+                Mirrored(by, course, named, key, body).begin()
+        one.wait(served.batcher, row, started)
+        return one

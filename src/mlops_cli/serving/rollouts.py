@@ -1,0 +1,59 @@
+"""Where a worker hears of rollouts; what takes part in one is loaded when there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.serving.one_event import OneEvents
+from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.rollout_change import Changes
+from mlops_cli.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from mlops_cli.serving.rollout import Rollout
+
+
+class Rollouts:
+    """Those of one worker, one after another; `changes` brings the next."""
+
+    def __init__(
+        self, board: RolloutBoard, worker: int, events: OneEvents, settings: Settings
+    ) -> None:
+        self._board = board
+        self._worker = worker
+        self._events = events
+        self._settings = settings
+        self._rollout: Rollout | None = None
+        self._looking: asyncio.Future[None] | None = None
+        file = Path(settings.rollout) if settings.rollout else None
+        self.changes = Changes(board, file, self.follow, self._fault)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is something to prepare or to obey."""
+        return self._board.wanted != 0 and (self._rollout is None or self._rollout.behind)
+
+    async def follow(self) -> None:
+        """Prepare what is wanted, and obey what is current."""
+        if self._rollout is None:
+            module = load_adapter("mlops_cli.serving.rollout")
+            self._rollout = module.Rollout(self._board, self._worker, self._events, self._settings)
+        await self._rollout.follow()
+
+    def look(self) -> None:
+        """For once a second: has the file changed?"""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self.changes.look())
+        if self._rollout is not None:
+            self._rollout.look()
+
+    def end(self) -> None:
+        """The worker leaves."""
+        if self._rollout is not None:
+            self._rollout.end()
+
+    def _fault(self) -> str | None:
+        return self._rollout.fault if self._rollout is not None else None
