@@ -13,6 +13,7 @@ from mlops_cli._files import stamp_of, write_bytes
 from mlops_cli.serving.candidate_process import START
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.rollout_board import LARGEST, RolloutBoard
+from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.traffic import Document, parse_document
 
 log = logging.getLogger(__name__)
@@ -137,10 +138,14 @@ class Changes:
                 raise RequestError(503, f"{self._file} cannot be written: {e.strerror}") from e
 
 
-def first_document(file: Path | None) -> bytes:
-    """What a service that starts obeys; nothing where there is no file, or it says nothing."""
-    if file is None:
-        return b""
+def open_board(settings: Settings) -> RolloutBoard:
+    """What the workers of a service that starts share: with the rollout that its file tells."""
+    first = _first(Path(settings.rollout)) if settings.rollout else b""
+    return RolloutBoard(settings.workers, first)
+
+
+def _first(file: Path) -> bytes:
+    """Nothing where there is no file, or it holds no rollout."""
     with suppress(FileNotFoundError):
         try:
             text = file.read_bytes()

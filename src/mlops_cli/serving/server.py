@@ -32,8 +32,7 @@ from mlops_cli.serving.golden import replay
 from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.predictor import Predictor, open_predictor
-from mlops_cli.serving.rollout_board import RolloutBoard
-from mlops_cli.serving.rollout_change import first_document
+from mlops_cli.serving.rollout_change import open_board
 from mlops_cli.serving.roster import Entry, Roster
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (
@@ -110,10 +109,7 @@ def serve(
         changes = settings.keys or settings.control  # whether anybody may load versions
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
-        obeyed = Path(settings.rollout) if settings.rollout else None
-        rollouts = None
-        if changes or obeyed:
-            rollouts = RolloutBoard(settings.workers, first_document(obeyed))
+        rollouts = open_board(settings) if changes or settings.rollout else None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
         gc.freeze()
