@@ -20,6 +20,8 @@ FULL = 64 * 1024 * 1024  # bytes of a file from which on a day's rows go to anot
 COLLECTING = "collect.lock"  # in the project's cache: one process at a time adds to the folders
 SEGMENT = "segment"  # the column that names the segment a row came in
 _DAY = "date="
+_GROUP = 131_072  # rows that one core reads at a time
+_OWN = frozenset({"request_id", "inputs", "features", "prediction"})  # each row has another one
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us")
 # Moments are in UTC, without a zone: DuckDB's Python reads those alone without a further package.
 PREDICTION_SCHEMA = pa.schema(
@@ -74,8 +76,9 @@ class Recorded:
         days = pc.cast(rows["time"], pa.date32())
         for day in pc.unique(days).to_pylist():
             known = self._segments(day)
-            of_day = rows.filter(pc.equal(days, pa.scalar(day)))
-            new = of_day.filter(pc.invert(pc.is_in(of_day[SEGMENT], pa.array(list(known), _TEXT))))
+            of_day = _where(rows, pc.equal(days, pa.scalar(day)))
+            there = pc.is_in(of_day[SEGMENT], pa.array(list(known), _TEXT))
+            new = _where(of_day, pc.invert(there))
             if new.num_rows:
                 self._append(day, new)
                 known.update(pc.unique(new[SEGMENT]).to_pylist())
@@ -132,12 +135,23 @@ class Recorded:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(self.folder / "writing")  # no reader of the days meets it
         try:
-            pq.write_table(rows, temporary, compression="zstd")
+            pq.write_table(
+                rows,
+                temporary,
+                compression="zstd",
+                row_group_size=_GROUP,
+                use_dictionary=[n for n in self.schema.names if n not in _OWN],
+            )
             sync(temporary)
             temporary.replace(file)
             sync(file.parent)  # what is removed after this is here for good
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _where(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
+    """The rows that are chosen; to copy all of them takes as long as to read a segment."""
+    return rows if pc.all(chosen).as_py() else rows.filter(chosen)
 
 
 def recorded_predictions(root: Path) -> Recorded:

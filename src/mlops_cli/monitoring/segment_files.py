@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import Annotated, Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlops_cli.errors import DataError
 from mlops_cli.monitoring.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA, SEGMENT
+from mlops_cli.monitoring.segment_lines import LARGE, read_lines
 from mlops_cli.serving.segments import LABELS, PREDICTIONS, kind_of
 
 _AHEAD = timedelta(days=1)  # a clock may be wrong, but a later day would push out all others
 _ROWS = 65_536  # of a table's parts
+_DEFAULTS = {"id": "{}", "variant": "champion"}  # of a prediction that does not tell
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Row = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
@@ -31,8 +34,8 @@ class _Prediction(msgspec.Struct, gc=False):
     inputs: msgspec.Raw
     prediction: msgspec.Raw
     ms: float
-    id: msgspec.Raw = msgspec.Raw(b"{}")
-    variant: str = "champion"
+    id: msgspec.Raw = msgspec.Raw(b"null")
+    variant: str | None = None
     key: str | None = None
     features: str | None = None
     error: str | None = None
@@ -62,13 +65,28 @@ def read_segment(file: Path, *, strict: bool = False) -> Content:
     naming file and line; else it is counted.
     """
     kind = kind_of(file.name) or PREDICTIONS
-    reader = _Reader(file, kind, strict)
-    batches = list(reader.batches())
-    return Content(kind, pa.Table.from_batches(batches, reader.schema), reader.unreadable)
+    latest = datetime.now(UTC) + _AHEAD
+    if kind == PREDICTIONS and file.stat().st_size >= LARGE:
+        batches = read_lines(file, latest)
+        if batches is not None:
+            return Content(kind, _table(batches, PREDICTION_SCHEMA, file), 0)
+    reader = _Reader(file, kind, strict, latest)
+    rows = _table(reader.batches(), reader.schema, file)
+    return Content(kind, rows, reader.unreadable)
+
+
+def _table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Path) -> pa.Table:
+    """The rows with their segment's name, and what stands for what was not written."""
+    columns = schema.remove(schema.get_field_index(SEGMENT))
+    table = pa.Table.from_batches(batches, columns)
+    for i, name in enumerate(columns.names):
+        if name in _DEFAULTS and schema is PREDICTION_SCHEMA and table[name].null_count:
+            table = table.set_column(i, name, pc.fill_null(table[name], _DEFAULTS[name]))
+    return table.append_column(schema.field(SEGMENT), pa.repeat(file.stem, table.num_rows))
 
 
 class _Reader:
-    def __init__(self, file: Path, kind: str, strict: bool) -> None:
+    def __init__(self, file: Path, kind: str, strict: bool, latest: datetime) -> None:
         self.schema = LABEL_SCHEMA if kind == LABELS else PREDICTION_SCHEMA
         self.unreadable = 0
         self._file = file
@@ -76,7 +94,7 @@ class _Reader:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(
             _Label if kind == LABELS else _Prediction
         ).decode
-        self._latest = datetime.now(UTC) + _AHEAD
+        self._latest = latest
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         rows: list[Any] = []
@@ -109,16 +127,12 @@ class _Reader:
         return row
 
     def _batch(self, rows: list[Any]) -> pa.RecordBatch:
-        columns = [
-            [self._file.stem] * len(rows)
-            if name == SEGMENT
-            else [_plain(getattr(row, name, None)) for row in rows]
-            for name in self.schema.names
+        arrays = [
+            pa.array([_plain(getattr(row, field.name, None)) for row in rows], field.type)
+            for field in self.schema
+            if field.name != SEGMENT
         ]
-        return pa.RecordBatch.from_arrays(
-            [pa.array(c, t) for c, t in zip(columns, self.schema.types, strict=True)],
-            schema=self.schema,
-        )
+        return pa.RecordBatch.from_arrays(arrays, self.schema.names[: len(arrays)])
 
 
 def _plain(value: Any) -> Any:
