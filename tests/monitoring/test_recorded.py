@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mlops_cli.monitoring import recorded
@@ -55,6 +56,27 @@ def test_a_day_that_was_written_before_the_kill_is_not_written_again(tmp_path: P
     _store(tmp_path).add(both.slice(0, 1))  # as if the other day was never reached
     assert _store(tmp_path).add(both) == 1
     assert _ids(tmp_path) == ["s1-0", "s1-1"]
+
+
+def test_files_of_an_earlier_release_are_read_and_added_to(tmp_path: Path) -> None:
+    earlier = [n for n in PREDICTION_SCHEMA.names if n not in ("rollout", "step", "arm")]
+    for day in (1, 3):
+        folder = tmp_path / f"date=2026-03-0{day}"
+        folder.mkdir()
+        rows = _rows(f"old{day}", f"2026-03-0{day}T10:00:00").select(earlier)
+        pq.write_table(rows, folder / "0001.parquet")
+    store = _store(tmp_path)
+    for day in (1, 2):
+        rows = _rows(f"new{day}", f"2026-03-0{day}T11:00:00")
+        at = rows.schema.get_field_index("arm")
+        store.add(rows.set_column(at, "arm", pa.array(["candidate"])))
+    found = duckdb.execute(f"select segment, arm from {store.relation()} order by time").fetchall()
+    assert found == [
+        ("old1", None),
+        ("new1", "candidate"),
+        ("new2", "candidate"),
+        ("old3", None),
+    ]
 
 
 def test_several_segments_of_a_day_share_a_file_until_it_is_full(

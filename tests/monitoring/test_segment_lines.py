@@ -45,6 +45,7 @@ READ = [
     LEAST | {"time": "2026-03-01T01:00:00.123456+02:00"},
     LEAST | {"request_id": "é ✓", "ms": 3},
     LEAST | {"request_id": ""},
+    LEAST | {"rollout": "5ea1", "step": 2, "arm": "candidate"},
     _inputs('{"i": 1, "f": 1.0, "t": "1", "b": true, "n": null, "e": "\\u00e9\\"x\\" a:nan"}'),
     _inputs('{"big": 123456789012345678901234567890, "e": 1e5, "h": 1e400, "d": 4.9e-324}'),
     _inputs('{"a": 0.1836647093296051, "b": 123456789.12345679, "a": 2, "l": [1, {"x": "y"}]}'),

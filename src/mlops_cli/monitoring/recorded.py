@@ -19,6 +19,7 @@ from mlops_cli.tables.base import literal
 FULL = 64 * 1024 * 1024  # bytes of a file from which on a day's rows go to another one
 COLLECTING = "collect.lock"  # in the project's cache: one process at a time adds to the folders
 SEGMENT = "segment"  # the column that names the segment a row came in
+BY_NAME = "union_by_name = true"  # files of an earlier release have fewer columns
 _DAY = "date="
 _GROUP = 131_072  # rows that one core reads at a time
 _OWN = frozenset({"request_id", "inputs", "features", "prediction"})  # each row has another one
@@ -39,6 +40,9 @@ PREDICTION_SCHEMA = pa.schema(
         ("prediction", _TEXT),
         ("ms", pa.float64()),
         ("error", _TEXT),
+        ("rollout", _TEXT),  # this, step and arm: where a rollout counts the row, if one does
+        ("step", pa.int32()),
+        ("arm", _TEXT),
         (SEGMENT, _TEXT),
     ]
 )
@@ -96,7 +100,8 @@ class Recorded:
 
     def relation(self) -> str:
         """All rows, as SQL that stands in a FROM clause; there must be some."""
-        return f"read_parquet({literal(f'{self.folder}/{_DAY}*/*.parquet')})"
+        files = literal(f"{self.folder}/{_DAY}*/*.parquet")
+        return f"read_parquet({files}, {BY_NAME})"
 
     def files(self, days: Iterable[date]) -> list[Path]:
         """The files of these days, in order; of a day without rows none."""
@@ -126,7 +131,8 @@ class Recorded:
         files = self._files(day)
         if files and files[-1].stat().st_size < FULL:
             file = files[-1]
-            rows = pa.concat_tables([pq.ParquetFile(file).read(), rows])
+            both = [pq.ParquetFile(file).read(), rows]
+            rows = pa.concat_tables(both, promote_options="default").select(self.schema.names)
         else:
             file = self._day(day) / f"{len(files) + 1:04d}.parquet"
         self._write(rows, file)

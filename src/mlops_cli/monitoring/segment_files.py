@@ -39,6 +39,9 @@ class _Prediction(msgspec.Struct, gc=False):
     key: str | None = None
     features: str | None = None
     error: str | None = None
+    rollout: str | None = None
+    step: Row | None = None
+    arm: str | None = None
 
 
 class _Label(msgspec.Struct, gc=False):

@@ -85,7 +85,7 @@ def _column(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(kind):
         return _text(column)
     numbers = pc.cast(column, kind)
-    if name == "row":
+    if pa.types.is_integer(kind):
         _refuse_any(pc.less(numbers, 0))
     else:
         _refuse_any(pc.invert(pc.is_finite(numbers)))

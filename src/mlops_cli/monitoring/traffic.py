@@ -9,7 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_cli.monitoring.grid import Stretch
-from mlops_cli.monitoring.recorded import SEGMENT, recorded_labels, recorded_predictions
+from mlops_cli.monitoring.recorded import (
+    BY_NAME,
+    SEGMENT,
+    recorded_labels,
+    recorded_predictions,
+)
 from mlops_cli.monitoring.windows import Answered
 from mlops_cli.tables.base import Engine, literal
 
@@ -130,7 +135,7 @@ def digest_of(*parts: object) -> str:
 
 
 def _read(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}])"
+    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}], {BY_NAME})"
 
 
 def _moment(moment: datetime) -> str:
