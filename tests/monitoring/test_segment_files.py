@@ -43,6 +43,9 @@ def test_what_may_be_missing_has_its_documented_value(tmp_path: Path) -> None:
         "key": None,
         "features": None,
         "error": None,
+        "rollout": None,
+        "step": None,
+        "arm": None,
         "segment": "theirs",
     }
 

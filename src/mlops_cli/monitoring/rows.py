@@ -125,7 +125,7 @@ class Reader:
         inputs = _spec({i.name: _json_type(i) for i in asked.manifest.inputs})
         return Selection(
             f"(select time, request_id, row, id, {unit} as {UNIT}, hash({alone}) as {_PLACE}, "
-            f"json_transform(inputs, {inputs}) as {_IN}, {_said_sql(asked.manifest)} as {_SAID} "
+            f"json_transform(inputs, {inputs}) as {_IN}, {said_sql(asked.manifest)} as {_SAID} "
             f"from {rows.sql} where {whole})"
         )
 
@@ -215,7 +215,7 @@ def _spec(types: Mapping[str, object]) -> str:
     return literal(msgspec.json.encode(types).decode())
 
 
-def _said_sql(manifest: Manifest) -> str:
+def said_sql(manifest: Manifest) -> str:
     """The model's numbers: a double, or a list of them in the order of the classes."""
     if manifest.task == "regression":
         return f"json_transform(prediction, {_spec({'value': 'DOUBLE'})}).value"
