@@ -18,14 +18,16 @@ _FEW = 30  # units of an arm in a step, before their mean is one
 Pair = tuple[Moments, Moments]  # of the champion, and of the candidate
 
 
+def moments_of(arm: ArmStep) -> Moments:
+    """What was predicted, of the requests that an arm answered."""
+    return Moments(arm.answered, arm.sum, arm.squares)
+
+
 def predictions(evidence: Evidence, stage: Stage) -> dict[int, Pair]:
     """What both arms predicted, by step."""
 
-    def of(arm: ArmStep) -> Moments:
-        return Moments(arm.answered, arm.sum, arm.squares)
-
     return {
-        step: (of(evidence.at(CHAMPION, step)), of(evidence.at(CANDIDATE, step)))
+        step: (moments_of(evidence.at(CHAMPION, step)), moments_of(evidence.at(CANDIDATE, step)))
         for step in stage.compared
     }
 
