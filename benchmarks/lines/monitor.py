@@ -36,6 +36,7 @@ def measure(work: Path) -> Line:
         parts={
             "mlops monitor": {
                 "verdict, s": ours,
+                "our page, s": median(taken, _page),
                 "whole process, s": command.wall,
                 "peak memory, MB": command.peak / 1e6,
             },
@@ -60,3 +61,7 @@ def _judged(log: Log) -> Run:
 
 def _seconds(one: Run) -> float:
     return float(one.said["seconds"])
+
+
+def _page(one: Run) -> float:
+    return float(one.said["page"])

@@ -69,6 +69,16 @@ def _edges(ascending: Numbers) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """Scores on a curve: their chances, the bin to the left of each, and how far it is to the next
+    one (0 to 1)."""
+
+    chances: Numbers
+    left: NDArray[np.int64]
+    share: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """The chance of a class by the model's score, ascending, and how far rows leave it open.
 
@@ -86,23 +96,23 @@ class Curve:
         """The chance of the class for each of the model's `scores`; shape (n,)."""
         return np.asarray(np.interp(_log_odds(scores), self.places, self.values))
 
-    def variance(self, scores: Numbers, weights: Numbers) -> float:
-        """The variance of the sum of `weights` times chances: what the curve leaves open."""
-        return float(self.loads(scores, weights) ** 2 @ self.open)
-
-    def loads(self, scores: Numbers, weights: Numbers) -> Numbers:
-        """How much each block weighs in the sum of `weights` times chances, shape (blocks,)."""
-        left, share = self._between(scores)
-        right = np.minimum(left + 1, len(self.places) - 1)
-        by_bin = np.bincount(left, weights * (1 - share), len(self.places))
-        by_bin += np.bincount(right, weights * share, len(self.places))
-        return np.asarray(np.bincount(self.block, by_bin, len(self.open)), dtype=np.float64)
-
-    def _between(self, scores: Numbers) -> tuple[NDArray[np.int64], Numbers]:
-        """The bin to the left of each score, and how far it is to the next one (0 to 1)."""
-        at = np.interp(_log_odds(scores), self.places, np.arange(len(self.places), dtype=float))
+    def placed(self, scores: Numbers) -> Placed:
+        """Where each score lies; found once for all that is asked of the same scores."""
+        odds = _log_odds(scores)
+        at = np.interp(odds, self.places, np.arange(len(self.places), dtype=float))
         left = np.floor(at).astype(np.int64)
-        return left, np.asarray(at - left)
+        return Placed(np.interp(odds, self.places, self.values), left, np.asarray(at - left))
+
+    def variance(self, at: Placed, weights: Numbers) -> float:
+        """The variance of the sum of `weights` times chances: what the curve leaves open."""
+        return float(self.loads(at, weights) ** 2 @ self.open)
+
+    def loads(self, at: Placed, weights: Numbers) -> Numbers:
+        """How much each block weighs in the sum of `weights` times chances, shape (blocks,)."""
+        right = np.minimum(at.left + 1, len(self.places) - 1)
+        by_bin = np.bincount(at.left, weights * (1 - at.share), len(self.places))
+        by_bin += np.bincount(right, weights * at.share, len(self.places))
+        return np.asarray(np.bincount(self.block, by_bin, len(self.open)), dtype=np.float64)
 
 
 def curve_of(counted: ScoreBins) -> Curve:

@@ -19,7 +19,7 @@ from scipy.special import bdtrc, ndtri
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundle.profile import ScoreBins
 from mlops_cli.evaluation.intervals import LEVEL
-from mlops_cli.monitoring.calibration import Curve, count_scores, curve_of
+from mlops_cli.monitoring.calibration import Curve, Placed, count_scores, curve_of
 from mlops_cli.monitoring.expected import METRICS
 
 Numbers = NDArray[np.float64]
@@ -92,7 +92,8 @@ def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> d
         return {}
     curves = [curve_of(one) for one in scores]
     columns = [predictions] if predictions.ndim == 1 else list(predictions.T)
-    chances = _chances(curves, columns)
+    placed = [curve.placed(column) for curve, column in zip(curves, columns, strict=True)]
+    chances = _chances([one.chances for one in placed])
     alike = max(one.inflation for one in scores)
     enough = bool((chances.sum(axis=0) >= _EXPECTED).all())
     found = {}
@@ -101,9 +102,17 @@ def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> d
             continue
         value, slopes = expectation(chances, predictions)
         variance = alike * _of_labels(chances, slopes)
-        variance += _of_curves(curves, columns, chances, slopes)
+        variance += _of_curves(curves, placed, chances, slopes)
         found[name] = between(name, value, math.sqrt(variance))
     return found
+
+
+def expected_log_loss(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> float:
+    """The value alone of the log loss that `estimate` gives; n > 0."""
+    columns = [predictions] if predictions.ndim == 1 else list(predictions.T)
+    each = [curve_of(one).chances(said) for one, said in zip(scores, columns, strict=True)]
+    chances = _chances(each)
+    return METRICS[task]["log_loss"](chances, predictions)[0]
 
 
 def between(name: str, value: float, error: float) -> Estimated:
@@ -138,9 +147,9 @@ def self_check(past: Iterable[tuple[float, float, float]]) -> SelfCheck:
     return SelfCheck(len(latest), missed, p_value)
 
 
-def _chances(curves: Sequence[Curve], columns: Sequence[Numbers]) -> Numbers:
-    each = np.column_stack([c.chances(s) for c, s in zip(curves, columns, strict=True)])
-    if len(curves) == 1:
+def _chances(by_curve: Sequence[Numbers]) -> Numbers:
+    each = np.column_stack(by_curve)
+    if len(by_curve) == 1:
         return np.column_stack([1 - each, each])
     return np.asarray(each / np.maximum(each.sum(axis=1, keepdims=True), 1e-12))
 
@@ -152,15 +161,14 @@ def _of_labels(chances: Numbers, slopes: Numbers) -> float:
 
 
 def _of_curves(
-    curves: Sequence[Curve], columns: Sequence[Numbers], chances: Numbers, slopes: Numbers
+    curves: Sequence[Curve], placed: Sequence[Placed], chances: Numbers, slopes: Numbers
 ) -> float:
     """The variance that the curves' own uncertainty gives it, class by class."""
     if len(curves) == 1:
-        return curves[0].variance(columns[0], slopes[:, 1] - slopes[:, 0])
-    both = list(zip(curves, columns, strict=True))
-    total = np.maximum(sum(curve.chances(column) for curve, column in both), 1e-12)
+        return curves[0].variance(placed[0], slopes[:, 1] - slopes[:, 0])
+    total = np.maximum(sum(at.chances for at in placed), 1e-12)
     mean = (chances * slopes).sum(axis=1)  # a chance is its curve's share of all curves
     return sum(
-        curve.variance(column, (slopes[:, k] - mean) / total)
-        for k, (curve, column) in enumerate(both)
+        curve.variance(at, (slopes[:, k] - mean) / total)
+        for k, (curve, at) in enumerate(zip(curves, placed, strict=True))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -65,18 +66,20 @@ def judge(groups: Mapping[str, Group], terms: Terms) -> dict[str, Part]:
     """What is found of each group of one window, of which `WHOLE` is all of its rows."""
     counted = {name: _counted(group) for name, group in groups.items()}
     quality = {name: find_quality(all_) for name, (all_, _) in counted.items() if all_}
-    drift = dict(_drift(groups, counted, quality, terms))
-    parts = {
-        name: _part(group.rows, terms, drift=drift.get(name), quality=quality.get(name))
-        for name, group in groups.items()
+    with ThreadPoolExecutor(1) as beside:  # drift takes as long as all the rest
+        drifting = beside.submit(lambda: dict(_drift(groups, counted, quality, terms)))
+        parts = {name: _part(group.rows, terms) for name, group in groups.items()}
+        parts[WHOLE] = replace(
+            parts[WHOLE],
+            prediction_drift=_shift(PREDICTION, groups[WHOLE].rows, terms),
+            target_drift=_shift(TARGET, groups[WHOLE].rows, terms),
+            concept_drift=_concept(parts[WHOLE], groups[WHOLE], terms),
+        )
+        drift = drifting.result()
+    return {
+        name: replace(part, drift=drift.get(name), quality=quality.get(name))
+        for name, part in parts.items()
     }
-    parts[WHOLE] = replace(
-        parts[WHOLE],
-        prediction_drift=_shift(PREDICTION, groups[WHOLE].rows, terms),
-        target_drift=_shift(TARGET, groups[WHOLE].rows, terms),
-        concept_drift=_concept(parts[WHOLE], groups[WHOLE], terms),
-    )
-    return parts
 
 
 def segment_masks(
@@ -124,14 +127,10 @@ def _concept(part: Part, whole: Group, terms: Terms) -> ConceptFound | None:
     )
 
 
-def _part(
-    rows: Rows, terms: Terms, *, drift: DriftFound | None, quality: QualityFound | None
-) -> Part:
+def _part(rows: Rows, terms: Terms) -> Part:
     labels = labels_of(terms.task, rows.truth, rows.said, delay=rows.delay, over=terms.over)
     return Part(
         rows=rows.count,
-        drift=drift,
-        quality=quality,
         labels=labels,
         performance=performance_of(terms.task, rows.truth, rows.said) if labels.labelled else None,
         estimated=_estimated(rows, terms),

@@ -17,7 +17,7 @@ from scipy.special import chdtrc, fdtrc
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundle.profile import LossTree, ScoreBins
 from mlops_cli.monitoring.calibration import Curve, curve_of
-from mlops_cli.monitoring.estimate import estimate
+from mlops_cli.monitoring.estimate import expected_log_loss
 from mlops_cli.monitoring.expected import log_loss
 from mlops_cli.monitoring.losses import estimate_losses, leaf_of
 
@@ -70,7 +70,7 @@ def classified_drift(
     own = np.eye(classes)[target.astype(np.int64)]
     return ConceptDrift(
         loss="log_loss",
-        expected=estimate(task, scores, predictions)["log_loss"].value,
+        expected=expected_log_loss(task, scores, predictions),
         seen=log_loss(own, predictions)[0],
         p_value=min(1.0, len(p_values) * min(p_values)) if units >= LEAST else 1.0,
         units=units,
@@ -109,7 +109,8 @@ def _units(target: Numbers, groups: Groups | None) -> int:
 
 
 def _of_class(curve: Curve, scores: Numbers, label: Numbers, groups: Groups | None) -> float:
-    chance = curve.chances(scores)
+    placed = curve.placed(scores)
+    chance = placed.chances
     parts = PARTS if _units(label, groups) >= _FULL else PARTS // 2
     # Parts of equal variance, not of equal numbers: sure answers tell little.
     order = np.argsort(scores, kind="stable")
@@ -119,7 +120,7 @@ def _of_class(curve: Curve, scores: Numbers, label: Numbers, groups: Groups | No
     part = np.empty(len(scores), dtype=np.int64)
     part[order] = np.minimum((spread / spread[-1] * parts).astype(np.int64), parts - 1)
     inside = (part[:, None] == np.arange(parts)).astype(np.float64)
-    loads = np.array([curve.loads(scores, one) for one in inside.T])
+    loads = np.array([curve.loads(placed, one) for one in inside.T])
     left_open = loads * curve.open @ loads.T
     return _wald(inside * (label - chance)[:, None], left_open, groups)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Numbers = NDArray[np.float64]
 
@@ -35,11 +35,12 @@ def tell_apart(
         early_stopping=False,
         random_state=0,
     )
-    with threadpool_limits(1):  # of fits so small, most of several threads' time is waiting
+    threads = ThreadpoolController()  # to look for the libraries takes as long as to score
+    with threads.limit(limits=1):  # of fits so small, most of several threads' time is waiting
         model.fit(values, later)
 
     def score(rows: Numbers) -> Numbers:
-        with threadpool_limits(1):
+        with threads.limit(limits=1):
             return np.asarray(model.decision_function(rows), dtype=np.float64)
 
     return score
