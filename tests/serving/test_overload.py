@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -95,11 +96,43 @@ def test_beyond_the_requests_in_flight_it_says_when_to_come_again(
         assert statuses.count(200) >= 10
         for status, headers, content in answers:
             if status == 503:
-                assert headers["retry-after"] == "1"
+                assert headers["retry-after"] in ("1", "2", "3", "4")
                 assert "ask again" in content["error"]["message"]
         assert server.metric("mlops_requests_total", 503) == statuses.count(503)
         assert server.metric("mlops_requests_in_flight") == 0
         assert server.healthy() < 5
+
+
+def test_clients_that_are_refused_together_are_not_told_to_come_back_together(
+    binary: bundles.Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their connections have asked before, stay open, and are answered when they ask again."""
+    with limited(binary, monkeypatch, in_flight="10") as server, contextlib.ExitStack() as stack:
+        asked = server.predicts().replace(b"Connection: close\r\n", b"")
+        clients = [stack.enter_context(server.connect()) for _ in range(60)]
+
+        def ask_together() -> list[tuple[int, dict[str, str], Any]]:
+            process.suspend()
+            for client in clients:
+                client.sendall(asked)
+            process.resume()
+            return [told(client.recv(65536)) for client in clients]
+
+        process = psutil.Process(server.process.pid)
+        for client in clients:  # so that their heads are known
+            client.sendall(asked)
+            assert told(client.recv(65536))[0] == 200
+        answers = ask_together()
+        refused = [(headers, content) for status, headers, content in answers if status == 503]
+        assert len(refused) >= 10
+        assert len({headers["x-request-id"] for headers, _ in refused}) == len(refused)
+        assert {headers["retry-after"] for headers, _ in refused} > {"1"}
+        assert all("ask again" in content["error"]["message"] for _, content in refused)
+        assert server.metric("mlops_requests_total", 503) == len(refused)
+        for client in clients:
+            client.sendall(asked)
+            assert told(client.recv(65536))[0] == 200
+        assert server.metric("mlops_requests_in_flight") == 0
 
 
 def test_no_work_is_done_for_clients_that_have_left(

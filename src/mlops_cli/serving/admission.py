@@ -124,16 +124,21 @@ class Admission:
         """Whether there are more connections than allowed: only pages are answered to who came."""
         return self._open() > self.most_connections
 
-    def admit(self) -> bool:
+    def admit(self, *, crowded: bool = False) -> bool:
         """Whether a whole request may be worked on; it is in flight until `answered`."""
-        if self.full:
-            if not self._refused_now:
-                asyncio.get_running_loop().call_soon(self._next_turn)
-            self._refused_now += 1
+        if crowded or self.full:
+            self.turned_away()
             return False
         self.in_flight += 1
         self.metrics.show(IN_FLIGHT, self.in_flight)
         return True
+
+    def turned_away(self) -> None:
+        """Count a request that is refused since there is no room for it."""
+        self.count(503, "a request too many")
+        if not self._refused_now:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._refused_now += 1
 
     @property
     def full(self) -> bool:

@@ -96,17 +96,20 @@ class Connection(HttpToolsProtocol):
             self._learn(data)
 
     def _begin_known(self, data: bytes) -> bool:
-        """Begin on a prediction whose head is known; False: what came is to be parsed."""
+        """Begin on a prediction whose head is known, or refuse it; False: it is to be parsed."""
         known = self._one_events.heads.parse(data)
-        if known is None or self._crowded or self.flow.write_paused or self._admission.full:
+        if known is None or self._crowded or self.flow.write_paused:
             return False
-        if not self._admission.leaves_early(self):
+        full = self._admission.full
+        if not full and not self._admission.leaves_early(self):
             self._one = self._one_events.begin_known(*known, self._respond)
-        if self._one is None:
+        if self._one is None and not full:
             return False
         self._admitted, self._answered_now = self._admission.admit(), None
         self._messages += 1
         self.since, self.asks = None, False
+        if full:
+            self._respond(*refusals.full_anew())
         return True
 
     def _learn(self, data: bytes) -> None:
@@ -287,13 +290,10 @@ class Connection(HttpToolsProtocol):
             self._admission.metrics.count(499)
             self.transport.abort()
             return False
-        self._admitted = not self._crowded and self._admission.admit()
+        self._admitted = self._admission.admit(crowded=self._crowded)
         if not self._admitted:
-            self._admission.count(503, "a request too many")
             cycle.keep_alive &= not self._admission.draining
-            url, headers, kept = cycle.scope["raw_path"], cycle.scope["headers"], cycle.keep_alive
-            said = refusals.answer(*refusals.FULL, keep_alive=kept, url=url, headers=headers)
-            self.transport.write(said)
+            self.transport.write(refusals.full(cycle.scope, keep_alive=cycle.keep_alive))
             cycle.response_complete = True
             if not cycle.keep_alive:
                 self.transport.close()
