@@ -41,7 +41,7 @@ from mlops_cli.serving.routes import (
 )
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.tracing import Span, open_tracing
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Served, Version, Versions
 
 log = logging.getLogger(__name__)
 
@@ -224,5 +224,5 @@ def _end(span: Span, request: Request, status: int) -> None:
     )
 
 
-def _asked(served: Served | None) -> tuple[str, str]:
+def _asked(served: Version | None) -> tuple[str, str]:
     return (served.variant, served.version) if served is not None else (NONE, NONE)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 
 from mlops_cli.serving.candidate_messages import Asked, Told
-from mlops_cli.serving.course import Course
+from mlops_cli.serving.course import MISSING, Course
 from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.versions import Version
-
-MISSING = "CandidateMissing"
 
 
 class ChampionEvent(OneEvent):
@@ -79,7 +77,7 @@ class Mirrored:
         if line and self._by.log is not None:
             self._by.log.told(line, said.digests[0], said.contents[0], seconds)
 
-    def lost(self, kind: str, *, refused: bool = False) -> None:
+    def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`: the champion could read it."""
         del refused
         self._course.there.failed()
@@ -129,7 +127,7 @@ class CandidateEvent(OneEvent):
         if not self.gone:
             self._answer(said.contents[0], seconds)
 
-    def lost(self, kind: str, *, refused: bool = False) -> None:
+    def lost(self, kind: str, refused: Told | None = None) -> None:
         """Have the champion answer. What both refuse is the client's fault, and nobody's."""
         del refused
         course, by = self._course, self._by

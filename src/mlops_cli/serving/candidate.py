@@ -92,7 +92,9 @@ class Candidate:
             told: list[bytes] = []
             for content in frames.add(data):
                 asked = read_asked(content)
-                if len(asked.bodies) == 1 and not asked.explain:
+                if asked.number == 0:
+                    self._served.decoder.also = {name.decode() for name in asked.bodies}
+                elif len(asked.bodies) == 1 and not asked.explain:
                     single.append(asked)
                 else:
                     told.append(framed(self._said(asked, time.perf_counter())))
@@ -148,25 +150,28 @@ class Candidate:
 
     def _predicted(self, asked: Asked, begun: float) -> Told:
         served = self._served
-        events = asked.events or [served.decoder.event(b, i) for i, b in enumerate(asked.bodies)]
         if asked.explain:
-            contents = list(map(_encode, served.explain(events)))
+            contents = list(map(_encode, served.explain(self._events(asked))))
             return Told(asked.number, contents, seconds=time.perf_counter() - begun)
-        matrix = self._matrix(asked.bodies, events)
+        matrix = self._matrix(asked)
         numbers = served.predictor.numbers(matrix)
         contents = served.predictor.contents(numbers)
         digests = [_digest(row.tobytes()) for row in matrix]
         taken = time.perf_counter() - begun
         return Told(asked.number, contents, numbers.tobytes(), digests, taken)
 
-    def _matrix(self, bodies: Sequence[bytes], events: Sequence[Event]) -> Matrix:
+    def _matrix(self, asked: Asked) -> Matrix:
         served = self._served
-        if bodies:
-            exact = served.decoder.exact_list(b"[%b]" % b",".join(bodies))
+        if asked.bodies:
+            exact = served.decoder.exact_list(b"[%b]" % b",".join(asked.bodies))
             matrix = served.predictor.exact.matrix(exact) if exact is not None else None
             if matrix is not None:
                 return matrix
-        return served.predictor.encode(events)
+        return served.predictor.encode(self._events(asked))
+
+    def _events(self, asked: Asked) -> Sequence[Event]:
+        read = self._served.decoder.event
+        return asked.events or [read(body, row) for row, body in enumerate(asked.bodies)]
 
 
 def _digest(row: bytes) -> bytes:

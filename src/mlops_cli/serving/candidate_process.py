@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -43,7 +43,7 @@ class Asking(Protocol):
     def told(self, said: Told, hop: float) -> None:
         """It answered; `hop` is what the way there and back took, in seconds."""
 
-    def lost(self, kind: str, *, refused: bool = False) -> None:
+    def lost(self, kind: str, refused: Told | None = None) -> None:
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
 
 
@@ -59,12 +59,19 @@ class _Owed:
 class CandidateProcess(asyncio.Protocol):
     """The process that holds a bundle, while it is wanted: replaced when it ends.
 
-    `proven` is whether it has reproduced its golden rows once; `fault` is why it has not.
+    `proven` is whether it has reproduced its golden rows once; `fault` is why it has not. `also`
+    are inputs of the champion: see `EventDecoder`.
     """
 
     def __init__(
-        self, bundle: Path, digest: str, limit: float, environment: Mapping[str, str]
+        self,
+        bundle: Path,
+        digest: str,
+        limit: float,
+        environment: Mapping[str, str],
+        also: Sequence[str] = (),
     ) -> None:
+        self._also = [name.encode(errors="replace") for name in also]
         self.bundle = bundle
         self.digest = digest
         self.proven = False
@@ -140,9 +147,10 @@ class CandidateProcess(asyncio.Protocol):
     async def _connect(self, ours: socket.socket) -> None:
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]  # of a socket
         """Wait for its hello, but not for ever."""
-        self._transport = transport  # type: ignore[assignment]  # of a socket
+        self._transport = transport
+        transport.write(framed(Asked(0, self._also)))
         self._frames = Frames()
         process = self._process
         loop = asyncio.get_running_loop()
@@ -252,7 +260,7 @@ class CandidateProcess(asyncio.Protocol):
         if told.error is not None and not told.refused:
             self._note(told.error, told.why)
         if told.error is not None:
-            owed.asking.lost(told.error, refused=told.refused)
+            owed.asking.lost(told.error, told if told.refused else None)
         else:
             owed.asking.told(told, max(0.0, time.perf_counter() - owed.sent - told.seconds))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,12 @@ from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.split import Rows
 from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traffic
 from mlops_cli.serving.versions import Version
 
 SHADOW = "shadow"
+MISSING = "CandidateMissing"  # the kind of a fault: there is no process that could answer
 Mean = Callable[[npt.NDArray[np.float64]], "float | None"]
 
 
@@ -54,21 +57,36 @@ class Course:
         self.here = tallies.arm(worker, salt, step, arm)
         self.there = tallies.arm(worker, salt, step, CANDIDATE)
         self.counted_here = Counted(salt, step, arm)
-        self._counted_there = Counted(salt, step, CANDIDATE)
+        self.counted_there = Counted(salt, step, CANDIDATE)
         self.mean_here = mean_of(champion.manifest)
         self._mean_there = mean_of(other or champion.manifest)
         self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
         self.warm = False
+        self.mirroring = 0  # bytes of requests that are mirrored now
         self.look()
 
     def look(self) -> None:
         """See whether latencies count by now; for once a second."""
         self.warm = self.warm or time.time() >= self._warm_at
 
+    def arms(self, request_id: bytes, rows: Rows[Any]) -> list[Arm | None]:
+        """The arm of each event of a request: see `arm_of`."""
+        count, assignment = rows.count, self.assignment
+        if not assignment.by_event:
+            return [self._of(assignment.of_key(request_id))] * count
+        return [self._of(self._of_row(request_id, rows.body(i))) for i in range(count)]
+
+    def _of_row(self, request_id: bytes, row: bytes | Event) -> Arm | None:
+        if isinstance(row, bytes):
+            return self.assignment.of_body(request_id, row)
+        return self.assignment.of_event(request_id, row)
+
+    def _of(self, arm: Arm | None) -> Arm | None:
+        return CHAMPION if arm is not None and self.alone else arm
+
     def arm_of(self, request_id: bytes, body: bytes) -> Arm | None:
         """The arm that an event meets, of those who are here: see `Assignment.of_body`."""
-        arm = self.assignment.of_body(request_id, body)
-        return CHAMPION if arm is not None and self.alone else arm
+        return self._of(self.assignment.of_body(request_id, body))
 
     def told(self, said: Told, seconds: float) -> None:
         """Count what the candidate answered, after so long without the way to it and back."""
@@ -81,7 +99,7 @@ class Course:
         """How the line of the candidate begins for an event; empty where there is to be none."""
         if log is None or self.version is None or not log.keeps(request_id):
             return b""
-        scheme = log.scheme(self.version.bundle, self.version.variant, self._counted_there)
+        scheme = log.scheme(self.version.bundle, self.version.variant, self.counted_there)
         event: Event = {}
         with suppress(RequestError):  # it refused what the champion took
             event = self.version.decoder.event(body)

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -34,10 +35,25 @@ _SCHEMES = 64
 _SAMPLED = 2.0**32
 
 
-class Entry:
-    """What one request becomes in the log: told of its rows, and then of its end."""
+class Lines(Protocol):
+    """The lines of a request that is under way."""
 
-    __slots__ = ("_asked", "_error", "_exact", "_id", "_key", "_lines", "_log", "_scheme", "_time")
+    def failed(self, error: str) -> None:
+        """The model failed at what it was asked for last; `error` is the kind of its fault."""
+
+    def end(self, seconds: float) -> None:
+        """The request is answered, so long after it came."""
+
+
+class Entry:
+    """What one request becomes in the log: told of its rows, and then of its end.
+
+    `places` are those of its rows in the request, where they are not all of it.
+    """
+
+    __slots__ = (
+        "_asked", "_error", "_exact", "_id", "_key", "_lines", "_log", "_scheme", "_time", "places",
+    )  # fmt: skip
 
     def __init__(
         self, log: PredictionLog, scheme: Scheme, request_id: bytes, key: str | None
@@ -49,6 +65,9 @@ class Entry:
         self._time = time.time()
         self._lines: list[bytes] = []
         self._error = b""
+        self.places: Sequence[int] | None = None
+        self._asked: tuple[int, Sequence[Event], Sequence[bytes]] = 0, (), ()
+        self._exact = False
 
     def asked(
         self,
@@ -62,7 +81,6 @@ class Entry:
 
         `bodies` are the same as JSON, objects, where there is more in them; `exact`: there is not.
         """
-        self._asked: tuple[int, Sequence[Event], Sequence[bytes]]
         self._asked = start, events, bodies or [b"{}"] * len(events)
         self._exact = exact
 
@@ -72,6 +90,10 @@ class Entry:
         `features` are rows of float32, and `predictions` as JSON.
         """
         self._add([_digest(row) for row in features], predictions)
+
+    def told(self, digests: Iterable[bytes], predictions: Iterable[bytes]) -> None:
+        """As `answered`, by digests of the features in hex."""
+        self._add([b'"%b"' % digest for digest in digests], predictions)
 
     def end(self, seconds: float) -> None:
         """The request is answered, so long after it came."""
@@ -91,7 +113,9 @@ class Entry:
         names = scheme.names(self._key)
         inputs = bodies if self._exact and scheme.fit(bodies) else map(scheme.inputs, events)
         ids = map(scheme.ids, events, bodies) if scheme.has_ids else repeat(b"{}")
-        places = range(row, row + len(events))
+        places: Sequence[int] = range(row, row + len(events))
+        if self.places is not None:
+            places = [self.places[place] for place in places]
         for place, one, values, digest, prediction in zip(
             places, ids, inputs, digests, predictions, strict=False
         ):

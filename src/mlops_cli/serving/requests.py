@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import islice
@@ -67,10 +67,14 @@ _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class EventDecoder:
-    """Reads events of a model's inputs; what stands under other keys is skipped, not built."""
+    """Reads events of a model's inputs; what stands under other keys is skipped, not built.
+
+    `also` are inputs of another version that may be meant: to bring them is no fault.
+    """
 
     def __init__(self, inputs: Sequence[str], types: Mapping[str, Any] | None = None) -> None:
         self._inputs = dict.fromkeys(inputs)
+        self.also: Collection[str] = ()
         self._by_spelling = {_spelling(name): name for name in reversed(self._inputs)}
         fields: dict[str, Any] = dict.fromkeys(self._inputs, Scalar)
         kind = TypedDict("Event", fields, total=False)  # type: ignore[misc]  # names are data here
@@ -135,7 +139,7 @@ class EventDecoder:
         Raises `RequestError` (422) where none of them is an input, or one is misspelt.
         """
         event = dict.fromkeys(name for name in names if name in self._inputs)
-        if not event:
+        if not event and not any(name in self.also for name in names):
             raise RequestError(422, self._no_input(dict.fromkeys(names)))
         self._check_spelling(names, event, None)
 
@@ -154,14 +158,14 @@ class EventDecoder:
     def _check(self, body: bytes, event: Event, row: int | None) -> None:
         members = _all_members(body, row)
         _check_twins(body, members, row)
-        if not event:
+        if not event and not any(name in self.also for name in members):
             raise RequestError(422, self._no_input(members), row=row)
         self._check_spelling(members, event, row)
 
     def _check_spelling(
         self, names: Iterable[str], event: Mapping[str, Any], row: int | None
     ) -> None:
-        others = (key for key in names if key not in self._inputs)
+        others = (key for key in names if key not in self._inputs and key not in self.also)
         for key in others if len(event) < len(self._inputs) else ():
             name = self._by_spelling.get(_spelling(key))
             if name is not None and name not in event:

@@ -7,18 +7,22 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.serving.assigned_event import CandidateEvent, ChampionEvent, Mirrored
+from mlops_cli.serving.assigned_rows import Division
 from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.course import Course, bundle_path
 from mlops_cli.serving.models import check_environment
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.routes import Request
 from mlops_cli.serving.settings import Settings, to_environment
+from mlops_cli.serving.split import Divided, Rows
 from mlops_cli.serving.traffic import CANDIDATE, Traffic, parse_document
 from mlops_cli.serving.trust import open_trusted
 
@@ -108,7 +112,10 @@ class Rollout:
             if process is None:
                 process = new = self._process(candidate)
         arms = self._board.tallies, self._worker
-        return Course(traffic, champion, candidate, process, *arms), new
+        course = Course(traffic, champion, candidate, process, *arms)
+        if course.version is not None:
+            course.version.decoder.also = {i.name for i in champion.manifest.inputs}
+        return course, new
 
     def _candidate(self, traffic: Traffic) -> Bundle:
         path = bundle_path(traffic, self._file)
@@ -135,7 +142,8 @@ class Rollout:
         settings = Settings(trust=self._settings.trust)
         environment = {**os.environ, **to_environment(settings), "OMP_NUM_THREADS": "1"}
         limit = self._settings.limits.timeout
-        return CandidateProcess(bundle.path, bundle.digest, limit, environment)
+        also = [i.name for i in self._versions.default.bundle.manifest.inputs]
+        return CandidateProcess(bundle.path, bundle.digest, limit, environment, also)
 
     def _switch(self) -> None:
         """Obey what was prepared, if that is what is current."""
@@ -143,6 +151,11 @@ class Rollout:
         if turn != self._board.current:
             return
         before, self._course, self._obeys = self._course, course, turn
+        versions, version = self._versions, course.version if course is not None else None
+        versions.split = self if course is not None else None
+        versions.beside = version
+        inputs = version.bundle.manifest.inputs if version is not None else ()
+        versions.default.decoder.also = {i.name for i in inputs}
         self._retire(before)
 
     def _retire(self, course: Course | None) -> None:
@@ -161,6 +174,26 @@ class Rollout:
                 course.process.end()
 
     # -- requests
+
+    async def answer(
+        self, request: Request, rows: Rows[Any], version: str | None
+    ) -> Divided[Any] | None:
+        """See `Split.answer`."""
+        course, served = self.course, self._versions.default
+        if course is None or (course.alone and version is not None):
+            return None
+        division = Division(course, request, served, self._events.log)
+        if version is not None:
+            beside = self._versions.beside
+            named = beside is not None and version == beside.version
+            if beside is None or not named or version in self._versions.loaded:
+                request.entry = None
+                return None
+            request.served = beside
+            return await division.named(rows, beside)
+        divided = await division.answer(rows)
+        division.mirror(rows, self._ends)
+        return divided
 
     def one_event(
         self, named: bytes, key: str | None, body: bytes, respond: Respond
@@ -183,7 +216,7 @@ class Rollout:
             one = OneEvent(by, served, named, line, respond)
         else:
             one = ChampionEvent(by, served, named, line, respond, course)
-            if arm == CANDIDATE:
+            if arm == CANDIDATE and course.mirrors:
                 Mirrored(by, course, named, key, body).begin()
         one.wait(served.batcher, row, started)
         return one

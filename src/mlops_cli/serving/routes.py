@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_cli.serving.auth import KeyScope
-from mlops_cli.serving.log import Entry
+from mlops_cli.serving.log import Lines
 from mlops_cli.serving.requests import error_body
 from mlops_cli.serving.tracing import Trace
-from mlops_cli.serving.versions import Served
+from mlops_cli.serving.versions import Version
 
 Header = tuple[bytes, bytes]
 Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers
@@ -60,9 +60,9 @@ class Request:
     started: float  # of `time.perf_counter`
     parameters: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
-    served: Served | None = None
+    served: Version | None = None
     rows: int = 0
-    entry: Entry | None = None
+    entry: Lines | None = None
     trace: Trace | None = None
     route: str | None = None
 

@@ -20,6 +20,7 @@ from mlops_cli.serving.page import Page
 from mlops_cli.serving.predictions import Prediction
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import EventDecoder, RequestError
+from mlops_cli.serving.split import Split
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 
@@ -87,11 +88,17 @@ class Served(Version):
 
 
 class Versions:
-    """Those that are loaded, by version. `default` answers where a request names none."""
+    """Those that are loaded, by version. `default` answers where a request names none.
+
+    While a rollout runs, `split` divides what is asked, and `beside` is the version that another
+    process answers for.
+    """
 
     def __init__(self, default: Served) -> None:
         self.default = default
         self.loaded = {default.version: default}
+        self.split: Split | None = None
+        self.beside: Version | None = None
 
     def add(self, served: Served) -> None:
         """Answer with a version, too, where it is named."""
@@ -110,7 +117,7 @@ class Versions:
 
     def described(self) -> list[dict[str, Any]]:
         """What each is, the default first."""
-        ordered = sorted(self.loaded.values(), key=lambda served: served is not self.default)
+        ordered = sorted(self._all(), key=lambda served: served is not self.default)
         return [
             {
                 "model": served.model,
@@ -123,7 +130,24 @@ class Versions:
 
     def labels(self) -> Iterator[dict[str, str]]:
         """See `Served.labels`, of each."""
-        return (served.labels for served in self.loaded.values())
+        return (served.labels for served in self._all())
+
+    def _all(self) -> Iterator[Version]:
+        yield from self.loaded.values()
+        if self.beside is not None and self.beside.version not in self.loaded:
+            yield self.beside
+
+    def known(self, name: str | None = None, version: str | None = None) -> Version:
+        """As `find`, whoever answers for it."""
+        beside = self.beside
+        if beside is not None and version == beside.version and name in (None, beside.model):
+            return self.loaded.get(version, beside)
+        return self.find(name, version)
+
+    def names(self, first: Version) -> list[str]:
+        """The versions of a model that may be named, `first` first."""
+        others = (v.version for v in self._all() if v.model == first.model)
+        return list(dict.fromkeys([first.version, *others]))
 
     def find(self, name: str | None = None, version: str | None = None) -> Served:
         """The version that a path names; raises `RequestError` (404) where none is loaded so."""

@@ -17,7 +17,7 @@ from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
 from mlops_cli.serving.requests import Event, RequestError
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Served
 
 SERVER = "mlops"
 EXTENSIONS = ("binary_tensor_data",)
@@ -90,12 +90,6 @@ def chosen(found: Sequence[Output], names: Sequence[str]) -> list[Output]:
     """The outputs that were asked for, in that order; all, where none was."""
     by_name = {output.name: output for output in found}
     return [by_name[name] for name in names] if names else list(found)
-
-
-def versions_of(versions: Versions, served: Served) -> list[str]:
-    """The versions of a model that may be named, that of `served` first."""
-    others = (v for v, o in versions.loaded.items() if o.model == served.model and o is not served)
-    return [served.version, *others]
 
 
 def rows_of(tensors: Sequence[Shaped]) -> int:

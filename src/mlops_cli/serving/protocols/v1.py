@@ -11,9 +11,10 @@ import msgspec
 from mlops_cli.serving.contract import EXPLAIN, PREDICT
 from mlops_cli.serving.log import Entry, PredictionLog, vector, vectors
 from mlops_cli.serving.models import Matrix
+from mlops_cli.serving.protocols.divided_events import Events, with_versions
 from mlops_cli.serving.requests import LARGE_LIST, Event, RequestError, bodies_of, elements
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Served, Version, Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
 AT_ONCE = 1000  # events of a list that is answered in one turn of the loop
@@ -43,10 +44,19 @@ class V1:
 
     async def predict(self, request: Request) -> Answer:
         """A prediction for each event."""
-        served = request.served = self._versions.find(**request.parameters)
+        split, parameters = self._versions.split, request.parameters
+        if split is not None:
+            request.served = self._versions.known(**parameters)
+            events = Events(request.body, self.contents)
+            divided = await split.answer(request, events, parameters.get("version"))
+            if divided is not None:
+                return _answer(request, divided.version, with_versions(divided))
+        served = request.served = self._versions.find(**parameters)
+        entry = None
         if self._log is not None:
-            request.entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
-        return _answer(request, served, await self._contents(served, request.body, request.entry))
+            entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
+            request.entry = entry
+        return _answer(request, served, await self.contents(served, request.body, entry))
 
     async def explain(self, request: Request) -> Answer:
         """A prediction for each event, with what each feature contributes to it."""
@@ -61,7 +71,8 @@ class V1:
         async with self._one_list:
             return _answer(request, served, await _list(events, answers, EXPLAINED_AT_ONCE))
 
-    async def _contents(self, served: Served, body: bytes, entry: Entry | None) -> list[bytes]:
+    async def contents(self, served: Served, body: bytes, entry: Entry | None) -> list[bytes]:
+        """The predictions of a body as JSON; raises `RequestError`."""
         answered = _at_once(served, entry, body)
         if answered is not None:
             return answered
@@ -131,7 +142,7 @@ def _said(served: Served, entry: Entry | None, matrix: Matrix) -> list[bytes]:
     return contents
 
 
-def _answer(request: Request, served: Served, contents: list[bytes]) -> Answer:
+def _answer(request: Request, served: Version, contents: list[bytes]) -> Answer:
     request.rows = len(contents)
     said = served.opening, request.id, b",".join(contents)
     return 200, b'%b%b","predictions":[%b]}' % said, JSON

@@ -15,23 +15,22 @@ import msgspec
 
 from mlops_cli.serving.admission import LARGE, Admission
 from mlops_cli.serving.log import PredictionLog
+from mlops_cli.serving.protocols.divided_tensors import VERSIONS, answered
 from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
     SERVER,
     Output,
     check_outputs,
     chosen,
-    infer,
     inputs_of,
     outputs,
     outputs_of,
     rows_of,
-    versions_of,
 )
 from mlops_cli.serving.protocols.tensors import Column, Shaped, from_bytes, from_elements, to_bytes
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.routes import JSON, SANE_ID, Answer, Header, Request, Route
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Version, Versions
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
@@ -119,11 +118,11 @@ class V2:
         return 200, _encode(content), JSON
 
     async def _model(self, request: Request) -> Answer:
-        served = self._versions.find(**request.parameters)
+        served = self._versions.known(**request.parameters)
         manifest = served.bundle.manifest
         content = {
             "name": served.model,
-            "versions": versions_of(self._versions, served),
+            "versions": self._versions.names(served),
             "platform": manifest.model,
             "inputs": inputs_of(manifest),
             "outputs": outputs_of(manifest),
@@ -131,12 +130,12 @@ class V2:
         return 200, _encode(content), JSON
 
     async def _model_ready(self, request: Request) -> Answer:
-        served = self._versions.find(**request.parameters)
+        served = self._versions.known(**request.parameters)
         return 200, _encode({"name": served.model, "ready": True}), JSON
 
     async def _infer(self, request: Request) -> Answer:
         """Raises `RequestError`; what is no value of its input is 400 here, too."""
-        served = request.served = self._versions.find(**request.parameters)
+        served = request.served = self._versions.known(**request.parameters)
         try:
             if len(request.body) <= LARGE:
                 return await self._inferred(request, served)
@@ -146,23 +145,24 @@ class V2:
             status = 400 if e.status == 422 else e.status
             raise RequestError(status, e.message, field=e.field, row=e.row) from e
 
-    async def _inferred(self, request: Request, served: Served) -> Answer:
+    async def _inferred(self, request: Request, served: Version) -> Answer:
         asked, binary = _request(request)
         if asked.id and SANE_ID.fullmatch(asked.id.encode()):
             request.id = asked.id.encode()
-        if self._log is not None:
-            request.entry = self._log.begin(served.bundle, request.id, request.key, served.variant)
         named = asked.outputs or []
         check_outputs(served.bundle.manifest, [o.name for o in named])
         columns, rows = _columns(asked.inputs, binary)
-        raw = await infer(served, columns, rows, request.entry)
-        request.rows = rows
-        found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in named])
-        head = {
+        found_by = self._versions, self._log, request.parameters.get("version")
+        answer = await answered(*found_by, request, columns, rows)
+        request.rows, served = rows, answer.version
+        found = chosen(outputs(served.bundle.manifest, answer.said), [o.name for o in named])
+        head: dict[str, Any] = {
             "model_name": served.model,
             "model_version": served.version,
             "id": asked.id or request.id.decode("ascii"),
         }
+        if answer.versions is not None:
+            head["parameters"] = {VERSIONS: ",".join(answer.versions)}
         default = (asked.parameters or {}).get("binary_data_output") is True
         wanted = {o.name: (o.parameters or {}).get("binary_data", default) is True for o in named}
         return _answer(head, found, [wanted.get(o.name, default) for o in found])

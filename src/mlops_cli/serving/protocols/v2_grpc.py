@@ -11,23 +11,22 @@ from google.protobuf.message import DecodeError
 from mlops_cli.serving.admission import LARGE, Admission
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.protocols import open_inference_pb2 as messages
+from mlops_cli.serving.protocols.divided_tensors import VERSIONS, answered
 from mlops_cli.serving.protocols.open_inference import (
     EXTENSIONS,
     SERVER,
     Output,
     check_outputs,
     chosen,
-    infer,
     inputs_of,
     outputs,
     outputs_of,
     rows_of,
-    versions_of,
 )
 from mlops_cli.serving.protocols.tensors import Column, Shaped, from_bytes, from_elements, to_bytes
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.routes import SANE_ID, Answer, Request, Route
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Versions
 
 SERVICE = "inference.GRPCInferenceService"
 # Where a repeated field holds the elements of each type; FP16 has none.
@@ -89,12 +88,12 @@ class V2Grpc:
 
     async def _model(self, request: Request) -> Answer:
         asked = _read(messages.ModelMetadataRequest, request.body)
-        served = self._versions.find(asked.name, asked.version or None)
+        served = self._versions.known(asked.name, asked.version or None)
         manifest = served.bundle.manifest
         return _told(
             messages.ModelMetadataResponse(
                 name=served.model,
-                versions=versions_of(self._versions, served),
+                versions=self._versions.names(served),
                 platform=manifest.model,
                 inputs=inputs_of(manifest),
                 outputs=outputs_of(manifest),
@@ -104,18 +103,18 @@ class V2Grpc:
     async def _model_ready(self, request: Request) -> Answer:
         asked = _read(messages.ModelReadyRequest, request.body)
         try:
-            self._versions.find(asked.name, asked.version or None)
+            self._versions.known(asked.name, asked.version or None)
         except RequestError:
             return _told(messages.ModelReadyResponse(ready=False))
         return _told(messages.ModelReadyResponse(ready=True))
 
     async def _infer(self, request: Request) -> Answer:
         asked = _read(messages.ModelInferRequest, request.body)
-        served = request.served = self._versions.find(asked.model_name, asked.model_version or None)
+        request.served = self._versions.known(asked.model_name, asked.model_version or None)
         if len(request.body) <= LARGE:
-            return await _inferred(request, asked, served, self._log)
+            return await _inferred(request, asked, self._versions, self._log)
         async with self._one_large:  # one after another: what they hold is many times their size
-            return await _inferred(request, asked, served, self._log)
+            return await _inferred(request, asked, self._versions, self._log)
 
 
 def error(message: str, field: str | None, row: int | None) -> bytes:
@@ -142,22 +141,23 @@ def _told(message: Any) -> Answer:
 
 
 async def _inferred(
-    request: Request, asked: Any, served: Served, log: PredictionLog | None
+    request: Request, asked: Any, versions: Versions, log: PredictionLog | None
 ) -> Answer:
+    served = versions.known(asked.model_name, asked.model_version or None)
     if SANE_ID.fullmatch(asked.id.encode()):
         request.id = asked.id.encode()
-    if log is not None:
-        request.entry = log.begin(served.bundle, request.id, request.key, served.variant)
     check_outputs(served.bundle.manifest, [o.name for o in asked.outputs])
     columns, rows = _columns(asked)
-    raw = await infer(served, columns, rows, request.entry)
-    request.rows = rows
-    found = chosen(outputs(served.bundle.manifest, raw), [o.name for o in asked.outputs])
+    said = await answered(versions, log, asked.model_version or None, request, columns, rows)
+    request.rows, served = rows, said.version
+    found = chosen(outputs(served.bundle.manifest, said.said), [o.name for o in asked.outputs])
     answer = messages.ModelInferResponse(
         model_name=served.model,
         model_version=served.version,
         id=asked.id or request.id.decode("ascii"),
     )
+    if said.versions is not None:
+        answer.parameters[VERSIONS].string_param = ",".join(said.versions)
     as_bytes = bool(asked.raw_input_contents)
     for output in found:
         _add(answer, output, as_bytes=as_bytes)

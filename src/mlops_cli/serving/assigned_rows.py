@@ -1,0 +1,273 @@
+"""A request of any number of events while a rollout runs, by the arms that they meet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from mlops_cli.serving.candidate_messages import Asked, Told
+from mlops_cli.serving.candidate_process import BYTES
+from mlops_cli.serving.course import MISSING, Course
+from mlops_cli.serving.log import Entry, PredictionLog
+from mlops_cli.serving.logged_columns import Counted
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.routes import Request
+from mlops_cli.serving.split import Divided, Rows
+from mlops_cli.serving.traffic import CANDIDATE, Arm
+from mlops_cli.serving.versions import Served, Version
+
+T = TypeVar("T")
+
+
+class Lost(Exception):
+    """The candidate did not answer; `refused`: since it takes no such event."""
+
+    def __init__(self, kind: str, refused: Told | None = None) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.refused = refused
+
+
+class Entries:
+    """The lines of a request, of several arms: ended together, each with its own time."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Entry, float]] = []
+        self.current: Entry | None = None
+
+    def add(self, entry: Entry | None, less: float = 0.0) -> None:
+        """Lines that are whole; `less` seconds were none of the model's."""
+        self.current = None
+        if entry is not None:
+            self._entries.append((entry, less))
+
+    def failed(self, error: str) -> None:
+        """The model failed at what it is asked now."""
+        if self.current is not None:
+            self.current.failed(error)
+            self.add(self.current)
+
+    def end(self, seconds: float) -> None:
+        """The request is answered, so long after it came."""
+        for entry, less in self._entries:
+            entry.end(max(0.0, seconds - less))
+
+
+class Division:
+    """One request under way."""
+
+    def __init__(
+        self, course: Course, request: Request, served: Served, log: PredictionLog | None
+    ) -> None:
+        self._course = course
+        self._request = request
+        self._served = served
+        self._log = log
+        request.served = served
+        self._entries = request.entry = Entries()
+        self._mirrors: set[asyncio.Task[None]] = set()
+
+    async def answer(self, rows: Rows[T]) -> Divided[T]:
+        """The answers; raises `RequestError` where the champion does, and nothing is counted."""
+        course = self._course
+        arms = course.arms(self._request.id, rows)
+        asks = [] if course.mirrors else [i for i, arm in enumerate(arms) if arm == CANDIDATE]
+        counted = [i for i, arm in enumerate(arms) if arm is not None and i not in set(asks)]
+        others = [i for i, arm in enumerate(arms) if arm is None]
+        parts: list[tuple[Sequence[int], T]] = []
+        if others:
+            parts.append((others, await self._here(rows, others, None)))
+        if counted:
+            parts.append((counted, await self._counted(rows, counted)))
+        by = dict.fromkeys(range(rows.count), self._served.version)
+        if asks:
+            said, version = await self._there(rows, asks)
+            parts.append((asks, said))
+            by |= dict.fromkeys(asks, version.version)
+            self._request.served = version if len(parts) == 1 else self._served
+        own = self._request.served or self._served
+        versions = [by[place] for place in range(rows.count)]
+        mixed = len(set(versions)) > 1
+        return Divided(own, rows.merged(parts), versions if mixed else None)
+
+    async def _here(self, rows: Rows[T], places: Sequence[int], counted: Counted | None) -> T:
+        served, request = self._served, self._request
+        entry = None
+        if self._log is not None:
+            begun = served.bundle, request.id, request.key, served.variant, counted
+            entry = self._log.begin(*begun)
+        if entry is not None:
+            entry.places = places
+        self._entries.current = entry
+        said = await rows.here(served, entry, places)
+        self._entries.add(entry)
+        return said
+
+    async def _counted(self, rows: Rows[T], places: Sequence[int]) -> T:
+        course, begun = self._course, time.perf_counter()
+        try:
+            said = await self._here(rows, places, course.counted_here)
+        except RequestError:
+            raise
+        except Exception:
+            course.here.failed()
+            raise
+        seconds = time.perf_counter() - begun if course.warm else None
+        course.here.answered(seconds, rows.mean(self._served, said))
+        return said
+
+    async def _there(self, rows: Rows[T], places: Sequence[int]) -> tuple[T, Version]:
+        """What the candidate says, and where it does not, the champion."""
+        course, begun, version = self._course, time.perf_counter(), self._course.version
+        entry = self._entry_there()
+        try:
+            told, hop = await ask(course, rows.asked(places))
+        except Lost as e:
+            kind = e.kind
+        else:
+            if version is not None:
+                said = rows.there(version, told)
+                seconds = time.perf_counter() - begun - hop
+                course.there.answered(seconds if course.warm else None, rows.mean(version, said))
+                self._log_told(entry, rows, places, told)
+                self._entries.add(entry, hop)
+                return said, version
+            kind = MISSING
+        try:
+            answer = await self._here(rows, places, None)
+        except RequestError:
+            raise  # the client's fault, and nobody's
+        except Exception:
+            course.there.failed()
+            raise
+        course.there.failed()
+        self._log_lost(entry, rows, places, kind)
+        self._entries.add(entry)
+        return answer, self._served
+
+    def _entry_there(self) -> Entry | None:
+        course, request = self._course, self._request
+        if self._log is None or course.version is None:
+            return None
+        version, counted = course.version, course.counted_there
+        return self._log.begin(version.bundle, request.id, request.key, version.variant, counted)
+
+    def _log_told(
+        self, entry: Entry | None, rows: Rows[Any], places: Sequence[int], told: Sequence[Told]
+    ) -> None:
+        if entry is None or self._course.version is None:
+            return
+        entry.places = places
+        entry.asked(*rows.logged(self._course.version, places))
+        digests = [digest for one in told for digest in one.digests]
+        entry.told(digests, [content for one in told for content in one.contents])
+
+    def _log_lost(
+        self, entry: Entry | None, rows: Rows[Any], places: Sequence[int], kind: str
+    ) -> None:
+        if entry is None or self._course.version is None:
+            return
+        entry.places = places
+        entry.asked(*rows.logged(self._course.version, places))
+        entry.failed(kind)
+
+    async def named(self, rows: Rows[T], version: Version) -> Divided[T]:
+        """The candidate's answers to a request that names it, which count for nobody.
+
+        Raises `RequestError`: 422 where it refuses them, 503 where it does not answer.
+        """
+        request, entry, places = self._request, None, range(rows.count)
+        if self._log is not None:
+            entry = self._log.begin(version.bundle, request.id, request.key, version.variant)
+        try:
+            told, hop = await ask(self._course, rows.asked(places))
+        except Lost as e:
+            if e.refused is not None:
+                said = e.refused
+                raise RequestError(422, said.why, field=said.field, row=said.row) from e
+            raise RequestError(503, f"the candidate does not answer ({e.kind})") from e
+        self._log_told(entry, rows, places, told)
+        self._entries.add(entry, hop)
+        return Divided(version, rows.there(version, told))
+
+    # -- shadow
+
+    def mirror(self, rows: Rows[Any], tasks: set[asyncio.Task[None]]) -> None:
+        """Ask the candidate what the champion has answered; `tasks` keeps it under way."""
+        course = self._course
+        arms: list[Arm | None] = course.arms(self._request.id, rows)
+        places = [i for i, arm in enumerate(arms) if arm == CANDIDATE]
+        if not course.mirrors or not places:
+            return
+        process = course.process
+        size = len(self._request.body)
+        full = process is not None and (
+            not process.proven or process.full(size) or course.mirroring + size > BYTES
+        )
+        if full:
+            course.there.dropped()
+            return
+        course.mirroring += size
+        task = asyncio.ensure_future(self._mirror(rows, places, size))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _mirror(self, rows: Rows[Any], places: Sequence[int], size: int) -> None:
+        course, begun, version = self._course, time.perf_counter(), self._course.version
+        entry = self._entry_there()
+        try:
+            told, hop = await ask(course, rows.asked(places))
+            seconds = time.perf_counter() - begun - hop
+            if version is not None:
+                mean = rows.mean(version, rows.there(version, told))
+                course.there.answered(seconds if course.warm else None, mean)
+            self._log_told(entry, rows, places, told)
+        except Lost as e:
+            seconds = time.perf_counter() - begun
+            course.there.failed()
+            self._log_lost(entry, rows, places, e.kind)
+        finally:
+            course.mirroring -= size
+        if entry is not None:
+            entry.end(max(0.0, seconds))
+
+
+class _Awaiting:
+    """One who waits in a coroutine; where its client has left, a fault counts all the same."""
+
+    def __init__(self, course: Course, future: asyncio.Future[tuple[Told, float]]) -> None:
+        self._course = course
+        self._future = future
+
+    def told(self, said: Told, hop: float) -> None:
+        """See `Asking.told`."""
+        if not self._future.done():
+            self._future.set_result((said, hop))
+
+    def lost(self, kind: str, refused: Told | None = None) -> None:
+        """See `Asking.lost`."""
+        if not self._future.done():
+            self._future.set_exception(Lost(kind, refused))
+        elif not refused:
+            self._course.there.failed()
+
+
+async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float]:
+    """The candidate's answers to one question after another, and the seconds of the ways.
+
+    Raises `Lost`.
+    """
+    told: list[Told] = []
+    ways = 0.0
+    for asked in questions:
+        future: asyncio.Future[tuple[Told, float]] = asyncio.get_running_loop().create_future()
+        process = course.process
+        kind = process.ask(asked, _Awaiting(course, future)) if process is not None else MISSING
+        if kind is not None:
+            raise Lost(kind)
+        said, hop = await future
+        told.append(said)
+        ways += hop
+    return told, ways

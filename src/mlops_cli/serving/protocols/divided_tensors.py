@@ -1,0 +1,99 @@
+"""The rows of a request of the Open Inference Protocol, as a rollout divides them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlops_cli.serving.candidate_messages import Asked, Told
+from mlops_cli.serving.log import Entry, PredictionLog
+from mlops_cli.serving.models import Raw
+from mlops_cli.serving.protocols.open_inference import CHUNK, infer
+from mlops_cli.serving.protocols.tensors import Column
+from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.routes import Request
+from mlops_cli.serving.split import Divided
+from mlops_cli.serving.versions import Served, Version, Versions
+
+VERSIONS = "versions"  # the parameter of an answer that names each row's version, where they differ
+
+
+class Columns:
+    """See `Rows`: answers are the model's numbers."""
+
+    def __init__(self, columns: Sequence[Column], count: int) -> None:
+        self._columns = columns
+        self.count = count
+
+    def body(self, place: int) -> Event:
+        """See `Rows.body`."""
+        return {column.name: column.values[place] for column in self._columns}
+
+    async def here(self, served: Served, entry: Entry | None, places: Sequence[int]) -> Raw:
+        """See `Rows.here`."""
+        if len(places) == self.count:
+            return await infer(served, self._columns, self.count, entry)
+        columns = [Column(c.name, [c.values[place] for place in places]) for c in self._columns]
+        try:
+            return await infer(served, columns, len(places), entry)
+        except RequestError as e:
+            if e.row is not None:
+                e.row = places[e.row]
+            raise
+
+    def asked(self, places: Sequence[int]) -> list[Asked]:
+        """See `Rows.asked`."""
+        events = [self.body(place) for place in places]
+        return [Asked(0, events=events[at : at + CHUNK]) for at in range(0, len(events), CHUNK)]
+
+    def there(self, version: Version, told: Sequence[Told]) -> Raw:
+        """See `Rows.there`."""
+        numbers = np.frombuffer(b"".join([one.numbers for one in told]))
+        manifest = version.bundle.manifest
+        width = len(manifest.classes or ())
+        return numbers.reshape(-1, width) if manifest.task == "multiclass" else numbers
+
+    def logged(self, version: Version, places: Sequence[int]) -> tuple[list[Event], list[bytes]]:
+        """See `Rows.logged`."""
+        known = {i.name for i in version.bundle.manifest.inputs}
+        names = [column.name for column in self._columns if column.name in known]
+        events = ({name: event[name] for name in names} for event in map(self.body, places))
+        return list(events), []
+
+    def mean(self, served: Version, said: Raw) -> float | None:
+        """See `Rows.mean`."""
+        return None if served.bundle.manifest.task == "multiclass" else float(said.mean())
+
+    def merged(self, parts: Sequence[tuple[Sequence[int], Raw]]) -> Raw:
+        """See `Rows.merged`."""
+        if len(parts) == 1:
+            return parts[0][1]
+        said = np.empty((self.count, *parts[0][1].shape[1:]))
+        for places, numbers in parts:
+            said[list(places)] = numbers
+        return said
+
+
+async def answered(
+    versions: Versions,
+    log: PredictionLog | None,
+    version: str | None,
+    request: Request,
+    columns: Sequence[Column],
+    rows: int,
+) -> Divided[Raw]:
+    """The model's numbers for rows by column, by `version`, or whoever the rows meet.
+
+    Raises `RequestError`.
+    """
+    if versions.split is not None:
+        divided = await versions.split.answer(request, Columns(columns, rows), version)
+        if divided is not None:
+            return divided
+    served = versions.find(None, version)
+    entry = None
+    if log is not None:
+        entry = log.begin(served.bundle, request.id, request.key, served.variant)
+        request.entry = entry
+    return Divided(served, await infer(served, columns, rows, entry))
