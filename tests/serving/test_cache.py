@@ -29,7 +29,7 @@ from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.predictor import open_predictor
-from mlops_cli.serving.versions import Served
+from mlops_cli.serving.served import Served
 from redis_server import Redis
 from running import command, serving
 from servers import free_port

@@ -15,7 +15,8 @@ from mlops_cli.serving.following import Follower
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.roster import Entry, Roster, Wanted
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.served import Served
+from mlops_cli.serving.versions import Versions
 
 
 def _entry(bundle: Bundle) -> Entry:

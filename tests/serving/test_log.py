@@ -21,8 +21,8 @@ from mlops_cli.serving.labels import LabelLog
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logs import Logs
 from mlops_cli.serving.predictor import Predictor, open_predictor
+from mlops_cli.serving.served import Served
 from mlops_cli.serving.settings import Log, Names
-from mlops_cli.serving.versions import Served
 from running import Client
 
 FIELDS = [

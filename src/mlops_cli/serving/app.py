@@ -39,9 +39,10 @@ from mlops_cli.serving.routes import (
     Routes,
     request_id,
 )
+from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.tracing import Span, open_tracing
-from mlops_cli.serving.versions import Served, Version, Versions
+from mlops_cli.serving.versions import Versions
 
 log = logging.getLogger(__name__)
 

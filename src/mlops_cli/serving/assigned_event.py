@@ -9,7 +9,7 @@ from mlops_cli.serving.course import MISSING, Course
 from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.versions import Version
+from mlops_cli.serving.served import Version
 
 
 class ChampionEvent(OneEvent):

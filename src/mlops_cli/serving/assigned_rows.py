@@ -14,9 +14,9 @@ from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.routes import Request
+from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.split import Divided, Rows
 from mlops_cli.serving.traffic import CANDIDATE, Arm
-from mlops_cli.serving.versions import Served, Version
 
 T = TypeVar("T")
 

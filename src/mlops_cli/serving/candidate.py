@@ -29,8 +29,8 @@ from mlops_cli.serving.following import load_served
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.roster import Entry
+from mlops_cli.serving.served import Served
 from mlops_cli.serving.settings import from_environment
-from mlops_cli.serving.versions import Served
 
 log = logging.getLogger(__name__)
 

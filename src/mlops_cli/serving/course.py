@@ -19,9 +19,9 @@ from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.served import Version
 from mlops_cli.serving.split import Rows
 from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traffic
-from mlops_cli.serving.versions import Version
 
 SHADOW = "shadow"
 MISSING = "CandidateMissing"  # the kind of a fault: there is no process that could answer

@@ -17,8 +17,9 @@ from mlops_cli.serving.golden import replay
 from mlops_cli.serving.metrics import APPLIED, FAILED, Metrics
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.roster import Entry, Roster, Wanted
+from mlops_cli.serving.served import Served
 from mlops_cli.serving.trust import open_trusted
-from mlops_cli.serving.versions import Served, Versions
+from mlops_cli.serving.versions import Versions
 
 log = logging.getLogger(__name__)
 

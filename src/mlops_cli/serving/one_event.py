@@ -19,8 +19,9 @@ from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.refusals import Openings
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.routes import FAILED, Header, new_id, request_id
+from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.tracing import Tracing
-from mlops_cli.serving.versions import Served, Version, Versions
+from mlops_cli.serving.versions import Versions
 
 log = logging.getLogger(__name__)
 

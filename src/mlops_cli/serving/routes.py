@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from mlops_cli.serving.auth import KeyScope
 from mlops_cli.serving.log import Lines
 from mlops_cli.serving.requests import error_body
+from mlops_cli.serving.served import Version
 from mlops_cli.serving.tracing import Trace
-from mlops_cli.serving.versions import Version
 
 Header = tuple[bytes, bytes]
 Answer = tuple[int, bytes, *tuple[Header, ...]]  # status, body, headers

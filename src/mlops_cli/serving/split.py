@@ -13,7 +13,7 @@ from mlops_cli.serving.requests import Event
 if TYPE_CHECKING:
     from mlops_cli.serving.candidate_messages import Asked, Told
     from mlops_cli.serving.routes import Request
-    from mlops_cli.serving.versions import Served, Version
+    from mlops_cli.serving.served import Served, Version
 
 T = TypeVar("T")
 

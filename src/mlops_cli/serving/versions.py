@@ -2,89 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from mlops_cli.bundle.reader import Bundle
-from mlops_cli.serving.cache import Cache, CachingBatcher
-from mlops_cli.serving.contributions import Explainer, explained
-from mlops_cli.serving.explain import open_explainer
-from mlops_cli.serving.metrics import Metrics
-from mlops_cli.serving.micro_batch import MicroBatcher
-from mlops_cli.serving.openapi import openapi
-from mlops_cli.serving.page import Page
-from mlops_cli.serving.predictions import Prediction
-from mlops_cli.serving.predictor import Predictor
-from mlops_cli.serving.requests import EventDecoder, RequestError
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.served import CANDIDATE, CHAMPION, Served, Version
 from mlops_cli.serving.split import Split
-
-CHAMPION, CANDIDATE = "champion", "candidate"
-
-
-class Version:
-    """One version as answers, log and metrics name it; whoever has its model answers for it."""
-
-    def __init__(self, bundle: Bundle, variant: str, types: Mapping[str, Any] | None) -> None:
-        self.bundle = bundle
-        self.model = bundle.manifest.project
-        self.version = bundle.version
-        self.variant = variant
-        self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs], types)
-        # How an answer begins, up to the request's id.
-        names = msgspec.json.encode({"model": self.model, "version": self.version})
-        self.opening = names[:-1] + b',"request_id":"'
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """What `mlops_model_info` tells of it."""
-        return {
-            "model": self.model,
-            "version": self.version,
-            "digest": self.bundle.digest,
-            "python": platform.python_version(),
-        }
-
-
-class Served(Version):
-    """One version with all that stands between a request's body and its answer.
-
-    `cache` has what the model said of rows before, and the metrics that count how often.
-    """
-
-    def __init__(
-        self, bundle: Bundle, predictor: Predictor, cache: tuple[Cache, Metrics] | None = None
-    ) -> None:
-        super().__init__(bundle, CHAMPION, predictor.exact.types)
-        self.predictor = predictor
-        self.batcher = (
-            CachingBatcher(predictor, bundle.digest, *cache) if cache else MicroBatcher(predictor)
-        )
-        self._example = next(bundle.golden()).inputs
-
-    def explain(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:
-        """As `Predictor.predict`, each prediction with its contributions: see `explained`."""
-        matrix = self.predictor.encode(events, start)
-        predictions = self.predictor.answers(self.predictor.numbers(matrix))
-        explanations = self._explainer.explain(matrix)
-        return explained(self.bundle.manifest, matrix, predictions, explanations)
-
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return open_explainer(self.bundle, self.predictor.model)
-
-    @cached_property
-    def document(self) -> bytes:
-        """The OpenAPI document, as JSON."""
-        return msgspec.json.encode(openapi(self.bundle, self._example))
-
-    @cached_property
-    def page(self) -> Page:
-        """The page that tries a prediction."""
-        return Page(self.bundle, self._example)
 
 
 class Versions:

@@ -13,8 +13,9 @@ from mlops_cli.serving.protocols.open_inference import CHUNK, infer
 from mlops_cli.serving.protocols.tensors import Column
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.routes import Request
+from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.split import Divided
-from mlops_cli.serving.versions import Served, Version, Versions
+from mlops_cli.serving.versions import Versions
 
 VERSIONS = "versions"  # the parameter of an answer that names each row's version, where they differ
 

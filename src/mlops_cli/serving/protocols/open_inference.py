@@ -17,7 +17,7 @@ from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
 from mlops_cli.serving.requests import Event, RequestError
-from mlops_cli.serving.versions import Served
+from mlops_cli.serving.served import Served
 
 SERVER = "mlops"
 EXTENSIONS = ("binary_tensor_data",)

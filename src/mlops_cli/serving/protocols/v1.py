@@ -14,7 +14,8 @@ from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.protocols.divided_events import Events, with_versions
 from mlops_cli.serving.requests import LARGE_LIST, Event, RequestError, bodies_of, elements
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
-from mlops_cli.serving.versions import Served, Version, Versions
+from mlops_cli.serving.served import Served, Version
+from mlops_cli.serving.versions import Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
 AT_ONCE = 1000  # events of a list that is answered in one turn of the loop

@@ -30,7 +30,8 @@ from mlops_cli.serving.protocols.open_inference import (
 from mlops_cli.serving.protocols.tensors import Column, Shaped, from_bytes, from_elements, to_bytes
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.routes import JSON, SANE_ID, Answer, Header, Request, Route
-from mlops_cli.serving.versions import Version, Versions
+from mlops_cli.serving.served import Version
+from mlops_cli.serving.versions import Versions
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
