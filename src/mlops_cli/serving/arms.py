@@ -126,7 +126,11 @@ class Counter:
             self._numbers[at + _SUM] += mean
             self._numbers[at + _SQUARES] += mean * mean
         if seconds is not None:
-            words[at + _LATENCY + bucket(seconds)] += 1
+            self.took(seconds)
+
+    def took(self, seconds: float) -> None:
+        """One of those that were answered took so long."""
+        self._words[self._at + _LATENCY + bucket(seconds)] += 1
 
     def failed(self) -> None:
         """A request was not answered by this arm, and should have been."""

@@ -46,7 +46,7 @@ class ChampionEvent(OneEvent):
 class Mirrored:
     """An event of which the candidate is asked, too; nobody is told its answer."""
 
-    __slots__ = ("_body", "_by", "_course", "_id", "_key", "_started")
+    __slots__ = ("_body", "_by", "_course", "_id", "_key", "_rest", "_said", "_started")
 
     def __init__(
         self, by: OneEvents, course: Course, request_id: bytes, key: str | None, body: bytes
@@ -69,10 +69,15 @@ class Mirrored:
         if kind is not None:
             self.lost(kind)
 
-    def told(self, said: Told, hop: float) -> None:
+    def told(self, said: Told, way: float) -> None:
         """See `Asking.told`."""
-        seconds = time.perf_counter() - self._started - hop
-        self._course.told(said, seconds)
+        self._said, self._rest = said, time.perf_counter() - self._started - way
+        self._course.told(said)
+
+    def timed(self, seconds: float) -> None:
+        """See `Asking.timed`."""
+        said, seconds = self._said, self._rest + seconds
+        self._course.timed(seconds)
         line = self._line()
         if line and self._by.log is not None:
             self._by.log.told(line, said.digests[0], said.contents[0], seconds)
@@ -92,7 +97,7 @@ class Mirrored:
 class CandidateEvent(OneEvent):
     """One that the candidate answers; where it does not, the champion does."""
 
-    __slots__ = ("_body", "_course", "_key")
+    __slots__ = ("_body", "_course", "_key", "_rest", "_said")
 
     def __init__(
         self,
@@ -116,16 +121,21 @@ class CandidateEvent(OneEvent):
         if kind is not None:
             self.lost(kind)
 
-    def told(self, said: Told, hop: float) -> None:
+    def told(self, said: Told, way: float) -> None:
         """Answer with the candidate's prediction."""
-        course, log = self._course, self._by.log
         seconds = time.perf_counter() - self._started
-        course.told(said, seconds - hop)
-        line = course.line(log, self._id, self._key, self._body)
-        if line and log is not None:
-            log.told(line, said.digests[0], said.contents[0], seconds - hop)
+        self._said, self._rest = said, seconds - way
+        self._course.told(said)
         if not self.gone:
             self._answer(said.contents[0], seconds)
+
+    def timed(self, seconds: float) -> None:
+        """See `Asking.timed`."""
+        course, log, said, seconds = self._course, self._by.log, self._said, self._rest + seconds
+        course.timed(seconds)
+        line = course.line(log, self._id, self._key, self._body)
+        if line and log is not None:
+            log.told(line, said.digests[0], said.contents[0], seconds)
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """Have the champion answer. What both refuse is the client's fault, and nobody's."""

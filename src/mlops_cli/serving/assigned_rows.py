@@ -123,14 +123,14 @@ class Division:
         course, begun, version = self._course, time.perf_counter(), self._course.version
         entry = self._entry_there()
         try:
-            told, hop = await ask(course, rows.asked(places))
+            told, hop, last = await ask(course, rows.asked(places))
         except Lost as e:
             kind = e.kind
         else:
             if version is not None:
                 said = rows.there(version, told)
-                seconds = time.perf_counter() - begun - hop
-                course.there.answered(seconds if course.warm else None, rows.mean(version, said))
+                last.count(time.perf_counter() - begun - hop)
+                course.there.answered(None, rows.mean(version, said))
                 self._log_told(entry, rows, places, told)
                 self._entries.add(entry, hop)
                 return said, version
@@ -182,7 +182,7 @@ class Division:
         if self._log is not None:
             entry = self._log.begin(version.bundle, request.id, request.key, version.variant)
         try:
-            told, hop = await ask(self._course, rows.asked(places))
+            told, hop, _ = await ask(self._course, rows.asked(places))
         except Lost as e:
             if e.refused is not None:
                 said = e.refused
@@ -218,11 +218,11 @@ class Division:
         course, begun, version = self._course, time.perf_counter(), self._course.version
         entry = self._entry_there()
         try:
-            told, hop = await ask(course, rows.asked(places))
+            told, hop, last = await ask(course, rows.asked(places))
             seconds = time.perf_counter() - begun - hop
             if version is not None:
-                mean = rows.mean(version, rows.there(version, told))
-                course.there.answered(seconds if course.warm else None, mean)
+                last.count(seconds)
+                course.there.answered(None, rows.mean(version, rows.there(version, told)))
             self._log_told(entry, rows, places, told)
         except Lost as e:
             seconds = time.perf_counter() - begun
@@ -234,40 +234,59 @@ class Division:
             entry.end(max(0.0, seconds))
 
 
-class _Awaiting:
+class Awaiting:
     """One who waits in a coroutine; where its client has left, a fault counts all the same."""
 
-    def __init__(self, course: Course, future: asyncio.Future[tuple[Told, float]]) -> None:
+    def __init__(self, course: Course) -> None:
+        self.future: asyncio.Future[tuple[Told, float]]
+        self.future = asyncio.get_running_loop().create_future()
         self._course = course
-        self._future = future
+        self._rest: float | None = None
+        self._cold: float | None = None
+        self._seconds: float | None = None
 
-    def told(self, said: Told, hop: float) -> None:
+    def told(self, said: Told, way: float) -> None:
         """See `Asking.told`."""
-        if not self._future.done():
-            self._future.set_result((said, hop))
+        self._cold = said.seconds
+        if not self.future.done():
+            self.future.set_result((said, way - said.seconds))
+
+    def timed(self, seconds: float) -> None:
+        """See `Asking.timed`."""
+        self._seconds = seconds
+        if self._rest is not None:
+            self._course.timed(self._rest + seconds)
+
+    def count(self, seconds: float) -> None:
+        """Count that the request took so long, with what the last answer to it did."""
+        rest = seconds - (self._cold or 0.0)
+        if self._seconds is not None:
+            self._course.timed(rest + self._seconds)
+        else:
+            self._rest = rest
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`."""
-        if not self._future.done():
-            self._future.set_exception(Lost(kind, refused))
+        if not self.future.done():
+            self.future.set_exception(Lost(kind, refused))
         elif not refused:
             self._course.there.failed()
 
 
-async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float]:
-    """The candidate's answers to one question after another, and the seconds of the ways.
+async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float, Awaiting]:
+    """The candidate's answers to one question after another, the seconds of the ways, and who
+    waited for the last.
 
     Raises `Lost`.
     """
     told: list[Told] = []
-    ways = 0.0
+    ways, process, waiting = 0.0, course.process, Awaiting(course)
     for asked in questions:
-        future: asyncio.Future[tuple[Told, float]] = asyncio.get_running_loop().create_future()
-        process = course.process
-        kind = process.ask(asked, _Awaiting(course, future)) if process is not None else MISSING
+        waiting = Awaiting(course)
+        kind = process.ask(asked, waiting) if process is not None else MISSING
         if kind is not None:
             raise Lost(kind)
-        said, hop = await future
+        said, hop = await waiting.future
         told.append(said)
         ways += hop
-    return told, ways
+    return told, ways, waiting

@@ -40,8 +40,11 @@ _GONE, _LATE, _FULL, _DOWN = (
 class Asking(Protocol):
     """Who asked, and is told once."""
 
-    def told(self, said: Told, hop: float) -> None:
-        """It answered; `hop` is what the way there and back took, in seconds."""
+    def told(self, said: Told, way: float) -> None:
+        """It answered, `way` seconds after it was asked; `timed` follows."""
+
+    def timed(self, seconds: float) -> None:
+        """What its work takes: of one that was `cold`, more than it would take otherwise."""
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
@@ -82,6 +85,7 @@ class CandidateProcess(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._frames = Frames()
         self._owed: dict[int, _Owed] = {}
+        self._untimed: dict[int, tuple[Asking, float]] = {}
         self._size = 0
         self._number = 0
         self._up = False
@@ -255,6 +259,8 @@ class CandidateProcess(asyncio.Protocol):
             return
         owed = self._owed.pop(told.number, None)
         if owed is None:
+            if (untimed := self._untimed.pop(told.number, None)) is not None:
+                untimed[0].timed(told.seconds)
             return
         self._size -= owed.size
         if told.error is not None and not told.refused:
@@ -262,7 +268,11 @@ class CandidateProcess(asyncio.Protocol):
         if told.error is not None:
             owed.asking.lost(told.error, told if told.refused else None)
         else:
-            owed.asking.told(told, max(0.0, time.perf_counter() - owed.sent - told.seconds))
+            owed.asking.told(told, time.perf_counter() - owed.sent)
+            if told.cold:
+                self._untimed[told.number] = owed.asking, told.seconds
+            else:
+                owed.asking.timed(told.seconds)
 
     def _hello(self, told: Told) -> None:
         if told.error is not None:
@@ -286,6 +296,9 @@ class CandidateProcess(asyncio.Protocol):
         self._kill(_LATE)
 
     def _fail_all(self, kind: str) -> None:
+        untimed, self._untimed = list(self._untimed.values()), {}
+        for asking, seconds in untimed:
+            asking.timed(seconds)
         owed, self._owed, self._size = list(self._owed.values()), {}, 0
         self._waiting.clear()
         for one in owed:

@@ -88,10 +88,14 @@ class Course:
         """The arm that an event meets, of those who are here: see `Assignment.of_body`."""
         return self._of(self.assignment.of_body(request_id, body))
 
-    def told(self, said: Told, seconds: float) -> None:
-        """Count what the candidate answered, after so long without the way to it and back."""
-        mean = self._mean_there(np.frombuffer(said.numbers))
-        self.there.answered(seconds if self.warm else None, mean)
+    def told(self, said: Told) -> None:
+        """Count what the candidate answered."""
+        self.there.answered(None, self._mean_there(np.frombuffer(said.numbers)))
+
+    def timed(self, seconds: float) -> None:
+        """Count how long it took, without the way to it and back."""
+        if self.warm:
+            self.there.took(max(0.0, seconds))
 
     def line(
         self, log: PredictionLog | None, request_id: bytes, key: str | None, body: bytes
