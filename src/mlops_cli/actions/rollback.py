@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mlops_cli.actions.deploy import DeployResult, bring, release_of, where_it_runs
+from mlops_cli.actions.bring import DeployResult, bring, release_of, where_it_runs
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.graph import champions, deployed_on, in_order, lasting, makes_champion
 from mlops_cli.audit.log import every_entry

@@ -12,9 +12,10 @@ from mlops_cli.cli.execute import relative
 from mlops_cli.cli.look import TIE, Row, aligned, row
 
 if TYPE_CHECKING:
+    from mlops_cli.actions.bring import DeployResult
     from mlops_cli.actions.build import BuildResult
     from mlops_cli.actions.compare import CompareResult, Side
-    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+    from mlops_cli.actions.deploy import PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.keys import KeyEntry, KeysResult
     from mlops_cli.actions.status import CandidateStatus, DecisionStatus, StatusResult
@@ -167,7 +168,8 @@ def _outcome(result: RunResult) -> Iterator[str]:
 
 def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:
     """What runs now, what would change, or the files that say so."""
-    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+    from mlops_cli.actions.bring import DeployResult
+    from mlops_cli.actions.deploy import PlanResult, RenderResult
 
     match result:
         case PlanResult(changes=()):

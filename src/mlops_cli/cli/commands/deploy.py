@@ -14,7 +14,8 @@ from mlops_cli.cli.terminal import TerminalProgress
 from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlops_cli.actions.deploy import DeployResult, PlanResult, RenderResult
+    from mlops_cli.actions.bring import DeployResult
+    from mlops_cli.actions.deploy import PlanResult, RenderResult
 
     Result = DeployResult | PlanResult | RenderResult
 
