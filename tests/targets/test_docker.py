@@ -23,9 +23,16 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import QUIET
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
+from mlops_cli.targets.docker import rollout
 from mlops_cli.targets.docker.container import Spec
 from mlops_cli.targets.docker.target import DockerTarget
-from mlops_cli.testing.target import LogConformance, TargetConformance, get, predict
+from mlops_cli.testing.target import (
+    LogConformance,
+    RolloutConformance,
+    TargetConformance,
+    get,
+    predict,
+)
 
 pytestmark = pytest.mark.docker
 PROJECT = f"conformance-delays-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
@@ -48,6 +55,20 @@ def target(project: Path, free_port: int) -> Iterator[DockerTarget]:
     docker.stop()
     yield docker
     docker.stop()
+
+
+class TestDockerRollout(RolloutConformance):
+    """The rollout's, on a volume that goes with the container."""
+
+    @pytest.fixture
+    def target(self, project: Path, free_port: int) -> Iterator[DockerTarget]:
+        serve = {contract.CONTROL_FILE: contract.CONTROL, contract.ROLLOUT: rollout.FILE}
+        spec = Spec(PROJECT, "127.0.0.1", free_port, DockerConfig(), serve)
+        target = DockerTarget(spec, folder=project / ".mlops/docker")
+        target.stop()
+        yield target
+        target.stop()
+        assert docker("volume", "ls", "-q", "--filter", f"name=mlops-{PROJECT}-rollout") == ""
 
 
 def containers() -> list[str]:

@@ -23,12 +23,17 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.image import BundleImage
 from mlops_cli.progress import QUIET
-from mlops_cli.serving.contract import LOG_DIR
+from mlops_cli.serving.contract import CONTROL_FILE, LOG_DIR, ROLLOUT
 from mlops_cli.serving.workers import backoff
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.local.log import KEPT, LIMIT, LOG
 from mlops_cli.targets.local.target import LocalTarget
-from mlops_cli.testing.target import LogConformance, TargetConformance, get
+from mlops_cli.testing.target import (
+    LogConformance,
+    RolloutConformance,
+    TargetConformance,
+    get,
+)
 from servers import ask
 
 
@@ -51,6 +56,19 @@ class TestLocalLog(LogConformance):
         settings = {LOG_DIR: "log"}
         local = LocalTarget(
             folder, host="127.0.0.1", port=free_port, settings=settings, log=folder / "log"
+        )
+        yield local
+        local.stop()
+
+
+class TestLocalRollout(RolloutConformance):
+    """The rollout's."""
+
+    @pytest.fixture
+    def target(self, project: Path, free_port: int) -> Iterator[LocalTarget]:
+        settings = {CONTROL_FILE: "control.secret", ROLLOUT: "rollout.json"}
+        local = LocalTarget(
+            project / ".mlops/local", host="127.0.0.1", port=free_port, settings=settings
         )
         yield local
         local.stop()

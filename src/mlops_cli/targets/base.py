@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.errors import UsageError
+from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import Progress
+from mlops_cli.serving.arms import Tally
 
 
 class Image(Protocol):
@@ -156,6 +157,81 @@ class Controlled(Protocol):
         """The secret; None where nothing is deployed.
 
         Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The document of a rollout (JSON, as `serving.traffic` has it) that a target keeps.
+
+    `revision` is the target's own mark of it: the one after which the next may be kept.
+    """
+
+    document: bytes
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one start of a service has counted of both arms, and the document that it obeys.
+
+    `boot` is another text after each start; `now` is its clock, in UTC.
+    """
+
+    boot: str
+    now: datetime
+    document: bytes | None
+    tallies: tuple[Tally, ...]
+
+
+class RolloutMoved(EnvironmentFault):
+    """The document of a rollout is another one than was read: somebody moved it meanwhile."""
+
+
+@runtime_checkable
+class KeepsRollout(Protocol):
+    """A target that divides the traffic between two versions, and keeps the rollout's document.
+
+    The document on the target is the truth: servers obey it, whoever tells them, and one that was
+    away reads it when it starts. Two bundles are beside each other from `bring_beside` until
+    `Target.deploy` brings one of them alone. A `deploy` leaves the document as it is, and `stop`
+    takes it away. Every method raises `EnvironmentFault` where the target does not do it.
+    """
+
+    def bring_beside(self, champion: Release, candidate: Release, *, progress: Progress) -> str:
+        """Have the candidate's bundle where the champion answers; no request meets it yet.
+
+        Returns its path for `Traffic.candidate_path`. The champion, which runs, is deployed again
+        first where that is needed. Doing it again does nothing more.
+        """
+
+    def rollout(self) -> Kept | None:
+        """The document; None where there is none. One that is no JSON is returned as it is."""
+
+    def keep_rollout(self, document: bytes, after: Kept | None) -> None:
+        """Keep the document in the place of `after`, and return when every server obeys it.
+
+        Raises `RolloutMoved`, with nothing changed, where the target keeps another one by now, and
+        `UsageError`, with nothing changed, where a server cannot load the candidate. A server that
+        is away obeys it when it is back.
+        """
+
+    def tell_rollout(self, document: bytes) -> None:
+        """Have servers that obey an older one obey this, which is kept; they would soon anyhow."""
+
+    def counted(self) -> tuple[Counted, ...]:
+        """What each server has counted by now; those that are away are left out."""
+
+    def alone(self, digest: str) -> bool:
+        """Whether this version is what is deployed, and nothing of a rollout is left beside it."""
+
+    def seen(self) -> bytes | None:
+        """What `keep_seen` kept last, beside the document."""
+
+    def keep_seen(self, content: bytes) -> None:
+        """Keep what was last seen of the counts, so that they outlive the servers that counted.
+
+        It is no part of the document, and of two that keep it at once the last one wins.
         """
 
 

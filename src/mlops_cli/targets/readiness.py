@@ -35,7 +35,7 @@ def ready_digest(host: str, port: int, *, tls: bool = False) -> str | None:
 
     With `tls` any certificate will do: it is of the name that clients use, and nothing is told.
     """
-    connection = _connection(_REACHED_BY.get(host, host), port, tls=tls)
+    connection = connection_to(_REACHED_BY.get(host, host), port, tls=tls)
     try:
         connection.request("GET", READY)
         response = connection.getresponse()
@@ -47,12 +47,15 @@ def ready_digest(host: str, port: int, *, tls: bool = False) -> str | None:
     return answer.digest if response.status == http.HTTPStatus.OK and answer.digest else None
 
 
-def _connection(host: str, port: int, *, tls: bool) -> http.client.HTTPConnection:
+def connection_to(
+    host: str, port: int | None, *, tls: bool, limit: float = _ANSWER_LIMIT
+) -> http.client.HTTPConnection:
+    """A connection, not open yet, that waits so many seconds; with `tls` by any certificate."""
     if not tls:
-        return http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT)
+        return http.client.HTTPConnection(host, port, timeout=limit)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=_ANSWER_LIMIT, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=limit, context=context)
 
 
 def soon(look: Callable[[], _T], seconds: float = _PATIENCE) -> _T:

@@ -11,9 +11,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.targets.base import KeepsLog, Release, Route, Target, whole
+from mlops_cli.targets.base import (
+    KeepsLog,
+    KeepsRollout,
+    Release,
+    RolloutMoved,
+    Route,
+    Target,
+    whole,
+)
 
 
 def get(url: str, path: str = "/readyz", timeout: float = 10) -> tuple[int, dict[str, Any]]:
@@ -178,3 +186,105 @@ class LogConformance:
                 target.collect(fail, closing=True)
         assert len(seen) == 2
         assert seen[0] == seen[1]
+
+
+def rollout_document(
+    pair: tuple[Release, Release], path: str, percent: float | None, generation: int = 1
+) -> bytes:
+    """A document that divides the traffic so; without a percentage it is over."""
+    champion, candidate = pair
+    traffic = {
+        "salt": "a1",
+        "champion": champion.digest,
+        "candidate": candidate.digest,
+        "candidate_path": path,
+        "percent": percent,
+        "step": 0,
+    }
+    state = {"generation": generation, "traffic": None if percent is None else traffic}
+    return json.dumps(state | {"state": {"kept": generation}}).encode()
+
+
+class RolloutConformance:
+    """Inherit it where a target keeps rollouts: `target` has nothing deployed, and a secret."""
+
+    def test_a_document_is_obeyed_and_swapped_and_goes_with_the_deployment(
+        self, target: Target, first: Release, second: Release
+    ) -> None:
+        assert isinstance(target, KeepsRollout)
+        assert target.rollout() is None
+        url, both = target.deploy(whole(first), progress=QUIET).url, (first, second)
+        assert target.alone(first.digest)
+        path = target.bring_beside(first, second, progress=QUIET)
+        assert target.bring_beside(first, second, progress=QUIET) == path
+        assert answers(url, first) == {first.version}
+        target.keep_rollout(rollout_document(both, path, 100), None)
+        begun = target.rollout()
+        assert begun is not None
+        assert json.loads(begun.document)["state"] == {"kept": 1}
+        assert answers(url, first) == {second.version}
+        with pytest.raises(RolloutMoved):
+            target.keep_rollout(rollout_document(both, path, 0), None)
+        assert answers(url, first) == {second.version}
+        target.keep_rollout(rollout_document(both, path, 0, 2), begun)
+        with pytest.raises(RolloutMoved):
+            target.keep_rollout(rollout_document(both, path, 50, 3), begun)
+        assert answers(url, first) == {first.version}
+        counts = [t for c in target.counted() for t in c.tallies]
+        assert sum(t.requests for t in counts if t.arm == "candidate") == ASKED * 2
+        target.keep_rollout(rollout_document(both, path, None, 3), target.rollout())
+        assert answers(url, first) == {first.version}
+        target.keep_seen(b"{}")
+        assert target.seen() == b"{}"
+        assert target.stop()
+        assert target.rollout() is None
+        assert target.seen() is None
+
+    def test_its_end_is_a_deploy_and_no_answer_goes_back(
+        self, target: Target, first: Release, second: Release
+    ) -> None:
+        assert isinstance(target, KeepsRollout)
+        url, both = target.deploy(whole(first), progress=QUIET).url, (first, second)
+        path = target.bring_beside(first, second, progress=QUIET)
+        target.keep_rollout(rollout_document(both, path, 100), None)
+        assert target.deploy(whole(second), progress=QUIET).digest == second.digest
+        assert target.alone(second.digest)
+        assert answers(url, second) == {second.version}
+        target.keep_rollout(rollout_document(both, path, None, 2), target.rollout())
+        assert answers(url, second) == {second.version}
+
+    def test_a_candidate_that_cannot_be_loaded_begins_nothing(
+        self, target: Target, first: Release, broken: Release
+    ) -> None:
+        assert isinstance(target, KeepsRollout)
+        url = target.deploy(whole(first), progress=QUIET).url
+        with pytest.raises(MlopsError, match="row 4"):  # in its image, or in the server
+            begin(target, first, broken)
+        assert target.rollout() is None
+        assert answers(url, first) == {first.version}
+
+
+def begin(target: KeepsRollout, champion: Release, candidate: Release) -> None:
+    """Divide the traffic between what runs and another release."""
+    path = target.bring_beside(champion, candidate, progress=QUIET)
+    target.keep_rollout(rollout_document((champion, candidate), path, 50), None)
+
+
+ASKED = 20
+
+
+def answers(url: str, release: Release) -> set[str]:
+    """The versions that answer some requests of the release's first golden row."""
+    body = json.dumps(next(release.bundle.golden()).inputs)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    found = set()
+    try:
+        for _ in range(ASKED):
+            connection.request("POST", "/v1/predict", body)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            assert response.status == 200, answer
+            found.add(str(answer["version"]))
+    finally:
+        connection.close()
+    return found

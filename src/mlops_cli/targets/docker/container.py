@@ -29,6 +29,7 @@ ANCHOR = f"{CONTROL_FOLDER}/audit.anchor"
 _TMPFS = ("/tmp", "size=64m,mode=1777")  # noqa: S108  the container's own
 _PIDS = 256
 _COMPOSE = "docker/compose.yaml.j2"
+_OURS = (contract.CONTROL_FILE, contract.ROLLOUT)  # settings that `deploy` alone can give
 _FREE = frozenset(("name", "restart", "stop_grace_period", "logging", "pids_limit"))
 _LOG = {"max-size": "10m", "max-file": "3"}
 
@@ -61,9 +62,24 @@ class Spec:
         """Whether the server obeys a control secret."""
         return contract.CONTROL_FILE in self.serve
 
+    @property
+    def rollout(self) -> str:
+        """The volume of what a rollout needs."""
+        return f"{self.name}-rollout"
+
+    @property
+    def rolls(self) -> bool:
+        """Whether the server looks for a rollout."""
+        return contract.ROLLOUT in self.serve
+
     def volumes(self) -> dict[str, str]:
-        """The volumes that the container has, each with the folder where it stands."""
+        """The volumes that the service has, each with the folder where it stands."""
         return {self.log: contract.LOG} if contract.LOG_DIR in self.serve else {}
+
+    def _mounted(self) -> dict[str, str]:
+        """Those of the container that we run: a rollout is nothing of `docker compose`."""
+        folder = str(Path(self.serve.get(contract.ROLLOUT, "")).parent.parent)
+        return self.volumes() | ({self.rollout: folder} if self.rolls else {})
 
     def ports(self, http: tuple[str, int | None]) -> dict[str, tuple[str, int | None]]:
         """The container's ports, and where each is bound; `http` is that of the server's own.
@@ -103,7 +119,7 @@ class Spec:
             "read_only": True,
             "tmpfs": {_TMPFS[0]: _TMPFS[1]},
             "volumes": {
-                name: {"bind": place, "mode": "rw"} for name, place in self.volumes().items()
+                name: {"bind": place, "mode": "rw"} for name, place in self._mounted().items()
             },
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
@@ -134,7 +150,7 @@ class Spec:
             "published": f"{host}:{self.port}:{PORT.partition('/')[0]}",
             "grpc": f"{host}:{grpc}:{grpc}" if grpc else None,
             "restart": self.docker.restart,
-            "environment": {k: v for k, v in self.serve.items() if k != contract.CONTROL_FILE},
+            "environment": {k: v for k, v in self.serve.items() if k not in _OURS},
             "secrets": self.secrets,
             "keys": str(self.keys.parent) if self.keys else None,
             "keys_folder": KEYS_FOLDER,

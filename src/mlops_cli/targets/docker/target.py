@@ -15,9 +15,9 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import Progress
 from mlops_cli.serving.auth import new_control_secret
-from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG, USER
+from mlops_cli.serving.contract import CONTROL, DRAIN, KEYS, LOG, ROLLOUT, USER
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
-from mlops_cli.targets.docker import log
+from mlops_cli.targets.docker import log, rollout
 from mlops_cli.targets.docker.container import (
     ANCHOR,
     DIGEST,
@@ -41,7 +41,7 @@ _NEXT, _PROBE = ".next", ".probe"
 _ANY = ("0.0.0.0", "::")  # noqa: S104  any address
 
 
-class DockerTarget:
+class DockerTarget(rollout.RolloutVolume):
     """The target `docker`; what it knows stands in the containers' labels.
 
     Docker cannot hand a published port from one container to another: between the old server's
@@ -132,6 +132,7 @@ class DockerTarget:
             if current is not None:
                 current.stop(timeout=DRAIN)
             self._sweep(client, None)
+            rollout.forget(client, self._spec.rollout)
         return current is not None
 
     def collect(self, take: Take, *, closing: bool = False) -> None:
@@ -231,6 +232,8 @@ class DockerTarget:
             if content := self.keys():
                 _put(container, KEYS, content)
             self._put_control(container)
+            if self._spec.rolls:
+                rollout.prepare(container)
         except BaseException:
             _docker.drop(container)
             raise
@@ -324,7 +327,11 @@ def open_target(project: Project, *, port: int | None = None) -> DockerTarget:
         deploy.host,
         port or deploy.port,
         deploy.docker,
-        trusting(project, project.config.serve.environment(KEYS, log=LOG, control=CONTROL)),
+        trusting(
+            project,
+            project.config.serve.environment(KEYS, log=LOG, control=CONTROL)
+            | {ROLLOUT: rollout.FILE},
+        ),
         own_templates(project.root),
         deploy.secrets,
         project.keys,

@@ -25,6 +25,7 @@ from mlops_cli.serving.contract import (
     CONTROL_FILE,
     DRAIN,
     LOG_DIR,
+    ROLLOUT,
     SETTINGS,
     TLS_CERT,
     TLS_KEY,
@@ -32,9 +33,18 @@ from mlops_cli.serving.contract import (
 )
 from mlops_cli.serving.settings import TlsPair
 from mlops_cli.serving.tls import load_pair
-from mlops_cli.targets.base import Change, Deployment, Routes, only
+from mlops_cli.targets.base import (
+    Change,
+    Deployment,
+    Release,
+    Routes,
+    only,
+    whole,
+)
 from mlops_cli.targets.local.control import Control, State, Wanted
 from mlops_cli.targets.local.log import LOG
+from mlops_cli.targets.local.rollout import FILE as ROLLOUT_FILE
+from mlops_cli.targets.local.rollout import RolloutFile
 from mlops_cli.targets.local.systemd import write_unit
 from mlops_cli.targets.local.worker import START_LIMIT, keep_secrets
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
@@ -46,12 +56,13 @@ NAME = "local"
 CONTROL_IN = "control.secret"  # a file in the control's folder
 ANCHOR = "audit.anchor"  # another one: the entry of the audit log that tells of what runs
 LOG_FOLDER = "log"  # of the prediction log, in the control's folder
+_OURS = (CONTROL_FILE, ROLLOUT)  # settings that `deploy` alone can give
 _STEP = 0.05  # seconds between two looks
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LANGUAGE", "VIRTUAL_ENV",
          "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # fmt: skip
 
 
-class LocalTarget:
+class LocalTarget(RolloutFile):
     """The target `local`; its control and log are in `.mlops/local/`."""
 
     def __init__(
@@ -68,6 +79,7 @@ class LocalTarget:
         tls: tuple[Path, Path] | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
+        super().__init__(folder, self._reached)
         self._log = log
         self._tls = tls
         self._secrets = secrets
@@ -125,7 +137,7 @@ class LocalTarget:
         release = only(routes)
         address = self._host, self._port
         own = self._own
-        settings = {k: v for k, v in self._settings.items() if k != CONTROL_FILE}  # deploy's alone
+        settings = {k: v for k, v in self._settings.items() if k not in _OURS}
         if self._keys:
             own_paths = {"KEYS": self._keys, "MODELS": self._models}
             settings = settings | {f"{SETTINGS}{k}": str(v) for k, v in own_paths.items() if v}
@@ -174,6 +186,7 @@ class LocalTarget:
     def stop(self) -> bool:
         """End supervisor and server, which finishes what it has; see `Target.stop`."""
         with self._control.command():
+            self.forget_rollout()
             if not self._control.alive():
                 return False
             self._control.signal(signal.SIGTERM)
@@ -186,6 +199,21 @@ class LocalTarget:
                     hint=f"see {self._control.folder / LOG}",
                 )
             return True
+
+    def bring_beside(self, champion: Release, candidate: Release, *, progress: Progress) -> str:
+        """The bundle's path; the service reads it where it stands. See `KeepsRollout`."""
+        if self._current_settings().get(ROLLOUT) is None:
+            self.deploy(whole(champion), progress=progress)  # it is of an earlier release
+        return self.path_of(candidate)
+
+    def alone(self, digest: str) -> bool:
+        """See `KeepsRollout.alone`."""
+        state = self._control.hear() if self._control.alive() else None
+        return state is not None and state.serving is not None and state.serving.digest == digest
+
+    def _reached(self) -> tuple[str, str] | None:
+        secret, found = self.control_secret(), self.status()
+        return (found.url, secret) if found is not None and secret is not None else None
 
     def keys(self) -> bytes | None:
         """The file of the project; see `KeepsKeys.keys`."""
@@ -297,7 +325,7 @@ def open_target(project: Project, *, port: int | None = None) -> LocalTarget:
         folder,
         host=deploy.host,
         port=port or deploy.port,
-        settings=trusting(project, settings),
+        settings=trusting(project, settings | {ROLLOUT: ROLLOUT_FILE}),
         keys=keys,
         models=project.models,
         own=own_templates(project.root),
