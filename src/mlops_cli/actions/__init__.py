@@ -168,7 +168,19 @@ mlops compare champion HEAD
 mlops deploy
 mlops deploy --target docker --plan
 mlops deploy --version 3f9c1b2a4d5e --target local
+mlops deploy --wait
 mlops deploy --stop
+""",
+    ),
+    _action(
+        "rollout",
+        PRODUCTION,
+        "How far a new version has come; one step on by what the judge says; its end by hand.",
+        usage="[status|tick|promote|abort|pause|resume]",
+        examples="""
+mlops rollout status --json
+mlops rollout tick
+mlops rollout abort --reason "complaints"
 """,
     ),
     _action(

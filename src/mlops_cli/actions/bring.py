@@ -39,7 +39,9 @@ from mlops_cli.tracking.base import Tracker
 class DeployResult:
     """What runs now on `target`; after `stop` nothing does, and the rest is None.
 
-    `url` has no slash at its end; `stopped` is whether something ran that was ended.
+    `url` has no slash at its end; `stopped` is whether something ran that was ended. Where the
+    version is being rolled out, `weight` is the percentage that it answers, and `beside` the
+    version (12 digits) that answers the rest.
     """
 
     target: str
@@ -47,6 +49,8 @@ class DeployResult:
     digest: str | None = None
     version: str | None = None
     stopped: bool = False
+    beside: str | None = None
+    weight: float | None = None
 
 
 def bring(

@@ -15,8 +15,12 @@ from mlops_cli.actions.bring import (
     release_of,
     where_it_runs,
 )
+from mlops_cli.actions.rollout import turn_of, wait, work_of
+from mlops_cli.actions.rollout_start import asks_for_one, start
+from mlops_cli.actions.rollout_steps import Found, Work, rollout_of
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.log import every_entry
+from mlops_cli.bundle.manifest import short
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.governance.approvals import course_of, hold, rejection
@@ -24,9 +28,10 @@ from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.governance.promotion import refuse_withdrawn
 from mlops_cli.governance.residency import refuse_elsewhere
+from mlops_cli.governance.withdrawal import take_again
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Change, Release, Target, whole
+from mlops_cli.targets.base import Change, Deployment, Release, Target, whole
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DEPRECATED, ModelVersion, Tracker
 
@@ -52,6 +57,21 @@ class RenderResult:
     files: tuple[str, ...]
 
 
+Result = DeployResult | PlanResult | RenderResult
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a version comes to answer: `again` also one that a rollout withdrew; `wait` to the end
+    of its rollout."""
+
+    again: bool = False
+    wait: bool = False
+
+
+AT_ONCE = How()
+
+
 def deploy(
     project: Project,
     *,
@@ -60,9 +80,13 @@ def deploy(
     stop: bool = False,
     version: str | None = None,
     expect: str | None = None,
+    how: How = AT_ONCE,
     progress: Progress = QUIET,
 ) -> DeployResult:
     """Deploy the champion, or `version`, to `target` and return when it answers, healthy.
+
+    With `deploy.rollout`, and where another version answers there, it begins to earn its traffic;
+    nothing is done where it already does.
 
     `version` is one of the registry, by 12 digits of its digest or more; the champion stays who it
     is. `target` defaults to the configuration's, `port` to the running deployment's and then to the
@@ -73,16 +97,59 @@ def deploy(
     approval of it is missing or it was rejected, `GateError` where
     the target is not where `governance.residency` lets a model run, and `EnvironmentFault` with the
     target's reason where the target fails;
-    what answered before answers still.
+    what answered before answers still. Where it waits, what `rollout.wait` raises.
     """
     name, place = _place(project, target, port)
     if stop:
+        if version is not None:
+            raise UsageError("--version names what is deployed", hint="no --stop")
         collect_first(project, place, name, progress)
         return _stop(project, place, name)
-    release = _chosen(project, version, expect, progress)
+    release = _chosen(project, version, expect, progress, again=how.again)
     if port is None:
         place = where_it_runs(project, place, name)
-    return bring(project, release, name, place, progress=progress)
+    work = work_of(project, place, name, progress)
+    if work is None:
+        return bring(project, release, name, place, progress=progress)
+    with turn_of(project):
+        result = _by_rollout(work, release)
+    if how.wait and result.weight is not None:
+        wait(work)
+        return DeployResult(name, result.url, release.digest, release.version)
+    return result
+
+
+def _by_rollout(work: Work, release: Release) -> DeployResult:
+    """Deploy to a target that keeps rollouts: at once, or by one that begins or goes on."""
+    project, name, place = work.project, work.name, work.place
+    found, running = work.mend(work.read()), place.status()
+    state = found.state
+    if state is not None and state.goes_on and running is not None:
+        if state.candidate == release.digest:
+            work.progress.log(f"{release.version} is being rolled out to {name}: nothing is begun")
+            return _rolling(work, found, running)
+        raise UsageError(
+            f"{short(state.candidate)} is being rolled out to {name}, and {release.version} cannot "
+            "begin before that has ended",
+            hint="mlops rollout promote, or mlops rollout abort",
+        )
+    if running is not None and asks_for_one(project, place, running, release.digest):
+        return _rolling(work, start(work, found, running, release), running)
+    if project.config.deploy.rollout.strategy != "rolling" and running is None:
+        work.progress.log(f"nothing is deployed on {name}: all of its traffic is {release.version}")
+    return bring(project, release, name, place, progress=work.progress)
+
+
+def _rolling(work: Work, found: Found, running: Deployment) -> DeployResult:
+    state = rollout_of(found)
+    return DeployResult(
+        work.name,
+        running.url,
+        state.candidate,
+        short(state.candidate),
+        beside=short(state.champion),
+        weight=state.weight,
+    )
 
 
 def plan(
@@ -131,12 +198,19 @@ def _place(project: Project, target: str | None, port: int | None) -> tuple[str,
 
 
 def _chosen(
-    project: Project, version: str | None, expect: str | None, progress: Progress = QUIET
+    project: Project,
+    version: str | None,
+    expect: str | None,
+    progress: Progress = QUIET,
+    *,
+    again: bool = False,
 ) -> Release:
     """The version that is named, or the champion, held to the log."""
+    if version is not None and expect is not None:
+        raise UsageError("--version names what is deployed", hint="no --expect")
     tracker = open_tracker(project)
     named = (
-        _named(project, tracker, version, progress)
+        _named(project, tracker, version, progress, again=again)
         if version is not None
         else _champion(project, tracker, expect, progress)
     )
@@ -144,10 +218,13 @@ def _chosen(
     return release_of(project, tracker, named.digest)
 
 
-def _named(project: Project, tracker: Tracker, version: str, progress: Progress) -> ModelVersion:
+def _named(
+    project: Project, tracker: Tracker, version: str, progress: Progress, *, again: bool
+) -> ModelVersion:
     entries = every_entry(project.root, tracker)
     named = version_of(project, tracker, entries, version)
-    refuse_withdrawn(named)
+    if not (again and take_again(tracker, named)):
+        refuse_withdrawn(named)
     if no := rejection(named.digest, course_of(entries, named.digest)):
         raise no
     if DEPRECATED in named.tags:

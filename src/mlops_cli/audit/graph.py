@@ -51,9 +51,14 @@ def deployed_on(entries: Mapping[str, Entry]) -> list[str]:
 
 
 def makes_champion(entry: Entry) -> bool:
-    """Whether the entry made its version the champion; a candidate that waits is none."""
-    waits = entry.subject.get("alias") == "candidate"
-    return entry.action in CHAMPION_ACTIONS and entry.outcome == "done" and not waits
+    """Whether the entry made its version the champion; a candidate that waits is none.
+
+    A step of a rollout moves traffic; only one that says so, a way back, moves the alias.
+    """
+    if entry.action not in CHAMPION_ACTIONS or entry.outcome != "done":
+        return False
+    alias = entry.subject.get("alias")
+    return alias == "champion" if entry.action == "rollout" else alias != "candidate"
 
 
 def lasting(entries: Mapping[str, Entry]) -> list[Entry]:

@@ -46,6 +46,18 @@ def live(entries: Mapping[str, Entry], at: datetime | None = None) -> tuple[Live
     return tuple(sorted(found, key=lambda x: (x.target, -x.weight, x.version)))
 
 
+def rolling(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The last entry of each rollout that goes on, by its target: `digest` replaces `before`."""
+    last: dict[str, Entry] = {}
+    for entry in filter(_moved, in_order(entries)):
+        last[entry.subject["target"]] = entry
+    return {
+        target: entry
+        for target, entry in last.items()
+        if entry.action == "rollout" and entry.subject.get("state") in ("running", "paused")
+    }
+
+
 def _moved(entry: Entry) -> bool:
     if entry.outcome != "done" or "target" not in entry.subject:
         return False

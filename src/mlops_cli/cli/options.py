@@ -48,6 +48,26 @@ PortOption = Annotated[
         help="Default: that of what runs, else deploy.port.",
     ),
 ]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Say what would change, and change nothing.")
+]
+RenderOption = Annotated[
+    Path | None, typer.Option("--render", metavar="DIR", help="Write what would be applied.")
+]
+StopOption = Annotated[bool, typer.Option("--stop", help="End what runs for this project.")]
+DeployedOption = Annotated[
+    str | None, typer.Option("--version", metavar="VERSION", help="One by 12 digits.")
+]
+ExpectOption = Annotated[
+    str | None, typer.Option("--expect", metavar="VERSION", help="Only if it is champion.")
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Also a version that a rollout withdrew.")
+]
+WaitOption = Annotated[
+    bool,
+    typer.Option("--wait", help="Until its rollout has ended; exit 4: withdrawn, 6: undecided."),
+]
 BatchOption = Annotated[
     bool, typer.Option("--batch", help="Build an image that scores files, too.")
 ]

@@ -184,6 +184,10 @@ def render_deploy(result: DeployResult | PlanResult | RenderResult) -> None:
                 typer.echo(relative(file))
         case DeployResult(url=None):
             typer.echo(f"no longer deployed on {result.target}")
+        case DeployResult(weight=float()):
+            share = f"{result.weight:g} % of its traffic, and {result.beside} the rest"
+            typer.echo(f"{result.version} answers {share}, at {result.url}")
+            typer.echo("next: mlops rollout status; mlops rollout tick goes on")
         case DeployResult():
             typer.echo(f"{(result.digest or '')[:12]} answers at {result.url}")
             typer.echo(f"try: curl {result.url}/v1/predict -d @examples/request.json")
