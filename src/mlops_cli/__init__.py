@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.reproduce import reproduce
     from mlops_cli.actions.retrain import retrain
     from mlops_cli.actions.rollback import rollback
+    from mlops_cli.actions.rollout import rollout
     from mlops_cli.actions.run import run
     from mlops_cli.actions.score import score
     from mlops_cli.actions.serve import serve
@@ -90,6 +91,7 @@ __all__ = [
     "reproduce",
     "retrain",
     "rollback",
+    "rollout",
     "run",
     "score",
     "serve",

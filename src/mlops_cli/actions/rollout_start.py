@@ -10,6 +10,7 @@ from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
+from mlops_cli.experiments.logged_evidence import check_log
 from mlops_cli.experiments.rollout import begin
 from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.expressions import parse
@@ -45,6 +46,7 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     both = champion.bundle.manifest, candidate.bundle.manifest
     if project.config.deploy.kubernetes.router == "process" or work.name != "kubernetes":
         _hold_to_one_process(both)
+    check_log(project, config)
     segment = _segment(config, both)
     _hold_to_inputs(config, both)
     hold_to_residency(project, work.place, work.name, work.progress)

@@ -118,7 +118,15 @@ class Work:
                 load_command("collect")(
                     self.project, target=self.name, closing=True, progress=self.progress
                 )
-            logged = read_logged(self.project, state.salt, asked, manifest, evidence, cell)
+            logged = read_logged(
+                self.project,
+                state.salt,
+                asked,
+                manifest,
+                evidence=evidence,
+                step=cell,
+                since=state.began,
+            )
             evidence = replace(evidence, logged=logged)
         weights = percents(state)
         stage = Stage(
