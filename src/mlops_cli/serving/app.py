@@ -79,10 +79,19 @@ class App:
         cache = (opened, self._metrics) if opened is not None else None
         self._control = ControlSecret(Path(settings.control)) if settings.control else None
         self.versions = versions = Versions(Served(bundle, predictor, cache))
-        pages = Pages(
-            versions, self.admission, protected=settings.metrics == "protected", keys=self._keys
-        )
         self.predictions = kept = logs.predictions if logs else None
+        self.tracing = open_tracing(bundle.manifest.project)
+        self.one_events = OneEvents(versions, self._metrics, self._keys, kept, self.tracing)
+        self.rollout = None
+        if board is not None:
+            self.rollout = Rollouts(board, worker, self.one_events, settings)
+        pages = Pages(
+            versions,
+            self.admission,
+            protected=settings.metrics == "protected",
+            keys=self._keys,
+            rollout=self.rollout.exposition if self.rollout is not None else tuple,
+        )
         protocols = V1(versions, kept), V2(versions, self.admission, kept), Listing(versions)
         routes = [route for p in (*protocols, pages) for route in p.routes()]
         routes += Feedback(versions, logs.labels).routes() if logs else []
@@ -92,11 +101,7 @@ class App:
             self._follower.catch_up()
             admin = Admin(versions, roster, self._follower, self._metrics, settings)
             routes += admin.routes()
-        self.tracing = open_tracing(bundle.manifest.project)
-        self.one_events = OneEvents(versions, self._metrics, self._keys, kept, self.tracing)
-        self.rollout: Rollouts | None = None
-        if board is not None:
-            self.rollout = Rollouts(board, worker, self.one_events, settings)
+        if self.rollout is not None:
             routes += RolloutPages(self.rollout.changes).routes()
         self._routes = Routes(routes)
 

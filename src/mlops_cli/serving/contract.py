@@ -17,7 +17,7 @@ METRICS = "/metrics"
 DOCUMENT = "/openapi.json"
 TRY = ("/", "/docs")  # a person's page: the inputs, an example, a button
 
-DIGEST = "MLOPS_DIGEST"  # the variable that names the only bundle which may be served
+DIGEST = "MLOPS_DIGEST"  # names the only bundles which may be served, by commas between them
 KEYS = "/run/mlops/keys/keys"  # in a container: the API keys, in a folder that is mounted
 CONTROL = "/run/mlops/control/secret"  # in a container: the secret of the same kind of folder
 ROLLOUT = "MLOPS_SERVE_ROLLOUT"  # where a server finds what traffic a rollout has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlops_cli.serving.board import OVERFLOW, Block, Board
 
@@ -120,13 +120,14 @@ class Metrics:
                 self._block.move(name, _VERSION.sub(f'version="{OTHER}"', name))
         self._requests.clear()
 
-    def exposition(self, models: Iterable[Mapping[str, str]]) -> bytes:
-        """All metrics in Prometheus' text format; `models` are the labels of what is loaded."""
+    def exposition(self, models: Iterable[Mapping[str, str]], more: Sequence[str] = ()) -> bytes:
+        """All metrics in Prometheus' text format, and `more` lines of it; `models` are the labels
+        of what is loaded."""
         labels = list(models)
         loaded = {NONE, OTHER, *(model["version"] for model in labels)}
         totals = self._block.board.totals()
         lines = [*_counters(totals, loaded), *_histogram(totals), *self._now(), *_info(labels)]
-        return "\n".join([*lines, ""]).encode()
+        return "\n".join([*lines, *more, ""]).encode()
 
     def _now(self) -> Iterator[str]:
         for name, (said, gauge) in _GAUGES.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from mlops_cli.serving.admission import Admission
@@ -15,7 +17,7 @@ from mlops_cli.serving.versions import Versions
 class Pages:
     """The pages of one process; /readyz is 503 from the moment that `admission` drains.
 
-    `protected`: /metrics needs a key, where there are `keys`.
+    `protected`: /metrics needs a key, where there are `keys`; `rollout` are its lines of a rollout.
     """
 
     def __init__(
@@ -25,7 +27,9 @@ class Pages:
         *,
         protected: bool,
         keys: Keys | None = None,
+        rollout: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
+        self._rollout = rollout
         self._keys = keys
         self._versions = versions
         self._admission = admission
@@ -65,7 +69,7 @@ class Pages:
         return 200 if ready else 503, msgspec.json.encode(state), JSON
 
     async def _exposition(self, _: Request) -> Answer:
-        exposition = self._admission.metrics.exposition(self._versions.labels())
+        exposition = self._admission.metrics.exposition(self._versions.labels(), self._rollout())
         return 200, exposition, (b"content-type", CONTENT_TYPE)
 
     async def _document(self, _: Request) -> Answer:

@@ -15,6 +15,7 @@ from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.serving.assigned_event import CandidateEvent, ChampionEvent, Mirrored
 from mlops_cli.serving.assigned_rows import Division
 from mlops_cli.serving.candidate_process import CandidateProcess
+from mlops_cli.serving.contract import DIGEST
 from mlops_cli.serving.course import Course, bundle_path
 from mlops_cli.serving.models import check_environment
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
@@ -24,7 +25,7 @@ from mlops_cli.serving.routes import Request
 from mlops_cli.serving.settings import Settings, to_environment
 from mlops_cli.serving.split import Divided, Rows
 from mlops_cli.serving.traffic import CANDIDATE, Traffic, parse_document
-from mlops_cli.serving.trust import open_trusted
+from mlops_cli.serving.trust import digests_of, open_trusted
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,10 @@ class Rollout:
         path = bundle_path(traffic, self._file)
         if path is None:
             raise ValueError("candidate_path: it has to say where the candidate's bundle stands")
+        allowed = os.environ.get(DIGEST)
+        if allowed and traffic.candidate not in digests_of(allowed):
+            said = f"{short(traffic.candidate)} is none of the versions that {DIGEST} allows"
+            raise ValueError(said)
         bundle = open_trusted(path, self._settings.trust)
         if bundle.digest != traffic.candidate:
             raise BundleError(f"{path} holds {bundle.version}, not {short(traffic.candidate)}")
@@ -129,6 +134,11 @@ class Rollout:
         if bundle.manifest.task != here.task:
             said = f"the candidate's task is {bundle.manifest.task}, and the champion's {here.task}"
             raise ValueError(said)
+        if bundle.manifest.classes != here.classes and (traffic.sticky or traffic.segment):
+            raise ValueError(
+                "candidate and champion have other classes: with sticky or segment a request may "
+                "meet both, and its answer would have two forms"
+            )
         return bundle
 
     def _known(self, traffic: Traffic) -> CandidateProcess | None:

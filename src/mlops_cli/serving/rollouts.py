@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_cli._adapters import load_adapter
+from mlops_cli.bundle.manifest import short
 from mlops_cli.serving.one_event import OneEvents
 from mlops_cli.serving.rollout_board import RolloutBoard
 from mlops_cli.serving.rollout_change import Changes
 from mlops_cli.serving.settings import Settings
+from mlops_cli.serving.traffic import CANDIDATE, CHAMPION
+
+_PERCENT, _REQUESTS = "mlops_rollout_percent", "mlops_rollout_requests_total"
 
 if TYPE_CHECKING:
     from mlops_cli.serving.rollout import Rollout
@@ -54,6 +58,31 @@ class Rollouts:
         """The worker leaves."""
         if self._rollout is not None:
             self._rollout.end()
+
+    def exposition(self) -> list[str]:
+        """What both arms were asked and answered so far, for Prometheus: exact over all workers."""
+        _, document = self.changes.current()
+        traffic = document.traffic if document is not None else None
+        if traffic is None:
+            return []
+        versions = {CHAMPION: short(traffic.champion), CANDIDATE: short(traffic.candidate)}
+        lines = [
+            f"# HELP {_PERCENT} What part of the traffic is the candidate's",
+            f"# TYPE {_PERCENT} gauge",
+            f'{_PERCENT}{{version="{versions[CANDIDATE]}"}} {traffic.percent}',
+            f"# HELP {_REQUESTS} Requests by the arm that they were assigned to",
+            f"# TYPE {_REQUESTS} counter",
+        ]
+        for tally in self._board.tallies.of(traffic.salt):
+            labels = f'arm="{tally.arm}",version="{versions[tally.arm]}",step="{tally.step}"'
+            outcomes = {
+                "answered": tally.answered,
+                "failed": tally.errors,
+                "dropped": tally.dropped,
+            }
+            for outcome, count in outcomes.items():
+                lines.append(f'{_REQUESTS}{{{labels},outcome="{outcome}"}} {count}')
+        return lines
 
     def _fault(self) -> str | None:
         return self._rollout.fault if self._rollout is not None else None

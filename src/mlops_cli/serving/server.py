@@ -45,7 +45,7 @@ from mlops_cli.serving.sockets import (
 )
 from mlops_cli.serving.tls import Tls
 from mlops_cli.serving.tls_connection import TlsConnection
-from mlops_cli.serving.trust import open_trusted
+from mlops_cli.serving.trust import digests_of, open_trusted
 from mlops_cli.serving.workers import Pool
 
 GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that this server leaves
@@ -109,7 +109,7 @@ def serve(
         changes = settings.keys or settings.control  # whether anybody may load versions
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
-        rollouts = open_board(settings) if changes or settings.rollout else None
+        rollouts = open_board(settings) if settings.rollout else None
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
         gc.freeze()
@@ -147,9 +147,10 @@ def proven(
 ) -> tuple[Bundle, Predictor]:
     """The bundle in a folder and its predictor, golden rows reproduced; see `serve`."""
     bundle = open_trusted(path, trust)
-    if digest is not None and digest != bundle.digest:
+    if digest is not None and bundle.digest not in digests_of(digest):
+        wanted = " or ".join(map(short, digests_of(digest)))
         raise BundleError(
-            f"{path} holds {bundle.version}, and {short(digest)} was asked for",
+            f"{path} holds {bundle.version}, and {wanted} was asked for",
             hint="the image is of another model than the deployment",
         )
     predictor = open_predictor(bundle, in_child_first=True)

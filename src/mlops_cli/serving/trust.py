@@ -44,6 +44,11 @@ def open_trusted(path: Path, trust: str | None) -> Bundle:
     )
 
 
+def digests_of(listed: str) -> list[str]:
+    """The digests that `MLOPS_DIGEST` names: the champion's, and in a rollout the candidate's."""
+    return [digest.strip() for digest in listed.split(",") if digest.strip()]
+
+
 def trusted_keys(trust: str) -> bytes:
     """The public keys in PEM that `trust` means; raises `UsageError` where it holds none."""
     return _keys(trust)[0]

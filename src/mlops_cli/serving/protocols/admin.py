@@ -153,6 +153,9 @@ class Admin:
         """Have every worker follow; where one cannot, all go back."""
         if wanted == before:
             return
+        if wanted.default != before.default and self._versions.split is not None:
+            said = "a rollout runs between the default and another version: end it first"
+            raise RequestError(409, said)
         generation = self._roster.write(wanted)
         await self._follower.follow()
         followed = await _until(lambda: self._metrics.followed(generation))
