@@ -93,14 +93,13 @@ def log_evidence(
     worst = np.where(sign > 0, loss + m, gain - m)  # lost where a bet of 1 goes wrong
     best = strata.share * strata.others / (strata.share + strata.others)
     none = strata.events - strata.lost_by_candidate - strata.lost_by_champion
-    logs = np.zeros((len(_STAKES), *np.broadcast_shapes(worst.shape, none.shape)[:-1]))
-    for i, stake in enumerate(_STAKES):
-        bet = sign * np.minimum(stake * best, _MOST / np.maximum(worst, 1e-9))
-        logs[i] = (
-            strata.lost_by_candidate * np.log1p(bet * (gain - m))
-            + strata.lost_by_champion * np.log1p(-bet * (loss + m))
-            + none * np.log1p(-bet * m)
-        ).sum(axis=-1)
+    stakes = _STAKES.reshape(-1, *[1] * np.broadcast(worst, none).ndim)
+    bet = sign * np.minimum(stakes * best, _MOST / np.maximum(worst, 1e-9))
+    logs = (
+        strata.lost_by_candidate * np.log1p(bet * (gain - m))
+        + strata.lost_by_champion * np.log1p(-bet * (loss + m))
+        + none * np.log1p(-bet * m)
+    ).sum(axis=-1)
     top = logs.max(axis=0)
     return np.asarray(top + np.log(np.tensordot(_SHARES, np.exp(logs - top), 1)), np.float64)
 
