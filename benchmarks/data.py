@@ -15,6 +15,7 @@ import pandas as pd
 from benchmarks.measure import Failed, program, run
 from benchmarks.results import commit
 
+_CHANGED = ".changed"  # ends the name of what was made by no commit
 _CONFIG = Path(__file__).with_name("flights.yaml")
 TENFOLD = 10
 
@@ -115,9 +116,10 @@ def table(work: Path, name: str, sql: str) -> Path:
 
 def _of_this_commit(folder: Path, make: Callable[[Path], None]) -> Path:
     """As `_once`, and made again by another commit: else an older one's model is measured."""
-    now = folder.with_name(f"{folder.name}-{commit()}")
+    # A project's name holds no `+`.
+    now = folder.with_name(f"{folder.name}-{commit()}".replace("+", _CHANGED))
     for older in folder.parent.glob(f"{folder.name}-*"):
-        if older != now or now.name.endswith("+"):
+        if older != now or now.name.endswith(_CHANGED):
             shutil.rmtree(older)
     return _once(now, make)
 

@@ -64,9 +64,10 @@ def measure(work: Path) -> Line:
         note="The peak is that of 32 connections that ask again when they are answered. Then "
         f"{CLIENTS} clients ask by a timetable, whatever is answered: what falls due while a "
         "client waits is asked after that, and its time counts from when it was due. A client that "
-        "gets a 503 waits for its Retry-After, a second, and asks nothing of what falls due "
-        f"meanwhile. The clients are one process on the same cores, which was busy for "
-        f"{over.said['busy']:.0%} of the time: it could ask some {limit:,.0f} times a second.",
+        "gets a 503 waits for its Retry-After and asks nothing of what falls due meanwhile. All "
+        "are let in, and answered once, before. The clients are one process on the same cores, "
+        f"which was busy for {over.said['busy']:.0%} of the time: it could ask some "
+        f"{limit:,.0f} times a second.",
     )
 
 
