@@ -23,6 +23,7 @@ LINES = (
     "server_alone",
     "server_list",
     "server_log",
+    "server_rollout",
     "server_overload",
     "server_workers",
     "server_memory",
