@@ -127,7 +127,7 @@ def _value(name: str, number: bool) -> str:
     return f"coalesce(try_cast({text} as double)::varchar, {text})" if number else text
 
 
-def _own_loss(manifest: Manifest) -> str:
+def own_loss(manifest: Manifest) -> str:
     """The loss of a row that was answered; null without a label that is one of the model's."""
     if manifest.task == "regression":
         return "abs(said - try_cast(label as double))"
@@ -140,8 +140,8 @@ def _own_loss(manifest: Manifest) -> str:
     return f"case when ({own}) is not null then -ln(greatest({CLIP}, least({1 - CLIP}, {own}))) end"
 
 
-def _whole_loss(manifest: Manifest) -> str:
-    """The same, and of a failure the worst."""
+def whole_loss(manifest: Manifest) -> str:
+    """The same where that is the column `own`, and of a failure the worst."""
     worst = "max(own) over ()" if manifest.task == "regression" else repr(WORST)
     known = "try_cast(label as double) is not null"
     if manifest.task != "regression":
@@ -159,8 +159,8 @@ def _sql(found: str, unit: str, metrics: Mapping[str, str], manifest: Manifest) 
     return (
         f"with said as (select step, arm, {unit} as unit, prediction, ms, label, "
         f"{said_sql(manifest)} as said from {found}), "
-        f"lost as (select *, {_own_loss(manifest)} as own from said), "
-        f"rows as (select *, {_whole_loss(manifest)} as loss from lost), "
+        f"lost as (select *, {own_loss(manifest)} as own from said), "
+        f"rows as (select *, {whole_loss(manifest)} as loss from lost), "
         f"units as (select step, arm, unit, count(loss) as labels{', ' * bool(means)}{means} "
         "from rows group by all) "
         f"select step, arm, count(*), sum(labels)::bigint{', ' * bool(moments)}{moments} "
