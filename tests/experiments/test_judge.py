@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_cli.experiments.evidence import ArmStep
 from rollout_worlds import ERRORS, arm, config, judged, stage
@@ -83,7 +85,7 @@ def test_a_slower_tail_is_withdrawn_and_needs_two_thousand_requests() -> None:
     slow = {"metric": "latency_p99", "worse_by": "20%"}
     found = judged(arm(0, 47_500), arm(0, 2_500, ms=15), config(slow), stage())
     assert (found.verdict, found.by) == ("rollback", ("latency_p99",))
-    assert "of the champion's more, surely" in found.reasons[0]
+    assert "206 % more, surely 162 % or more, and the rule allows 20 %" in found.reasons[0]
     few = arm(0, 34_200), arm(0, 1_800, ms=15)
     assert judged(*few, config(slow), stage()).verdict == "advance"
     last = judged(*few, config(slow), stage(last=True))
@@ -162,7 +164,7 @@ def test_a_relative_margin_is_held_to_the_champions_own() -> None:
     assert within.verdict == "advance"
     beyond = judged(arm(0, 95_000, 1_900), arm(0, 5_000, 200), config(rule), stage())
     assert beyond.verdict == "rollback"
-    assert "100 % of the champion's more" in beyond.reasons[0]
+    assert "100 % more" in beyond.reasons[0]
 
 
 def test_the_same_evidence_gives_the_same_verdict_and_classes_have_no_mean() -> None:
@@ -172,3 +174,39 @@ def test_the_same_evidence_gives_the_same_verdict_and_classes_have_no_mean() -> 
     assert found == judged(*cells, config(), at)
     assert found.verdict == "advance"
     assert not any("prediction_mean" in said for said in found.reasons)
+
+
+COUNT = st.integers(0, 10**9)
+CELL = st.builds(
+    ArmStep,
+    st.integers(0, 2),
+    COUNT,
+    COUNT,
+    COUNT,
+    st.floats(-1e12, 1e12),
+    st.floats(0, 1e24),
+    st.dictionaries(st.integers(0, 500), COUNT, max_size=4),
+)
+
+
+@given(
+    st.lists(CELL, max_size=4),
+    st.lists(CELL, max_size=4),
+    st.one_of(st.none(), CELL),
+    st.sampled_from(["binary", "regression", "multiclass"]),
+    st.sampled_from([(0.01, 25.0, 50.0), (5.0, 0.0, 99.99), (100.0, 100.0, 100.0)]),
+)
+def test_whatever_was_counted_there_is_a_verdict(
+    champion, candidate, before, task, percents
+) -> None:  # type: ignore[no-untyped-def]
+    rules = [
+        {"metric": "error_rate", "worse_by": "20%", "prove": True},
+        {"metric": "latency_p50", "worse_by": "1ms", "prove": True},
+        {"metric": "latency_p99", "worse_by": "20%"},
+        {"metric": "prediction_mean", "differs_by": 0.05, "prove": True},
+    ]
+    for mirrored in (frozenset[int](), frozenset({0, 1, 2})):
+        at = stage(2, *percents, task=task, mirrored=mirrored)
+        found = judged(champion, candidate, config(*rules), at, before=before)
+        assert found.reasons
+        assert all("nan" not in said for said in found.reasons)

@@ -135,7 +135,7 @@ def against(
     unit = max(then, 1e-12) if rule.bound.relative else 1.0
     if (since - then) / unit <= rule.bound.value or (surely and not parted):
         return None
-    more = amount(rule, (since - then) / unit, "").removesuffix(" of the champion's")
+    more = amount(rule, (since - then) / unit, "")
     return (
         f"{rule.metric} {value(rule.metric, since, '')}, before {value(rule.metric, then, '')}, "
         f"{more} more"

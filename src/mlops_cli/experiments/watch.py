@@ -66,5 +66,5 @@ def _worse(rule: RuleConfig, both: BeforeAfter, rollout: RolloutConfig, alpha: f
     if not (found.sure and found.beyond):
         return None
     then, now = (value(rule.metric, x, both.task) for x in (found.champion, found.candidate))
-    more = amount(rule, abs(found.estimate), both.task).removesuffix(" of the champion's")
+    more = amount(rule, abs(found.estimate), both.task)
     return f"{rule.metric} {now}, before {then}, {more} {'more' if found.estimate > 0 else 'less'}"

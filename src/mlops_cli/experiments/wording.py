@@ -62,9 +62,9 @@ def value(metric: str, number: float, task: str) -> str:
 
 
 def amount(rule: RuleConfig, number: float, task: str) -> str:
-    """A difference, in the unit of the rule's margin."""
+    """A difference, in the unit of the rule's margin; in percent it is of the champion's value."""
     if rule.bound.relative or (rule.metric == LABEL and task == "regression"):
-        return f"{_percent(number)} of the champion's"
+        return _percent(number)
     if rule.metric == "error_rate":
         return f"{number * 100:.3g} percentage points"
     if rule.metric in LATENCIES:
