@@ -28,7 +28,7 @@ from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.batch import project_files, score_requirements
 from mlops_cli.packaging.context import write_context
-from mlops_cli.packaging.image import batch_image
+from mlops_cli.packaging.image import batch_image, release_tag
 from mlops_cli.progress import QUIET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,9 +111,10 @@ def test_the_image_is_nobodys_and_says_what_it_holds(
 ) -> None:
     assert built.batch is not None
     name = built.batch.image
-    assert (name, built.image) == (f"parcels:{built.version}-batch", None)
+    tag = f"parcels:{built.version}-{release_tag()}"
+    assert (name, built.image) == (f"{tag}-batch", None)
     both = mlops(parcels, "package", "--batch", "--json", code=0).result
-    assert (both["image"], both["batch"]["image"]) == (f"parcels:{built.version}", name)
+    assert (both["image"], both["batch"]["image"]) == (tag, name)
     found, base = (
         inspected(name),
         inspected(f"python:{sys.version_info[0]}.{sys.version_info[1]}-slim"),

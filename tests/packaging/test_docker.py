@@ -21,7 +21,7 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.dependencies import dependencies_layer
-from mlops_cli.packaging.image import image_of
+from mlops_cli.packaging.image import image_of, release_tag
 from mlops_cli.packaging.replay import replay_over_http
 from mlops_cli.packaging.smoke_test import TRIAL
 from mlops_cli.packaging.wheels import Environment
@@ -39,7 +39,7 @@ def spoiled(bundle: Bundle, folder: Path) -> Bundle:
 
 def test_the_image_says_what_it_is_and_holds_no_more(bundle: Bundle) -> None:
     name = image(bundle).build(progress=QUIET)
-    assert name == f"delays:{bundle.version}"
+    assert name == f"delays:{bundle.version}-{release_tag()}"
     found, base = inspected(name), inspected(f"python:{bundle.manifest.python}-slim")
     labels = found["Config"]["Labels"]
     assert labels["dev.mlops-cli.digest"] == bundle.digest

@@ -24,7 +24,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.packaging.base import Base
 from mlops_cli.packaging.context import write_context
 from mlops_cli.packaging.extras import extra_requirements
-from mlops_cli.packaging.image import image_of
+from mlops_cli.packaging.image import image_of, release_tag
 from mlops_cli.packaging.signing import (
     OPENED_BY,
     bring_signature,
@@ -81,7 +81,7 @@ def test_an_image_has_the_signature_beside_the_bundle_and_in_its_tag(
     bundle: Bundle, key: Path, tmp_path: Path
 ) -> None:
     plain = image_of(bundle, base=BASE, root=tmp_path).name
-    assert plain == f"delays:{bundle.version}"
+    assert plain == f"delays:{bundle.version}-{release_tag()}"
     sign_bundle(tmp_path, bundle, open_key(key))
     signed = image_of(bundle, base=BASE, root=tmp_path)
     assert signed.name.startswith(f"{plain}-")

@@ -20,6 +20,7 @@ import pytest
 from engine import docker
 from mlops_cli.config.sections.deploy import DockerConfig
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.packaging import image as packaged
 from mlops_cli.progress import QUIET
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
@@ -161,6 +162,22 @@ def test_another_port_and_other_limits_are_changes(
 def test_deploying_what_runs_already_changes_nothing(target: DockerTarget, first: Release) -> None:
     found = target.deploy(whole(first), progress=QUIET)
     assert target.deploy(whole(first), progress=QUIET) == found, "not even its start"
+
+
+def test_another_release_of_the_tool_is_a_change(
+    target: DockerTarget, first: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.deploy(whole(first), progress=QUIET)
+    before = first.image.name
+    monkeypatch.setattr(packaged, "version", lambda _: "99.0+local")
+    (change,) = target.plan(whole(first))
+    assert change.detail == f"image: {before} -> conformance:{first.version}-99.0-local"
+    target.deploy(whole(first), progress=QUIET)
+    assert target.plan(whole(first)) == []
+    assert docker("inspect", "--format", "{{.Config.Image}}", f"mlops-{PROJECT}").strip() == (
+        first.image.name
+    )
+    docker("rmi", "--force", first.image.name)
 
 
 def test_a_server_that_stands_still_for_a_moment_is_not_replaced(

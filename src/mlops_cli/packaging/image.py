@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from mlops_cli._templates import own_templates
@@ -35,14 +36,16 @@ class BundleImage:
 
     @property
     def name(self) -> str:
-        """`project:version`; a project's name in the form that a repository may have.
+        """`project:version-release`, the bundle's version and the release of this package.
 
-        With extras or a signature, `-` and 8 digits of their digest follow; `-batch` where it
-        scores files.
+        A project's name in the form that a repository may have. With another release it is
+        another image, which whoever runs it is to have anew. With extras or a signature, `-` and
+        8 digits of their digest follow; `-batch` where it scores files.
         """
         base = self._base
         more = tag_of(base.extras, base.signature) if self.scored is None else "-batch"
-        return f"{repository(self.bundle.manifest.project)}:{self.bundle.version}{more}"
+        tag = f"{self.bundle.version}-{release_tag()}{more}"
+        return f"{repository(self.bundle.manifest.project)}:{tag}"
 
     @property
     def _base(self) -> Base:
@@ -101,6 +104,11 @@ def batch_image(project: Project, bundle: Bundle) -> BundleImage:
     """
     base, files = project.config.package.base, project_files(project)
     return BundleImage(bundle, base, project.root, scored=files)
+
+
+def release_tag() -> str:
+    """The release of this package, whose server is in the image, as a tag may have it."""
+    return re.sub(r"[^\w.-]", "-", version("mlops-cli"))
 
 
 def repository(project: str) -> str:

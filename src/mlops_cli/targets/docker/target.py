@@ -289,6 +289,8 @@ class DockerTarget(rollout.RolloutVolume):
         found = []
         if old.labels.get(DIGEST) != release.digest:
             found.append(f"model: {old.labels.get(DIGEST, '')[:12]} -> {release.version}")
+        elif (has := old.attrs["Config"]["Image"]) != release.image.name:
+            found.append(f"image: {has} -> {release.image.name}")
         elif self._image_id(client, release) not in (None, old.attrs["Image"]):
             found.append(f"image: {release.image.name} was built anew")
         if old.labels.get(SETTINGS) != self._spec.settings():
