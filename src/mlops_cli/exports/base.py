@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,24 @@ RECORD = ".mlops-export.json"  # what each file was when it was written
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files of a system by name, and what of the configuration it cannot do or needs beside."""
+
+    files: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
-    """The folder, the files that were written and those that stood there just so."""
+    """The folder, the files that were written and those that stood there just so.
+
+    `digests` are those of the files that were written, by name.
+    """
 
     folder: str
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_files(folder: Path, files: Mapping[str, str], *, force: bool = False) -> Exported:
@@ -50,7 +62,7 @@ def write_files(folder: Path, files: Mapping[str, str], *, force: bool = False) 
     if known | asked != known:
         write_text(folder / RECORD, pretty_json(known | asked, sort_keys=True))
     same = tuple(name for name in files if name not in new)
-    return Exported(str(folder), tuple(new), same)
+    return Exported(str(folder), tuple(new), same, {name: asked[name] for name in new})
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from mlops_cli.config.sections.quantity import Cpu, Memory, amount
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
+Broker = Annotated[str, Field(pattern=r"^[\w.\[\]:-]+:\d{1,5}$")]
+
 
 class ReplicasConfig(Section):
     """How many pods; where `min` is below `max`, the load decides."""
@@ -27,12 +29,41 @@ class ReplicasConfig(Section):
         return self
 
 
+class KafkaConfig(Section):
+    """The consumer group whose lag tells how much waits; it asks the service for each message."""
+
+    brokers: tuple[Broker, ...] = Field(min_length=1)
+    topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")
+    group: str = Field(pattern=r"^[^\s\x00-\x1f]{1,255}$")
+    lag: int = Field(1000, ge=1, description="messages that may wait for each pod")
+
+
+class KedaConfig(Section):
+    """What KEDA asks, beside the CPU: the mean of requests under way, and what waits in Kafka."""
+
+    prometheus: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="where Prometheus answers in the cluster: http://prometheus.monitoring:9090",
+    )
+    kafka: KafkaConfig | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> KedaConfig:
+        if self.prometheus is None and self.kafka is None:
+            raise ValueError("name what KEDA is to ask: prometheus, kafka or both")
+        return self
+
+
 class AutoscalingConfig(Section):
     """When pods are added and taken away."""
 
     cpu: int = Field(70, ge=1, le=1000, description="mean use, in percent of the CPU requested")
     scale_down_after: Duration = Field(
         timedelta(minutes=5), le=timedelta(hours=1), description="low load for so long: fewer pods"
+    )
+    keda: KedaConfig | None = Field(
+        None, description="KEDA decides (mlops export keda), and deploy makes no autoscaler"
     )
 
 

@@ -70,6 +70,12 @@ class Spec:
         """Whether the load decides how many pods there are."""
         return self.config.replicas.min < self.config.replicas.max
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of its objects, in the order of `KINDS`: an autoscaler only beside no KEDA."""
+        alone = self.scales and self.config.autoscaling.keda is None
+        return [kind for kind in KINDS if alone or kind != "HorizontalPodAutoscaler"]
+
 
 def key_of(thing: Object) -> Key:
     """What an object is told from others by, in its namespace."""
@@ -78,13 +84,13 @@ def key_of(thing: Object) -> Key:
 
 def manifests(spec: Spec) -> dict[str, str]:
     """The manifests as YAML, by their file's name, in the order in which they are applied."""
-    kinds = [kind for kind in KINDS if spec.scales or kind != "HorizontalPodAutoscaler"]
-    values = _values(spec)
-    files = [KINDS[kind][0] for kind in kinds]
-    return {f"{file}.yaml": _manifest(f"kubernetes/{file}.yaml.j2", spec, values) for file in files}
+    values = values_of(spec)
+    return {f"{KINDS[kind][0]}.yaml": manifest(kind, spec, values) for kind in spec.kinds}
 
 
-def _manifest(name: str, spec: Spec, values: dict[str, Any]) -> str:
+def manifest(kind: str, spec: Spec, values: Mapping[str, Any]) -> str:
+    """The manifest of one kind by these values, which are `values_of(spec)` or stand for them."""
+    name = f"kubernetes/{KINDS[kind][0]}.yaml.j2"
     text = render_yaml(name, own=spec.own, **values)
     if is_own(spec.own, name):
         ours = read_own(name, render_yaml(name, **values))
@@ -147,7 +153,8 @@ def _port(setting: str, url: str, otherwise: int) -> int:
         ) from e
 
 
-def _values(spec: Spec) -> dict[str, Any]:
+def values_of(spec: Spec) -> dict[str, Any]:
+    """What every template of a manifest gets, by name."""
     config = spec.config.model_dump()
     autoscaling = spec.config.autoscaling
     return {

@@ -248,6 +248,13 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
     return KubernetesTarget(project.config.project, config, serve, own, secrets)
 
 
+def spec_of(project: Project, release: Release) -> Spec:
+    """What `deploy` would apply of a release, for those who render it in another form."""
+    target = open_target(project)
+    refuse_tls(target._serve)
+    return target._spec(release)
+
+
 def _answers(url: str, digest: str) -> bool:
     """Whether the digest is answered there within the time that a node's port takes to open."""
     where = urlsplit(url)
