@@ -278,12 +278,14 @@ mlops alerts silence drift --for 2h --reason "known"
     _action(
         "export",
         PRODUCTION,
-        "Write the files of Prometheus, Grafana, Fluent Bit or a clock, made from the project.",
-        usage="prometheus|grafana|logs|schedule DIR",
+        "Write the files of monitoring, a clock, Helm, Argo, Istio, KEDA or KServe.",
+        usage="SYSTEM DIR",
         examples="""
 mlops export prometheus monitoring/prometheus
 mlops export grafana monitoring/grafana
 mlops export schedule deploy/schedule --as systemd
+mlops export helm deploy/chart
+mlops export argo-rollouts deploy/rollout --version 3f9c1b2a4d5e
 """,
     ),
     _action(

@@ -205,17 +205,33 @@ def _chosen(
     *,
     again: bool = False,
 ) -> Release:
-    """The version that is named, or the champion, held to the log."""
     if version is not None and expect is not None:
         raise UsageError("--version names what is deployed", hint="no --expect")
     tracker = open_tracker(project)
-    named = (
-        _named(project, tracker, version, progress, again=again)
-        if version is not None
-        else _champion(project, tracker, expect, progress)
-    )
-    hold(project, tracker, named.digest)
+    if version is None and expect is not None:
+        named = _held(project, tracker, _champion(project, tracker, expect, progress))
+    else:
+        named = chosen(project, tracker, version, progress=progress, again=again)
     return release_of(project, tracker, named.digest)
+
+
+def chosen(
+    project: Project,
+    tracker: Tracker,
+    version: str | None,
+    *,
+    again: bool = False,
+    progress: Progress = QUIET,
+) -> ModelVersion:
+    """The version that is named, or the champion, held to the log; raises what `deploy` raises."""
+    if version is None:
+        return _held(project, tracker, _champion(project, tracker, None, progress))
+    return _held(project, tracker, _named(project, tracker, version, progress, again=again))
+
+
+def _held(project: Project, tracker: Tracker, named: ModelVersion) -> ModelVersion:
+    hold(project, tracker, named.digest)
+    return named
 
 
 def _named(

@@ -71,7 +71,7 @@ def helm_files(spec: Spec, *, number: int) -> Rendered:
 
 
 def _by_keda(spec: Spec) -> bool:
-    return spec.config.autoscaling.keda is not None
+    return spec.config.autoscaling.by == "keda"
 
 
 def _remarks(spec: Spec) -> list[str]:
@@ -79,7 +79,7 @@ def _remarks(spec: Spec) -> list[str]:
     if spec.config.load:
         found.append("the chart pulls no image (pull_policy: Never): load it onto every node first")
     if _by_keda(spec):
-        found.append("the chart has no autoscaler, since deploy.kubernetes.autoscaling.keda is set")
+        found.append("the chart has no autoscaler, since deploy.kubernetes.autoscaling.by is keda")
     return found
 
 

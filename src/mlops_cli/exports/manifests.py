@@ -10,8 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mlops_cli.targets.kubernetes.manifests import KINDS, Spec, manifests
+from mlops_cli.targets.kubernetes.manifests import KINDS, Spec, manifests, values_of
+from mlops_cli.targets.kubernetes.naming import MANAGED_BY
 
+EXPORTED = {MANAGED_BY: "mlops-export"}  # of what no deploy may take for its own, and delete
 Object = dict[str, Any]
 _WIDTH = 4096  # a value of the configuration is one line of JSON, however long
 
@@ -27,6 +29,12 @@ def written(thing: Object) -> str:
     stream = StringIO()
     _yaml().dump(thing, stream)
     return stream.getvalue()
+
+
+def values(spec: Spec) -> dict[str, Any]:
+    """What a template gets of a spec, with the labels of what no deploy makes."""
+    found = values_of(spec)
+    return found | {"labels": found["labels"] | EXPORTED}
 
 
 def deployment(spec: Spec) -> Object:

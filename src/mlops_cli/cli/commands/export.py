@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.exported import render_export
+from mlops_cli.cli.exported import SYSTEMS, Clock, Where, render_export
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption, TargetOption
 
 if TYPE_CHECKING:
     from mlops_cli.actions.export import ExportResult
 
 
-class Where(StrEnum):
-    """For which system."""
-
-    prometheus = "prometheus"
-    grafana = "grafana"
-    logs = "logs"
-    schedule = "schedule"
-
-
-class Clock(StrEnum):
-    """What runs a schedule."""
-
-    cron = "cron"
-    systemd = "systemd"
-    cronjob = "cronjob"
-    github = "github"
-
-
 def export_command(
-    system: Annotated[Where, typer.Argument(metavar="prometheus|grafana|logs|schedule")],
+    system: Annotated[Where, typer.Argument(metavar=SYSTEMS)],
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     clock: Annotated[Clock | None, typer.Option("--as", help="What runs a schedule.")] = None,
     image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Of a cronjob.")] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="For a cluster; default: the champion."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace changed files.")] = False,
     target: TargetOption = None,
     project: ProjectOption = None,
@@ -51,7 +36,7 @@ def export_command(
         from mlops_cli.actions.export import ExportOptions, export
         from mlops_cli.config.load import load_project
 
-        options = ExportOptions(target, clock.value if clock else None, image, force)
+        options = ExportOptions(target, clock.value if clock else None, image, force, version)
         return export(load_project(project, env=env), system.value, folder, options=options)
 
     execute("export", work, render_export, as_json=as_json)

@@ -38,23 +38,6 @@ class KafkaConfig(Section):
     lag: int = Field(1000, ge=1, description="messages that may wait for each pod")
 
 
-class KedaConfig(Section):
-    """What KEDA asks, beside the CPU: the mean of requests under way, and what waits in Kafka."""
-
-    prometheus: str | None = Field(
-        None,
-        pattern=r"^https?://[^\s@]+$",
-        description="where Prometheus answers in the cluster: http://prometheus.monitoring:9090",
-    )
-    kafka: KafkaConfig | None = None
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> KedaConfig:
-        if self.prometheus is None and self.kafka is None:
-            raise ValueError("name what KEDA is to ask: prometheus, kafka or both")
-        return self
-
-
 class AutoscalingConfig(Section):
     """When pods are added and taken away."""
 
@@ -62,9 +45,10 @@ class AutoscalingConfig(Section):
     scale_down_after: Duration = Field(
         timedelta(minutes=5), le=timedelta(hours=1), description="low load for so long: fewer pods"
     )
-    keda: KedaConfig | None = Field(
-        None, description="KEDA decides (mlops export keda), and deploy makes no autoscaler"
+    by: Literal["cpu", "keda"] = Field(
+        "cpu", description="keda: it decides (mlops export keda), and deploy makes no autoscaler"
     )
+    kafka: KafkaConfig | None = Field(None, description="what KEDA asks, beside Prometheus")
 
 
 class ServiceConfig(Section):
@@ -139,6 +123,12 @@ class KubernetesConfig(Section):
     resources: ResourcesConfig = ResourcesConfig()
     timeout: Duration = Field(
         timedelta(minutes=5), ge=timedelta(seconds=5), description="for a version to come up"
+    )
+    prometheus: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="where it answers in the cluster, for KEDA and Argo Rollouts: "
+        "http://prometheus.monitoring:9090",
     )
     registry: ImageRegistry | None = Field(None, description="push the image here")
     load: str | None = Field(

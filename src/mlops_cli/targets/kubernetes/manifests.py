@@ -73,7 +73,7 @@ class Spec:
     @property
     def kinds(self) -> list[str]:
         """The kinds of its objects, in the order of `KINDS`: an autoscaler only beside no KEDA."""
-        alone = self.scales and self.config.autoscaling.keda is None
+        alone = self.scales and self.config.autoscaling.by == "cpu"
         return [kind for kind in KINDS if alone or kind != "HorizontalPodAutoscaler"]
 
 
