@@ -1,4 +1,4 @@
-"""`mlops export argo-rollouts`: a Rollout in the place of the Deployment, and what it is judged by."""
+"""`mlops export argo-rollouts`: a Rollout in the place of the Deployment, and its judge."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from mlops_cli.exports.comparison import Comparison, standard_errors
 from mlops_cli.exports.manifests import deployment, others, read, values, written
 from mlops_cli.targets.kubernetes.manifests import Spec
 
-_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
-_PATIENCE = 10  # measurements in a row that Prometheus may not answer
+_SOONEST, _LATEST = timedelta(seconds=15), timedelta(minutes=5)  # between two looks
+_HOUR = timedelta(hours=1)
+_PATIENCE = 30  # measurements in a row, 10 s each, that Prometheus may not answer
 _VERSION = "argoproj.io/v1alpha1"
 
 
@@ -44,14 +45,14 @@ def argo_rollouts_files(spec: Spec, config: RolloutConfig) -> Rendered:
     prometheus = spec.config.prometheus
     if prometheus is None:
         raise UsageError(
-            "the rules of deploy.rollout.judge are asked of Prometheus, and nothing says where it is",
+            "Prometheus is asked the rules of deploy.rollout.judge, and nothing says where it is",
             hint="deploy: {kubernetes: {prometheus: http://prometheus.monitoring:9090}}",
         )
     plan = _plan(spec, config)
     given = values(spec) | {"plan": plan, "version": short(spec.digest)}
     given |= {"prometheus": prometheus, "patience": _PATIENCE, "judge": config.judge}
     given |= {"rules": [_metric(rule, query) for rule, query in plan.rules.items()]}
-    given |= {"requests": _comparison(spec, config, _seconds(config.judge.max_time)).requests}
+    given |= {"requests": Comparison(spec.project, _seconds(config.judge.max_time)).requests}
     given |= {"enough": "result[0] >= {{args.requests}}"}
     strategy = render_yaml("argo-rollouts/strategy.yaml.j2", **given, green=_green(config))
     files = others(spec, "ServiceAccount", "NetworkPolicy", "Service")
@@ -85,19 +86,15 @@ def _refuse(config: RolloutConfig) -> None:
 
 
 def _plan(spec: Spec, config: RolloutConfig) -> _Plan:
-    interval = min(max(config.hold / 5, timedelta(seconds=15)), 5 * _MINUTE)
+    interval = min(max(config.hold / 5, _SOONEST), _LATEST)
     looks = math.ceil(config.judge.max_time / interval)
     window = _seconds(max(config.hold, _HOUR))
-    compared = _comparison(spec, config, window)
+    steps = len(config.steps)
+    errors = standard_errors(config.judge.alpha, looks * steps, config.judge.rules)
+    compared = Comparison(spec.project, window, errors)
     asked = ((rule, compared.query(rule)) for rule in config.judge.rules)
     rules = {rule: query for rule, query in asked if query is not None}
     return _Plan(config, rules, round(interval.total_seconds()), looks, window)
-
-
-def _comparison(spec: Spec, config: RolloutConfig, window: str) -> Comparison:
-    looks = math.ceil(config.judge.max_time / _MINUTE) * len(config.steps)
-    errors = standard_errors(config.judge.alpha, looks, config.judge.rules)
-    return Comparison(spec.project, window, errors)
 
 
 def _seconds(time: timedelta) -> str:
@@ -117,7 +114,9 @@ def _rollout(spec: Spec, strategy: Any) -> str:
     thing["spec"]["strategy"] = strategy
     for spread in thing["spec"]["template"]["spec"].get("topologySpreadConstraints", ()):
         keys = spread.get("matchLabelKeys", ())
-        spread["matchLabelKeys"] = [f"rollouts-{k}" if k == "pod-template-hash" else k for k in keys]
+        spread["matchLabelKeys"] = [
+            f"rollouts-{k}" if k == "pod-template-hash" else k for k in keys
+        ]
     return written(thing)
 
 

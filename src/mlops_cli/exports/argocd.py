@@ -18,7 +18,7 @@ _SOURCE = "org.opencontainers.image.source"
 _CHART = "chart"
 
 
-def argocd_files(project: Project, spec: Spec, folder: Path, *, number: int) -> Rendered:
+def argocd_files(project: Project, spec: Spec, folder: Path, *, number: str) -> Rendered:
     """The Application, and in `chart/` what `helm_files` makes; `folder` is where they will be.
 
     Raises `UsageError` where git knows no remote, or the folder is not in the repository.

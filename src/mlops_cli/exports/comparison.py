@@ -27,7 +27,7 @@ class Comparison:
 
     job: str
     window: str
-    errors: float
+    errors: float = 0.0
     candidate: str = CANDIDATE
 
     @property
@@ -62,7 +62,9 @@ class Comparison:
         new, old = self._own, self._champion
         share, before = (f"{self._failed(of)} / {self._asked(of)}" for of in (new, old))
         bound = rule.bound
-        most = f"{1 + bound.value:g} * {before}" if bound.relative else f"{before} + {bound.value:g}"
+        most = (
+            f"{1 + bound.value:g} * {before}" if bound.relative else f"{before} + {bound.value:g}"
+        )
         angle, angle_before = (
             f"asin(sqrt(({self._failed(of)} + 0.375) / ({self._asked(of)} + 0.75)))"
             for of in (new, old)
@@ -91,7 +93,8 @@ class Comparison:
     def _quantile(self, of: str, rank: str) -> str:
         rate = f'rate({_BUCKETS}{{job="{self.job}"}}[{self.window}])'
         mine = f"max by (job, instance) (mlops_model_info{{{of}}})"
-        return f"histogram_quantile({rank}, sum by (le) ({rate} * on (job, instance) group_left () {mine}))"
+        buckets = f"sum by (le) ({rate} * on (job, instance) group_left () {mine})"
+        return f"histogram_quantile({rank}, {buckets})"
 
 
 def standard_errors(alpha: float, looks: int, rules: Sequence[RuleConfig]) -> float:

@@ -50,7 +50,7 @@ _OPTIONAL = (
 )
 
 
-def helm_files(spec: Spec, *, number: int) -> Rendered:
+def helm_files(spec: Spec, *, number: str) -> Rendered:
     """The chart, as files by their path in it; `number` is the version's in the registry."""
     values = _marked(spec)
     kinds = [k for k in KINDS if k != "HorizontalPodAutoscaler" or not _by_keda(spec)]
@@ -59,7 +59,7 @@ def helm_files(spec: Spec, *, number: int) -> Rendered:
             "helm/Chart.yaml.j2",
             name=spec.name,
             project=spec.project,
-            chart=f"0.{number}.0+{short(spec.digest)}",
+            chart=f"0.{number or 0}.0+{short(spec.digest)}",
             version=short(spec.digest),
         ),
         "values.yaml": _values(spec),
@@ -115,9 +115,9 @@ def _template(kind: str, spec: Spec, values: Mapping[str, Any]) -> str:
     text = manifest(kind, spec, values)
     text = text.replace("{{", '{{ "{{" }}')  # what is Helm's own is only what follows
     for lines, condition in _OPTIONAL:
-        text = re.sub(
-            lines, lambda found, asked=condition: _only(asked, found[0]), text, flags=re.M
-        )
+        found = re.search(lines, text, flags=re.MULTILINE)
+        if found is not None:
+            text = text.replace(found[0], _only(condition, found[0]))
     text = _MARK.sub(lambda found: f"{{{{ {_HELM[found[1]]} | toJson }}}}", text)
     return _only(f"lt {_SCALES}", text) if kind == "HorizontalPodAutoscaler" else text
 

@@ -49,7 +49,8 @@ def istio_files(spec: Spec, config: RolloutConfig, *, before: str | None) -> Ren
         files["deployment-candidate.yaml"] = written(thing)
     files |= others(spec, "Service")
     listed = render_yaml("kubernetes/kustomization.yaml.j2", files=list(files))
-    return Rendered(files | {"kustomization.yaml": listed}, tuple(_remarks(spec, config, candidate)))
+    remarks = tuple(_remarks(spec, config, candidate))
+    return Rendered(files | {"kustomization.yaml": listed}, remarks)
 
 
 def _refuse(config: RolloutConfig) -> None:

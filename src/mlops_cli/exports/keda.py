@@ -18,8 +18,8 @@ def keda_files(project: Project, spec: Spec) -> Rendered:
     where = "deploy.kubernetes.autoscaling"
     if config.autoscaling.by != "keda":
         raise UsageError(
-            f"{where}.by is {config.autoscaling.by}: `mlops deploy` makes an autoscaler, and two of "
-            "them would each set its own number of pods",
+            f"{where}.by is {config.autoscaling.by}: `mlops deploy` makes an autoscaler, and "
+            "two of them would each set its own number of pods",
             hint="autoscaling: {by: keda}, then mlops deploy, which takes ours away",
         )
     if not spec.scales:

@@ -20,8 +20,6 @@ def kserve_files(spec: Spec) -> Rendered:
     files = others(spec, "ServiceAccount", "NetworkPolicy")
     files |= {"inference-service.yaml": written(thing)} | others(spec, "PodDisruptionBudget")
     listed = render_yaml("kubernetes/kustomization.yaml.j2", files=list(files))
-    remarks = [
-        "a new version replaces the one before, pod by pod: KServe divides traffic only with Knative"
-    ]
+    remarks = ["a new version replaces the one before: KServe divides traffic only with Knative"]
     remarks += [_BY_KEDA] if spec.config.autoscaling.by == "keda" else []
     return Rendered(files | {"kustomization.yaml": listed}, tuple(remarks))

@@ -56,5 +56,6 @@ def file_of(kind: str) -> str:
 def _yaml() -> YAML:
     yaml = YAML()
     yaml.width = _WIDTH
+    yaml.preserve_quotes = True  # a text such as "yes" stays one for every reader
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml

@@ -19,7 +19,7 @@ class Image(Protocol):
 
     @property
     def name(self) -> str:
-        """`project:version-release`, its tag in the local engine, whether or not it is built yet."""
+        """`project:version-release`, its tag in the local engine, built or not yet."""
 
     def name_in(self, registry: str) -> str:
         """The name it has, or would have, in `registry` (host and path without a tag)."""
