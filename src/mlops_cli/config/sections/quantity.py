@@ -71,5 +71,5 @@ def _text(value: Any) -> Any:
 
 
 _SCHEMA = Field(pattern=rf"^{_FORM.pattern}$", examples=["250m", "1", "512Mi"])
-Cpu = Annotated[str, BeforeValidator(_text), _SCHEMA, AfterValidator(_cpu)]
-Memory = Annotated[str, BeforeValidator(_text), _SCHEMA, AfterValidator(_memory)]
+Cpu = Annotated[str, _SCHEMA, BeforeValidator(_text), AfterValidator(_cpu)]
+Memory = Annotated[str, _SCHEMA, BeforeValidator(_text), AfterValidator(_memory)]
