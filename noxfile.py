@@ -76,7 +76,8 @@ def clients(session: nox.Session) -> None:
         session.run("uv", "venv", "--quiet", "--clear", environment)
         session.run("uv", "pip", "install", "--quiet", "--python", environment, package)
     env = {"MLOPS_CLIENTS": folder}
-    session.run("pytest", "tests/serving/test_clients.py", *session.posargs, env=env)
+    tested = ("tests/serving/test_clients.py", "tests/exports/test_kserve_client.py")
+    session.run("pytest", *tested, *session.posargs, env=env)
 
 
 @nox.session

@@ -278,7 +278,7 @@ mlops alerts silence drift --for 2h --reason "known"
     _action(
         "export",
         PRODUCTION,
-        "Write the files of monitoring, a clock, Helm, Argo, Istio, KEDA or KServe.",
+        "Write the files of Prometheus, Grafana, a clock, Helm, Argo, Istio, KEDA or KServe.",
         usage="SYSTEM DIR",
         examples="""
 mlops export prometheus monitoring/prometheus
