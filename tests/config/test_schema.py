@@ -66,6 +66,7 @@ BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
     "deploy.watch": {"for": "1d"},
     "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
+    "deploy.kubernetes.autoscaling.kafka": {"brokers": "[k:9092]", "topic": "t", "group": "g"},
 }
 
 
