@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from mlops_cli.actions import COMMANDS
-from mlops_cli.actions.deploy import chosen, release_of
+from mlops_cli.actions.bring import release_of
+from mlops_cli.actions.deploy import chosen
 from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.live import live
 from mlops_cli.audit.log import every_entry
