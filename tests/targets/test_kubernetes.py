@@ -14,7 +14,6 @@ import yaml
 
 from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
-from mlops_cli.packaging import image as packaged
 from mlops_cli.progress import QUIET
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
@@ -108,21 +107,6 @@ def test_a_change_of_version_loses_no_request(
     assert set(load.answers) == {first.version, second.version}
     for _ in range(20):
         assert get(url)[1]["digest"] == second.digest
-
-
-def test_another_release_of_the_tool_rolls_the_pods_and_loses_no_request(
-    target: KubernetesTarget, first: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = target.deploy(whole(first), progress=QUIET).url
-    assert target.plan(whole(first)) == []
-    monkeypatch.setattr(packaged, "version", lambda _: "99.0")
-    (change,) = target.plan(whole(first))
-    assert change.kind == "Deployment"
-    assert f'image: "conformance:{first.version}-99.0"' in change.detail
-    with Load(url) as load:
-        target.deploy(whole(first), progress=QUIET)
-    assert set(load.answers) == {first.version}
-    assert target.plan(whole(first)) == []
 
 
 def test_what_is_there_is_what_restricted_asks_and_no_more(namespace: str, first: Release) -> None:
