@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -138,3 +138,8 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file, in 64 hex digits, read in bounded memory."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def digest_of_files(files: Iterable[Path]) -> str:
+    """What names the contents of several files, in their order (64 hex digits)."""
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()

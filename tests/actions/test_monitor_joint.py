@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from scipy.special import ndtri
 import bundles
 from command_line import Mlops
 from mlops_cli import monitor
+from mlops_cli._files import digest_of_files
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.profile import Profile, Span
 from mlops_cli.monitoring.windows import Window
@@ -190,3 +192,29 @@ def test_one_row_of_each_subject_judges(tmp_path: Path, *, apart: bool) -> None:
     assert window.drift is not None
     assert window.drift.joint is not None
     assert window.drift.joint.rows < 1_000  # of some 1,400 subjects the half that judges
+
+
+def test_a_table_of_features_of_another_version_is_no_reference(tmp_path: Path) -> None:
+    model = bundles.write(tmp_path / "model", "binary").path
+    watched = Watched(tmp_path / "p", model, "binary", "{alerts: [{when: drift}]}")
+    _features(watched.root, _paired(quiet(4_000, 77)))
+    plan = watched.root / "data/features.json"
+    plan.write_text("{}")
+    files = (watched.root / "data/features.parquet", plan)
+    provenance = watched.root / "model/provenance.json"
+
+    def remarks(digest: str) -> tuple[str, ...]:
+        provenance.write_text(json.dumps({"data_digest": digest}))
+        (watched.root / "monitoring/windows.jsonl").unlink(missing_ok=True)
+        (window,) = monitor(watched.project).windows
+        assert window.drift is not None
+        assert (window.drift.joint is None) == bool(window.remarks)
+        return window.remarks
+
+    watched.answer(0, _paired(quiet(N, 0)))
+    assert remarks(digest_of_files(files)) == ()
+    (said,) = remarks("0" * 64)
+    assert "data/features.parquet is not the data that" in said
+    (watched.root / "governance").mkdir(exist_ok=True)
+    (watched.root / "governance/erased.jsonl").write_text("")  # rows were taken out of it
+    assert remarks("0" * 64) == ()

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from mlops_cli.bundle.reader import Bundle, open_bundle
-from mlops_cli.config.paths import METRICS_FILE, MODEL
+from mlops_cli.config.paths import ERASED, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, EnvironmentFault
 from mlops_cli.features.sql import render_feature
+from mlops_cli.governance.candidate import provenance
 from mlops_cli.monitoring.models import WatchedModel
 from mlops_cli.monitoring.window import without_time
 from mlops_cli.progress import Progress
@@ -96,4 +97,13 @@ def _model(project: Project, bundle: Bundle, metrics: Mapping[str, float]) -> Wa
         profile=without_time(bundle.profile(), project.config.data.time, trees),
         features={t.name: render_feature(t.tree) for t in trees if t.name not in inputs},
         metrics=metrics,
+        data=_data(project, bundle),
     )
+
+
+def _data(project: Project, bundle: Bundle) -> str | None:
+    """The digest of the data behind a bundle; None where rows were taken out of it since."""
+    if (project.root / ERASED).exists():
+        return None
+    found = provenance(bundle).get("data_digest")
+    return found if isinstance(found, str) else None

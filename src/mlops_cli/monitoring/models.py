@@ -14,10 +14,12 @@ class WatchedModel:
     """A version: its manifest, and its profile without what only tells the time.
 
     `features` are SQL over the typed inputs, by name, of those features that are no plain input;
-    `metrics` what its record says of the hold-out.
+    `metrics` what its record says of the hold-out; `data` is the digest of the table of features
+    and its plan that it was fitted on, None where that is not known.
     """
 
     manifest: Manifest
     profile: Profile
     features: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    data: str | None = None

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from mlops_cli._files import digest_of_files
 from mlops_cli.bundle.profile import Profile, Span
-from mlops_cli.config.paths import FEATURES_TABLE
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.monitoring.grid import Stretch
 from mlops_cli.monitoring.models import WatchedModel
 from mlops_cli.monitoring.outcomes import PREDICTION, TARGET, Outcome, column_of, profile_of_outcome
@@ -52,6 +53,7 @@ class Standards:
         self._settings = settings
         self._segments: dict[tuple[str, str, str], Reference | None] = {}
         self._samples: dict[str, pa.Table | None] = {}
+        self._data: str | None = None
 
     def of(self, model: WatchedModel, window: Window, known: Sequence[Window]) -> Standard:
         """What `window` is held to; `known` are windows that were judged, in any order.
@@ -91,9 +93,17 @@ class Standards:
             return self._reference(model, kept, standard.name)
         key = (version, column, value)
         if key not in self._segments:
-            training = Training(self._engine, self._root, model.manifest, model.profile)
-            self._segments[key] = training.segment(column, value, self._settings.seconds)
+            training = self._training(model)
+            seconds = self._settings.seconds
+            found = None if training is None else training.segment(column, value, seconds)
+            self._segments[key] = found
         return self._segments[key]
+
+    def lacking(self, model: WatchedModel, standard: Standard) -> str:
+        """Why a segment is held to nothing."""
+        if standard.before or self._training(model) is not None:
+            return f"too few rows of {standard.name}"
+        return f"{FEATURES_TABLE} is not the data of this version"
 
     def beside(self, model: WatchedModel, standard: Standard, version: str) -> pa.Table | None:
         """The rows that all rows of a window are held to together; None, and a remark, without.
@@ -111,16 +121,30 @@ class Standards:
         if standard.before:
             kept = [rows.table.select([*names, UNIT]) for rows in standard.before]
             return pa.concat_tables(kept)
+        training = self._training(model)
         if version not in self._samples:
-            training = Training(self._engine, self._root, model.manifest, model.profile)
             unit = unit_of(model.manifest, model.profile.subject)
-            self._samples[version] = training.sample(unit)
-        if self._samples[version] is None:
+            self._samples[version] = None if training is None else training.sample(unit)
+        if training is None:
+            standard.remarks.append(
+                f"{FEATURES_TABLE} is not the data that {version} was fitted on: how columns go "
+                "together is not judged, nor the drift of segments"
+            )
+        elif self._samples[version] is None:
             standard.remarks.append(
                 f"{FEATURES_TABLE} is not here with the columns of {version}: how columns go "
                 "together is not judged"
             )
         return self._samples[version]
+
+    def _training(self, model: WatchedModel) -> Training | None:
+        """The rows of training, if there are any; None where the table is another version's."""
+        files = [self._root / name for name in (FEATURES_TABLE, FEATURES_PLAN)]
+        if model.data is not None and all(file.is_file() for file in files):
+            self._data = self._data or digest_of_files(files)
+            if self._data != model.data:
+                return None
+        return Training(self._engine, self._root, model.manifest, model.profile)
 
     def asked(self, model: WatchedModel) -> Asked:
         """What is read of a version's rows."""

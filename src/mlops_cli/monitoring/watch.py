@@ -198,7 +198,8 @@ class Watch:
                 held = self._standards.segment(work.model, standard, column, value, version)
                 groups[name] = Group(read.where(mask), held, column)
                 if held is None:
-                    remarks.append(f"{name}: too few rows of {standard.name} to judge its drift")
+                    why = self._standards.lacking(work.model, standard)
+                    remarks.append(f"{name}: its drift is not judged, {why}")
         return groups, remarks
 
     def _reader(self, model: WatchedModel) -> Reader:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mlops_cli import _git
-from mlops_cli._files import sha256_of
+from mlops_cli._files import digest_of_files
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import Feature
 from mlops_cli.config.model import Config
@@ -56,8 +56,7 @@ def origin(root: Path, config: Config, sections: Sequence[str], files: Sequence[
 
 def data_digest(root: Path, files: Sequence[str] = (FEATURES_TABLE, FEATURES_PLAN)) -> str:
     """What names the content of files of the project: by default of the features."""
-    digests = "".join(sha256_of(root / name) for name in files)
-    return hashlib.sha256(digests.encode()).hexdigest()
+    return digest_of_files(root / name for name in files)
 
 
 def datasets(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from mlops_cli._files import replacing, sha256_of, sync
+from mlops_cli._files import digest_of_files, replacing, sync
 from mlops_cli.bundle.plan import ID
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
@@ -107,7 +106,7 @@ def written_without(file: Path, task: Mapping[str, Any], folder: Path) -> Path:
 
 def data_digest(features: Path, plan: Path) -> str:
     """What names these features in a bundle's provenance."""
-    return sha256((sha256_of(features) + sha256_of(plan)).encode()).hexdigest()
+    return digest_of_files((features, plan))
 
 
 def rewrite(project: Project, task: Mapping[str, Any]) -> None:
