@@ -83,11 +83,10 @@ class History:
         self, messages: Iterable[Message], sinks: Sequence[str], at: datetime
     ) -> Iterator[Change]:
         """The messages as the next changes of their keys."""
-        counts: dict[str, int] = {}
-        for change in self.changes:
-            counts[change.message.key] = counts.get(change.message.key, 0) + 1
+        # Not by how many there are: the oldest go (see `compaction`).
+        numbers = {key: int(last.id.rpartition("#")[2]) for key, last in self.last().items()}
         for message in messages:
-            number = counts[message.key] = counts.get(message.key, 0) + 1
+            number = numbers[message.key] = numbers.get(message.key, 0) + 1
             yield Change(f"{message.key}#{number}", at, tuple(sinks), message)
 
     def waiting(self, sink: str) -> list[Change]:

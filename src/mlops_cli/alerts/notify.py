@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mlops_cli.alerts.base import Message, Notified, Observation
+from mlops_cli.alerts.compaction import compact
 from mlops_cli.alerts.deliver import deliver
 from mlops_cli.alerts.history import (
     History,
@@ -52,12 +53,13 @@ def _judged(
 ) -> tuple[Message, ...]:
     monitor, root = project.config.monitor, project.root
     with changing(root):
-        history = read_history(root)
+        sinks = names_of(monitor.sinks)
+        history = compact(root, read_history(root), sinks=sinks, now=now)
         known = read_standings(root, history)
         judged = judge(monitor.alerts, observations, known, project=project.config.project)
         told = (replace(c, more=_more(c, project.config.window)) for c in judged.changes)
         changes = (*told, *_dropped(project, history))
-        append(root, history.numbered(changes, names_of(monitor.sinks), now))
+        append(root, history.numbered(changes, sinks, now))
         if judged.standings:
             write_standings(root, {**known, **judged.standings})
     return changes
