@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,23 @@ def test_the_log_has_the_candidates_failure_and_the_champions_answer(
                 assert line["prediction"]["probability"] >= 0
                 assert line["version"] == two.champion.version
     assert two.tallies()[0, "candidate"]["errors"] == 2
+
+
+def test_what_both_refuse_is_nobodys_error_also_where_the_candidate_is_down(
+    two: Service, other: bundles.Sample
+) -> None:
+    two.weigh(100)
+    for process in candidates_of(two.process):
+        os.kill(process, signal.SIGKILL)
+    with closing(HTTPConnection("127.0.0.1", two.port, timeout=20)) as connection:
+        for event in ({"temp": "warm"}, other.events[5]) * 20:
+            connection.request("POST", "/v1/predict", json.dumps(event))
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == (200 if "origin" in event else 422)
+    tally = two.tallies()[0, "candidate"]
+    assert tally["requests"] == 20
+    assert tally["errors"] > 0
 
 
 def test_a_candidate_that_hangs_keeps_few_waiting_and_not_for_long(

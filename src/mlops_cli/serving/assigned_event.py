@@ -85,8 +85,7 @@ class Mirrored:
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`: the champion could read it."""
         del refused
-        self._course.there.failed()
-        line = self._line()
+        line = self._line() if self._course.lost() else b""
         if line and self._by.log is not None:
             self._by.log.failed(line, kind, time.perf_counter() - self._started)
 
@@ -115,11 +114,14 @@ class CandidateEvent(OneEvent):
         self._started = time.perf_counter()
 
     def begin(self) -> None:
-        """Ask the candidate, or the champion at once where it cannot be asked."""
+        """Ask the candidate, or the champion at once where it cannot be asked.
+
+        Raises `RequestError` where that refuses the event.
+        """
         process = self._course.process
         kind = process.ask(Asked(0, [self._body]), self) if process is not None else MISSING
         if kind is not None:
-            self.lost(kind)
+            self._ask_champion(kind)
 
     def told(self, said: Told, way: float) -> None:
         """Answer with the candidate's prediction."""
@@ -140,17 +142,19 @@ class CandidateEvent(OneEvent):
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """Have the champion answer. What both refuse is the client's fault, and nobody's."""
         del refused
-        course, by = self._course, self._by
-        served = by.versions.default
         try:
-            row, self._line = by.read(served, self._id, self._key, self._body)
+            self._ask_champion(kind)
         except RequestError as e:
             self._refuse(e)
-            return
-        course.there.failed()
-        line = course.line(by.log, self._id, self._key, self._body)
-        if line and by.log is not None:
-            by.log.failed(line, kind, time.perf_counter() - self._started)
+
+    def _ask_champion(self, kind: str) -> None:
+        course, by = self._course, self._by
+        served = by.versions.default
+        row, self._line = by.read(served, self._id, self._key, self._body)
+        if course.lost():
+            line = course.line(by.log, self._id, self._key, self._body)
+            if line and by.log is not None:
+                by.log.failed(line, kind, time.perf_counter() - self._started)
         self._served = served
         if not self.gone:
             self.wait(served.batcher, row, self._started)

@@ -140,11 +140,11 @@ class Division:
         except RequestError:
             raise  # the client's fault, and nobody's
         except Exception:
-            course.there.failed()
+            course.lost()
             raise
-        course.there.failed()
-        self._log_lost(entry, rows, places, kind)
-        self._entries.add(entry)
+        if course.lost():
+            self._log_lost(entry, rows, places, kind)
+            self._entries.add(entry)
         return answer, self._served
 
     def _entry_there(self) -> Entry | None:
@@ -226,7 +226,7 @@ class Division:
             self._log_told(entry, rows, places, told)
         except Lost as e:
             seconds = time.perf_counter() - begun
-            course.there.failed()
+            course.lost()
             self._log_lost(entry, rows, places, e.kind)
         finally:
             course.mirroring -= size
@@ -270,7 +270,7 @@ class Awaiting:
         if not self.future.done():
             self.future.set_exception(Lost(kind, refused))
         elif not refused:
-            self._course.there.failed()
+            self._course.lost()
 
 
 async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float, Awaiting]:

@@ -28,6 +28,7 @@ SHARE = 30  # of `limits.timeout`, what one of them may take: 1 s of 30
 SHORTEST = 0.1  # seconds that it has at the least
 START = 120.0  # seconds that it has to load and to prove its bundle
 _REAP = 0.02
+PATIENCE = 10.0  # seconds of it that a service which starts waits for
 TELL = 60.0  # seconds between two lines that say how it fails
 _GONE, _LATE, _FULL, _DOWN = (
     "CandidateGone",
@@ -100,12 +101,12 @@ class CandidateProcess(asyncio.Protocol):
 
     # -- its life
 
-    async def start(self) -> None:
-        """Start it; returns when it has proven its bundle, or has failed to for the first time."""
+    async def start(self, patience: float = START) -> None:
+        """Start it; returns when it has proven its bundle, has failed to, or takes so long."""
         self._begin()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), START)
-        if not self.proven and self.fault is None:
+            await asyncio.wait_for(self._changed.wait(), patience)
+        if not self.proven and self.fault is None and patience >= START:
             self.fault = f"it did not load within {START:.0f} s"
 
     async def close(self) -> None:

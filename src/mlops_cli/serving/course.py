@@ -97,6 +97,14 @@ class Course:
         if self.warm:
             self.there.took(max(0.0, seconds))
 
+    def lost(self) -> bool:
+        """Count what the candidate did not answer; False while it has yet to load for the first
+        time: that is no fault of its own."""
+        counts = self.process is None or self.process.proven or self.process.fault is not None
+        if counts:
+            self.there.failed()
+        return counts
+
     def line(
         self, log: PredictionLog | None, request_id: bytes, key: str | None, body: bytes
     ) -> bytes:

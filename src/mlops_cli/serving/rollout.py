@@ -14,7 +14,7 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import BundleError, MlopsError
 from mlops_cli.serving.assigned_event import CandidateEvent, ChampionEvent, Mirrored
 from mlops_cli.serving.assigned_rows import Division
-from mlops_cli.serving.candidate_process import CandidateProcess
+from mlops_cli.serving.candidate_process import PATIENCE, START, CandidateProcess
 from mlops_cli.serving.contract import DIGEST
 from mlops_cli.serving.course import Course, bundle_path
 from mlops_cli.serving.models import check_environment
@@ -86,9 +86,9 @@ class Rollout:
         except (MlopsError, ValueError) as e:
             self.fault = e.message if isinstance(e, MlopsError) else str(e)
         if new is not None:
-            await new.start()
+            await new.start(PATIENCE if turn == self._board.current else START)
             if not new.proven:
-                self.fault = new.fault
+                self.fault = new.fault or "the candidate still loads"
         if self.fault is not None:
             log.error(
                 "worker %d: the rollout cannot be as it is told: %s", self._worker, self.fault
@@ -213,7 +213,10 @@ class Rollout:
         arm = course.arm_of(named, body) if course is not None else None
         if course is not None and arm == CANDIDATE and not course.mirrors:
             asked = CandidateEvent(by, course, named, key, body, respond)
-            asked.begin()
+            try:
+                asked.begin()
+            except RequestError:
+                return None
             return asked
         served = by.versions.default
         counted = course.counted_here if course is not None and arm is not None else None
