@@ -169,6 +169,11 @@ def plan(
     hold_to_residency(project, place, name)
     if port is None:
         place = where_it_runs(project, place, name)
+    if asks_for_one(project, place, place.status(), release.digest):
+        config = project.config.deploy.rollout
+        first = f"{config.weights[0]:g} % of the traffic first"
+        changes = (Change("create", config.strategy, f"{name}: {release.version}", first),)
+        return PlanResult(name, release.digest, release.version, changes)
     return PlanResult(name, release.digest, release.version, tuple(place.plan(whole(release))))
 
 

@@ -17,7 +17,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.features.base import Schemas, in_form, load_schemas
 from mlops_cli.features.layout import event_types
 from mlops_cli.features.raw_table import raw_names, raw_table_sql
-from mlops_cli.governance.champion import champion_of
+from mlops_cli.governance.withdrawal import standing_champion
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.monitoring.drift import alpha_of, find_drift
 from mlops_cli.monitoring.sample import Sample, reconstruct
@@ -133,7 +133,7 @@ def _deployed(project: Project) -> Path:
     if deployment := open_target(project.config.deploy.target, project).status():
         return tracker.fetch(deployment.digest)
     hint = "make one with `mlops run`, or name a bundle: mlops drift --bundle DIR ..."
-    return tracker.fetch(champion_of(project, tracker, hint=hint).digest)
+    return tracker.fetch(standing_champion(project, tracker, hint=hint).digest)
 
 
 def _judge(

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlops_cli.actions.bring import DeployResult, bring, release_of, where_it_runs
+from mlops_cli.actions.rollout import end_rollout, work_of
 from mlops_cli.audit.entry import Draft, Entry
 from mlops_cli.audit.graph import champions, deployed_on, in_order, lasting, makes_champion
+from mlops_cli.audit.live import rolling
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
@@ -134,7 +136,9 @@ class _Back:
         """The targets where, by the log, another version was deployed last."""
         done = [e for e in in_order(self.entries) if e.action == "deploy" and e.outcome == "done"]
         last = {e.subject.get("target"): e.subject.get("digest") for e in done}
-        return (name for name in deployed_on(self.entries) if last.get(name) != digest)
+        divided = rolling(self.entries)
+        there = deployed_on(self.entries)
+        return (name for name in there if last.get(name) != digest or name in divided)
 
     def finish(self, intent: _Intent) -> RollbackResult:
         """Move the aliases, tag what is taken back, and bring the version to each target."""
@@ -164,11 +168,13 @@ class _Back:
         return RollbackResult(version.digest, version.version, intent.before, tuple(found))
 
     def _bring(self, name: str, digest: str) -> DeployResult:
-        place = open_target(name, self.project)
+        place = where_it_runs(self.project, open_target(name, self.project), name)
+        work = work_of(self.project, place, name, self.progress)
+        if work is not None:
+            end_rollout(work, f"rolled back to {short(digest)}")
         running = place.status()
         there = running is not None and running.healthy and running.digest == digest
         if running is not None and there and name not in self._left(digest):
             return DeployResult(name, running.url, running.digest, short(running.digest))
-        place = where_it_runs(self.project, place, name)
         release = release_of(self.project, self.tracker, digest)
         return bring(self.project, release, name, place, progress=self.progress)

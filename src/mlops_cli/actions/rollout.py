@@ -140,6 +140,15 @@ def tick(work: Work, found: Found, *, switch: bool = False) -> RolloutResult:
     return _result(work, moved, told, moved=True)
 
 
+def end_rollout(work: Work, why: str) -> None:
+    """End a rollout that goes on, or has kept the old version, before another one is brought."""
+    with turn_of(work.project):
+        found = work.mend(work.read())
+        state = found.state
+        if state is not None and (state.goes_on or state.kept):
+            work.settle(work.move(found, withdraw(state, found.now, "hand", (why,))))
+
+
 def wait(work: Work) -> RolloutResult:
     """Carry the rollout to its end, step by step.
 

@@ -11,7 +11,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
-from mlops_cli.governance.champion import champion_of
+from mlops_cli.governance.withdrawal import standing_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scoring.census import Census, ColumnCensus, describe
 from mlops_cli.scoring.joined import explained
@@ -99,4 +99,4 @@ def score(
 def _champion(project: Project) -> Path:
     tracker = open_tracker(project)
     hint = "make one with `mlops run`, or name a bundle: mlops score --bundle model ..."
-    return tracker.fetch(champion_of(project, tracker, hint=hint).digest)
+    return tracker.fetch(standing_champion(project, tracker, hint=hint).digest)

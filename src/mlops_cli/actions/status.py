@@ -20,13 +20,15 @@ from mlops_cli.config.paths import DRIFT_REPORT, METRICS_FILE
 from mlops_cli.config.project import Project
 from mlops_cli.config.written import HINT, secrets_in_files
 from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.experiments.rollout import parse_state
 from mlops_cli.governance.approvals import Approval, course_of, standing_of
 from mlops_cli.governance.candidates import waiting_version
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.pipeline.state import stage_states
+from mlops_cli.serving.traffic import parse_document
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import Deployment
+from mlops_cli.targets.base import Deployment, KeepsRollout, Target
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION, Tracker
 
@@ -76,8 +78,18 @@ class DecisionStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RollingStatus:
+    """A version (12 digits) that is being rolled out: `weight` percent is answered by it."""
+
+    version: str
+    strategy: str
+    state: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentStatus:
-    """What a target says it runs."""
+    """What a target says it runs; `rollout` is what is to replace it."""
 
     target: str
     digest: str
@@ -85,6 +97,7 @@ class DeploymentStatus:
     url: str
     healthy: bool
     since: datetime
+    rollout: RollingStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +233,34 @@ def _targets(
     unreachable: list[UnreachableTarget] = []
     for name in asked:
         try:
-            there = open_target(name, project).status()
+            place = open_target(name, project)
+            there = place.status()
+            rolling = _rolling(place) if there is not None else None
         except (EnvironmentFault, UsageError) as e:  # usage: a target of another release
             unreachable.append(UnreachableTarget(name, e.message, e.hint or ""))
             continue
         if there is not None:
-            found.append(_deployment(there))
+            found.append(_deployment(there, rolling))
     return tuple(found), tuple(unreachable)
 
 
-def _deployment(found: Deployment) -> DeploymentStatus:
+def _deployment(found: Deployment, rolling: RollingStatus | None) -> DeploymentStatus:
     version = short(found.digest)
     return DeploymentStatus(
-        found.target, found.digest, version, found.url, found.healthy, found.since
+        found.target, found.digest, version, found.url, found.healthy, found.since, rolling
     )
+
+
+def _rolling(place: Target) -> RollingStatus | None:
+    """The rollout that goes on there; `mlops rollout` tells of one that cannot be read."""
+    kept = place.rollout() if isinstance(place, KeepsRollout) else None
+    try:
+        state = parse_state(parse_document(kept.document)) if kept is not None else None
+    except ValueError:
+        return None
+    if state is None or not state.goes_on:
+        return None
+    return RollingStatus(short(state.candidate), state.strategy, state.status, state.weight)
 
 
 def drift_status(project: Project) -> DriftStatus | None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from mlops_cli.actions.deploy import PlanResult, RenderResult
     from mlops_cli.actions.init import InitResult
     from mlops_cli.actions.keys import KeyEntry, KeysResult
-    from mlops_cli.actions.status import CandidateStatus, DecisionStatus, StatusResult
+    from mlops_cli.actions.status import (
+        CandidateStatus,
+        DecisionStatus,
+        DeploymentStatus,
+        StatusResult,
+    )
     from mlops_cli.actions.update import UpdateResult
     from mlops_cli.audit.entry import Entry
     from mlops_cli.governance.life import Life
@@ -211,10 +216,8 @@ def _rows(result: StatusResult) -> Iterator[Row]:
     yield row("champion", _champion(result), colour=None if result.champion else "yellow")
     if candidate := result.candidate:
         yield row("candidate", _candidate(candidate), colour="yellow")
-    for d in result.deployments:
-        health = "healthy" if d.healthy else "NOT HEALTHY"
-        said = f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
-        yield row(d.target, said, colour="green" if d.healthy else "red")
+    for deployed in result.deployments:
+        yield from _deployed(deployed)
     for target in result.unreachable:
         yield row(target.name, f"DOES NOT ANSWER: {target.why}", colour="red")
     if not (result.deployments or result.unreachable):
@@ -226,6 +229,15 @@ def _rows(result: StatusResult) -> Iterator[Row]:
     for missing in result.missing:
         said = f"{missing.name}: {missing.why}; {missing.hint}"
         yield row("missing", said, colour="yellow")
+
+
+def _deployed(d: DeploymentStatus) -> Iterator[Row]:
+    health = "healthy" if d.healthy else "NOT HEALTHY"
+    said = f"{d.version} at {d.url}, {health} since {d.since:%Y-%m-%d %H:%M} UTC"
+    yield row(d.target, said, colour="green" if d.healthy else "red")
+    if r := d.rollout:
+        told = f"{r.version}, {r.strategy}, {r.state}: answers {r.weight:g} %"
+        yield row("rollout", told, colour="yellow")
 
 
 def _number(value: float | None) -> str:

@@ -16,6 +16,7 @@ from mlops_cli.errors import GateError, UsageError
 from mlops_cli.governance.approvals import BREAK_GLASS, Course, course_of, lacking, standing_of
 from mlops_cli.governance.rules import RULES, main_rules
 from mlops_cli.governance.tie import settle_tie
+from mlops_cli.governance.withdrawal import replaced_by
 from mlops_cli.tracking.base import (
     CHAMPION,
     DEPRECATED,
@@ -58,7 +59,7 @@ def promote_version(
         raise lacking(version.digest, standing)
     current = tracker.alias(CHAMPION)
     if current is None or current.digest != version.digest:
-        _refuse_uncompared(version, standing.course, current)
+        _refuse_uncompared(version, standing.course, current, entries)
         make_champion(tracker, version, current)
     if version.tags.keys() & {DEPRECATED}:
         tracker.tag(version, DEPRECATED, None)
@@ -83,7 +84,12 @@ def _breaks(course: Course, made: Promotion) -> bool:
     return bool(made.missing) and not course.unapproved
 
 
-def _refuse_uncompared(version: ModelVersion, course: Course, current: ModelVersion | None) -> None:
+def _refuse_uncompared(
+    version: ModelVersion,
+    course: Course,
+    current: ModelVersion | None,
+    entries: Mapping[str, Entry],
+) -> None:
     if course.refused is not None:
         raise GateError(
             f"{version.version} was refused by its gates: {course.refused.reason}",
@@ -92,7 +98,8 @@ def _refuse_uncompared(version: ModelVersion, course: Course, current: ModelVers
     if course.crown is not None or course.record is None:
         return  # it was the champion before, or a release without a log registered it
     compared, now = course.record.subject.get("before"), current.digest if current else None
-    if compared != now:
+    stands = replaced_by(entries, now) if now else None  # while a rollout of it goes on
+    if compared not in (now, stands):
         was = short(compared) if compared else "no champion"
         raise GateError(
             f"{version.version} was compared with {was}, and the champion is "

@@ -28,6 +28,7 @@ from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.governance.rules import asks_for_approvals
 from mlops_cli.governance.tie import settle_tie
 from mlops_cli.governance.waiting import put_forward, refuse_uncommitted
+from mlops_cli.governance.withdrawal import standing
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import (
@@ -113,7 +114,8 @@ def enter(project: Project, wish: Wish, *, progress: Progress = QUIET) -> Regist
         return is_champion(model, current)
     if left := _left_as_it_is(model, current, wish):
         return left
-    if (current.digest if current else None) != model.before:
+    compared = standing(project, model.tracker, current) if current is not None else None
+    if (compared.digest if compared else None) != model.before:
         return None
     return put_forward(model, wish, progress) if waits else crown(model, current, progress)
 

@@ -46,7 +46,11 @@ def standing_champion(
 
     By the log. Raises what `champion_of` raises.
     """
-    champion = champion_of(project, tracker, hint=hint)
+    return standing(project, tracker, champion_of(project, tracker, hint=hint))
+
+
+def standing(project: Project, tracker: Tracker, champion: ModelVersion) -> ModelVersion:
+    """The version that answered before the champion, while a rollout of that goes on."""
     before = replaced_by(known_entries(project.root), champion.digest)
     if before is None:
         return champion

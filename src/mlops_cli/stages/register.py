@@ -13,6 +13,7 @@ from mlops_cli.governance.decide import evaluate, refusal
 from mlops_cli.governance.decision import GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
 from mlops_cli.governance.rules import gates_in_force
+from mlops_cli.governance.withdrawal import standing
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import FIRST
 from mlops_cli.tracking import open_tracker
@@ -49,6 +50,8 @@ def register(
     tracker = open_tracker(project)
     candidate = read_candidate(project.root)
     before = tracker.alias(CHAMPION) if first else find_champion(project, tracker)
+    if before is not None:  # while its rollout goes on it is no champion to be compared with
+        before = standing(project, tracker, before)
     case = Case(project, candidate.bundle, candidate.metrics, tracker, before, first)
     decision = evaluate(case)
     write_decision(project.root, decision)
