@@ -1,4 +1,4 @@
-"""The steps of a rollout by themselves: each strategy to both ends, and what documents say of it."""
+"""The steps of a rollout by themselves: each strategy to both ends, and its documents."""
 
 from __future__ import annotations
 

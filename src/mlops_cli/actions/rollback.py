@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from mlops_cli.actions.bring import DeployResult, bring, release_of, where_it_runs
 from mlops_cli.actions.rollout import end_rollout, work_of
 from mlops_cli.audit.entry import Draft, Entry
-from mlops_cli.audit.graph import champions, deployed_on, in_order, lasting, makes_champion
-from mlops_cli.audit.live import rolling
+from mlops_cli.audit.graph import champions, deployed_on, lasting, makes_champion
+from mlops_cli.audit.live import brought, rolling
 from mlops_cli.audit.log import every_entry
 from mlops_cli.audit.record import record
 from mlops_cli.bundle.manifest import short
@@ -133,10 +133,8 @@ class _Back:
         return _Intent(known[digest], before, last.reason)
 
     def _left(self, digest: str) -> Iterator[str]:
-        """The targets where, by the log, another version was deployed last."""
-        done = [e for e in in_order(self.entries) if e.action == "deploy" and e.outcome == "done"]
-        last = {e.subject.get("target"): e.subject.get("digest") for e in done}
-        divided = rolling(self.entries)
+        """The targets where, by the log, another version came last, or is being rolled out."""
+        last, divided = brought(self.entries), rolling(self.entries)
         there = deployed_on(self.entries)
         return (name for name in there if last.get(name) != digest or name in divided)
 

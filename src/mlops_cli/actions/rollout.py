@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from mlops_cli._locks import locked
+from mlops_cli.actions import rollout_watch
 from mlops_cli.actions.bring import where_it_runs
 from mlops_cli.actions.rollout_steps import Found, RolloutTarget, Work
 from mlops_cli.audit.log import known_entries
@@ -24,6 +25,7 @@ from mlops_cli.experiments.rollout import (
     next_step,
     pause,
     resume,
+    unsettled,
     withdraw,
 )
 from mlops_cli.governance.approvals import course_of, hold, person_of
@@ -125,6 +127,8 @@ def turn_of(project: Project) -> Iterator[None]:
 def tick(work: Work, found: Found, *, switch: bool = False) -> RolloutResult:
     """One step at most, by what the judge says of both arms."""
     state = found.state
+    if state is not None and state.watches:
+        return _look_after(work, found, state)
     if state is None or not state.goes_on:
         return _told(work, found)
     work.keep_seen(found)
@@ -137,6 +141,20 @@ def tick(work: Work, found: Found, *, switch: bool = False) -> RolloutResult:
     if after is None:
         return _result(work, found, told)
     moved = work.settle(work.move(found, after))
+    return _result(work, moved, told, moved=True)
+
+
+def _look_after(work: Work, found: Found, state: State) -> RolloutResult:
+    """Hold what came to what was before, until the time is over; back where it is worse."""
+    work.keep_seen(found)
+    if rollout_watch.is_over(work, found, state):
+        return _told(work, rollout_watch.end(work, found, state))
+    judged = rollout_watch.judged(work, found, state, collect=True)
+    told = told_of(judged)
+    if judged.action != "rollback":
+        return _result(work, found, told)
+    back = withdraw(state, found.now, "judge", told.reasons, told)
+    moved = work.settle(work.move(found, unsettled(back)))
     return _result(work, moved, told, moved=True)
 
 
@@ -188,7 +206,7 @@ def _by_hand(work: Work, found: Found, what: What, reason: str | None) -> Rollou
             after = finish(state, now, "hand", why, _last(work, found))
         case "abort":
             by = why or ("aborted by hand",)
-            after = withdraw(state, now, "hand", by, _last(work, found))
+            after = unsettled(withdraw(state, now, "hand", by, _last(work, found)))
         case "pause":
             after = pause(state, now, "hand", why or ("paused by hand",), None)
         case _:
@@ -201,8 +219,8 @@ def _movable(work: Work, found: Found, what: What) -> State:
     state = found.state
     if state is None:
         raise UsageError(f"there is no rollout on {work.name}", hint="mlops deploy begins one")
-    if what == "abort" and state.kept:
-        return state  # the old version is kept, so that there is a way back at once
+    if what == "abort" and (state.kept or state.watches):
+        return state  # there is a way back while the old version is kept, or is compared with
     if not state.goes_on:
         ended = "done" if state.status == "done" else "rolled back"
         hint = "go back: mlops rollback" if state.status == "done" else "mlops deploy begins one"
@@ -248,7 +266,11 @@ def _told(work: Work, found: Found, *, moved: bool = False) -> RolloutResult:
     state = found.state
     if state is None:
         return RolloutResult(work.name, "none")
-    told = told_of(work.judge(found, collect=False)) if state.goes_on else state.told
+    told = state.told
+    if state.watches:
+        told = told_of(rollout_watch.judged(work, found, state, collect=False))
+    elif state.goes_on:
+        told = told_of(work.judge(found, collect=False))
     return _result(work, found, told, moved=moved)
 
 

@@ -57,7 +57,7 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     state = begin(
         config, (champion.digest, candidate.digest), secrets.token_hex(8), found.now, segment
     )
-    return work.move(found, state.at(path))
+    return work.move(found, state.at(path, project.config.deploy.watch))
 
 
 def _hold_to_one_process(both: tuple[Manifest, Manifest]) -> None:

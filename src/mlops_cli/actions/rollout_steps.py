@@ -109,10 +109,9 @@ class Work:
     def judge(self, found: Found, *, collect: bool) -> Judged:
         """What the judge says of both arms now; `collect`: what the log has is brought first."""
         state = rollout_of(found)
-        seen = counts.add(self._seen(state), {c.boot: c.tallies for c in found.counted})
-        champion, candidate = counts.arms(seen)
+        champion, candidate = counts.arms(self.seen_with(found))
         evidence, cell, asked = Evidence(champion, candidate), cell_of(state), state.asked
-        manifest = self._manifest(state)
+        manifest = self.manifest(state)
         if needs_log(asked):
             if collect:
                 load_command("collect")(
@@ -153,7 +152,13 @@ class Work:
     def _seen(self, state: State) -> counts.Seen:
         return counts.read_seen(self.place.seen(), state.salt)
 
-    def _manifest(self, state: State) -> Manifest:
+    def seen_with(self, found: Found) -> counts.Seen:
+        """What was counted, of servers that are gone, too."""
+        seen = self._seen(rollout_of(found))
+        return counts.add(seen, {c.boot: c.tallies for c in found.counted})
+
+    def manifest(self, state: State) -> Manifest:
+        """The champion's."""
         return open_bundle(self.tracker.fetch(state.champion)).manifest
 
     def move(self, found: Found, state: State, *, reason: str | None = None) -> Found:
@@ -162,17 +167,8 @@ class Work:
         Raises `RolloutMoved`, with nothing changed, where the target keeps another one by now.
         """
         state = msgspec.structs.replace(state, mover=mover_of(self.project))
-        document = document_of(state, found.generation + 1)
         with self._recorded(state, reason):
-            self.place.keep_rollout(msgspec.json.encode(document), found.kept)
-            moved = replace(
-                found,
-                kept=self.place.rollout(),
-                generation=document.generation,
-                state=state,
-                document=document,
-                lost=False,
-            )
+            moved = self.keep(found, state)
             crowned = self._follow(state)
         self._enter(state, reason, crowned=crowned)
         return moved
@@ -200,17 +196,22 @@ class Work:
             return found
         stays = state.candidate if state.status == "done" else state.champion
         if not self.place.alone(stays):
+            self.keep_seen(replace(found, counted=self.place.counted()))  # they end with a server
             release = release_of(self.project, self.tracker, stays)
             bring(self.project, release, self.name, self.place, progress=self.progress)
-        over = settle(state, found.now)
-        document = document_of(over, found.generation + 1)
+        return self.keep(found, settle(state, found.now))
+
+    def keep(self, found: Found, state: State) -> Found:
+        """Keep another state, of which neither registry nor log have anything to tell."""
+        document = document_of(state, found.generation + 1)
         self.place.keep_rollout(msgspec.json.encode(document), found.kept)
         return replace(
             found,
             kept=self.place.rollout(),
             generation=document.generation,
-            state=over,
+            state=state,
             document=document,
+            lost=False,
         )
 
     def _again(self, found: Found, why: str) -> Found:

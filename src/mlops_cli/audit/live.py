@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mlops_cli.audit.entry import Action, Entry
 from mlops_cli.audit.graph import in_order
 
+_GOES_ON = ("running", "paused")
 _MOVES: tuple[Action, ...] = ("deploy", "rollout", "rollback", "promote")
 
 
@@ -46,6 +47,17 @@ def live(entries: Mapping[str, Entry], at: datetime | None = None) -> tuple[Live
     return tuple(sorted(found, key=lambda x: (x.target, -x.weight, x.version)))
 
 
+def brought(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """The digest of the version that came to answer last on each target, by a deploy or rollout."""
+    found: dict[str, str] = {}
+    for entry in filter(_moved, in_order(entries)):
+        if entry.action in ("deploy", "rollout"):
+            goes_on = entry.subject.get("state") in _GOES_ON
+            key = "before" if goes_on and "before" in entry.subject else "digest"
+            found[entry.subject["target"]] = entry.subject[key]
+    return found
+
+
 def rolling(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """The last entry of each rollout that goes on, by its target: `digest` replaces `before`."""
     last: dict[str, Entry] = {}
@@ -54,7 +66,7 @@ def rolling(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return {
         target: entry
         for target, entry in last.items()
-        if entry.action == "rollout" and entry.subject.get("state") in ("running", "paused")
+        if entry.action == "rollout" and entry.subject.get("state") in _GOES_ON
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from mlops_cli.experiments.evidence import ArmStep
+from mlops_cli.experiments.evidence import ArmStep, together
 from mlops_cli.serving.arms import Tally
 from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
 
@@ -47,24 +47,20 @@ def arms(seen: Seen) -> tuple[tuple[ArmStep, ...], tuple[ArmStep, ...]]:
 
 
 def _steps(tallies: Sequence[Tally], arm: Arm) -> tuple[ArmStep, ...]:
-    own = [t for t in tallies if t.arm == arm]
+    own = [_step(t) for t in tallies if t.arm == arm]
     return tuple(
-        _sum(step, [t for t in own if t.step == step]) for step in sorted({t.step for t in own})
+        together([s for s in own if s.step == step]) for step in sorted({s.step for s in own})
     )
 
 
-def _sum(step: int, tallies: Sequence[Tally]) -> ArmStep:
-    latency: dict[int, int] = {}
-    for tally in tallies:
-        for bucket, count in tally.latency.items():
-            latency[bucket] = latency.get(bucket, 0) + count
+def _step(tally: Tally) -> ArmStep:
     return ArmStep(
-        step,
-        requests=sum(t.requests for t in tallies),
-        errors=sum(t.errors for t in tallies),
-        answered=sum(t.answered for t in tallies),
-        sum=sum(t.sum for t in tallies),
-        squares=sum(t.squares for t in tallies),
-        latency=latency,
-        dropped=sum(t.dropped for t in tallies),
+        tally.step,
+        requests=tally.requests,
+        errors=tally.errors,
+        answered=tally.answered,
+        sum=tally.sum,
+        squares=tally.squares,
+        latency=tally.latency,
+        dropped=tally.dropped,
     )

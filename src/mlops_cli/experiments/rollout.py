@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from mlops_cli.config.sections.rollout import RolloutConfig
+from mlops_cli.config.sections.rollout import RolloutConfig, WatchConfig
 from mlops_cli.expressions.tree import Node
-from mlops_cli.serving.traffic import Document, Traffic
+from mlops_cli.serving.traffic import CHAMPION, Document, Traffic
 
 Status = Literal["running", "paused", "done", "rolled_back"]
 By = Literal["judge", "hand"]
 Verdict = Literal["advance", "hold", "pause", "rollback"]
 Action = Literal["none", "step", "promote", "pause", "rollback", "suspend"]
+WATCHED = 10_000  # the number under which what follows the end is counted
 SUSPENDED = 1000  # more than a rollout has steps
 COLD = timedelta(seconds=60)  # whose latencies count for nothing: caches fill, clocks rise
 
@@ -40,7 +41,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `config` is `deploy.rollout` as it was at the start. `step` counts from 0; `moved` is when its
     weight, or who may move it, was last changed, and `why` is what for. `suspended`: the weight is
     0 since both arms got worse. `overruled` is by what it pauses no more, since somebody resumed
-    it. `settled`: nothing is left to be done of its end. `mover` names the clone that moved it.
+    it. `settled`: nothing is left to be done of its end. `watch` is `deploy.watch` as it was at the
+    start, until that time is over. `mover` names the clone that moved it.
     """
 
     status: Status
@@ -60,6 +62,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     told: Told | None = None
     overruled: tuple[str, ...] = ()
     settled: bool = False
+    watch: dict[str, Any] | None = None
     mover: str = ""
 
     @property
@@ -95,9 +98,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The percentage that the candidate answers."""
         return 0.0 if self.mirrors else self.meets
 
-    def at(self, path: str) -> State:
-        """The same, with where servers find the candidate's bundle."""
-        return msgspec.structs.replace(self, path=path)
+    def at(self, path: str, watch: WatchConfig | None = None) -> State:
+        """The same, with where servers find the candidate's bundle, and what is watched after."""
+        kept = watch.model_dump(mode="json", by_alias=True) if watch is not None else None
+        return msgspec.structs.replace(self, path=path, watch=kept)
+
+    @property
+    def watches(self) -> bool:
+        """Whether what follows the end is held to what was before."""
+        return self.status == "done" and self.settled and self.watch is not None
 
     @property
     def kept(self) -> bool:
@@ -108,7 +117,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def begin(
     config: RolloutConfig, pair: tuple[str, str], salt: str, now: datetime, segment: Node | None
 ) -> State:
-    """The first state of a rollout from one digest to another."""
+    """The first state of a rollout from one digest to another, which nobody watches after it."""
     champion, candidate = pair
     return State(
         status="running",
@@ -125,9 +134,24 @@ def begin(
 
 def document_of(state: State, generation: int) -> Document:
     """What servers are to obey; a rollout that is over divides nothing."""
-    over = state.settled or state.status == "rolled_back"
     encoded = msgspec.Raw(msgspec.json.encode(state))
+    if state.watches:
+        return Document(generation, _watched(state), encoded)
+    over = state.settled or state.status == "rolled_back"
     return Document(generation, None if over else traffic_of(state), encoded)
+
+
+def _watched(state: State) -> Traffic:
+    """All is answered by the version that came, and counted."""
+    return Traffic(
+        salt=state.salt,
+        champion=state.candidate,
+        candidate=state.champion,
+        percent=0,
+        step=WATCHED,
+        arm=CHAMPION,
+        warm_until=state.stepped + COLD,
+    )
 
 
 def traffic_of(state: State) -> Traffic:
@@ -256,8 +280,18 @@ def resume(state: State, now: datetime) -> State:
 
 
 def settle(state: State, now: datetime) -> State:
-    """Nothing is left to be done of its end."""
-    return msgspec.structs.replace(state, settled=True, moved=now)
+    """Nothing is left to be done of its end; what follows is watched from now on."""
+    return msgspec.structs.replace(state, settled=True, stepped=now)
+
+
+def unsettled(state: State) -> State:
+    """The same with all to be done of its end, such as of one that was watched and goes back."""
+    return msgspec.structs.replace(state, settled=False)
+
+
+def watch_no_more(state: State) -> State:
+    """The time is over in which what follows its end is watched."""
+    return msgspec.structs.replace(state, watch=None)
 
 
 def may_settle(state: State, now: datetime) -> bool:
