@@ -165,6 +165,7 @@ def test_istio_brings_pods_that_no_deploy_takes_for_its_own() -> None:
                    pods["template"]["metadata"]["labels"],
                    made["NetworkPolicy", "rain-istio"]["metadata"]["labels"]):  # fmt: skip
         assert labels[by] == "mlops-export"
+    assert ("Service", "rain") not in made  # a deploy declares it, and would find a conflict
     subsets = {s["name"]: s["labels"] for s in made["DestinationRule", "rain"]["spec"]["subsets"]}
     assert subsets["champion"] == {"mlops-cli.dev/version": exported.BEFORE}
     assert pods["template"]["metadata"]["labels"].items() >= subsets["candidate"].items()
@@ -179,6 +180,7 @@ def test_keda_is_never_beside_an_autoscaler_of_ours(tmp_path: Path) -> None:
     keda = exported.spec(autoscaling=exported.BY_KEDA)
     assert "HorizontalPodAutoscaler" not in {kind for kind, _ in objects(keda)}
     assert "replicas" not in applied(keda)["spec"]  # they are KEDA's
+    assert things(argo_rollouts_files(keda, rollout()))["Rollout", "rain"]["spec"]["replicas"] == 2
     with pytest.raises(UsageError, match="nothing to scale"):
         keda_files(project, exported.spec(autoscaling=exported.BY_KEDA, replicas={"max": 2}))
     with pytest.raises(UsageError, match="what KEDA is to ask"):

@@ -112,6 +112,8 @@ def _rollout(spec: Spec, strategy: Any) -> str:
     thing = deployment(spec)
     thing["apiVersion"], thing["kind"] = _VERSION, "Rollout"
     thing["spec"]["strategy"] = strategy
+    if spec.scales and "HorizontalPodAutoscaler" not in spec.kinds:
+        thing["spec"]["replicas"] = spec.config.replicas.min  # KEDA's object is for the Deployment
     for spread in thing["spec"]["template"]["spec"].get("topologySpreadConstraints", ()):
         keys = spread.get("matchLabelKeys", ())
         spread["matchLabelKeys"] = [

@@ -12,7 +12,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.exports.base import Rendered
-from mlops_cli.exports.manifests import EXPORTED, deployment, others, values, written
+from mlops_cli.exports.manifests import EXPORTED, deployment, values, written
 from mlops_cli.targets.kubernetes.manifests import Spec
 from mlops_cli.targets.kubernetes.naming import VERSION
 
@@ -47,7 +47,6 @@ def istio_files(spec: Spec, config: RolloutConfig, *, before: str | None) -> Ren
         thing["spec"]["selector"]["matchLabels"][VERSION] = candidate
         thing["spec"].setdefault("replicas", spec.config.replicas.min)
         files["deployment-candidate.yaml"] = written(thing)
-    files |= others(spec, "Service")
     listed = render_yaml("kubernetes/kustomization.yaml.j2", files=list(files))
     remarks = tuple(_remarks(spec, config, candidate))
     return Rendered(files | {"kustomization.yaml": listed}, remarks)
