@@ -36,7 +36,7 @@ def hold_fields(file: str, ours: Any, own: Any, *, free: Container[str] = ()) ->
     """
     for path in _lacking(ours, own, free, ()):
         raise _refused(file, f"{'.'.join(path)} is not what the template of mlops-cli has")
-    for path in _unsafe(own, ()):
+    for path in _unsafe(own, (), _containers_of(ours)):
         raise _refused(file, f"{'.'.join(path)} is not allowed")
 
 
@@ -86,7 +86,7 @@ def _is_named(value: Any) -> bool:
     return listed and all(isinstance(v, Mapping) and "name" in v for v in value)
 
 
-def _unsafe(own: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _unsafe(own: Any, path: tuple[str, ...], known: Container[str]) -> Iterator[tuple[str, ...]]:
     if isinstance(own, Mapping):
         for key, value in own.items():
             here = (*path, str(key))
@@ -94,17 +94,27 @@ def _unsafe(own: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             if wrong or key in _NEVER or (key == "add" and path[-1:] == ("capabilities",)):
                 yield here
             if key in _CONTAINERS and isinstance(value, Sequence):
-                yield from _unconfined(value, here)
-            yield from _unsafe(value, here)
+                yield from _unconfined(value, here, known)
+            yield from _unsafe(value, here, known)
     elif isinstance(own, Sequence) and not isinstance(own, str):
         for i, value in enumerate(own):
-            yield from _unsafe(value, (*path, str(i)))
+            yield from _unsafe(value, (*path, str(i)), known)
 
 
-def _unconfined(containers: Sequence[Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _containers_of(ours: Any) -> set[str]:
+    """The names of the containers that our template has itself."""
+    if isinstance(ours, Mapping):
+        own = {c["name"] for kind in _CONTAINERS for c in ours.get(kind) or ()}
+        return own.union(*map(_containers_of, ours.values()))
+    return set()
+
+
+def _unconfined(
+    containers: Sequence[Any], path: tuple[str, ...], known: Container[str]
+) -> Iterator[tuple[str, ...]]:
     """A further container has what ours has: no privileges, and an image that is pinned."""
     for container in containers:
-        if not isinstance(container, Mapping) or container.get("name") == "server":
+        if not isinstance(container, Mapping) or container.get("name") in known:
             continue
         here = (*path, str(container.get("name")))
         if "@sha256:" not in str(container.get("image")):

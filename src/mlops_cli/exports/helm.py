@@ -16,7 +16,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.exports.base import Rendered
 from mlops_cli.exports.manifests import file_of
-from mlops_cli.targets.kubernetes.manifests import KINDS, Spec, manifest, values_of
+from mlops_cli.targets.kubernetes.manifests import KINDS, ROUTED, Spec, manifest, values_of
 from mlops_cli.targets.kubernetes.naming import VERSION
 
 _BEGIN, _END = "\ue000", "\ue001"  # of a mark: characters that are nobody's
@@ -53,7 +53,8 @@ _OPTIONAL = (
 def helm_files(spec: Spec, *, number: str) -> Rendered:
     """The chart, as files by their path in it; `number` is the version's in the registry."""
     values = _marked(spec)
-    kinds = [k for k in KINDS if k != "HorizontalPodAutoscaler" or not _by_keda(spec)]
+    left_out = {*ROUTED, *(["HorizontalPodAutoscaler"] if _by_keda(spec) else [])}
+    kinds = [kind for kind in KINDS if kind not in left_out]
     files = {
         "Chart.yaml": render_yaml(
             "helm/Chart.yaml.j2",

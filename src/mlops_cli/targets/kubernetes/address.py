@@ -22,7 +22,7 @@ def service_url(kubectl: Kubectl, service: Object) -> str:
     """
     port = service["spec"]["ports"][0]
     if node_port := port.get("nodePort"):
-        return url_of(_node(kubectl), node_port)
+        return url_of(node_host(kubectl), node_port)
     metadata = service["metadata"]
     end = "" if port["port"] == 80 else f":{port['port']}"
     return f"http://{metadata['name']}.{metadata['namespace']}.svc{end}"
@@ -33,7 +33,8 @@ def is_outside(service: Object) -> bool:
     return bool(service["spec"]["ports"][0].get("nodePort"))
 
 
-def _node(kubectl: Kubectl) -> str:
+def node_host(kubectl: Kubectl) -> str:
+    """Where a node is reached from here: its address, or loopback where the cluster is here."""
     server = _server(kubectl)
     if _is_loopback(server):
         return _LOOPBACK

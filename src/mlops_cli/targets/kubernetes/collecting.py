@@ -11,8 +11,8 @@ from pathlib import Path
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.targets.kubernetes.faults import ClusterFault, fault_of
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
-from mlops_cli.targets.kubernetes.manifests import Object
-from mlops_cli.targets.kubernetes.rollout import look
+from mlops_cli.targets.kubernetes.pods import runs
+from mlops_cli.targets.kubernetes.rollout import pods_of
 from mlops_cli.targets.shipped import Take, removals, send, unpack
 
 
@@ -22,8 +22,8 @@ def collect(kubectl: Kubectl, name: str, take: Take, *, closing: bool) -> None:
     Raises `EnvironmentFault` naming the pods that did not give theirs, after all others did.
     """
     failed = []
-    for pod in look(kubectl, name).pods:
-        if not _runs(pod):
+    for pod in pods_of(kubectl, name):
+        if not runs(pod):
             continue
         try:
             _collect(kubectl, pod["metadata"]["name"], take, closing=closing)
@@ -58,8 +58,3 @@ def _fetched(kubectl: Kubectl, command: Sequence[str], folder: Path) -> list[Pat
             errors.seek(0)
             raise fault_of(errors.read().decode(errors="replace"))
     return found
-
-
-def _runs(pod: Object) -> bool:
-    statuses = pod["status"].get("containerStatuses", [])
-    return any(s["name"] == "server" and "running" in s["state"] for s in statuses)

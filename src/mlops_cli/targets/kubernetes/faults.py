@@ -38,6 +38,7 @@ CONTEXT = "context"
 FORBIDDEN = "forbidden"
 CONFLICT = "conflict"
 REPLACED = "replaced"
+GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,13 @@ _TABLE = (
         r"context was not found|cannot locate context|context \S+ does not exist",
         "the kubeconfig has no such context",
         "kubectl config get-contexts lists them; set deploy.kubernetes.context",
+    ),
+    _row(
+        GATEWAY,
+        r"[^\n]*(resource type \"(gatewayclasses|gateways|httproutes)\""
+        r"|no matches for kind \"(Gateway|HTTPRoute)\")[^\n]*",
+        "the cluster has no Gateway API",
+        "install its v1 resources and a controller; or deploy.kubernetes.router: process",
     ),
     _row(
         "unauthorized",

@@ -19,7 +19,7 @@ from mlops_cli.targets.kubernetes.naming import (
     control_name,
     keys_name,
     labels,
-    pod_selector,
+    owned_selector,
 )
 
 
@@ -65,6 +65,6 @@ def _write(kubectl: Kubectl, name: str, secret: str, path: str, content: bytes) 
 
 
 def _tell(kubectl: Kubectl, name: str, annotation: str, content: bytes) -> None:
-    selector = ",".join(f"{key}={value}" for key, value in pod_selector(name).items())
+    selector = owned_selector(name)
     mark = hashlib.sha256(content).hexdigest()[:12]
     kubectl.run("annotate", "pods", f"--selector={selector}", "--overwrite", f"{annotation}={mark}")

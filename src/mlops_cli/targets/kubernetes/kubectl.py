@@ -62,6 +62,10 @@ class Kubectl:
         )
         return _items(listed)
 
+    def named(self, *names: str) -> list[Object]:
+        """Those objects (`kind/name`) that are there, with their managed fields."""
+        return _items(self.json("get", *names, "--ignore-not-found", "--show-managed-fields"))
+
     def json(self, *arguments: str, given: str | None = None) -> Any:
         """What it prints as JSON; None where it prints nothing."""
         said = self.run(*arguments, "--output=json", given=given)

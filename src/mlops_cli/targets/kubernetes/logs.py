@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
-from mlops_cli.targets.kubernetes.rollout import look
+from mlops_cli.targets.kubernetes.rollout import pods_of
 
 LINES = 1000  # so many of each pod's last lines are shown
 _STEP = 2.0  # seconds between two looks for new pods
@@ -21,11 +21,10 @@ def lines(kubectl: Kubectl, name: str, *, follow: bool) -> Iterator[str]:
 
     With `follow` it goes on with pods that come later, until there is none any more.
     """
-    seen = look(kubectl, name)
     if follow:
         yield from _followed(kubectl, name)
         return
-    for pod in sorted(seen.pods, key=_age):
+    for pod in sorted(pods_of(kubectl, name), key=_age):
         if _started(pod):
             said = kubectl.run("logs", pod["metadata"]["name"], f"--tail={LINES}")
             yield from (f"[{_suffix(pod)}] {line}" for line in said.splitlines())
@@ -38,7 +37,7 @@ def _followed(kubectl: Kubectl, name: str) -> Iterator[str]:
     try:
         while True:
             if time.monotonic() >= next_look:
-                pods = look(kubectl, name).pods
+                pods = pods_of(kubectl, name)
                 for pod in sorted(pods, key=_age):
                     if pod["metadata"]["name"] not in readers and _started(pod):
                         readers[pod["metadata"]["name"]] = _reader(kubectl, pod, said)

@@ -18,14 +18,19 @@ from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.serving import contract
 from mlops_cli.serving.tracing import ENDPOINTS
+from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
+from mlops_cli.targets.kubernetes.naming import CANDIDATE as CANDIDATE_DIGEST
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,
     PROJECT_NAME,
+    ROUTER,
+    candidate_name,
     control_name,
     keys_name,
     labels,
     object_name,
     pod_selector,
+    rollout_name,
     version_labels,
 )
 
@@ -45,12 +50,28 @@ KINDS = {
     "Deployment": ("deployment", "deployments.apps"),
     "PodDisruptionBudget": ("disruption-budget", "poddisruptionbudgets.policy"),
     "HorizontalPodAutoscaler": ("autoscaler", "horizontalpodautoscalers.autoscaling"),
+    "Gateway": ("gateway", "gateways.gateway.networking.k8s.io"),
+    "HTTPRoute": ("route", "httproutes.gateway.networking.k8s.io"),
 }
+ROUTED = ("Gateway", "HTTPRoute")  # of the Gateway API, which not every cluster has
+PARTS = 10_000  # that a route's traffic is divided into
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The candidate of a rollout in the pods of the champion: its digest, and its image."""
+
+    digest: str
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What is to run: a project's bundle, by the image that serves it."""
+    """What is to run: a project's bundle, by the image that serves it.
+
+    `beside` is the candidate in the same pods. With the router `gateway` the candidate is a spec
+    of its own, with `arm`, and `share` is what it gets, in percent; None: it is not there.
+    """
 
     project: str
     digest: str
@@ -59,11 +80,24 @@ class Spec:
     serve: Mapping[str, str] = field(default_factory=dict)  # variables of the server's settings
     own: Path | None = None  # the project's own templates
     secrets: tuple[str, ...] = ()  # keys of the Secret NAME-secrets
+    beside: Beside | None = None
+    arm: Arm = CHAMPION
+    share: float | None = None
+
+    @property
+    def owner(self) -> str:
+        """The project's name in the cluster: of each of its parts."""
+        return object_name(self.project)
 
     @property
     def name(self) -> str:
         """What every object of it is called."""
-        return object_name(self.project)
+        return candidate_name(self.owner) if self.arm == CANDIDATE else self.owner
+
+    @property
+    def routed(self) -> bool:
+        """Whether a Gateway API route brings the traffic."""
+        return self.config.router == "gateway"
 
     @property
     def scales(self) -> bool:
@@ -73,8 +107,15 @@ class Spec:
     @property
     def kinds(self) -> list[str]:
         """The kinds of its objects, in the order of `KINDS`: an autoscaler only beside no KEDA."""
-        alone = self.scales and self.config.autoscaling.by == "cpu"
-        return [kind for kind in KINDS if alone or kind != "HorizontalPodAutoscaler"]
+        return [kind for kind in KINDS if self._has(kind)]
+
+    def _has(self, kind: str) -> bool:
+        if kind == "HorizontalPodAutoscaler":
+            return self.scales and self.config.autoscaling.by == "cpu"
+        if kind in ROUTED:
+            gateway = self.config.gateway if self.routed and self.arm == CHAMPION else None
+            return gateway is not None and (kind == "HTTPRoute" or gateway.name is None)
+        return True
 
 
 def key_of(thing: Object) -> Key:
@@ -153,6 +194,40 @@ def _port(setting: str, url: str, otherwise: int) -> int:
         ) from e
 
 
+def _annotations(spec: Spec) -> dict[str, str]:
+    found = {PROJECT_NAME: spec.project, DIGEST: spec.digest}
+    found |= {CANDIDATE_DIGEST: spec.beside.digest} if spec.beside else {}
+    return found | ({ROUTER: "gateway"} if spec.routed else {})
+
+
+def _rollout(spec: Spec) -> dict[str, str] | None:
+    """The ConfigMap of the rollout's documents and where it is mounted, for who obeys one."""
+    if contract.ROLLOUT not in spec.serve:
+        return None
+    return {"map": rollout_name(spec.owner), "folder": contract.ROLLOUTS}
+
+
+def _obeyed(spec: Spec) -> dict[str, str]:
+    """Which document a server obeys: with the router `gateway` each arm has its own."""
+    if contract.ROLLOUT not in spec.serve or not spec.routed:
+        return {}
+    return {contract.ROLLOUT: f"{contract.ROLLOUTS}/{spec.arm}.json"}
+
+
+def _inside(service: Mapping[str, Any]) -> dict[str, Any]:
+    """The Service of a candidate: the route alone brings it traffic."""
+    return {**service, "type": "ClusterIP", "node_port": None}
+
+
+def _backends(spec: Spec) -> list[dict[str, Any]]:
+    port = spec.config.service.port
+    if spec.share is None:
+        return [{"name": spec.owner, "port": port, "weight": PARTS}]
+    candidate = round(spec.share * PARTS / 100)
+    shares = {spec.owner: PARTS - candidate, candidate_name(spec.owner): candidate}
+    return [{"name": name, "port": port, "weight": weight} for name, weight in shares.items()]
+
+
 def values_of(spec: Spec) -> dict[str, Any]:
     """What every template of a manifest gets, by name."""
     config = spec.config.model_dump()
@@ -160,15 +235,19 @@ def values_of(spec: Spec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "namespace": config["namespace"],
-        "labels": labels(spec.name),
-        "version_labels": version_labels(spec.name, spec.digest),
+        "labels": labels(spec.owner, spec.name),
+        "version_labels": version_labels(spec.owner, spec.digest, spec.name),
         "selector": pod_selector(spec.name),
         "annotations": {PROJECT_NAME: spec.project},
-        "version_annotations": {PROJECT_NAME: spec.project, DIGEST: spec.digest},
-        "digest": spec.digest,
-        "settings": dict(spec.serve),
+        "version_annotations": _annotations(spec),
+        "digest": ",".join([spec.digest, *([spec.beside.digest] if spec.beside else [])]),
+        "beside": spec.beside,
+        "model": contract.MODEL,
+        "candidate": contract.CANDIDATE,
+        "rollout": _rollout(spec),
+        "settings": dict(spec.serve) | _obeyed(spec),
         "secrets": list(spec.secrets),
-        "secret": f"{spec.name}-secrets",
+        "secret": f"{spec.owner}-secrets",
         "log": contract.LOG if contract.LOG_DIR in spec.serve else None,
         "grpc": int(grpc) if (grpc := spec.serve.get(contract.GRPC_PORT)) else None,
         "calls": _called(spec),
@@ -176,9 +255,11 @@ def values_of(spec: Spec) -> dict[str, Any]:
         # What `load` brought is on the nodes; a public registry may have a stranger of its name.
         "pull_policy": "Never" if spec.config.load else "IfNotPresent",
         "pull_secret": config["pull_secret"],
-        "keys": _folder(spec, f"{contract.SETTINGS}KEYS", keys_name(spec.name)),
-        "control": _folder(spec, contract.CONTROL_FILE, control_name(spec.name)),
-        "service": config["service"],
+        "keys": _folder(spec, f"{contract.SETTINGS}KEYS", keys_name(spec.owner)),
+        "control": _folder(spec, contract.CONTROL_FILE, control_name(spec.owner)),
+        "service": config["service"] if spec.arm == CHAMPION else _inside(config["service"]),
+        "gateway": config["gateway"],
+        "backends": _backends(spec),
         "replicas": config["replicas"],
         "scales": spec.scales,
         "autoscaling": {

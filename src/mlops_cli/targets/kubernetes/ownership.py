@@ -9,18 +9,37 @@ import msgspec
 
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
-from mlops_cli.targets.kubernetes.manifests import KINDS, Key, Object, key_of
-from mlops_cli.targets.kubernetes.naming import MANAGED_BY, MANAGER, PROJECT, owned_selector
+from mlops_cli.targets.kubernetes.manifests import KINDS, ROUTED, Key, Object, key_of
+from mlops_cli.targets.kubernetes.naming import (
+    MANAGED_BY,
+    MANAGER,
+    PROJECT,
+    ROUTER,
+    owned_selector,
+)
 
 _FILLED_BY_THE_SERVER = ("managedFields", "resourceVersion", "uid", "generation",
                          "creationTimestamp")  # fmt: skip
 
 
-def ours(kubectl: Kubectl, name: str) -> dict[Key, Object]:
-    """Every object of this project in the namespace, by kind and name."""
-    kinds = [resource for _, resource in KINDS.values()]
-    found = kubectl.items(kinds, f"--selector={owned_selector(name)}")
-    return {key_of(thing): thing for thing in found}
+def ours(kubectl: Kubectl, name: str, *, routed: bool = False) -> dict[Key, Object]:
+    """Every object of this project in the namespace, by kind and name.
+
+    Those of the Gateway API are looked for with `routed`, and where a Deployment tells of them.
+    """
+    selector = f"--selector={owned_selector(name)}"
+    plain = [resource for kind, (_, resource) in KINDS.items() if kind not in ROUTED]
+    found = {key_of(thing): thing for thing in kubectl.items(plain, selector)}
+    if routed or is_routed(found):
+        more = kubectl.items([KINDS[kind][1] for kind in ROUTED], selector)
+        found |= {key_of(thing): thing for thing in more}
+    return found
+
+
+def is_routed(things: Mapping[Key, Object]) -> bool:
+    """Whether a Deployment among them says that a Gateway API route brings its traffic."""
+    deployments = (thing for (kind, _), thing in things.items() if kind == "Deployment")
+    return any(ROUTER in thing["metadata"].get("annotations", {}) for thing in deployments)
 
 
 def refuse_foreign(kubectl: Kubectl, name: str, wanted: Iterable[Key]) -> None:

@@ -38,6 +38,7 @@ class Trouble:
     message: str = ""
     hopeless: bool = False
     crashed: bool = False
+    container: str = "server"
 
     def fault(self, log: str = "") -> ClusterFault:
         """The same as an error, with the last lines that the pod wrote."""
@@ -53,6 +54,12 @@ def ready(pod: Object) -> bool:
     return _condition(pod, "Ready").get("status") == "True" and not leaving(pod)
 
 
+def runs(pod: Object) -> bool:
+    """Whether its server runs."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return any(s["name"] == "server" and "running" in s["state"] for s in statuses)
+
+
 def leaving(pod: Object) -> bool:
     """Whether it was told to go."""
     return "deletionTimestamp" in pod["metadata"]
@@ -65,15 +72,17 @@ def trouble(pod: Object) -> Trouble | None:
     if scheduled.get("status") == "False":
         reason, message = scheduled.get("reason", "not scheduled"), scheduled.get("message", "")
         return Trouble("capacity", name, reason, message)
-    for container in pod.get("status", {}).get("containerStatuses", []):
-        if not container.get("ready"):
-            return _container(name, container)
+    status = pod.get("status", {})
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind, []):
+            if not container.get("ready"):
+                return _container(name, container)
     return None
 
 
 def last_words(kubectl: Kubectl, found: Trouble) -> str:
     """The last lines that the pod wrote, of the run that died where one did; empty if none."""
-    options = ["logs", found.pod, f"--tail={_LOG_LINES}"]
+    options = ["logs", found.pod, f"--container={found.container}", f"--tail={_LOG_LINES}"]
     for number, more in enumerate((["--previous"], []) * _LOG_TRIES if found.crashed else ([],)):
         time.sleep(_BETWEEN_TRIES if number else 0)
         with suppress(ClusterFault):  # it never ran, or may not be read: the reason stands alone
@@ -84,17 +93,19 @@ def last_words(kubectl: Kubectl, found: Trouble) -> str:
 
 
 def _container(pod: str, container: dict[str, Any]) -> Trouble | None:
-    waiting = container["state"].get("waiting")
+    waiting, called = container["state"].get("waiting"), container["name"]
     ended = container["state"].get("terminated") or container.get("lastState", {}).get("terminated")
     if ended:
         crashes = container.get("restartCount", 0) + ("terminated" in container["state"])
         how = waiting["reason"] if waiting else ended.get("reason", "Error")
-        message = f"the server ended with code {ended.get('exitCode')} ({ended.get('reason')})"
-        return Trouble("crash", pod, how, message, hopeless=crashes >= _CRASHES, crashed=True)
+        what = "the copy of the candidate" if called == "candidate" else "the server"
+        message = f"{what} ended with code {ended.get('exitCode')} ({ended.get('reason')})"
+        hopeless = crashes >= _CRASHES
+        return Trouble("crash", pod, how, message, hopeless, crashed=True, container=called)
     if waiting and waiting.get("reason") not in _NORMAL:
         reason, message = waiting.get("reason", "waiting"), waiting.get("message", "")
         kind = "image" if "Image" in reason else "pod"
-        return Trouble(kind, pod, reason, message, hopeless=reason in _HOPELESS)
+        return Trouble(kind, pod, reason, message, reason in _HOPELESS, container=called)
     return None
 
 

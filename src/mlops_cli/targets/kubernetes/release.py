@@ -15,8 +15,10 @@ from mlops_cli.targets.kubernetes.manifests import KINDS, Key, Object, Spec
 from mlops_cli.targets.kubernetes.naming import MANAGER, VERSION
 from mlops_cli.targets.kubernetes.ownership import applied, owns
 from mlops_cli.targets.kubernetes.rollout import digest_of, look, wait
+from mlops_cli.targets.kubernetes.route import routed_share
 
 SCALER = f"{MANAGER}-scale"  # holds the number of pods until the autoscaler takes it
+HEARD = 10.0  # seconds until a gateway has surely heard of a route: its status tells nothing
 _BACK = 60.0  # seconds for the way back
 _DELETE_LIMIT = 60.0
 # How a conflict names who applied the field (Argo CD, Flux); one who edited it says "using".
@@ -48,12 +50,13 @@ def rehearse(kubectl: Kubectl, wanted: Mapping[Key, Object], *, progress: Progre
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """From `live`, what is ours now, to `wanted`."""
+    """From `live`, what is ours now, to `wanted`, of which `changed` has to be applied."""
 
     kubectl: Kubectl
     spec: Spec
     live: Mapping[Key, Object]
     wanted: Mapping[Key, Object]
+    changed: Mapping[Key, Object]
 
     def carry_out(self, *, until: float, force: bool, progress: Progress) -> None:
         """Apply, wait, prune; whatever happens before the end is undone, an interrupt, too.
@@ -64,11 +67,13 @@ class Rollout:
             self._hand_over(self.live.get(("Deployment", self.spec.name)))
             gone = [key for key in self.live if key not in self.wanted]
             # An autoscaler that is wanted no more would set its own number while we wait.
-            self._delete([key for key in gone if key[0] == "HorizontalPodAutoscaler"])
-            self.kubectl.apply(self.wanted.values(), force=force)
+            self._delete([k for k in gone if k == ("HorizontalPodAutoscaler", self.spec.name)])
+            if first := [x for key, x in self.changed.items() if not self._is_held(key)]:
+                self.kubectl.apply(first, force=force)
             if ("Deployment", self.spec.name) not in self.live:
                 self._hand_over(look(self.kubectl, self.spec.name).deployment)
             self._wait(self.spec.digest, until=until, progress=progress)
+            self._route(force=force)
         except ClusterFault as e:
             if e.has_kind(REPLACED):
                 raise e.after(f"{short(self.spec.digest)} does not stay") from e
@@ -77,6 +82,18 @@ class Rollout:
             self._back(progress)
             raise
         self._delete(gone)
+
+    def _is_held(self, key: Key) -> bool:
+        """A route that is there brings its traffic elsewhere until all are ready."""
+        return key[0] == "HTTPRoute" and key in self.live
+
+    def _route(self, *, force: bool) -> None:
+        """Have the route bring all here, and let it be heard of before others go."""
+        held = {key: thing for key, thing in self.changed.items() if self._is_held(key)}
+        if held:
+            self.kubectl.apply(held.values(), force=force)
+        if any(routed_share(self.live[key], self.spec.owner) is not None for key in held):
+            time.sleep(HEARD)
 
     def _hand_over(self, deployment: Object | None) -> None:
         """Where the load decides how many pods there are, we keep our hands off their number.

@@ -11,7 +11,13 @@ from mlops_cli.progress import Progress
 from mlops_cli.targets.kubernetes.faults import REPLACED, ClusterFault, fault_of
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
-from mlops_cli.targets.kubernetes.naming import DIGEST, owned_selector
+from mlops_cli.targets.kubernetes.naming import (
+    DIGEST,
+    MANAGED_BY,
+    MANAGER,
+    NAME,
+    owned_selector,
+)
 from mlops_cli.targets.kubernetes.pods import Trouble, last_words, leaving, ready, trouble
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -53,9 +59,9 @@ class Look:
 
 
 def look(kubectl: Kubectl, name: str) -> Look:
-    """What the cluster says of our Deployment now."""
+    """What the cluster says now of our Deployment of that name."""
     kinds = ("deployments.apps", "replicasets.apps", "pods")
-    found = kubectl.items(kinds, f"--selector={owned_selector(name)}")
+    found = kubectl.items(kinds, f"--selector={MANAGED_BY}={MANAGER},{NAME}={name}")
     deployment = next((x for x in found if x["kind"] == "Deployment"), None)
     pods = [x for x in found if x["kind"] == "Pod" and x["status"].get("phase") not in _ENDED]
     revision = (deployment or {}).get("metadata", {}).get("annotations", {}).get(REVISION)
@@ -67,6 +73,12 @@ def look(kubectl: Kubectl, name: str) -> Look:
     }
     mine = [p for p in pods if any(o["uid"] in newest for o in _owners(p))]
     return Look(deployment, tuple(pods), tuple(mine))
+
+
+def pods_of(kubectl: Kubectl, name: str) -> list[Object]:
+    """Every pod of the project that has not ended, of champion and candidate."""
+    found = kubectl.items(["pods"], f"--selector={owned_selector(name)}")
+    return [x for x in found if x["status"].get("phase") not in _ENDED]
 
 
 def wait(kubectl: Kubectl, name: str, *, digest: str, until: float, progress: Progress) -> None:

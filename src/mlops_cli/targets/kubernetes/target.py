@@ -13,12 +13,31 @@ from mlops_cli._templates import own_templates
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import Progress
-from mlops_cli.serving.contract import CONTROL, CONTROL_FILE, KEYS, LOG
+from mlops_cli.serving.contract import (
+    CANDIDATE,
+    CONTROL,
+    CONTROL_FILE,
+    KEYS,
+    LOG,
+    MODEL,
+    ROLLOUT,
+    ROLLOUTS,
+)
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_outside, service_url
+from mlops_cli.targets.kubernetes.beside import (
+    Pair,
+    bring,
+    differing,
+    pair_of,
+    refuse_same_image,
+    specs_of,
+    standing,
+)
 from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
 from mlops_cli.targets.kubernetes.faults import FORBIDDEN, ClusterFault
+from mlops_cli.targets.kubernetes.gateway import bring_by_route, hold_to_gateway
 from mlops_cli.targets.kubernetes.keys import (
     delete_control,
     read_control,
@@ -30,6 +49,8 @@ from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.logs import lines
 from mlops_cli.targets.kubernetes.manifests import (
     KINDS,
+    ROUTED,
+    Beside,
     Key,
     Object,
     Spec,
@@ -38,11 +59,14 @@ from mlops_cli.targets.kubernetes.manifests import (
     write_manifests,
 )
 from mlops_cli.targets.kubernetes.naming import ANCHOR, DIGEST, object_name, owned_selector
-from mlops_cli.targets.kubernetes.ownership import ours, refuse_foreign
+from mlops_cli.targets.kubernetes.ownership import is_routed, ours, refuse_foreign
 from mlops_cli.targets.kubernetes.plan import changes
+from mlops_cli.targets.kubernetes.pod_rollout import PodRollout
 from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
+from mlops_cli.targets.kubernetes.rollout_map import FILE, delete_maps
+from mlops_cli.targets.kubernetes.route import routed_share
 from mlops_cli.targets.readiness import ready_digest, soon
 from mlops_cli.targets.secrets import refuse_tls, trusting
 from mlops_cli.targets.shipped import Take
@@ -53,7 +77,7 @@ _REACHED = 10.0  # seconds for kube-proxy to open a node's port
 _STOP_LIMIT = 120.0
 
 
-class KubernetesTarget:
+class KubernetesTarget(PodRollout):
     """The target `kubernetes`: one project's model in one namespace of one cluster."""
 
     def __init__(
@@ -71,24 +95,33 @@ class KubernetesTarget:
         self._serve = dict(serve or {})
         self._name = object_name(project)
         self._kubectl = Kubectl(config.context, config.namespace)
+        routed = config.service.port if config.router == "gateway" else None
+        super().__init__(self._kubectl, self._name, routed=routed)
 
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Apply, wait for the rollout, prune; see `Target.deploy`. It costs no request.
 
-        Where the version does not come up, what was applied before is applied again.
+        Where the version does not come up, what was applied before is applied again. One of two
+        that stand beside each other is there already: of it no more is applied than differs.
         """
         release = only(routes)
         refuse_tls(self._serve)
-        spec = self._spec(release)
-        wanted = objects(spec)
-        live = self._live(wanted)
-        force = rehearse(self._kubectl, wanted, progress=progress)
-        deliver(self._config, release.image, progress=progress)
+        live = self._ours()
+        pair = pair_of(live, self._name)
+        if self._config.router == "gateway" and self._config.gateway is not None:
+            hold_to_gateway(self._kubectl, self._config.gateway)
+        there = pair.image_of(release.digest) if pair is not None else None
+        spec = self._spec(release, there)
+        wanted = self._held_to(live, objects(spec))
+        changed = differing(live, wanted) if there is not None else wanted
+        force = rehearse(self._kubectl, changed, progress=progress) if changed else False
+        if there is None:
+            deliver(self._config, release.image, progress=progress)
         until = time.monotonic() + self._config.timeout.total_seconds()
         kubectl = self._kubectl.until(until)
-        rollout = Rollout(kubectl, spec, live, wanted)
+        rollout = Rollout(kubectl, spec, live, wanted, changed)
         try:
-            if CONTROL_FILE in self._serve:
+            if CONTROL_FILE in self._serve and there is None:
                 rotate_control(kubectl, self._name)
             rollout.carry_out(until=until, force=force, progress=progress)
         except BaseException:
@@ -99,14 +132,57 @@ class KubernetesTarget:
         return self._confirmed(kubectl, release, progress)
 
     def plan(self, routes: Routes) -> list[Change]:
-        """The server's dry run against what is there; see `Target.plan`."""
+        """The server's dry run against what is there; see `Target.plan`.
+
+        While the version earns its traffic, what stands then is what should.
+        """
         release = only(routes)
         refuse_tls(self._serve)
-        spec = self._spec(release)
-        wanted = objects(spec)
-        live = self._live(wanted)
+        live = self._ours()
+        pair = pair_of(live, self._name)
+        if pair is not None and pair.candidate.digest == release.digest:
+            route = live.get(("HTTPRoute", self._name))
+            share = routed_share(route, self._name) if route is not None else None
+            specs = specs_of(self._spec(release, pair.candidate.image), pair, share or 0.0)
+        else:
+            specs = (self._spec(release),)
+        wanted = {key: thing for spec in specs for key, thing in objects(spec).items()}
+        self._held_to(live, wanted)
         made = self._kubectl.apply(wanted.values(), force=True, dry_run=True)
-        return changes(live, {key_of(thing): thing for thing in made}, scales=spec.scales)
+        return changes(live, {key_of(thing): thing for thing in made}, scales=specs[0].scales)
+
+    def bring_beside(self, champion: Release, candidate: Release, *, progress: Progress) -> str:
+        """In the champion's pods, copied from its image; or, with a route, in pods of its own.
+
+        See `KeepsRollout.bring_beside`.
+        """
+        live = self._ours()
+        now = standing(live, self._name)
+        image = now.image if now is not None and now.digest == champion.digest else None
+        first, second = self._spec(champion, image), self._spec(candidate)
+        refuse_same_image(first.image, second.image, self._config.image)
+        pair = Pair(Beside(first.digest, first.image), Beside(second.digest, second.image))
+        specs = specs_of(first, pair, 0.0)
+        self._held_to(live, {key: x for spec in specs for key, x in objects(spec).items()})
+        if image is None:
+            deliver(self._config, champion.image, progress=progress)
+        deliver(self._config, candidate.image, progress=progress)
+        until = time.monotonic() + self._config.timeout.total_seconds()
+        kubectl = self._kubectl.until(until)
+        if CONTROL_FILE in self._serve and read_control(kubectl, self._name) is None:
+            rotate_control(kubectl, self._name)
+        if self._config.router == "gateway":
+            bring_by_route(kubectl, live, specs, until, progress)
+            return MODEL
+        bring(kubectl, live, specs[0], until, progress)
+        return f"{CANDIDATE}/{candidate.digest}"
+
+    def alone(self, digest: str) -> bool:
+        """See `KeepsRollout.alone`."""
+        live = self._ours()
+        now = standing(live, self._name)
+        stands = now is not None and now.digest == digest and pair_of(live, self._name) is None
+        return stands and look(self._kubectl, self._name).complete
 
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file an object, and a kustomization; see `Target.render`."""
@@ -145,9 +221,11 @@ class KubernetesTarget:
 
     def stop(self) -> bool:
         """Delete what is ours and wait until it is gone; see `Target.stop`."""
-        if not ours(self._kubectl, self._name):
+        delete_maps(self._kubectl, self._name)
+        if not (live := self._ours()):
             return False
-        kinds = ",".join(resource for _, resource in KINDS.values())
+        routed = self._config.router == "gateway" or is_routed(live)
+        kinds = ",".join(file for k, (_, file) in KINDS.items() if routed or k not in ROUTED)
         self._kubectl.run(
             "delete",
             kinds,
@@ -202,8 +280,12 @@ class KubernetesTarget:
         by_node = service["spec"]["type"] == "NodePort"
         return int(port["nodePort"] if by_node else port["port"])
 
-    def _spec(self, release: Release) -> Spec:
-        name = image_name(self._config, release.image)
+    def _ours(self) -> dict[Key, Object]:
+        routed = self._config.router == "gateway"
+        return ours(self._kubectl, self._name, routed=routed)
+
+    def _spec(self, release: Release, image: str | None = None) -> Spec:
+        name = image or image_name(self._config, release.image)
         return Spec(
             self._project,
             release.digest,
@@ -214,10 +296,10 @@ class KubernetesTarget:
             self._secrets,
         )
 
-    def _live(self, wanted: dict[Key, Object]) -> dict[Key, Object]:
-        live = ours(self._kubectl, self._name)
+    def _held_to(self, live: dict[Key, Object], wanted: dict[Key, Object]) -> dict[Key, Object]:
+        """What is wanted; raises `ClusterFault` where somebody else's object is in the way."""
         refuse_foreign(self._kubectl, self._name, [key for key in wanted if key not in live])
-        return live
+        return wanted
 
     def _confirmed(self, kubectl: Kubectl, release: Release, progress: Progress) -> Deployment:
         found = self.status()
@@ -243,7 +325,8 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
         service = config.service.model_copy(update={where: port})
         config = config.model_copy(update={"service": service})
     own = own_templates(project.root)
-    serve = trusting(project, project.config.serve.environment(KEYS, log=LOG, control=CONTROL))
+    settings = project.config.serve.environment(KEYS, log=LOG, control=CONTROL)
+    serve = trusting(project, settings | {ROLLOUT: f"{ROLLOUTS}/{FILE}"})
     secrets = project.config.deploy.secrets
     return KubernetesTarget(project.config.project, config, serve, own, secrets)
 

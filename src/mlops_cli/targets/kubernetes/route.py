@@ -1,0 +1,96 @@
+"""The HTTPRoute that divides the traffic between two Deployments, by the weights of v1 alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mlops_cli.serving.traffic import Traffic, parse_document
+from mlops_cli.targets.base import Kept
+from mlops_cli.targets.kubernetes.kubectl import Kubectl
+from mlops_cli.targets.kubernetes.manifests import KINDS, PARTS, Object
+from mlops_cli.targets.kubernetes.naming import DIGEST, candidate_name
+from mlops_cli.targets.kubernetes.ownership import cleaned
+
+ROUTE = KINDS["HTTPRoute"][1]
+
+
+def share_of(traffic: Traffic | None) -> float:
+    """The percentage that the candidate answers."""
+    return 0.0 if traffic is None or traffic.mirror else traffic.percent
+
+
+def parts_of(percent: float) -> int:
+    """The same as a weight, of `PARTS`."""
+    return round(percent * PARTS / 100)
+
+
+def routed_share(route: Object, name: str) -> float | None:
+    """What the route gives the candidate, in percent; None where it knows none."""
+    weights = _weights(route)
+    total = sum(weights.values())
+    if candidate_name(name) not in weights or not total:
+        return None
+    return 100 * weights[candidate_name(name)] / total
+
+
+def as_routed(kubectl: Kubectl, name: str, kept: Kept) -> Kept:
+    """What is kept, with the share that the route has: somebody may have changed it by hand.
+
+    While the champion is about to be replaced, the share is nobody's to compare.
+    """
+    try:
+        document = parse_document(kept.document)
+    except ValueError:
+        return kept
+    traffic = document.traffic
+    if traffic is None:
+        return kept
+    route, champion = _standing(kubectl, name)
+    if route is None or champion != traffic.champion:
+        return kept
+    share = routed_share(route, name) or 0.0
+    if parts_of(share) == parts_of(share_of(traffic)):
+        return kept
+    routed = msgspec.structs.replace(traffic, percent=share, mirror=False)
+    document = msgspec.structs.replace(document, traffic=routed)
+    return Kept(msgspec.json.encode(document), kept.revision)
+
+
+def divide(kubectl: Kubectl, name: str, port: int, traffic: Traffic | None) -> None:
+    """Have the route give the candidate its share; nothing where no candidate is there.
+
+    `port` is that of both Services.
+    """
+    route, champion = _standing(kubectl, name)
+    if route is None:
+        return
+    known = candidate_name(name) in _weights(route)
+    if known or (traffic is not None and champion == traffic.champion):
+        kubectl.apply([divided(route, name, port, share_of(traffic))], force=True)
+
+
+def divided(route: Object, name: str, port: int, percent: float) -> Object:
+    """A live route as it is to be applied, with other weights; what else it has, it keeps."""
+    weight = parts_of(percent)
+    weights = {name: PARTS - weight, candidate_name(name): weight}
+    backends = [{"name": n, "port": port, "weight": w} for n, w in weights.items()]
+    rules = route["spec"].get("rules") or [{}]
+    spec = route["spec"] | {"rules": [rules[0] | {"backendRefs": backends}, *rules[1:]]}
+    return cleaned(route) | {"spec": spec}
+
+
+def _standing(kubectl: Kubectl, name: str) -> tuple[Object | None, str]:
+    """The live route, and the digest that the champion's Deployment is to serve."""
+    found = kubectl.named(f"{ROUTE}/{name}", f"deployments.apps/{name}")
+    by_kind: Mapping[str, Any] = {thing["kind"]: thing for thing in found}
+    deployment = by_kind.get("Deployment", {"metadata": {}})
+    digest = deployment["metadata"].get("annotations", {}).get(DIGEST, "")
+    return by_kind.get("HTTPRoute"), str(digest)
+
+
+def _weights(route: Object) -> dict[str, int]:
+    backends = [b for rule in route["spec"].get("rules", []) for b in rule.get("backendRefs", [])]
+    return {b["name"]: int(b.get("weight", 1)) for b in backends}
