@@ -116,8 +116,11 @@ def test_a_candidate_that_no_pod_can_load_changes_nothing(
 ) -> None:
     target.deploy(whole(first), progress=QUIET)
     target.bring_beside(first, second, progress=QUIET)
-    with pytest.raises(UsageError, match=r"does not name|cannot be|holds"):
-        target.keep_rollout(document((first, first), 1, 5.0, "/nowhere"), None)
+    with pytest.raises(UsageError, match="is not a bundle"):
+        target.keep_rollout(document((first, second), 1, 5.0, "/nowhere"), None)
+    traffic = Traffic("salt", first.digest, "0" * 64, 5.0, 0, "/nowhere")
+    with pytest.raises(UsageError, match="MLOPS_DIGEST does not name 000000000000"):
+        target.keep_rollout(msgspec.json.encode(Document(1, traffic)), None)
     assert target.rollout() is None
     target.deploy(whole(first), progress=QUIET)
     assert target.alone(first.digest)
