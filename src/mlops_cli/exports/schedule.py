@@ -19,9 +19,12 @@ from mlops_cli._templates import render, render_yaml
 from mlops_cli.bundle.requirements import PACKAGE
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
+from mlops_cli.experiments.logged_evidence import needs_log
 from mlops_cli.targets.kubernetes.naming import object_name
+from mlops_cli.targets.kubernetes.rights import tick_rights
 
 Clock = Literal["cron", "systemd", "cronjob", "github"]
+TICK = "rollout-tick"
 _DAY = timedelta(days=1)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SOONEST = re.compile(r"^(\*|\*/[1-4]) ")  # GitHub runs nothing more often than every 5 minutes
@@ -84,7 +87,7 @@ def jobs_of(project: Project, commands: Iterable[str]) -> Iterable[Job]:
         daily = ("40 3 * * *", "*-*-* 03:40:00 UTC")
         yield Job("retrain", ("retrain",), *daily, branches=branches)
     if "rollout" in known:
-        yield Job("rollout-tick", ("rollout", "tick"), "* * * * *", "*-*-* *:*:00 UTC")
+        yield Job(TICK, ("rollout", "tick"), "* * * * *", "*-*-* *:*:00 UTC")
 
 
 def often(window: timedelta) -> tuple[str, str]:
@@ -134,7 +137,7 @@ def _units(project: Project, jobs: Iterable[Job]) -> dict[str, str]:
     return found
 
 
-def _cronjobs(project: Project, jobs: Iterable[Job], image: str | None) -> str:
+def _cronjobs(project: Project, jobs: Sequence[Job], image: str | None) -> str:
     if image is None:
         raise UsageError(_IMAGE, hint="--image registry.example.org/team/rain-ops:1")
     secret = f"{object_name(project.config.project)}-monitor"
@@ -147,7 +150,20 @@ def _cronjobs(project: Project, jobs: Iterable[Job], image: str | None) -> str:
         secret=secret if _secrets(project) else None,
         secrets=_secrets(project),
         jobs=[{"name": job.name, "cron": job.cron, "script": _script(job)} for job in jobs],
+        tick=_tick(project, jobs),
     )
+
+
+def _tick(project: Project, jobs: Iterable[Job]) -> dict[str, Any] | None:
+    """The account of a tick, where it moves traffic in the same namespace."""
+    deploy = project.config.deploy
+    if deploy.target != "kubernetes" or TICK not in (job.name for job in jobs):
+        return None
+    name = object_name(project.config.project)
+    routed = deploy.kubernetes.router == "gateway"
+    logged = needs_log(deploy.rollout)
+    rules = tick_rights(name, routed=routed, logged=logged)
+    return {"account": f"{name}-{TICK}", "job": TICK, "rules": rules}
 
 
 def _script(job: Job, to: str = "origin") -> str:
