@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -48,12 +49,33 @@ class _Refusal(msgspec.Struct, frozen=True):
     error: _Fault = _Fault()
 
 
-def counted(url: str, secret: str) -> Counted:
-    """What the server at `url` counted; raises `Away` where it does not answer."""
-    return _counted(url, _ask(url, secret, "GET", None, _QUICK))
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as messages name it, and how it is asked.
+
+    `ask` takes a method, a body, and seconds, and returns the status and the body of the answer of
+    `PATH`; it raises `Away` where there is none.
+    """
+
+    name: str
+    ask: Callable[[str, bytes | None, float], tuple[int, bytes]]
 
 
-def put(url: str, secret: str, document: bytes | None, *, after: int | None) -> Counted:
+def at(url: str, secret: str) -> Server:
+    """The server at a URL, asked from here."""
+
+    def ask(method: str, body: bytes | None, limit: float) -> tuple[int, bytes]:
+        return _ask(url, secret, method, body, limit)
+
+    return Server(url, ask)
+
+
+def counted(server: Server) -> Counted:
+    """What the server counted; raises `Away` where it does not answer."""
+    return _counted(server, *server.ask("GET", None, _QUICK))
+
+
+def put(server: Server, document: bytes | None, *, after: int | None) -> Counted:
     """Have the server obey this document; returns when each of its workers does.
 
     Raises `RolloutMoved` where its own is not of the generation `after` (None: it is not older),
@@ -63,35 +85,35 @@ def put(url: str, secret: str, document: bytes | None, *, after: int | None) -> 
     body = msgspec.json.encode(
         {"after": after, "document": msgspec.Raw(document if document is not None else b"null")}
     )
-    return _counted(url, _ask(url, secret, "PUT", body, _LIMIT))
+    return _counted(server, *server.ask("PUT", body, _LIMIT))
 
 
-def _counted(url: str, said: bytes) -> Counted:
+def _counted(server: Server, status: int, said: bytes) -> Counted:
+    if status != HTTPStatus.OK:
+        raise _refused(server.name, status, said)
     try:
         found = msgspec.json.decode(said, type=_Told)
     except msgspec.DecodeError as e:
-        raise Away(f"{url}{PATH} answers what is no rollout: {e}") from e
+        raise Away(f"{server.name}{PATH} answers what is no rollout: {e}") from e
     document = bytes(found.document)
     kept = None if document == b"null" else document
     return Counted(found.boot, found.now, kept, found.tallies)
 
 
-def _ask(url: str, secret: str, method: str, body: bytes | None, limit: float) -> bytes:
+def _ask(url: str, secret: str, method: str, body: bytes | None, limit: float) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-    at = urlsplit(url)
-    connection = connection_to(at.hostname or "", at.port, tls=at.scheme == "https", limit=limit)
+    where = urlsplit(url)
+    tls = where.scheme == "https"
+    connection = connection_to(where.hostname or "", where.port, tls=tls, limit=limit)
     try:
         connection.request(method, PATH, body, headers)
         response = connection.getresponse()
-        said = response.read()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException) as e:
         why = str(e)[:_SHOWN] or type(e).__name__
         raise Away(f"{url} does not answer: {why}", hint="mlops logs") from e
     finally:
         connection.close()
-    if response.status == HTTPStatus.OK:
-        return said
-    raise _refused(url, response.status, said)
 
 
 _KINDS: Mapping[int, type[EnvironmentFault] | type[UsageError]] = {

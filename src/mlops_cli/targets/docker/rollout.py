@@ -73,7 +73,7 @@ class RolloutVolume:
             raise _MOVED
         try:
             if (where := self._serving_at()) is not None:
-                control.put(*where, document, after=_generation(after))
+                control.put(control.at(*where), document, after=_generation(after))
         except (control.Away, control.Unrouted):
             pass
         found = self.rollout()
@@ -86,13 +86,13 @@ class RolloutVolume:
         """See `KeepsRollout.tell_rollout`."""
         if (where := self._serving_at()) is not None:
             with suppress(control.Away, control.Unrouted, RolloutMoved):
-                control.put(*where, document, after=None)
+                control.put(control.at(*where), document, after=None)
 
     def counted(self) -> tuple[Counted, ...]:
         """See `KeepsRollout.counted`."""
         if (where := self._serving_at()) is not None:
             with suppress(control.Away, control.Unrouted):
-                return (control.counted(*where),)
+                return (control.counted(control.at(*where)),)
         return ()
 
     def alone(self, digest: str) -> bool:

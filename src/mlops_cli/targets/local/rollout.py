@@ -63,14 +63,14 @@ class RolloutFile:
     def _tell(self, document: bytes) -> None:
         if (where := self._serving_at()) is not None:
             with suppress(control.Away, control.Unrouted):
-                control.put(*where, document, after=None)
+                control.put(control.at(*where), document, after=None)
 
     def counted(self) -> tuple[Counted, ...]:
         """See `KeepsRollout.counted`."""
         if (where := self._serving_at()) is None:
             return ()
         with suppress(control.Away, control.Unrouted):
-            return (control.counted(*where),)
+            return (control.counted(control.at(*where)),)
         return ()
 
     def seen(self) -> bytes | None:
