@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from cronsim import CronSim
 from ruamel.yaml import YAML
 
+from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.exports.schedule import Asked, Clock, often, schedule_files
 from observations import project
@@ -136,6 +138,33 @@ def test_a_cronjob_runs_the_command_alone_and_as_nobody(tmp_path: Path) -> None:
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["containers"][0]["command"][:2] == ["sh", "-c"]
         next(CronSim(job["spec"]["schedule"], datetime(2026, 3, 1, tzinfo=UTC)))
+
+
+def test_a_tick_on_a_cluster_has_an_account_of_its_own(tmp_path: Path) -> None:
+    where = project(tmp_path)
+    kubernetes = {"namespace": "models", "image": "rain:1"}
+    deploy = DeployConfig.model_validate({"target": "kubernetes", "kubernetes": kubernetes})
+    where = replace(where, config=where.config.model_copy(update={"deploy": deploy}))
+    asked = Asked("cronjob", ALL, "1.2.3", "example.org/rain-ops:1")
+    text = schedule_files(where, asked)["cronjobs.yaml"]
+    things = list(YAML(typ="safe").load_all(text))
+    (role,) = (t for t in things if t["kind"] == "Role")
+    assert "pods/exec" not in text
+    assert {v for r in role["rules"] for v in r["verbs"]} == {
+        "get", "list", "watch", "update", "patch", "create",
+    }  # fmt: skip
+    changed = [r for r in role["rules"] if {"update", "patch", "delete"} & set(r["verbs"])]
+    assert all(r["resourceNames"] for r in changed)
+    accounts = {
+        t["metadata"]["name"]: t["spec"]["jobTemplate"]["spec"]["template"]["spec"].get(
+            "serviceAccountName"
+        )
+        for t in things
+        if t["kind"] == "CronJob"
+    }
+    assert accounts == {
+        "rain-monitor": None, "rain-retrain": None, "rain-rollout-tick": "rain-rollout-tick",
+    }  # fmt: skip
 
 
 def test_a_cronjob_needs_an_image(tmp_path: Path) -> None:

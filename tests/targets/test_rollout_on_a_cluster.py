@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from clusters import Load, kubectl, small
 from mlops_cli._poll import wait_until
@@ -20,6 +23,7 @@ from mlops_cli.serving import contract
 from mlops_cli.serving.traffic import Document, Traffic, parse_document
 from mlops_cli.targets.base import Counted, Release, RolloutMoved, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.rights import tick_rights
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
 
 pytestmark = pytest.mark.kubernetes
@@ -119,11 +123,91 @@ def test_a_candidate_that_no_pod_can_load_changes_nothing(
     with pytest.raises(UsageError, match="is not a bundle"):
         target.keep_rollout(document((first, second), 1, 5.0, "/nowhere"), None)
     traffic = Traffic("salt", first.digest, "0" * 64, 5.0, 0, "/nowhere")
-    with pytest.raises(UsageError, match="MLOPS_DIGEST does not name 000000000000"):
+    with pytest.raises(
+        UsageError, match="000000000000 is none of the versions that MLOPS_DIGEST allows"
+    ):
         target.keep_rollout(msgspec.json.encode(Document(1, traffic)), None)
     assert target.rollout() is None
     target.deploy(whole(first), progress=QUIET)
     assert target.alone(first.digest)
+
+
+ACCOUNT = "tick"
+
+
+@pytest.fixture
+def account(namespace: str, tmp_path: Path) -> Path:
+    """A kubeconfig of a ServiceAccount that has the rights of a tick, and no others."""
+    rules = [
+        {"apiGroups": [r.group], "resources": r.resources, "verbs": r.verbs}
+        | ({"resourceNames": r.names} if r.names else {})
+        for r in tick_rights(PROJECT, routed=False, logged=False)
+    ]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules}
+    role |= {"metadata": {"name": ACCOUNT, "namespace": namespace}}
+    kubectl("create", "serviceaccount", ACCOUNT, namespace=namespace)
+    kubectl("apply", "-f", "-", given=json.dumps(role))
+    who = [f"--role={ACCOUNT}", f"--serviceaccount={namespace}:{ACCOUNT}"]
+    kubectl("create", "rolebinding", ACCOUNT, *who, namespace=namespace)
+    token = kubectl("create", "token", ACCOUNT, namespace=namespace).strip()
+    config = yaml.safe_load(kubectl("config", "view", "--minify", "--raw", "--flatten"))
+    config["users"][0]["user"] = {"token": token}
+    file = tmp_path / ACCOUNT
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+def reached(pod: Any) -> bool:
+    connection = http.client.HTTPConnection(pod["status"]["podIP"], contract.PORT, timeout=3)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
+    target: KubernetesTarget,
+    account: Path,
+    namespace: str,
+    first: Release,
+    second: Release,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = first, second
+    target.deploy(whole(first), progress=QUIET)
+    path = target.bring_beside(*pair, progress=QUIET)
+    target.keep_rollout(document(pair, 1, 30.0, path), None)
+    every = json.loads(kubectl("get", "pods", "-o", "json", namespace=namespace))["items"]
+    monkeypatch.setenv("KUBECONFIG", str(account))
+    with pytest.raises(ClusterFault, match="pods/exec") as caught:
+        target.counted()  # from outside it would have to be asked through `exec`
+    assert caught.value.kind == "kubernetes-forbidden"
+    if not reached(every[0]):
+        pytest.skip("pods are not reached from here, as a CronJob reaches them")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "here")  # by which a process knows it is in a pod
+    assert len(target.counted()) == 2
+    target.keep_seen(b"{}")
+    target.keep_rollout(document(pair, 2, 100.0, path), target.rollout())
+    assert {parse_document(c.document or b"").generation for c in target.counted()} == {2}
+    assert target.deploy(whole(second), progress=QUIET).digest == second.digest
+    target.keep_rollout(over(3), target.rollout())
+    target.keep_anchor("an-entry")
+    assert target.alone(second.digest)
+    for what in ("create pods/exec", "get secrets", "patch services", "create deployments",
+                 "delete deployments", "patch roles", "delete pods"):  # fmt: skip
+        assert not may(what, namespace), what
+    for what in ("update configmaps/rollout-delays-rollout", "get secrets/rollout-delays-control",
+                 "patch deployments/rollout-delays", "list pods"):  # fmt: skip
+        assert may(what, namespace), what
+
+
+def may(what: str, namespace: str) -> bool:
+    asked = ["kubectl", "auth", "can-i", *what.split(), f"--namespace={namespace}"]
+    done = subprocess.run(asked, capture_output=True, encoding="utf-8", check=False)
+    return done.stdout.strip() == "yes"
 
 
 def by_route(namespace: str, **gateway: Any) -> KubernetesTarget:
