@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -106,12 +107,13 @@ class KubernetesTarget(PodRollout):
         """
         release = only(routes)
         refuse_tls(self._serve)
+        spec = self._spec(release)
         live = self._ours()
         pair = pair_of(live, self._name)
         if self._config.router == "gateway" and self._config.gateway is not None:
             hold_to_gateway(self._kubectl, self._config.gateway)
         there = pair.image_of(release.digest) if pair is not None else None
-        spec = self._spec(release, there)
+        spec = replace(spec, image=there or spec.image)
         wanted = self._held_to(live, objects(spec))
         changed = differing(live, wanted) if there is not None else wanted
         force = rehearse(self._kubectl, changed, progress=progress) if changed else False
@@ -138,14 +140,15 @@ class KubernetesTarget(PodRollout):
         """
         release = only(routes)
         refuse_tls(self._serve)
+        spec = self._spec(release)
         live = self._ours()
         pair = pair_of(live, self._name)
         if pair is not None and pair.candidate.digest == release.digest:
             route = live.get(("HTTPRoute", self._name))
             share = routed_share(route, self._name) if route is not None else None
-            specs = specs_of(self._spec(release, pair.candidate.image), pair, share or 0.0)
+            specs: tuple[Spec, ...] = specs_of(spec, pair, share or 0.0)
         else:
-            specs = (self._spec(release),)
+            specs = (spec,)
         wanted = {key: thing for spec in specs for key, thing in objects(spec).items()}
         self._held_to(live, wanted)
         made = self._kubectl.apply(wanted.values(), force=True, dry_run=True)
