@@ -264,6 +264,16 @@ mlops monitor --since 2026-03-01 --until 2026-04-01
 """,
     ),
     _action(
+        "ab",
+        PRODUCTION,
+        "Compare two versions that share the traffic: lift with intervals that hold at every look.",
+        usage="--since TIME [--kpi FILE]",
+        examples="""
+mlops ab --since 2026-03-01
+mlops ab --since 2026-03-01 --kpi orders.csv
+""",
+    ),
+    _action(
         "alerts",
         PRODUCTION,
         "List what fires and what waits, send a test to every sink, or silence an alert.",

@@ -84,6 +84,19 @@ def collect(
         return work.result(name)
 
 
+def collect_what_is_there(
+    project: Project, target: str | None, progress: Progress
+) -> tuple[int, tuple[str, ...]]:
+    """How many rows came from the target; one that is not there, or keeps no log, is told of."""
+    name = target or project.config.deploy.target
+    if not isinstance(open_target(name, project), KeepsLog):
+        return 0, (f"the target {name} keeps no prediction log: what is here is judged",)
+    try:
+        return collect(project, target=name, progress=progress).rows, ()
+    except EnvironmentFault as e:
+        return 0, (f"nothing was collected from {name}: {e.message}",)
+
+
 class _Work:
     def __init__(self, project: Project, progress: Progress) -> None:
         self._project = project

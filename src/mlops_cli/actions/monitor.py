@@ -12,7 +12,7 @@ import msgspec
 
 from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
-from mlops_cli.actions.collect import collect
+from mlops_cli.actions.collect import collect_what_is_there
 from mlops_cli.alerts.base import Notified, Observation
 from mlops_cli.alerts.notify import notify
 from mlops_cli.config.paths import MONITOR_PAGE, WINDOWS
@@ -29,8 +29,6 @@ from mlops_cli.monitoring.windows import Window
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.monitor import write_monitor_page
 from mlops_cli.tables import open_engine
-from mlops_cli.targets import open_target
-from mlops_cli.targets.base import KeepsLog
 
 _LOCK = "monitor.lock"
 _MEMORY = "256MB"  # of the engine, which would keep what it has read: windows are large or small
@@ -78,7 +76,7 @@ def monitor(
         raise UsageError(f"--since {since} is not before --until {until or 'now'}")
     taken = EnvironmentFault("another monitor of this project is going on", hint="wait for it")
     with locked(project.cache / _LOCK, otherwise=taken):
-        collected, remarks = _collect(project, target, progress)
+        collected, remarks = collect_what_is_there(project, target, progress)
         known = read_windows(project.root)
         found = _judge(project, known, (begin, end), target=target, progress=progress)
         # In this order: what a kill between them leaves unwritten is judged, and told, again.
@@ -102,19 +100,6 @@ class _Found:
     judged: Sequence[Window] = ()
     standing: Sequence[Window] = ()
     observations: Sequence[Observation] = ()
-
-
-def _collect(
-    project: Project, target: str | None, progress: Progress
-) -> tuple[int, tuple[str, ...]]:
-    """What came from the target; one that is not there, or keeps no log, is told of."""
-    name = target or project.config.deploy.target
-    if not isinstance(open_target(name, project), KeepsLog):
-        return 0, (f"the target {name} keeps no prediction log: what is here is judged",)
-    try:
-        return collect(project, target=name, progress=progress).rows, ()
-    except EnvironmentFault as e:
-        return 0, (f"nothing was collected from {name}: {e.message}",)
 
 
 def _judge(

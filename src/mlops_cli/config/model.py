@@ -13,6 +13,7 @@ from mlops_cli.config.sections.base import Section, format_duration
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
+from mlops_cli.config.sections.experiment import AbConfig
 from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.config.sections.governance import GovernanceConfig
 from mlops_cli.config.sections.monitor import MonitorConfig
@@ -44,6 +45,7 @@ class Config(Section):
     serve: ServeConfig = ServeConfig()
     drift: DriftConfig = DriftConfig()
     monitor: MonitorConfig = MonitorConfig()
+    ab: AbConfig = AbConfig()
     retrain: RetrainConfig = RetrainConfig()
     governance: GovernanceConfig = GovernanceConfig()
     tracking: TrackingConfig = TrackingConfig()
@@ -131,6 +133,6 @@ def contract_of(table: str) -> str:
 
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
-UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "retrain")
+UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
 HANDED_ON = ("serve.cache", "monitor.sinks")

@@ -19,6 +19,7 @@ SIGNATURES = "signatures"  # of bundles and images, by version
 VALIDATE_REPORT = "reports/validate.json"
 DRIFT_REPORT = "reports/drift.json"
 DRIFT_PAGE = "reports/drift.html"
+AB_REPORT = "reports/ab.json"  # what the last experiment found
 MONITOR_PAGE = "reports/monitor.html"
 PREDICTIONS = "monitoring/predictions"  # collected from the prediction log, a folder a day
 LABELS = "monitoring/labels"  # what came of them

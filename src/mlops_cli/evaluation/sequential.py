@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, lambertw
+from scipy.special import betaln, lambertw, logsumexp
 
 Array = NDArray[np.float64]
 LEVEL = 0.05
-CONCENTRATION = 1000.0  # of the prior of a share: it looks for a shift of some percent of it
+CONCENTRATIONS = (10.0, 100.0, 1000.0)  # of a share's priors: for large shifts and for small ones
 
 
 def tuning(alpha: float = LEVEL) -> float:
@@ -65,12 +65,15 @@ def share_p_values(hits: Array, trials: Array, share: float) -> Array:
     """The anytime-valid p-values of a share at each look, ascending looks on the last axis.
 
     `hits` and `trials` are cumulative counts; the p-value of a look is the least of those before
-    it, so that an alarm stays. A mixture of binomials by a beta distribution around `share`
+    it, so that an alarm stays. A mixture of binomials by beta distributions around `share`
     (Lindon and Malek 2022, Anytime-Valid Inference for Multinomial Count Data, NeurIPS).
     """
-    a, b = CONCENTRATION * share, CONCENTRATION * (1 - share)
     others = trials - hits
-    evidence = betaln(a + hits, b + others) - betaln(a, b)
-    evidence = evidence - hits * math.log(share) - others * math.log1p(-share)
-    least = np.maximum.accumulate(np.maximum(evidence, 0.0), axis=-1)
+    known = hits * math.log(share) + others * math.log1p(-share)
+    evidence = [
+        betaln(c * share + hits, c * (1 - share) + others) - betaln(c * share, c * (1 - share))
+        for c in CONCENTRATIONS
+    ]
+    mean = logsumexp(evidence, axis=0) - math.log(len(evidence)) - known
+    least = np.maximum.accumulate(np.maximum(mean, 0.0), axis=-1)
     return np.asarray(np.exp(-np.minimum(least, 700.0)), np.float64)
