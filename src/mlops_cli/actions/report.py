@@ -15,6 +15,7 @@ from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.paths import DVC_LOCK, METRICS_FILE, MODEL
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, UsageError
+from mlops_cli.experiments.found import AbResult, read_experiment
 from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision, read_decision
 from mlops_cli.monitoring import window
@@ -64,7 +65,15 @@ def report(project: Project, *, against: str | None = None) -> ReportResult:
         drift=_drift(project, tracker, bundle, asked),
         uncommitted=uncommitted(root, (DVC_LOCK, METRICS_FILE)),
         positive=_positive(bundle),
+        experiment=_experiment(root, bundle),
     )
+
+
+def _experiment(root: Path, bundle: Bundle) -> AbResult | None:
+    """The last experiment, where this model was one of the two."""
+    found = read_experiment(root)
+    versions = (found.champion, found.candidate) if found is not None else ()
+    return found if bundle.version in versions else None
 
 
 def _trained(root: Path) -> Bundle:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from mlops_cli.config.paths import AB_REPORT
 
@@ -115,3 +118,11 @@ class AbResult:
     segments: tuple[SegmentFound, ...]
     remarks: tuple[str, ...]
     data: str = AB_REPORT
+
+
+def read_experiment(root: Path) -> AbResult | None:
+    """The last result that was written down; None where there is none that can be read."""
+    try:
+        return msgspec.json.decode((root / AB_REPORT).read_bytes(), type=AbResult)
+    except (OSError, msgspec.DecodeError):
+        return None

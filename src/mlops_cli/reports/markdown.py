@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from mlops_cli.bundle.manifest import short
+from mlops_cli.experiments.found import AbResult, LiftFound
 from mlops_cli.governance.decision import GateResult
 from mlops_cli.reports.model import MetricChange, ReportResult, TrainingDrift
 
@@ -35,6 +36,7 @@ def model_report(result: ReportResult) -> str:
         *_gates(result),
         *_metrics(result),
         *(_drift(result.drift, result.champion) if result.drift else ()),
+        *(_experiment(result.experiment) if result.experiment else ()),
         *_uncommitted(result.uncommitted),
     ]
     return "\n".join(lines) + "\n"
@@ -165,6 +167,36 @@ def _drift(drift: TrainingDrift, champion: str | None) -> Iterator[str]:
         for c in drift.columns
     ]
     yield from _table(("column", "statistic", "value", "limit"), rows)
+
+
+def _experiment(found: AbResult) -> Iterator[str]:
+    yield ""
+    yield "### Experiment"
+    yield ""
+    won = f"**the {found.winner} has won**" if found.winner else "no winner"
+    why = "; ".join(found.reasons)
+    yield (
+        f"{code(found.candidate)} against {code(found.champion)}, {found.units:,} units from "
+        f"{found.since:%Y-%m-%d} to {found.until:%Y-%m-%d}: {won}: {escape(why)}."
+    )
+    yield ""
+    rows = [(_name(lift.metric), *_lift(lift)) for lift in found.metrics]
+    yield from _table(("metric", "champion", "candidate", "lift", "relative"), rows)
+    yield ""
+    yield "Intervals are of 95 %, at all looks together; `mlops ab` made them."
+
+
+def _lift(found: LiftFound) -> tuple[str, ...]:
+    arms = (_value(arm.value, None, None) for arm in (found.champion, found.candidate))
+    part = found.relative if found.relative_low is not None else None
+    percents = (part, found.relative_low, found.relative_high)
+    relative = (None if p is None else 100 * p for p in percents)
+    percent = _value(*relative)
+    return (
+        *arms,
+        _value(found.difference, found.low, found.high),
+        f"{percent} %" if part is not None else "-",
+    )
 
 
 def _names(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops_cli.experiments.found import AbResult
 from mlops_cli.governance.decision import GateResult, Verdict
 from mlops_cli.monitoring.base import ColumnDrift
 
@@ -51,7 +52,8 @@ class ReportResult:
     that they were asked when the model was registered, not now. `champion` is the version that
     the registry has as champion. `against` is the revision as it was named, `commit` what it is;
     `uncommitted` are the files that the last commit has otherwise than this run made them.
-    `positive` is the class that the probabilities of a binary model are of.
+    `positive` is the class that the probabilities of a binary model are of. `experiment` is the
+    last one that `mlops ab` saw, where this model was one of the two.
     """
 
     project: str
@@ -69,3 +71,4 @@ class ReportResult:
     drift: TrainingDrift | None
     uncommitted: tuple[str, ...]
     positive: str | None = None
+    experiment: AbResult | None = None
