@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # type checkers know the name; the module typing would co
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlops_cli.actions.ab import ab
     from mlops_cli.actions.alerts import alerting
     from mlops_cli.actions.approve import approve
     from mlops_cli.actions.audit import audit_log
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LoadedModel",
     "Project",
+    "ab",
     "alerting",
     "approve",
     "audit_log",

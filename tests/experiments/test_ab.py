@@ -299,8 +299,9 @@ def test_arms_are_those_that_a_row_was_assigned_to(make: Make) -> None:
     errors = of(found, "error_rate")
     assert errors.champion.value == 0.0
     assert errors.candidate.value == pytest.approx(0.1, abs=0.05)
-    assert errors.side == "open"
-    assert (found.mixed, found.winner) == (0, "candidate")
+    assert errors.side == "worse"
+    assert (found.mixed, found.winner) == (0, None)
+    assert found.guardrails[0].verdict == "breached"
     assert found.share.expected == 0.4  # a file by subject tells nothing of steps
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from mlops_cli.experiments.found import AbResult, ArmFound, LiftFound, ShareFound
 from mlops_cli.governance.decision import GateResult
 from mlops_cli.monitoring.base import ColumnDrift
 from mlops_cli.reports.markdown import code, escape, model_report
@@ -39,6 +41,45 @@ def moved(name: str, value: float, threshold: float) -> ColumnDrift:
     )
 
 
+def _arm(value: float) -> ArmFound:
+    return ArmFound(units=120, rows=500, value=value)
+
+
+EXPERIMENT = AbResult(
+    since=datetime(2026, 3, 1, tzinfo=UTC),
+    until=datetime(2026, 3, 9, tzinfo=UTC),
+    champion="81c081c081c0",
+    candidate="3f3f3f3f3f3f",
+    unit=("customer",),
+    units=240,
+    mixed=0,
+    share=ShareFound(candidate=0.5, expected=0.5, p_value=0.9, mismatch=False),
+    planned=10_000,
+    primary="spent | $x$",
+    winner="candidate",
+    reasons=("the candidate is surely better in spent | $x$",),
+    metrics=(
+        LiftFound(
+            metric="spent | $x$",
+            kind="mean",
+            better="higher",
+            champion=_arm(20.0),
+            candidate=_arm(25.0),
+            difference=5.0,
+            low=4.0,
+            high=6.0,
+            relative=0.25,
+            relative_low=0.2,
+            relative_high=0.3,
+        ),
+        LiftFound(
+            metric="label", kind="mean", better="lower", champion=_arm(0.4), candidate=_arm(0.4)
+        ),
+    ),
+    guardrails=(),
+    segments=(),
+    remarks=(),
+)
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 WHOLE = ReportResult(
     project="delays",
@@ -58,6 +99,7 @@ WHOLE = ReportResult(
     commit="c0ffee" * 6 + "c0ff",
     drift=TrainingDrift(3, (moved("dep_time", 0.2, 0.1),), ("gone",), 900, 800),
     uncommitted=("dvc.lock",),
+    experiment=EXPERIMENT,
     positive="legit",
 )
 NASTY = [
@@ -203,3 +245,12 @@ def test_a_revision_without_metrics_is_told() -> None:
     )
     text = model_report(replace(WHOLE, metrics=bare))
     assert "origin/main (c0ffeec0ffee) has no `metrics.json` to compare with." in text
+
+
+def test_the_experiment_of_a_model_is_told() -> None:
+    text = model_report(WHOLE)
+    assert "`3f3f3f3f3f3f` against `81c081c081c0`, 240 units from 2026-03-01" in text
+    assert "**the candidate has won**" in text
+    assert "| 20 | 25 | 5 (4 to 6) | 25 (20 to 30) % |" in text
+    assert "| label | 0.4 | 0.4 | - | - |" in text
+    assert "### Experiment" not in model_report(replace(WHOLE, experiment=None))

@@ -68,7 +68,9 @@ def ab(
         locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT),
         open_engine(temporary=project.temporary) as engine,
     ):
-        look = _Look(engine, project, span, Traffic(engine, project.root), progress)
+        traffic = Traffic(engine, project.root)
+        arms = find_arms(engine, traffic, span)
+        look = _Look(engine, project, span, traffic, progress, arms)
         result = look.result(kpi, remarks)
         evidence = look.evidence(kpi)
     _keep(project, result, evidence)
@@ -86,21 +88,21 @@ def _check_metrics(project: Project, kpi: Path | None) -> None:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at the log; `arms` and what was asked are known once it was read."""
+    """One look at the log."""
 
     engine: Engine
     project: Project
     span: Stretch
     traffic: Traffic
     progress: Progress
-    arms: Arms | None = None
+    arms: Arms
 
     def result(self, file: Path | None, remarks: tuple[str, ...]) -> AbResult:
         """What is found, all of it."""
         config = self.project.config
-        self.arms = arms = find_arms(self.engine, self.traffic, self.span)
+        arms = self.arms
         asked = self._asked(arms, file)
         before = self._before(asked)
         units = Units(read_units(self.engine, self.traffic, arms, before, asked), asked.kpi)
@@ -130,7 +132,6 @@ class _Look:
 
     def evidence(self, file: Path | None) -> dict[str, str]:
         """The digests of what was looked at: rows with their labels, and the file."""
-        assert self.arms is not None  # noqa: S101  # `result` comes first
         rows = fingerprint_sql(self.traffic, self.arms)
         found = {"predictions": hashlib.sha256(repr(self.engine.rows(rows)).encode()).hexdigest()}
         return found | ({"kpi": sha256_of(file)} if file is not None else {})
@@ -161,7 +162,6 @@ class _Look:
     def _remarks(
         self, asked: Asked, before: Selection | None, file: Path | None, expected: float | None
     ) -> Iterator[str]:
-        assert self.arms is not None  # noqa: S101  # as above
         if asked.manifest is None:
             yield (
                 f"neither model ({', '.join(self.arms.versions)}) is to be had: what was predicted "
@@ -178,7 +178,6 @@ class _Look:
     def _of_file(
         self, kpi: Kpi, asked: Asked, before: Selection | None, file: Path
     ) -> Iterator[str]:
-        assert self.arms is not None  # noqa: S101  # as above
         sql, seen = matched_sql(kpi, self.arms, before, asked)
         ((found, example),) = self.engine.rows(sql)
         what = ", ".join(kpi.keys)

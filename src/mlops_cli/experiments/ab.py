@@ -17,8 +17,8 @@ from mlops_cli.config.sections.experiment import (
     parts_of,
 )
 from mlops_cli.evaluation.sequential import LEVEL, share_p_values
+from mlops_cli.experiments.figures import lift_of
 from mlops_cli.experiments.found import (
-    ArmFound,
     GuardrailFound,
     LiftFound,
     SegmentFound,
@@ -26,11 +26,7 @@ from mlops_cli.experiments.found import (
     Side,
 )
 from mlops_cli.experiments.lift import (
-    FEWEST,
-    Between,
     Mask,
-    Sample,
-    chance,
     difference,
     levels,
     relative,
@@ -64,7 +60,9 @@ def compare(
     asked += [g.metric for g in config.guardrails]
     names = dict.fromkeys([*asked, *units.names()])
     measured = {n: m for n in names if _is_there(units, n) and (m := units.measure(n)) is not None}
-    lifts = {n: _lift(n, m, better.get(n), config.planned) for n, m in measured.items()}
+    lifts = {
+        n: lift_of(n, m.sample, m.kind, better.get(n), config.planned) for n, m in measured.items()
+    }
     share = share_of(units.candidate, expected)
     main = measured.get(primary) if primary is not None else None
     part = share_of(main.sample.candidate, expected) if main is not None else None
@@ -108,74 +106,12 @@ def _directions(config: AbConfig, primary: str | None) -> Mapping[str, Better | 
     for rule in config.guardrails:
         found[rule.metric] = "lower" if rule.direction == "lower" else "higher"
     if primary is not None:
-        usual = "lower" if LOGGED.get(primary) == "lower" else "higher"
-        found[primary] = config.better or found.get(primary) or usual  # type: ignore[assignment]
+        found[primary] = config.better or found.get(primary) or "higher"
     return found
 
 
 def _is_there(units: Units, metric: str) -> bool:
     return set(filter(None, parts_of(metric))) <= {*units.names()}
-
-
-def _lift(
-    name: str, measured: Measured, better: Better | None, planned: float, alpha: float = LEVEL
-) -> LiftFound:
-    return _of_sample(name, measured.sample, measured.kind, better, planned, alpha)
-
-
-def _of_sample(
-    name: str, sample: Sample, kind: str, better: Better | None, planned: float, alpha: float
-) -> LiftFound:
-    arms = [_arm(sample, sample.candidate == side) for side in (False, True)]
-    bare = LiftFound(
-        metric=name,
-        kind=kind,  # type: ignore[arg-type]  # a `Kind`
-        better=better,
-        champion=arms[0],
-        candidate=arms[1],
-        why=f"fewer than {FEWEST} units of an arm have it",
-    )
-    if min(a.units for a in arms) < FEWEST:
-        return bare
-    found = levels(sample)
-    if found is None:
-        return replace(bare, why="it does not vary yet")
-    by, part = difference(found, planned, alpha), relative(found, planned, alpha)
-    return replace(
-        bare,
-        champion=replace(arms[0], value=_round(found.value[0])),
-        candidate=replace(arms[1], value=_round(found.value[1])),
-        difference=_round(by.value),
-        low=_round(by.low),
-        high=_round(by.high),
-        relative=_round(part.value),
-        relative_low=_round(part.low),
-        relative_high=_round(part.high),
-        p_value=_round(chance(found, planned)),
-        side=_side(by, better),
-        explained=_round(found.explained) if sample.before.shape[1] else None,
-        why=None if by.low is not None else f"too few units have it, with {planned:,} planned",
-    )
-
-
-def _arm(sample: Sample, side: Mask) -> ArmFound:
-    below = float(sample.bottom[side].sum())
-    return ArmFound(
-        units=int(side.sum()),
-        rows=int(sample.rows[side].sum()),
-        value=_round(float(sample.top[side].sum()) / below) if below else None,
-    )
-
-
-def _round(value: float | None) -> float | None:
-    """Sums of many threads differ in their last digits; a digest of the result may not."""
-    return None if value is None else float(f"{value:.10g}")
-
-
-def _side(by: Between, better: Better | None) -> Side:
-    if better is None or by.low is None or by.high is None or by.low <= 0 <= by.high:
-        return "open"
-    return "better" if (by.low > 0) == (better == "higher") else "worse"
 
 
 def _guardrail(rule: GuardrailConfig, measured: Measured, planned: float) -> GuardrailFound:
@@ -185,7 +121,7 @@ def _guardrail(rule: GuardrailConfig, measured: Measured, planned: float) -> Gua
     """
     margin, is_part = rule.margin
     found = levels(measured.sample)
-    verdict = "open"
+    verdict: Literal["held", "breached", "open"] = "open"
     if found is not None:
         by = relative(found, planned) if is_part else difference(found, planned)
         sign = -1 if rule.direction == "higher" else 1
@@ -196,7 +132,7 @@ def _guardrail(rule: GuardrailConfig, measured: Measured, planned: float) -> Gua
                 verdict = "breached"
             elif worst < margin:
                 verdict = "held"
-    return GuardrailFound(metric=rule.metric, worse_by=_written(rule), verdict=verdict)  # type: ignore[arg-type]  # one of three
+    return GuardrailFound(metric=rule.metric, worse_by=_written(rule), verdict=verdict)
 
 
 def _written(rule: GuardrailConfig) -> str:
@@ -271,8 +207,7 @@ def _segments(
     parts = [p for p in parts if len(p[2].top)]
     alpha = LEVEL / max(1, len(parts))
     lifts = [
-        _of_sample(primary, sample, main.kind, better, config.planned, alpha)
-        for _, _, sample in parts
+        lift_of(primary, sample, main.kind, better, config.planned, alpha) for _, _, sample in parts
     ]
     adjusted = holm([lift.p_value for lift in lifts])
     for (column, value, sample), lift, p in zip(parts, lifts, adjusted, strict=True):

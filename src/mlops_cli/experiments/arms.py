@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mlops_cli.errors import UsageError
 from mlops_cli.monitoring.grid import Stretch
@@ -78,13 +79,13 @@ def _assigned(engine: Engine, rows: Selection) -> str:
     return f"(select {kept}, {arm} as arm, {stratum} as stratum from {rows.sql})"
 
 
-def _versions(seen: Sequence[tuple[str, ...]], arm: str) -> list[str]:
+def _versions(seen: Sequence[tuple[Any, ...]], arm: str) -> list[str]:
     return [version for found, version, *_ in seen if found == arm]
 
 
 def _check(
     span: Stretch,
-    seen: Sequence[tuple[str, ...]],
+    seen: Sequence[tuple[Any, ...]],
     candidates: Sequence[str],
     champions: Sequence[str],
 ) -> None:
@@ -103,7 +104,7 @@ def _check(
     if len(candidates) > 1 or len(champions) > 1:
         several, what = (candidates, CANDIDATE) if len(candidates) > 1 else (champions, CHAMPION)
         when = [
-            f"{version} from {_time(first)} to {_time(last)}"  # type: ignore[arg-type]  # datetimes
+            f"{version} from {_time(first)} to {_time(last)}"
             for arm, version, first, last, _ in seen
             if arm == what and version in several
         ]
