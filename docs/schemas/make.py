@@ -8,8 +8,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from mlops_cli.actions import COMMANDS, Command, load_command
+from mlops_cli.actions import COMMANDS, load_command
 from mlops_cli.actions.build import BuildResult
+from mlops_cli.actions.command import Command
 from mlops_cli.actions.deploy import PlanResult, RenderResult
 from mlops_cli.actions.update import UpdateResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema

@@ -302,7 +302,8 @@ def test_arms_are_those_that_a_row_was_assigned_to(make: Make) -> None:
     assert errors.side == "worse"
     assert (found.mixed, found.winner) == (0, None)
     assert found.guardrails[0].verdict == "breached"
-    assert found.share.expected == 0.4  # a file by subject tells nothing of steps
+    assert found.share.expected == 0.4
+    assert not found.share.mismatch
 
 
 def test_of_a_shadow_nobody_saw_an_answer(make: Make) -> None:

@@ -9,52 +9,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from mlops_cli.actions.command import Command
+from mlops_cli.actions.command import action as _action
 from mlops_cli.stages import STAGES, Stage
 
 PROJECT = "A project"
 PIPELINE = "The pipeline, through DVC: only what changed, and what that needs"
 PRODUCTION = "The champion in use"
 GOVERNANCE = "Who decided what, and the way back"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command: `mlops NAME` in a terminal, `mlops_cli.FUNCTION` from Python.
-
-    `module` holds the function. `usage` is how it is typed, `examples` are whole lines.
-    """
-
-    name: str
-    group: str
-    summary: str
-    module: str
-    function: str
-    usage: str = ""
-    examples: tuple[str, ...] = ()
-
-
-def _action(
-    name: str,
-    group: str,
-    summary: str,
-    *,
-    function: str = "",
-    module: str = "",
-    usage: str = "",
-    examples: str = "",
-) -> Command:
-    return Command(
-        name=name,
-        group=group,
-        summary=summary,
-        module=f"mlops_cli.actions.{module or name}",
-        function=function or name,
-        usage=usage,
-        examples=tuple(line for line in examples.splitlines() if line),
-    )
 
 
 _OF_STAGES = {  # what a stage's command has beside the options of every stage
@@ -268,10 +232,7 @@ mlops monitor --since 2026-03-01 --until 2026-04-01
         PRODUCTION,
         "Compare two versions that share the traffic: lift with intervals that hold at every look.",
         usage="--since TIME [--kpi FILE]",
-        examples="""
-mlops ab --since 2026-03-01
-mlops ab --since 2026-03-01 --kpi orders.csv
-""",
+        examples="mlops ab --since 2026-03-01 --kpi orders.csv",
     ),
     _action(
         "alerts",

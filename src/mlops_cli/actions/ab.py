@@ -106,8 +106,8 @@ class _Look:
         asked = self._asked(arms, file)
         before = self._before(asked)
         units = Units(read_units(self.engine, self.traffic, arms, before, asked), asked.kpi)
-        steady = units.strata == 1 and config.deploy.rollout.strategy == "ab"
-        expected = config.deploy.rollout.weights[0] / 100 if steady else None
+        rollout = config.deploy.rollout
+        expected = rollout.weights[0] / 100 if rollout.strategy == "ab" else None
         primary = config.ab.primary or _primary(asked.kpi, units)
         found = compare(units, config.ab, primary=primary, expected=expected)
         more = [*self._remarks(asked, before, file, expected), *_of_units(units, asked)]
@@ -169,8 +169,8 @@ class _Look:
             )
         if expected is None:
             yield (
-                "the share of units in each arm is not tested: it changed, or deploy.rollout names "
-                "no strategy `ab`"
+                "the share of units in each arm is not tested: it is told beforehand where "
+                "deploy.rollout.strategy is `ab` alone"
             )
         if asked.kpi is not None and file is not None:
             yield from self._of_file(asked.kpi, asked, before, file)

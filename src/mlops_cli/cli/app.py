@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from mlops_cli.actions import COMMANDS, Command, groups
+from mlops_cli.actions import COMMANDS, groups
+from mlops_cli.actions.command import Command
 
 _WIDEST = 120  # columns of a help page: a line that is longer is hard to read
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST}

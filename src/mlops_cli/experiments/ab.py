@@ -63,9 +63,11 @@ def compare(
     lifts = {
         n: lift_of(n, m.sample, m.kind, better.get(n), config.planned) for n, m in measured.items()
     }
-    share = share_of(units.candidate, expected)
+    share = share_of(units.candidate[units.shared], expected)
     main = measured.get(primary) if primary is not None else None
-    part = share_of(main.sample.candidate, expected) if main is not None else None
+    part = None
+    if main is not None:
+        part = share_of(units.candidate[units.shared & main.chosen], expected)
     guards = [
         _guardrail(rule, measured[rule.metric], config.planned)
         for rule in config.guardrails

@@ -53,9 +53,10 @@ class Units:
         self._by_subject = kpi.metrics if kpi is not None and kpi.by == "subject" else ()
 
     @property
-    def strata(self) -> int:
-        """In how many steps of the rollout there are units."""
-        return len(np.unique(self._stratum))
+    def shared(self) -> Mask:
+        """Which units came while both arms were answered, shape (n,)."""
+        both = set(self._stratum[self.candidate]) & set(self._stratum[~self.candidate])
+        return np.isin(self._stratum, list(both))
 
     def names(self) -> Iterator[str]:
         """The metrics that there are, those of the file first."""
