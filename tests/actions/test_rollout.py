@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from mlops_cli.audit.live import live
 from mlops_cli.audit.log import known_entries
 from mlops_cli.errors import GateError, InconclusiveError, UsageError
 from mlops_cli.governance.withdrawal import standing_champion
+from mlops_cli.targets import open_target
+from mlops_cli.targets.base import KeepsRollout
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import WITHDRAWN
 from rolling import Pair, canary
@@ -61,6 +65,43 @@ def test_up_by_itself_and_each_step_is_told(pair: Pair) -> None:
     assert not pair.tick().moved
     with pytest.raises(UsageError, match="is done"):
         rollout(project, "abort")
+
+
+def test_it_is_held_to_what_was_before_it_and_counts_outlive_who_counted(pair: Pair) -> None:
+    pair.ask(60)
+    deploy(pair.project)
+    document = json.loads(pair.file().read_bytes())
+    assert document["state"]["before"]["requests"] == 60
+    pair.ask(5)
+    pair.tick()
+    _kill_server(pair.project.root)
+    deadline = time.monotonic() + 30
+    while not _counted(pair):
+        assert time.monotonic() < deadline
+    pair.ask(5)
+    judged = pair.tick().judge
+    assert judged is not None
+    assert sum(arm["requests"] for arm in judged.arms.values()) == 10
+
+
+def _kill_server(root: Path) -> None:
+    """The service's own process; its supervisor starts another."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = (process / "cwd").readlink().is_relative_to(root)
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if inside and b"mlops_cli.serving\0" in command:
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def _counted(pair: Pair) -> bool:
+    """Whether a service that started anew answers."""
+    place = open_target("local", pair.project)
+    assert isinstance(place, KeepsRollout)
+    found = place.counted()
+    return bool(found) and not sum(t.requests for c in found for t in c.tallies)
 
 
 def test_an_abort_withdraws_it_and_only_again_takes_it(pair: Pair) -> None:
@@ -164,7 +205,6 @@ def test_waited_for_it_ends_or_says_why_not(tmp_path: Path) -> None:
 def _wait(pair: Pair) -> None:
     """What `deploy --wait` does when somebody else has aborted it."""
     from mlops_cli.actions.rollout import wait, work_of
-    from mlops_cli.targets import open_target
 
     work = work_of(pair.project, open_target("local", pair.project), "local")
     assert work is not None

@@ -11,6 +11,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.experiments.logged_evidence import check_log
+from mlops_cli.experiments.recorded_arm import BEFORE, recorded_arm
 from mlops_cli.experiments.rollout import begin
 from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.expressions import parse
@@ -57,7 +58,10 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     state = begin(
         config, (champion.digest, candidate.digest), secrets.token_hex(8), found.now, segment
     )
-    return work.move(found, state.at(path, project.config.deploy.watch))
+    before = recorded_arm(
+        project, champion.version, both[0], since=state.began - BEFORE, until=state.began
+    )
+    return work.move(found, state.at(path, project.config.deploy.watch, before))
 
 
 def _hold_to_one_process(both: tuple[Manifest, Manifest]) -> None:

@@ -110,7 +110,11 @@ class Work:
         """What the judge says of both arms now; `collect`: what the log has is brought first."""
         state = rollout_of(found)
         champion, candidate = counts.arms(self.seen_with(found))
-        evidence, cell, asked = Evidence(champion, candidate), cell_of(state), state.asked
+        evidence, cell, asked = (
+            Evidence(champion, candidate, state.before),
+            cell_of(state),
+            state.asked,
+        )
         manifest = self.manifest(state)
         if needs_log(asked):
             if collect:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from mlops_cli.config.sections.rollout import RolloutConfig, WatchConfig
+from mlops_cli.experiments.evidence import ArmStep
 from mlops_cli.expressions.tree import Node
 from mlops_cli.serving.traffic import CHAMPION, Document, Traffic
 
@@ -42,7 +43,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight, or who may move it, was last changed, and `why` is what for. `suspended`: the weight is
     0 since both arms got worse. `overruled` is by what it pauses no more, since somebody resumed
     it. `settled`: nothing is left to be done of its end. `watch` is `deploy.watch` as it was at the
-    start, until that time is over. `mover` names the clone that moved it.
+    start, until that time is over; `before` what the log has of the champion before it. `mover`
+    names the clone that moved it last.
     """
 
     status: Status
@@ -63,6 +65,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     overruled: tuple[str, ...] = ()
     settled: bool = False
     watch: dict[str, Any] | None = None
+    before: ArmStep | None = None
     mover: str = ""
 
     @property
@@ -98,10 +101,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The percentage that the candidate answers."""
         return 0.0 if self.mirrors else self.meets
 
-    def at(self, path: str, watch: WatchConfig | None = None) -> State:
-        """The same, with where servers find the candidate's bundle, and what is watched after."""
+    def at(
+        self, path: str, watch: WatchConfig | None = None, before: ArmStep | None = None
+    ) -> State:
+        """The same, with where servers find the candidate's bundle, and what it is held to."""
         kept = watch.model_dump(mode="json", by_alias=True) if watch is not None else None
-        return msgspec.structs.replace(self, path=path, watch=kept)
+        return msgspec.structs.replace(self, path=path, watch=kept, before=before)
 
     @property
     def watches(self) -> bool:
