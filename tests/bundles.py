@@ -26,7 +26,7 @@ from mlops_cli.bundle.manifest import (
     Task,
 )
 from mlops_cli.bundle.writer import Model, write_bundle
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.drift.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 
 Event = dict[str, Any]

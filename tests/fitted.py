@@ -19,7 +19,7 @@ from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.config.load import load_project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.expressions.tree import FeatureTrees
-from mlops_cli.monitoring.profile import Units, build_profile
+from mlops_cli.monitoring.drift.profile import Units, build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.tables.matrix import encode, frozen_categories

@@ -13,8 +13,8 @@ from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.monitoring.estimate import scores_of
-from mlops_cli.monitoring.losses import losses_of
+from mlops_cli.monitoring.performance.estimate import scores_of
+from mlops_cli.monitoring.performance.losses import losses_of
 from mlops_cli.serving.predictor import open_predictor
 from traffic import quiet
 

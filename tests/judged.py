@@ -15,7 +15,7 @@ from mlops_cli.audit.entry import Draft
 from mlops_cli.audit.log import append
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.windows import (
+from mlops_cli.monitoring.windows.records import (
     ColumnFound,
     ColumnQuality,
     DriftFound,

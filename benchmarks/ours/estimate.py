@@ -9,7 +9,7 @@ import time
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from mlops_cli.monitoring.estimate import estimate, scores_of
+from mlops_cli.monitoring.performance.estimate import estimate, scores_of
 
 table = pd.read_parquet(sys.argv[1])
 started = time.process_time()

@@ -23,7 +23,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, InconclusiveError, UsageError
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.expressions import parse
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.drift.profile import build_profile
 
 CONFIG = """
 project: parcels

@@ -14,7 +14,7 @@ import bundles
 from command_line import Mlops
 from mlops_cli import monitor
 from mlops_cli.errors import UsageError
-from mlops_cli.monitoring.window_log import read_windows
+from mlops_cli.monitoring.windows.window_log import read_windows
 from traffic import FIRST, Watched, quiet
 
 N = 200

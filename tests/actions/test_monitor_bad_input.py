@@ -13,9 +13,9 @@ import pytest
 import bundles
 from command_line import mlops_process
 from mlops_cli import monitor
-from mlops_cli.monitoring.references import frequent
-from mlops_cli.monitoring.watch import MOST
-from mlops_cli.monitoring.window_log import read_windows
+from mlops_cli.monitoring.judging.references import frequent
+from mlops_cli.monitoring.judging.watch import MOST
+from mlops_cli.monitoring.windows.window_log import read_windows
 from traffic import Watched, quiet
 
 N = 200

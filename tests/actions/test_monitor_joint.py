@@ -21,7 +21,7 @@ from mlops_cli import monitor
 from mlops_cli._files import digest_of_files
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.profile import Profile, Span
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.windows.records import Window
 from traffic import Event, Line, Watched, quiet
 
 N = 400

@@ -21,7 +21,7 @@ from mlops_cli.audit.log import append
 from mlops_cli.audit.signatures import sign
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import InconclusiveError, TamperedError, UsageError
-from mlops_cli.monitoring.logged import lines_of
+from mlops_cli.monitoring.collected.logged import lines_of
 from mlops_cli.reports.receipt import verifier
 
 

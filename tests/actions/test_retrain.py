@@ -13,8 +13,8 @@ import pytest
 import projects
 from command_line import mlops_process
 from mlops_cli.config.load import load_project
-from mlops_cli.monitoring.window_log import append_windows
-from mlops_cli.monitoring.windows import DriftFound, Window
+from mlops_cli.monitoring.windows.records import DriftFound, Window
+from mlops_cli.monitoring.windows.window_log import append_windows
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CANDIDATE, CHAMPION
 

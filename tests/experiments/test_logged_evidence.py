@@ -18,7 +18,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.experiments.evidence import Evidence, LoggedArm, Moments
 from mlops_cli.experiments.judge import judge
 from mlops_cli.experiments.logged_evidence import WORST, check_log, needs_log, read_logged
-from mlops_cli.monitoring.recorded import (
+from mlops_cli.monitoring.collected.recorded import (
     LABEL_SCHEMA,
     PREDICTION_SCHEMA,
     recorded_labels,

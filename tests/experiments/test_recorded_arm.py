@@ -16,7 +16,7 @@ from mlops_cli.config.load import check_config
 from mlops_cli.config.project import Project
 from mlops_cli.experiments.latencies import quantile_ms
 from mlops_cli.experiments.recorded_arm import recorded_arm, recorded_losses
-from mlops_cli.monitoring.recorded import (
+from mlops_cli.monitoring.collected.recorded import (
     LABEL_SCHEMA,
     PREDICTION_SCHEMA,
     recorded_labels,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_cli.evaluation.metrics import metric_of
-from mlops_cli.monitoring.backtest import Labelled, Replay, usual_times
+from mlops_cli.monitoring.retraining.backtest import Labelled, Replay, usual_times
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_cli.monitoring.cells import Cells
+from mlops_cli.monitoring.counts.cells import Cells
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -12,12 +12,12 @@ import pytest
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.errors import InconclusiveError
-from mlops_cli.monitoring.base import ColumnDrift
-from mlops_cli.monitoring.drift import alpha_of, find_drift
-from mlops_cli.monitoring.hypotheses import Hypothesis, evaluate
-from mlops_cli.monitoring.profile import build_profile
-from mlops_cli.monitoring.sample import OTHER, Sample, reconstruct
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.drift.base import ColumnDrift
+from mlops_cli.monitoring.drift.hypotheses import Hypothesis, evaluate
+from mlops_cli.monitoring.drift.profile import build_profile
+from mlops_cli.monitoring.drift.sample import OTHER, Sample, reconstruct
+from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift
 
 ALPHA = 1 / 30
 

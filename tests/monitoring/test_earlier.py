@@ -11,11 +11,11 @@ import pytest
 
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.monitoring.drift import find_drift
-from mlops_cli.monitoring.earlier import Baseline, earlier_windows, hold_to
-from mlops_cli.monitoring.profile import Units, build_profile
-from mlops_cli.monitoring.spans import span_for
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.drift.earlier import Baseline, earlier_windows, hold_to
+from mlops_cli.monitoring.drift.profile import Units, build_profile
+from mlops_cli.monitoring.drift.spans import span_for
+from mlops_cli.monitoring.drift.verdict import find_drift
 
 ALPHA = 1 / 30
 DAY = timedelta(days=1)

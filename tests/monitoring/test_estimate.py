@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from mlops_cli.evaluation.metrics import METRICS, metrics_of
-from mlops_cli.monitoring.calibration import FEWEST, count_scores
-from mlops_cli.monitoring.estimate import Estimated, estimate, flat, scores_of, self_check
-from mlops_cli.monitoring.expected import METRICS as EXPECTED
+from mlops_cli.monitoring.performance.calibration import FEWEST, count_scores
+from mlops_cli.monitoring.performance.estimate import (
+    Estimated,
+    estimate,
+    flat,
+    scores_of,
+    self_check,
+)
+from mlops_cli.monitoring.performance.expected import METRICS as EXPECTED
 
 Array = np.ndarray
 

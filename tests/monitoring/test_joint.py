@@ -8,8 +8,8 @@ import pytest
 
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.profile import ColumnProfile
-from mlops_cli.monitoring.joint import find_joint
-from mlops_cli.monitoring.profile import profile_of
+from mlops_cli.monitoring.drift.profile import profile_of
+from mlops_cli.monitoring.joint.whole_rows import find_joint
 
 KINDS = ("a", "b", "c")
 INPUTS = [

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from mlops_cli.monitoring.classifier import SHARE as CLASSIFIER_SHARE
-from mlops_cli.monitoring.classifier import Columns, JointDrift, domain_drift
-from mlops_cli.monitoring.halves import Rows, floor_of, halves, quiet_effects, rank_test
-from mlops_cli.monitoring.reconstruction import SHARE as RECONSTRUCTION_SHARE
-from mlops_cli.monitoring.reconstruction import reconstruction_drift
+from mlops_cli.monitoring.joint.classifier import SHARE as CLASSIFIER_SHARE
+from mlops_cli.monitoring.joint.classifier import Columns, JointDrift, domain_drift
+from mlops_cli.monitoring.joint.halves import Rows, floor_of, halves, quiet_effects, rank_test
+from mlops_cli.monitoring.joint.reconstruction import SHARE as RECONSTRUCTION_SHARE
+from mlops_cli.monitoring.joint.reconstruction import reconstruction_drift
 
 NAMES = ("a", "b", "c", "d", "e", "kind")
 COLUMNS = Columns(NAMES, frozenset({"kind"}))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlops_cli.monitoring.labelled import labelled
-from mlops_cli.monitoring.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA, Recorded
+from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA, Recorded
 from mlops_cli.tables import open_engine
 
 

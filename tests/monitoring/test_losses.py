@@ -9,7 +9,7 @@ import pytest
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.profile import LossTree
 from mlops_cli.evaluation.metrics import METRICS, metrics_of
-from mlops_cli.monitoring.losses import estimate_losses, losses_of
+from mlops_cli.monitoring.performance.losses import estimate_losses, losses_of
 
 Array = np.ndarray
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import OpenBins, Profile, Values
-from mlops_cli.monitoring.columns import bucket_counts
-from mlops_cli.monitoring.merged import merged_categories, merged_sketch
-from mlops_cli.monitoring.profile import build_profile
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.columns import bucket_counts
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.counts.merged import merged_categories, merged_sketch
+from mlops_cli.monitoring.drift.profile import build_profile
 from mlops_cli.serving.explain import reference_row
 
 NUMBERS = st.lists(st.one_of(st.integers(-9, 9).map(float), st.floats(-1e300, 1e300)), max_size=400)

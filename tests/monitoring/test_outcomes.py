@@ -11,7 +11,7 @@ import pytest
 
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.monitoring.outcomes import (
+from mlops_cli.monitoring.drift.outcomes import (
     PREDICTION,
     TARGET,
     Outcomes,
@@ -19,8 +19,8 @@ from mlops_cli.monitoring.outcomes import (
     outcome_profiles,
     shift_of,
 )
-from mlops_cli.monitoring.profile import ROWS, Units
-from mlops_cli.monitoring.spans import span_for
+from mlops_cli.monitoring.drift.profile import ROWS, Units
+from mlops_cli.monitoring.drift.spans import span_for
 from mlops_cli.tables.base import ROW
 
 DAY = 86_400_000_000  # microseconds

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mlops_cli.config.sections.retrain import RetrainConfig
-from mlops_cli.monitoring.policy import Policy
-from mlops_cli.monitoring.windows import DriftFound, LabelsFound, QualityFound, Window
+from mlops_cli.monitoring.retraining.policy import Policy
+from mlops_cli.monitoring.windows.records import DriftFound, LabelsFound, QualityFound, Window
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mlops_cli.bundle.manifest import Feature, Input
 from mlops_cli.bundle.profile import Bins, Categories, Profile, Values
 from mlops_cli.expressions.tree import FeatureTree, Node
-from mlops_cli.monitoring.profile import build_profile
-from mlops_cli.monitoring.sketches import MAX_CATEGORIES, sketch, top_categories
+from mlops_cli.monitoring.counts.sketches import MAX_CATEGORIES, sketch, top_categories
+from mlops_cli.monitoring.drift.profile import build_profile
 
 
 def profile_of(table: pa.Table, **types: str) -> Profile:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.plan import ID
 from mlops_cli.bundle.profile import Profile, Span
-from mlops_cli.monitoring.drift import alpha_of, find_drift_in
-from mlops_cli.monitoring.profile import Units, profile_of
-from mlops_cli.monitoring.spans import span_for
-from mlops_cli.monitoring.subjects import one_of_each
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.counts.subjects import one_of_each
+from mlops_cli.monitoring.drift.profile import Units, profile_of
+from mlops_cli.monitoring.drift.spans import span_for
+from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift_in
 from mlops_cli.tables.base import ROW
 
 BUDGET = 1.0  # alarms a month

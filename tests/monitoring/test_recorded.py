@@ -12,8 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_cli.monitoring import recorded
-from mlops_cli.monitoring.recorded import PREDICTION_SCHEMA, Recorded, in_batches, keep_last
+from mlops_cli.monitoring.collected import recorded
+from mlops_cli.monitoring.collected.recorded import (
+    PREDICTION_SCHEMA,
+    Recorded,
+    in_batches,
+    keep_last,
+)
 
 
 def _rows(segment: str, *moments: str) -> pa.Table:
@@ -96,7 +101,7 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 from test_recorded import _rows, _store
-import mlops_cli.monitoring.recorded as recorded
+import mlops_cli.monitoring.collected.recorded as recorded
 steps = iter(range(10**6))
 def die(*_):
     if next(steps) == int(sys.argv[2]): os.kill(os.getpid(), 9)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlops_cli.monitoring.estimate import estimate, scores_of
-from mlops_cli.monitoring.losses import losses_of
-from mlops_cli.monitoring.residuals import ConceptDrift, classified_drift, regressed_drift
+from mlops_cli.monitoring.performance.estimate import estimate, scores_of
+from mlops_cli.monitoring.performance.losses import losses_of
+from mlops_cli.monitoring.performance.residuals import (
+    ConceptDrift,
+    classified_drift,
+    regressed_drift,
+)
 
 Array = np.ndarray
 LEVEL = 0.05

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_cli.errors import DataError
-from mlops_cli.monitoring.segment_files import read_segment
+from mlops_cli.monitoring.collected.segment_files import read_segment
 
 LEAST: dict[str, Any] = {
     "time": "2026-03-01T10:00:00Z",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlops_cli.monitoring import segment_files
-from mlops_cli.monitoring.segment_files import read_segment
-from mlops_cli.monitoring.segment_lines import read_lines
+from mlops_cli.monitoring.collected import segment_files
+from mlops_cli.monitoring.collected.segment_files import read_segment
+from mlops_cli.monitoring.collected.segment_lines import read_lines
 
 LEAST: dict[str, Any] = {
     "time": "2026-03-01T10:00:00Z",

@@ -11,9 +11,9 @@ import pytest
 
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.monitoring.drift import alpha_of, find_drift
-from mlops_cli.monitoring.profile import build_profile
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.drift.profile import build_profile
+from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift
 
 ALPHA = alpha_of(1.0, timedelta(days=1))
 WINDOWS = 500

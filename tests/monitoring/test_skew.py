@@ -13,7 +13,7 @@ import pytest
 import bundles
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.monitoring.skew import skew_of
+from mlops_cli.monitoring.judging.skew import skew_of
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal
 

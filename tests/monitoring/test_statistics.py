@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlops_cli.monitoring import shares, statistics
-from mlops_cli.monitoring.profile import sketch
-from mlops_cli.monitoring.statistics import Counts
-from mlops_cli.monitoring.window import cells_of
+from mlops_cli.monitoring.counts import shares, statistics
+from mlops_cli.monitoring.counts.comparison import cells_of
+from mlops_cli.monitoring.counts.statistics import Counts
+from mlops_cli.monitoring.drift.profile import sketch
 
 COUNTS = st.lists(st.integers(0, 400), min_size=2, max_size=12)
 

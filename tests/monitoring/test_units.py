@@ -13,11 +13,11 @@ import pytest
 from mlops_cli.bundle.manifest import Input
 from mlops_cli.bundle.plan import ID
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.monitoring.drift import find_drift
-from mlops_cli.monitoring.profile import Units, build_profile
-from mlops_cli.monitoring.spans import span_for
-from mlops_cli.monitoring.subjects import one_of_each, one_of_each_sql
-from mlops_cli.monitoring.window import compare
+from mlops_cli.monitoring.counts.comparison import compare
+from mlops_cli.monitoring.counts.subjects import one_of_each, one_of_each_sql
+from mlops_cli.monitoring.drift.profile import Units, build_profile
+from mlops_cli.monitoring.drift.spans import span_for
+from mlops_cli.monitoring.drift.verdict import find_drift
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
 

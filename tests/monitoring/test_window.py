@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from mlops_cli.bundle.profile import Categories, ColumnProfile, Profile, Values
 from mlops_cli.expressions.tree import FeatureTree, Node
-from mlops_cli.monitoring.window import comparable, compare, without_time
+from mlops_cli.monitoring.counts.comparison import comparable, compare, without_time
 
 NUMBERS, TEXTS = Values((1.0,), (9,)), Categories({"a": 9}, 0)
 THEN = Profile(

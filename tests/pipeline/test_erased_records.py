@@ -15,7 +15,7 @@ import pytest
 
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA
+from mlops_cli.monitoring.collected.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA
 from mlops_cli.pipeline.erasure.base import Search, Subject
 from mlops_cli.pipeline.erasure.recorded import RecordedRows
 from mlops_cli.progress import QUIET

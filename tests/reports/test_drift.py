@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift.base import ColumnDrift
 from mlops_cli.reports import drift as drift_page
 from mlops_cli.reports.base import DriftPage
 

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from mlops_cli.experiments.found import AbResult, ArmFound, LiftFound, ShareFound
 from mlops_cli.governance.decision import GateResult
-from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift.base import ColumnDrift
 from mlops_cli.reports.markdown import code, escape, model_report
 from mlops_cli.reports.model import (
     MetricChange,

@@ -13,8 +13,8 @@ import pytest
 import judged
 from mlops_cli.audit.entry import Draft
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.estimate import BLIND
-from mlops_cli.monitoring.windows import DriftFound, LabelsFound, Part, QualityFound, Window
+from mlops_cli.monitoring.performance.estimate import BLIND
+from mlops_cli.monitoring.windows.records import DriftFound, LabelsFound, Part, QualityFound, Window
 from mlops_cli.reports.monitor import write_monitor_page
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}</script>\u202e"

@@ -28,9 +28,9 @@ from mlops_cli.experiments.kpi import Kpi, read_kpi
 from mlops_cli.experiments.samples import Units
 from mlops_cli.experiments.units import Asked, fingerprint_sql, matched_sql, read_units
 from mlops_cli.governance.watched import watched_models
-from mlops_cli.monitoring.grid import Stretch, moment_of
-from mlops_cli.monitoring.recorded import COLLECTING
-from mlops_cli.monitoring.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.collected.recorded import COLLECTING
+from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.windows.grid import Stretch, moment_of
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import Engine

@@ -12,7 +12,9 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, MlopsError
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.governance.watched import watched_models
-from mlops_cli.monitoring.backtest import (
+from mlops_cli.monitoring.collected.rows import Asked, Reader
+from mlops_cli.monitoring.collected.traffic import Traffic
+from mlops_cli.monitoring.retraining.backtest import (
     Array,
     Fit,
     Labelled,
@@ -22,10 +24,8 @@ from mlops_cli.monitoring.backtest import (
     Strategy,
     usual_times,
 )
-from mlops_cli.monitoring.grid import Stretch
-from mlops_cli.monitoring.rows import Asked, Reader
-from mlops_cli.monitoring.traffic import Traffic
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.windows.grid import Stretch
+from mlops_cli.monitoring.windows.records import Window
 from mlops_cli.progress import Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.matrix import encode

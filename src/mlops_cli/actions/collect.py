@@ -15,7 +15,7 @@ from mlops_cli._locks import locked
 from mlops_cli.config.paths import PREDICTIONS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
-from mlops_cli.monitoring.recorded import (
+from mlops_cli.monitoring.collected.recorded import (
     COLLECTING,
     FULL,
     Recorded,
@@ -25,7 +25,7 @@ from mlops_cli.monitoring.recorded import (
     recorded_labels,
     recorded_predictions,
 )
-from mlops_cli.monitoring.segment_files import Content, read_segment
+from mlops_cli.monitoring.collected.segment_files import Content, read_segment
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving import segments
 from mlops_cli.serving.logs import open_store

@@ -18,12 +18,12 @@ from mlops_cli.features.base import Schemas, in_form, load_schemas
 from mlops_cli.features.layout import event_types
 from mlops_cli.features.raw_table import raw_names, raw_table_sql
 from mlops_cli.governance.withdrawal import standing_champion
-from mlops_cli.monitoring.base import ColumnDrift
-from mlops_cli.monitoring.drift import alpha_of, find_drift
-from mlops_cli.monitoring.sample import Sample, reconstruct
-from mlops_cli.monitoring.spans import span_for
-from mlops_cli.monitoring.subjects import one_of_each_sql
-from mlops_cli.monitoring.window import compare, without_time
+from mlops_cli.monitoring.counts.comparison import compare, without_time
+from mlops_cli.monitoring.counts.subjects import one_of_each_sql
+from mlops_cli.monitoring.drift.base import ColumnDrift
+from mlops_cli.monitoring.drift.sample import Sample, reconstruct
+from mlops_cli.monitoring.drift.spans import span_for
+from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage
 from mlops_cli.reports.drift import write_drift_page

@@ -22,7 +22,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.config.paths import ERASED
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, GateError, MlopsError, UsageError
-from mlops_cli.monitoring.recorded import COLLECTING
+from mlops_cli.monitoring.collected.recorded import COLLECTING
 from mlops_cli.pipeline.erasure import PLACES, open_place
 from mlops_cli.pipeline.erasure.base import Place, Search, Subject
 from mlops_cli.pipeline.erasure.plan import Plan, Rest, Step, end_plan, keep_plan, kept_plans

@@ -15,9 +15,13 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.governance.champion import champion_of
-from mlops_cli.monitoring.label_files import LabelFile, read_label_file
-from mlops_cli.monitoring.labelled import Matches, count_matches
-from mlops_cli.monitoring.recorded import COLLECTING, recorded_labels, recorded_predictions
+from mlops_cli.monitoring.collected.label_files import LabelFile, read_label_file
+from mlops_cli.monitoring.collected.labelled import Matches, count_matches
+from mlops_cli.monitoring.collected.recorded import (
+    COLLECTING,
+    recorded_labels,
+    recorded_predictions,
+)
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ColumnForm, Engine

@@ -19,13 +19,13 @@ from mlops_cli.config.paths import MONITOR_PAGE, WINDOWS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.watched import watched_models
-from mlops_cli.monitoring.grid import Stretch, begin_of, moment_of, whole_windows
-from mlops_cli.monitoring.models import WatchedModel
-from mlops_cli.monitoring.settings import Settings
-from mlops_cli.monitoring.traffic import Traffic
-from mlops_cli.monitoring.watch import Watch
-from mlops_cli.monitoring.window_log import append_windows, read_windows
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.collected.traffic import Traffic
+from mlops_cli.monitoring.judging.models import WatchedModel
+from mlops_cli.monitoring.judging.settings import Settings
+from mlops_cli.monitoring.judging.watch import Watch
+from mlops_cli.monitoring.windows.grid import Stretch, begin_of, moment_of, whole_windows
+from mlops_cli.monitoring.windows.records import Window
+from mlops_cli.monitoring.windows.window_log import append_windows, read_windows
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.monitor import write_monitor_page
 from mlops_cli.tables import open_engine

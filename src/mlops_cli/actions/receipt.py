@@ -26,7 +26,7 @@ from mlops_cli.errors import InconclusiveError, TamperedError, UsageError
 from mlops_cli.governance.candidates import version_of
 from mlops_cli.governance.life import about
 from mlops_cli.governance.proof import proof
-from mlops_cli.monitoring.logged import Line, lines_of, not_logged, row_features
+from mlops_cli.monitoring.collected.logged import Line, lines_of, not_logged, row_features
 from mlops_cli.reports.receipt import pack, verifier
 from mlops_cli.tracking import open_tracker
 

@@ -18,8 +18,8 @@ from mlops_cli.errors import DataError, EnvironmentFault, InconclusiveError, Usa
 from mlops_cli.experiments.found import AbResult, read_experiment
 from mlops_cli.governance.decide import decide
 from mlops_cli.governance.decision import Decision, read_decision
-from mlops_cli.monitoring import window
-from mlops_cli.monitoring.drift import alpha_of, find_drift
+from mlops_cli.monitoring.counts import comparison as window
+from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift
 from mlops_cli.reports.model import (
     MetricChange,
     ReportResult,

@@ -17,11 +17,11 @@ from mlops_cli.errors import EnvironmentFault, GateError, InconclusiveError, Usa
 from mlops_cli.governance.main_line import tips
 from mlops_cli.governance.registration import enter
 from mlops_cli.governance.result import Registration, Wish
-from mlops_cli.monitoring.backtest import Strategy
-from mlops_cli.monitoring.grid import moment_of
-from mlops_cli.monitoring.policy import Asked, Policy
-from mlops_cli.monitoring.window_log import read_windows
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.retraining.backtest import Strategy
+from mlops_cli.monitoring.retraining.policy import Asked, Policy
+from mlops_cli.monitoring.windows.grid import moment_of
+from mlops_cli.monitoring.windows.records import Window
+from mlops_cli.monitoring.windows.window_log import read_windows
 from mlops_cli.pipeline.branch import Branch, new_branch
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tracking import open_tracker

@@ -11,7 +11,7 @@ from mlops_cli.cli.rendering import echo_remarks, echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.actions.retrain import RetrainResult
-    from mlops_cli.monitoring.backtest import Strategy
+    from mlops_cli.monitoring.retraining.backtest import Strategy
 
 
 def render_retrain(result: RetrainResult) -> None:

@@ -14,7 +14,7 @@ from mlops_cli.cli.rendering import echo_remarks, echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.actions.monitor import MonitorResult
-    from mlops_cli.monitoring.windows import Window
+    from mlops_cli.monitoring.windows.records import Window
 
 _SHOWN = 30  # windows; the file has all of them
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from mlops_cli.errors import UsageError
-from mlops_cli.monitoring.grid import Stretch
-from mlops_cli.monitoring.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.windows.grid import Stretch
 from mlops_cli.tables.base import Engine, literal
 
 CHAMPION, CANDIDATE = "champion", "candidate"

@@ -12,10 +12,10 @@ from mlops_cli.config.sections.rollout import LATENCIES, RolloutConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.experiments.evidence import CANDIDATE, CHAMPION, Arm, Evidence, LoggedArm, Moments
 from mlops_cli.experiments.latencies import QUANTILES, quantile_ms
-from mlops_cli.monitoring.labelled import labelled
-from mlops_cli.monitoring.recorded import BY_NAME, recorded_predictions
-from mlops_cli.monitoring.rows import said_sql
-from mlops_cli.monitoring.traffic import Selection, Traffic
+from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.recorded import BY_NAME, recorded_predictions
+from mlops_cli.monitoring.collected.rows import said_sql
+from mlops_cli.monitoring.collected.traffic import Selection, Traffic
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal, quote
 

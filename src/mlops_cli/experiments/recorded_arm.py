@@ -8,10 +8,10 @@ from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.config.project import Project
 from mlops_cli.experiments.evidence import GROWTH, SHORTEST_MS, ArmStep, Moments
 from mlops_cli.experiments.logged_evidence import own_loss, whole_loss
-from mlops_cli.monitoring.grid import Stretch
-from mlops_cli.monitoring.labelled import labelled
-from mlops_cli.monitoring.rows import said_sql
-from mlops_cli.monitoring.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.rows import said_sql
+from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
+from mlops_cli.monitoring.windows.grid import Stretch
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import literal
 

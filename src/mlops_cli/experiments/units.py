@@ -11,9 +11,9 @@ import pyarrow as pa
 from mlops_cli.bundle.manifest import Manifest, class_key
 from mlops_cli.experiments.arms import Arms
 from mlops_cli.experiments.kpi import BEFORE, Kpi
-from mlops_cli.monitoring.grid import Stretch
-from mlops_cli.monitoring.labelled import labelled
-from mlops_cli.monitoring.traffic import Selection, Traffic
+from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.traffic import Selection, Traffic
+from mlops_cli.monitoring.windows.grid import Stretch
 from mlops_cli.tables.base import Engine, literal, quote
 
 CLIP = 0.001  # of a probability in the log loss: a failure of the model counts as that far off

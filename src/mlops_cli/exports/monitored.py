@@ -14,9 +14,9 @@ from mlops_cli.alerts.sinks.http import put_text
 from mlops_cli.config.conditions import ESTIMATED, OF_MODELS
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.monitoring.observed import observations_of
-from mlops_cli.monitoring.window_log import read_windows
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.judging.observed import observations_of
+from mlops_cli.monitoring.windows.records import Window
+from mlops_cli.monitoring.windows.window_log import read_windows
 from mlops_cli.redaction import redact
 
 _FIGURES = "mlops_monitor_metric"

@@ -14,8 +14,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError, EnvironmentFault
 from mlops_cli.features.sql import render_feature
 from mlops_cli.governance.candidate import provenance
-from mlops_cli.monitoring.models import WatchedModel
-from mlops_cli.monitoring.window import without_time
+from mlops_cli.monitoring.counts.comparison import without_time
+from mlops_cli.monitoring.judging.models import WatchedModel
 from mlops_cli.progress import Progress
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import ModelVersion

@@ -25,7 +25,7 @@ from mlops_cli.importing.base import Original, refused
 from mlops_cli.importing.columns import Columns
 from mlops_cli.importing.proof import Proven, prove
 from mlops_cli.importing.trees import Numbers
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.drift.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import Progress
 from mlops_cli.serving.golden import replay

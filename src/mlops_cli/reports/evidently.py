@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift.base import ColumnDrift
 from mlops_cli.reports.base import DriftPage
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # read by Evidently's telemetry when it is imported

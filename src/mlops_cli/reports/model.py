@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlops_cli.experiments.found import AbResult
 from mlops_cli.governance.decision import GateResult, Verdict
-from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift.base import ColumnDrift
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from mlops_cli.alerts.history import read_history
 from mlops_cli.audit.log import known_entries
 from mlops_cli.config.paths import MONITOR_PAGE
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.windows import Window
+from mlops_cli.monitoring.windows.records import Window
 from mlops_cli.reports.timelines.axis import Axis, Tick, axis_of
 from mlops_cli.reports.timelines.chart import Chart
 from mlops_cli.reports.timelines.charts import Seen, charts_of, faults_of, performance_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlops_cli._svg import line, scale, text, ticks
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.monitoring.base import ColumnDrift
+from mlops_cli.monitoring.drift.base import ColumnDrift
 from mlops_cli.reports.base import DriftPage
 
 _WIDTH, _HEIGHT = 380, 220

@@ -13,7 +13,7 @@ from mlops_cli.bundle.manifest import Feature, Manifest
 from mlops_cli.bundle.profile import Bins, Categories, ColumnProfile, OpenBins, Profile
 from mlops_cli.contracts.forms import WORDS
 from mlops_cli.errors import DataError
-from mlops_cli.monitoring.shares import share_p_value
+from mlops_cli.monitoring.counts.shares import share_p_value
 
 RISE = 0.02  # of a column's rows: less is nothing to stop for
 LEVEL = 0.001  # the probability that chance makes such a rise

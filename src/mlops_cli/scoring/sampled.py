@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.recorded import recorded_predictions
+from mlops_cli.monitoring.collected.recorded import recorded_predictions
 from mlops_cli.serving.encoder import RowEncoder
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.tables.base import ROW, Engine

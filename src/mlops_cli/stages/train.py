@@ -37,11 +37,11 @@ from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
 from mlops_cli.features.rules import broken_by
 from mlops_cli.features.sql import render_feature
-from mlops_cli.monitoring.estimate import scores_of
-from mlops_cli.monitoring.losses import losses_of
-from mlops_cli.monitoring.outcomes import Outcomes, outcome_profiles
-from mlops_cli.monitoring.profile import Units, profile_of, weighted
-from mlops_cli.monitoring.subjects import codes_of
+from mlops_cli.monitoring.counts.subjects import codes_of
+from mlops_cli.monitoring.drift.outcomes import Outcomes, outcome_profiles
+from mlops_cli.monitoring.drift.profile import Units, profile_of, weighted
+from mlops_cli.monitoring.performance.estimate import scores_of
+from mlops_cli.monitoring.performance.losses import losses_of
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.golden import replay

@@ -28,7 +28,7 @@ from mlops_cli.bundle.manifest import (
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees, Node
-from mlops_cli.monitoring.profile import build_profile
+from mlops_cli.monitoring.drift.profile import build_profile
 from mlops_cli.packaging.image import image_of
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.serving.predictions import render

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_cli.monitoring.estimate import BLIND
-from mlops_cli.monitoring.windows import Numbers, Part, Window
+from mlops_cli.monitoring.performance.estimate import BLIND
+from mlops_cli.monitoring.windows.records import Numbers, Part, Window
 from mlops_cli.reports.timelines.axis import Axis
 from mlops_cli.reports.timelines.chart import Chart, Form, Line, Point, draw
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_cli.monitoring.windows import ColumnFound, DriftFound
+from mlops_cli.monitoring.windows.records import ColumnFound, DriftFound
 from mlops_cli.reports.timelines.chart import number
 
 STRENGTHS = (0.1, 0.3)  # shares of rows that moved, from which on a cell is darker

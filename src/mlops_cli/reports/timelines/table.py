@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_cli.monitoring.windows import Numbers, Window
+from mlops_cli.monitoring.windows.records import Numbers, Window
 from mlops_cli.reports.timelines.axis import Axis
 from mlops_cli.reports.timelines.charts import Seen, milliseconds, plain, share
 

@@ -1,0 +1,1 @@
+"""What is counted of columns, and how far two counts lie apart."""

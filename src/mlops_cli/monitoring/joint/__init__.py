@@ -1,0 +1,1 @@
+"""Drift that no column shows by itself: tests of whole rows."""

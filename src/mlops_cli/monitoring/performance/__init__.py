@@ -1,0 +1,1 @@
+"""What a model is worth: by labels, before they come, and against what they meant."""
