@@ -30,6 +30,7 @@ def measure(work: Path) -> Line:
     for folder in folders:
         folder.mkdir(exist_ok=True)
         (folder / "control").write_text(_SECRET)
+        (folder / "rollout.json").unlink(missing_ok=True)  # of an earlier run
     canary, shadow, none = folders
     with (
         ours(none, bundle, event) as without,

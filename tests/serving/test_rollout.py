@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,30 @@ def test_a_switch_is_one_over_all_workers_and_a_step_begins_new_tallies(
     assert two.put(None)[0] == 200
     assert {two.predict(event)["version"] for _ in range(20)} == {two.champion.version}
     assert two.tallies() == {}
+
+
+def test_nobody_sees_the_old_version_after_the_new_one_while_the_switch_is_made(
+    two: Service, other: bundles.Sample
+) -> None:
+    two.weigh(0)
+    event, seen, stop = other.events[5], list[str](), threading.Event()
+
+    def asking() -> None:
+        while not stop.is_set():
+            seen.append(two.predict(event)["version"])
+
+    thread = threading.Thread(target=asking)
+    thread.start()
+    try:
+        for step in range(1, 7):
+            time.sleep(0.3)
+            two.weigh(100 * (step % 2), step=step)
+            time.sleep(0.3)
+    finally:
+        stop.set()
+        thread.join()
+    changes = sum(a != b for a, b in pairwise(seen))
+    assert changes == 6, Counter(seen)
 
 
 def test_of_two_changes_from_one_generation_the_second_is_refused(two: Service) -> None:
