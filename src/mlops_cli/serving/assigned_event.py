@@ -74,10 +74,11 @@ class Mirrored:
         self._said, self._rest = said, time.perf_counter() - self._started - way
         self._course.told(said)
 
-    def timed(self, seconds: float) -> None:
+    def timed(self, seconds: float, *, counts: bool = True) -> None:
         """See `Asking.timed`."""
         said, seconds = self._said, self._rest + seconds
-        self._course.timed(seconds)
+        if counts:
+            self._course.timed(seconds)
         line = self._line()
         if line and self._by.log is not None:
             self._by.log.told(line, said.digests[0], said.contents[0], seconds)
@@ -131,10 +132,11 @@ class CandidateEvent(OneEvent):
         if not self.gone:
             self._answer(said.contents[0], seconds)
 
-    def timed(self, seconds: float) -> None:
+    def timed(self, seconds: float, *, counts: bool = True) -> None:
         """See `Asking.timed`."""
         course, log, said, seconds = self._course, self._by.log, self._said, self._rest + seconds
-        course.timed(seconds)
+        if counts:
+            course.timed(seconds)
         line = course.line(log, self._id, self._key, self._body)
         if line and log is not None:
             log.told(line, said.digests[0], said.contents[0], seconds)

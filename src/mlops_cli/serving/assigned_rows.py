@@ -251,8 +251,10 @@ class Awaiting:
         if not self.future.done():
             self.future.set_result((said, way - said.seconds))
 
-    def timed(self, seconds: float) -> None:
+    def timed(self, seconds: float, *, counts: bool = True) -> None:
         """See `Asking.timed`."""
+        if not counts:
+            return
         self._seconds = seconds
         if self._rest is not None:
             self._course.timed(self._rest + seconds)

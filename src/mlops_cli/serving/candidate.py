@@ -34,6 +34,7 @@ from mlops_cli.serving.settings import from_environment
 
 log = logging.getLogger(__name__)
 
+RETIME = 0.02  # seconds between two answers that are computed once more, for their time
 _READ = 256 * 1024
 _SHOWN = 500
 _PR_SET_PDEATHSIG = 1
@@ -82,6 +83,7 @@ class Candidate:
 
     def __init__(self, served: Served) -> None:
         self._served = served
+        self._retime_at = 0.0
 
     def answer(self, worker: socket.socket) -> None:
         """Until nobody asks any more. Single events that came together are predicted together."""
@@ -101,12 +103,15 @@ class Candidate:
                     told.append(framed(self._said(asked, time.perf_counter())))
             if single:
                 said = self._together(single, begun)
+                retimed = waited and begun >= self._retime_at
                 for one in said:
                     one.cold = waited and one.error is None
+                    one.retimed = retimed and one.cold
                 told += map(framed, said)
             if told:
                 worker.sendall(b"".join(told))
-            if single and waited:
+            if single and retimed:
+                self._retime_at = time.perf_counter() + RETIME
                 worker.sendall(b"".join(map(framed, self._warm(said))))
 
     def _together(self, asked: Sequence[Asked], begun: float) -> list[Told]:
@@ -141,7 +146,7 @@ class Candidate:
         begun = time.thread_time()
         self._together(self._last, begun)
         seconds = time.thread_time() - begun
-        return [Told(one.number, seconds=seconds) for one in said if one.cold]
+        return [Told(one.number, seconds=seconds) for one in said if one.retimed]
 
     def _row(self, asked: Asked) -> Sequence[float | None]:
         served = self._served

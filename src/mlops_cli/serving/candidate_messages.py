@@ -26,7 +26,8 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     `contents` are its predictions as JSON, `numbers` the model's own (float64, row by row) and
     `digests` those of the features. `seconds` is how long it worked. `error` is the kind of a fault
     and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the hello.
-    After one that is `cold` another message tells its `seconds` alone.
+    One that is `cold` took longer than it would without a pause before; where it is `retimed`
+    another message tells its `seconds` alone.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     row: int | None = None
     field: str | None = None
     cold: bool = False
+    retimed: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -44,8 +44,8 @@ class Asking(Protocol):
     def told(self, said: Told, way: float) -> None:
         """It answered, `way` seconds after it was asked; `timed` follows."""
 
-    def timed(self, seconds: float) -> None:
-        """What its work takes: of one that was `cold`, more than it would take otherwise."""
+    def timed(self, seconds: float, *, counts: bool = True) -> None:
+        """What its work takes; `counts` is false where it was cold, and more than it would be."""
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
@@ -270,10 +270,10 @@ class CandidateProcess(asyncio.Protocol):
             owed.asking.lost(told.error, told if told.refused else None)
         else:
             owed.asking.told(told, time.perf_counter() - owed.sent)
-            if told.cold:
+            if told.retimed:
                 self._untimed[told.number] = owed.asking, told.seconds
             else:
-                owed.asking.timed(told.seconds)
+                owed.asking.timed(told.seconds, counts=not told.cold)
 
     def _hello(self, told: Told) -> None:
         if told.error is not None:
@@ -299,7 +299,7 @@ class CandidateProcess(asyncio.Protocol):
     def _fail_all(self, kind: str) -> None:
         untimed, self._untimed = list(self._untimed.values()), {}
         for asking, seconds in untimed:
-            asking.timed(seconds)
+            asking.timed(seconds, counts=False)
         owed, self._owed, self._size = list(self._owed.values()), {}, 0
         self._waiting.clear()
         for one in owed:
