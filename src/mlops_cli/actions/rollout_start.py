@@ -7,6 +7,7 @@ import secrets
 from mlops_cli.actions.bring import collect_first, hold_to_residency, release_of
 from mlops_cli.actions.rollout_steps import Found, Work
 from mlops_cli.bundle.manifest import Manifest
+from mlops_cli.bundle.profile import Profile
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
@@ -17,6 +18,7 @@ from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.expressions import parse
 from mlops_cli.targets.base import Deployment, KeepsRollout, Release, Target
 
+_OFTEN = 0.05  # of the rows; a key that so many have in common is no subject
 _ONE_PROCESS = (
     "train one of them again in the other's environment; or `deploy.rollout: {strategy: rolling}`; "
     "on Kubernetes deploy.kubernetes.router: gateway runs each in its own image"
@@ -52,7 +54,7 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     _hold_to_inputs(config, both)
     hold_to_residency(project, work.place, work.name, work.progress)
     collect_first(project, work.place, work.name, work.progress)
-    for line in _differences(both):
+    for line in (*_differences(both), *_often_missing(config, champion.bundle.profile())):
         work.progress.log(line)
     path = work.place.bring_beside(champion, candidate, progress=work.progress)
     state = begin(
@@ -88,6 +90,17 @@ def _hold_to_inputs(config: RolloutConfig, both: tuple[Manifest, Manifest]) -> N
             f"deploy.rollout.sticky: {lost[0]!r} is an input of neither version",
             hint=f"the inputs: {', '.join(sorted(known))}"[:500],
         )
+
+
+def _often_missing(config: RolloutConfig, profile: Profile) -> list[str]:
+    """What is said of `sticky` inputs that many events lack: those are one key, in one arm."""
+    columns = {c.name: c for c in profile.columns if c.count and c.name in config.sticky}
+    return [
+        f"warning: deploy.rollout.sticky: {name} is missing in {c.missing / c.count:.0%} of the "
+        "rows that the champion learned from: all events without it meet one version"
+        for name, c in columns.items()
+        if c.missing > _OFTEN * c.count
+    ]
 
 
 def _segment(config: RolloutConfig, both: tuple[Manifest, Manifest]) -> Node | None:
