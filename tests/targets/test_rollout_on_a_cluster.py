@@ -138,12 +138,16 @@ ACCOUNT = "tick"
 @pytest.fixture
 def account(namespace: str, tmp_path: Path) -> Path:
     """A kubeconfig of a ServiceAccount that has the rights of a tick, and no others."""
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"apiGroups": [r.group], "resources": r.resources, "verbs": r.verbs}
         | ({"resourceNames": r.names} if r.names else {})
         for r in tick_rights(PROJECT, routed=False, logged=False)
     ]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules}
+    role: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "rules": rules,
+    }
     role |= {"metadata": {"name": ACCOUNT, "namespace": namespace}}
     kubectl("create", "serviceaccount", ACCOUNT, namespace=namespace)
     kubectl("apply", "-f", "-", given=json.dumps(role))
@@ -181,27 +185,29 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
     path = target.bring_beside(*pair, progress=QUIET)
     target.keep_rollout(document(pair, 1, 30.0, path), None)
     every = json.loads(kubectl("get", "pods", "-o", "json", namespace=namespace))["items"]
-    monkeypatch.setenv("KUBECONFIG", str(account))
-    with pytest.raises(ClusterFault, match="pods/exec") as caught:
-        target.counted()  # from outside it would have to be asked through `exec`
-    assert caught.value.kind == "kubernetes-forbidden"
-    if not reached(every[0]):
-        pytest.skip("pods are not reached from here, as a CronJob reaches them")
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "here")  # by which a process knows it is in a pod
-    assert len(target.counted()) == 2
-    target.keep_seen(b"{}")
-    target.keep_rollout(document(pair, 2, 100.0, path), target.rollout())
-    assert {parse_document(c.document or b"").generation for c in target.counted()} == {2}
-    assert target.deploy(whole(second), progress=QUIET).digest == second.digest
-    target.keep_rollout(over(3), target.rollout())
-    target.keep_anchor("an-entry")
-    assert target.alone(second.digest)
-    for what in ("create pods/exec", "get secrets", "patch services", "create deployments",
-                 "delete deployments", "patch roles", "delete pods"):  # fmt: skip
-        assert not may(what, namespace), what
-    for what in ("update configmaps/rollout-delays-rollout", "get secrets/rollout-delays-control",
-                 "patch deployments/rollout-delays", "list pods"):  # fmt: skip
-        assert may(what, namespace), what
+    with monkeypatch.context() as mine:
+        mine.setenv("KUBECONFIG", str(account))
+        with pytest.raises(ClusterFault, match="pods/exec") as caught:
+            target.counted()  # from outside it would have to be asked through `exec`
+        assert caught.value.kind == "kubernetes-forbidden"
+        if not reached(every[0]):
+            pytest.skip("pods are not reached from here, as a CronJob reaches them")
+        mine.setenv("KUBERNETES_SERVICE_HOST", "here")  # by which a process knows it is in a pod
+        assert len(target.counted()) == 2
+        target.keep_seen(b"{}")
+        target.keep_rollout(document(pair, 2, 100.0, path), target.rollout())
+        assert {parse_document(c.document or b"").generation for c in target.counted()} == {2}
+        assert target.deploy(whole(second), progress=QUIET).digest == second.digest
+        target.keep_rollout(over(3), target.rollout())
+        target.keep_anchor("an-entry")
+        assert target.alone(second.digest)
+        for what in ("create pods/exec", "get secrets", "patch services", "create deployments",
+                     "delete deployments", "patch roles", "delete pods"):  # fmt: skip
+            assert not may(what, namespace), what
+        for what in ("update configmaps/rollout-delays-rollout", "list pods",
+                     "get secrets/rollout-delays-control",
+                     "patch deployments/rollout-delays"):  # fmt: skip
+            assert may(what, namespace), what
 
 
 def may(what: str, namespace: str) -> bool:

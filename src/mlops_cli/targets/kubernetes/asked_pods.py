@@ -16,7 +16,7 @@ from mlops_cli.targets.kubernetes.faults import FORBIDDEN, UNREACHABLE, ClusterF
 from mlops_cli.targets.kubernetes.keys import read_control
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
-from mlops_cli.targets.kubernetes.naming import DIGEST
+from mlops_cli.targets.kubernetes.naming import CANDIDATE, DIGEST, NAME, PROJECT
 from mlops_cli.targets.kubernetes.pods import leaving, runs
 from mlops_cli.targets.kubernetes.rollout import pods_of
 from mlops_cli.targets.readiness import url_of
@@ -37,10 +37,15 @@ sys.stdout.buffer.write(b"%d\\n" % answer.status + answer.read())
 
 
 class AskedPod:
-    """A pod that runs, the digest of the bundle that it serves, and the way to ask it."""
+    """A pod that runs, the digest of the bundle that it serves, and the way to ask it.
+
+    `divided`: it holds a candidate, beside the champion or alone.
+    """
 
     def __init__(self, pod: Object, server: Server) -> None:
-        self.digest = str(pod["metadata"].get("annotations", {}).get(DIGEST, ""))
+        annotations, labels = (pod["metadata"].get(k, {}) for k in ("annotations", "labels"))
+        self.digest = str(annotations.get(DIGEST, ""))
+        self.divided = CANDIDATE in annotations or labels.get(NAME) != labels.get(PROJECT)
         self.server = server
 
 

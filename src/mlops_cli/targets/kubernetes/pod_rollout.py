@@ -63,8 +63,12 @@ class PodRollout:
             self._tell(document, parse_document(document))
 
     def counted(self) -> tuple[Counted, ...]:
-        """See `KeepsRollout.counted`."""
-        found = of_each(asked_pods(self._cluster, self._deployed), _counted)
+        """See `KeepsRollout.counted`: where none is kept, of pods that hold a candidate, if any."""
+        pods = asked_pods(self._cluster, self._deployed)
+        divided = any(pod.divided for pod in pods)
+        if not divided and read_document(self._cluster, self._deployed) is None:
+            return ()
+        found = of_each(pods, _counted)
         return tuple(one for one in found if one is not None)
 
     def seen(self) -> bytes | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Document
 from mlops_cli.targets.base import Kept, RolloutMoved
-from mlops_cli.targets.kubernetes.faults import ClusterFault
+from mlops_cli.targets.kubernetes.faults import FORBIDDEN, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Object
 from mlops_cli.targets.kubernetes.naming import counts_name, labels, rollout_name
@@ -60,9 +60,13 @@ def write_seen(kubectl: Kubectl, name: str, content: bytes) -> None:
 
 
 def delete_maps(kubectl: Kubectl, name: str) -> None:
-    """Leave no rollout behind."""
+    """Leave no rollout behind; who may not has never begun one."""
     maps = (f"configmap/{rollout_name(name)}", f"configmap/{counts_name(name)}")
-    kubectl.run("delete", *maps, "--ignore-not-found")
+    try:
+        kubectl.run("delete", *maps, "--ignore-not-found")
+    except ClusterFault as e:
+        if not e.has_kind(FORBIDDEN):
+            raise
 
 
 def delete_document(kubectl: Kubectl, name: str) -> None:
