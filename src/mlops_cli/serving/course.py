@@ -58,7 +58,7 @@ class Course:
         self.there = tallies.arm(worker, salt, step, CANDIDATE)
         self.counted_here = Counted(salt, step, arm)
         self.counted_there = Counted(salt, step, CANDIDATE)
-        self.mean_here = mean_of(champion.manifest)
+        self.many_here = champion.manifest.task == "multiclass"  # numbers a prediction
         self._mean_there = mean_of(other or champion.manifest)
         self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
         self.warm = False
