@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import rolling
+from mlops_cli.actions.audit import audit_log
 from mlops_cli.actions.deploy import How, deploy, plan
 from mlops_cli.actions.rollback import rollback
 from mlops_cli.actions.rollout import rollout
@@ -19,6 +20,7 @@ from mlops_cli.actions.status import status
 from mlops_cli.audit.graph import champion
 from mlops_cli.audit.live import live
 from mlops_cli.audit.log import known_entries
+from mlops_cli.cli.rendering import render_audit
 from mlops_cli.errors import GateError, InconclusiveError, UsageError
 from mlops_cli.governance.withdrawal import standing_champion
 from mlops_cli.targets import open_target
@@ -34,7 +36,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield made
 
 
-def test_up_by_itself_and_each_step_is_told(pair: Pair) -> None:
+def test_up_by_itself_and_each_step_is_told(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     project, old, new = pair.project, pair.old, pair.new
     assert pair.status().state == "none"
     assert [c.kind for c in plan(project).changes] == ["canary"]
@@ -63,6 +65,8 @@ def test_up_by_itself_and_each_step_is_told(pair: Pair) -> None:
     assert [e.subject["weight"] for e in pair.entries()] == ["40", "100"]
     assert champion(known_entries(project.root)) == new.digest == pair.champion()
     assert not pair.tick().moved
+    render_audit(audit_log(project))
+    assert f"rollout {new.version} on local at 40 % done" in capsys.readouterr().out
     with pytest.raises(UsageError, match="is done"):
         rollout(project, "abort")
 
