@@ -144,7 +144,7 @@ def test_a_manifest_may_add_to_ours(tmp_path: Path, change: Change) -> None:
         (swapped("name: {{ name }}\n  namespace", "name: other\n  namespace"), "metadata.name"),
         (lambda text: text + "---\nkind: Secret\n", "no YAML"),
         (lambda text: text + "  \t- x", "no YAML"),
-        (swapped("{{ image }}", "{{ imgae }}"), "line 52: 'imgae' is undefined"),
+        (swapped("{{ image }}", "{{ imgae }}"), "line 74: 'imgae' is undefined"),
     ],
 )  # fmt: skip
 def test_a_manifest_that_opens_a_way_out_is_refused(

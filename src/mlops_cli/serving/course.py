@@ -112,10 +112,16 @@ class Course:
         if log is None or self.version is None or not log.keeps(request_id):
             return b""
         scheme = log.scheme(self.version.bundle, self.version.variant, self.counted_there)
-        event: Event = {}
-        with suppress(RequestError):  # it refused what the champion took
-            event = self.version.decoder.event(body)
-        return scheme.opening(request_id, key, scheme.ids(event, body), scheme.inputs(event))
+        exact = self.version.decoder.exact(body)
+        event = exact if exact is not None else self._read(body)
+        inputs = scheme.sent(event, body) if exact is not None else scheme.inputs(event)
+        return scheme.opening(request_id, key, scheme.ids(event, body), inputs)
+
+    def _read(self, body: bytes) -> Event:
+        if self.version is not None:
+            with suppress(RequestError):  # it refused what the champion took
+                return self.version.decoder.event(body)
+        return {}
 
 
 def inputs_of(champion: Manifest, candidate: Manifest | None) -> list[Input]:
