@@ -99,7 +99,7 @@ def _refuse_uncompared(
         return  # it was the champion before, or a release without a log registered it
     compared, now = course.record.subject.get("before"), current.digest if current else None
     stands = replaced_by(entries, now) if now else None  # while a rollout of it goes on
-    if compared not in (now, stands):
+    if compared != now and (stands is None or compared != stands):
         was = short(compared) if compared else "no champion"
         raise GateError(
             f"{version.version} was compared with {was}, and the champion is "
