@@ -6,14 +6,11 @@ which each request looks at, is one word.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import secrets
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
 from mlops_cli.serving.arms import Tallies
+from mlops_cli.serving.turns import Turns
 
 LARGEST = 1024 * 1024  # bytes of a document: what a ConfigMap holds
 _WANTED, _CURRENT, _LENGTHS, _WORKERS = 0, 1, 2, 4  # words; two lengths, and two words a worker
@@ -32,8 +29,7 @@ class RolloutBoard:
         self._texts = mmap.mmap(-1, 2 * LARGEST)
         words = _WORKERS + 2 * workers
         self.words = memoryview(mmap.mmap(-1, words * 8)).cast("Q")
-        self._lock, name = tempfile.mkstemp()  # for a lock, which ends with the process that has it
-        Path(name).unlink()
+        self.turns = Turns()
         if first:
             self.make_current(self.want(first))
 
@@ -53,7 +49,7 @@ class RolloutBoard:
         return self._texts[which * LARGEST : which * LARGEST + self.words[_LENGTHS + which]]
 
     def want(self, text: bytes) -> int:
-        """Have all workers prepare a document; returns its turn. Only with the lock."""
+        """Have all workers prepare a document; returns its turn. Only in a turn."""
         turn = self.wanted + 1
         if turn % 2 == self.current % 2:  # what is in effect is kept
             turn += 1
@@ -64,7 +60,7 @@ class RolloutBoard:
         return turn
 
     def make_current(self, turn: int) -> None:
-        """Let a turn that all have prepared take effect. Only with the lock."""
+        """Let a turn that all have prepared take effect. Only in a turn."""
         self.words[_CURRENT] = turn
 
     def prepared(self, worker: int, turn: int, *, refused: bool = False) -> None:
@@ -79,14 +75,3 @@ class RolloutBoard:
     def refused(self, turn: int) -> bool:
         """Whether one of them cannot."""
         return any(self.words[_WORKERS + 2 * w + 1] == turn for w in range(self._workers))
-
-    def take(self) -> bool:
-        """Whether this process may change it now: no other one has the lock."""
-        with suppress(BlockingIOError, PermissionError):
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
-
-    def release(self) -> None:
-        """Let another process change it."""
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)

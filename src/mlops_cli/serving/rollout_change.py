@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli._files import stamp_of, write_bytes
@@ -15,13 +13,13 @@ from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.rollout_board import LARGEST, RolloutBoard
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.traffic import Document, parse_document
+from mlops_cli.serving.turns import until
 
 log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int] | None
 Fault = Callable[[], "str | None"]
 _PATIENCE = START + 30.0  # seconds until every worker has prepared
-_STEP = 0.01
 
 
 class Changes:
@@ -41,7 +39,6 @@ class Changes:
         self._file = file
         self._follow = follow
         self._fault = fault
-        self._turn = asyncio.Lock()
         self._stamp: Stamp = stamp_of(file) if file is not None else None
 
     def current(self) -> tuple[bytes, Document | None]:
@@ -56,7 +53,7 @@ class Changes:
         for what is no rollout of this server, 503 where not all could follow or keep it.
         """
         document = _parsed(text) if text is not None else None
-        async with self._alone():
+        async with self.board.turns.one("the rollout", _PATIENCE):
             _, before = self.current()
             generation = before.generation if before is not None else 0
             behind = document is not None and generation >= document.generation
@@ -78,7 +75,7 @@ class Changes:
             document = parse_document(text)
             _, current = self.current()
             if current is None or document.generation > current.generation:
-                async with self._alone():
+                async with self.board.turns.one("the rollout", _PATIENCE):
                     _, current = self.current()
                     if current is None or document.generation > current.generation:
                         await self._bring(text)
@@ -88,17 +85,6 @@ class Changes:
                 self._stamp = before
         except (OSError, ValueError) as e:
             log.error("%s: %s; what was before stays in force", self._file, e)
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """One change at a time, over all workers."""
-        async with self._turn:
-            if not await _until(self.board.take):
-                raise RequestError(503, "another change of the rollout takes too long")
-            try:
-                yield
-            finally:
-                self.board.release()
 
     async def _bring(self, text: bytes, keep: Callable[[], None] = lambda: None) -> None:
         """Have every worker prepare, then keep it, then obey; where one cannot, nothing changes."""
@@ -110,7 +96,7 @@ class Changes:
         try:
             if fault is not None:
                 raise RequestError(422, fault, field="document")
-            prepared = await _until(lambda: board.all_prepared(turn))
+            prepared = await until(lambda: board.all_prepared(turn), _PATIENCE)
             if not prepared or board.refused(turn):
                 raise RequestError(
                     503, "not every worker could follow; all do what they did before"
@@ -167,12 +153,3 @@ def _parsed(text: bytes) -> Document:
         return parse_document(text)
     except ValueError as e:
         raise RequestError(422, str(e), field="document") from e
-
-
-async def _until(done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + _PATIENCE
-    while not done():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(_STEP)
-    return True

@@ -5,14 +5,12 @@ A change is made by one worker at a time; the others see that the generation is 
 
 from __future__ import annotations
 
-import fcntl
 import mmap
-import tempfile
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import msgspec
+
+from mlops_cli.serving.turns import Turns
 
 _SIZE = 256 * 1024
 _HEAD = 16  # bytes: the generation, odd while it is written, and the content's length
@@ -39,8 +37,7 @@ class Roster:
     def __init__(self, first: Entry) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
         self._words = memoryview(self._memory)[:_HEAD].cast("Q")
-        self._lock, name = tempfile.mkstemp()  # for a lock, which ends with the process that has it
-        Path(name).unlink()
+        self.turns = Turns()
         self.write(Wanted((first,), first.digest))
 
     @property
@@ -59,7 +56,7 @@ class Roster:
         return before, msgspec.json.decode(content, type=Wanted)
 
     def write(self, wanted: Wanted) -> int:
-        """Want this from now on; returns the generation. Only with the lock.
+        """Want this from now on; returns the generation. Only in a turn.
 
         Raises `ValueError` where it is more than fits.
         """
@@ -72,14 +69,3 @@ class Roster:
         self._words[1] = len(content)
         self._words[0] = begun + 1
         return begun + 1
-
-    def take(self) -> bool:
-        """Whether this process may change it now: no other one has the lock."""
-        with suppress(BlockingIOError, PermissionError):
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
-
-    def release(self) -> None:
-        """Let another process change it."""
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)

@@ -8,9 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,12 +20,12 @@ from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.roster import Entry, Roster, Wanted
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
 from mlops_cli.serving.settings import Settings, to_environment
+from mlops_cli.serving.turns import until
 from mlops_cli.serving.versions import Versions
 
 MODELS = "/v1/models"
 ADMIN = "/v1/admin/models"
 _PATIENCE = 120.0  # seconds until every worker has a version
-_STEP = 0.02
 _SHOWN = 500
 
 
@@ -71,7 +68,6 @@ class Admin:
         self._metrics = metrics
         self._folder = Path(settings.models).resolve() if settings.models else None
         self._trust = settings.trust
-        self._turn = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """The table."""
@@ -90,7 +86,7 @@ class Admin:
         """Load a bundle in every worker; 200 where it is loaded already, otherwise 201."""
         asked = _body(request.body)
         path = self._within(asked.path)
-        async with self._alone():
+        async with self._roster.turns.one("the versions", _PATIENCE):
             await _prove(path, self._trust)
             entry = Entry(str(path), open_bundle(path).digest)
             _, wanted = self._roster.read()
@@ -102,14 +98,14 @@ class Admin:
 
     async def make_default(self, request: Request) -> Answer:
         """Have a loaded version answer where a request names none."""
-        async with self._alone():
+        async with self._roster.turns.one("the versions", _PATIENCE):
             wanted, entry = self._wanted(request.parameters["version"])
             await self._bring(wanted, Wanted(wanted.entries, entry.digest))
         return self._told(short(entry.digest), 200)
 
     async def unload(self, request: Request) -> Answer:
         """Unload a version, whose requests under way are answered yet."""
-        async with self._alone():
+        async with self._roster.turns.one("the versions", _PATIENCE):
             wanted, entry = self._wanted(request.parameters["version"])
             if entry.digest == wanted.default:
                 said = f"{short(entry.digest)} is the default: make another one the default first"
@@ -138,17 +134,6 @@ class Admin:
             raise RequestError(404, f"there is no version {version[:80]}")
         return wanted, entry
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """One change at a time, over all workers."""
-        async with self._turn:
-            if not await _until(self._roster.take):
-                raise RequestError(503, "another change of the versions takes too long")
-            try:
-                yield
-            finally:
-                self._roster.release()
-
     async def _bring(self, before: Wanted, wanted: Wanted) -> None:
         """Have every worker follow; where one cannot, all go back."""
         if wanted == before:
@@ -158,26 +143,17 @@ class Admin:
             raise RequestError(409, said)
         generation = self._roster.write(wanted)
         await self._follower.follow()
-        followed = await _until(lambda: self._metrics.followed(generation))
+        followed = await until(lambda: self._metrics.followed(generation), _PATIENCE)
         if followed and not self._metrics.refused(generation):
             return
         back = self._roster.write(before)
         await self._follower.follow()
-        await _until(lambda: self._metrics.followed(back))
+        await until(lambda: self._metrics.followed(back), _PATIENCE)
         raise RequestError(503, "not every worker could follow; all have what they had before")
 
     def _told(self, version: str, status: int) -> Answer:
         found = next(v for v in self._versions.described() if v["version"] == version)
         return status, msgspec.json.encode(found), JSON
-
-
-async def _until(done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + _PATIENCE
-    while not done():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(_STEP)
-    return True
 
 
 def _body(body: bytes) -> _Load:
