@@ -12,7 +12,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -144,3 +147,15 @@ class Load:
             if not kept:
                 connection.close()
         connection.close()
+
+
+@contextmanager
+def own_namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One that asks `restricted`, gone afterwards; skips the test where there is no cluster."""
+    cluster = kubeconfig()
+    monkeypatch.setenv("KUBECONFIG", cluster)
+    name = f"mlops-test-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")

@@ -59,13 +59,8 @@ def argo_rollouts(namespace: str, folder: Path) -> Iterator[None]:
     ports = [f"--healthzPort={free_port()}", f"--metricsPort={free_port()}"]
     command = [_CONTROLLER, "--namespaced", "-n", namespace, "--leader-elect=false", *ports]
     command += [f"--kubeconfig={os.environ['KUBECONFIG']}"]
-    with (folder / "controller.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait()
+    with _beside(command, folder / "controller.log"):
+        yield
 
 
 @contextmanager
@@ -75,7 +70,13 @@ def prometheus(config: Mapping[str, Any], port: int, folder: Path) -> Iterator[N
     command = ["prometheus", f"--config.file={folder}/prometheus.yml",
                f"--storage.tsdb.path={folder}/data",
                f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-    with (folder / "prometheus.log").open("wb") as log:
+    with _beside(command, folder / "prometheus.log"):
+        yield
+
+
+@contextmanager
+def _beside(command: list[str], output: Path) -> Iterator[None]:
+    with output.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             yield

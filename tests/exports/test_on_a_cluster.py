@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 import exported
-from clusters import Load, kubeconfig, kubectl, small
+from clusters import Load, kubectl, own_namespace, small
 from controllers import argo_rollouts, followed, kinds, prometheus, refused, until
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.exports.argo_rollouts import argo_rollouts_files
@@ -39,13 +38,8 @@ pytestmark = pytest.mark.kubernetes
 @pytest.fixture
 def namespace(docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One of its own that asks `restricted`; skipped where there is no cluster, or no engine."""
-    cluster = kubeconfig()
-    monkeypatch.setenv("KUBECONFIG", cluster)
-    name = f"mlops-test-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
+    with own_namespace(monkeypatch) as name:
+        yield name
 
 
 def brought(release: Release, namespace: str, **changes: Any) -> Spec:

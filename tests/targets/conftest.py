@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import servers
-from clusters import kubeconfig, kubectl
+from clusters import own_namespace
 from mlops_cli.targets.local.target import LocalTarget
 
 
@@ -46,10 +45,5 @@ def target(project: Path, free_port: int) -> Iterator[LocalTarget]:
 @pytest.fixture
 def namespace(docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One of its own; skipped where there is no cluster, or no engine that builds the image."""
-    cluster = kubeconfig()
-    monkeypatch.setenv("KUBECONFIG", cluster)
-    name = f"mlops-test-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false", f"--kubeconfig={cluster}")
+    with own_namespace(monkeypatch) as name:
+        yield name
