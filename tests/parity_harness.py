@@ -28,7 +28,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.matrix import encode
-from mlops_cli.tables.split import split
+from mlops_cli.tables.split import Keys, split
+from mlops_cli.training.data import draw_of
 
 BATCH = 500
 
@@ -60,17 +61,12 @@ def _holdout(project: Project) -> pa.Table:
     table = pq.read_table(project.root / "data/features.parquet")
     config = project.config
     target = np.asarray(table["__target__"].to_pylist())
-    parts = split(
-        config.split_by,
-        config.split.validation,
-        config.split.holdout,
-        seed=config.train.seed,
-        numbers=np.asarray(table[ROW].to_numpy()),
-        moments=np.asarray(table["__time__"].to_numpy())
-        if "__time__" in table.column_names
-        else None,
-        target=target if config.split_by == "stratified" else None,
+    keys = Keys(
+        np.asarray(table[ROW].to_numpy()),
+        target if config.split_by == "stratified" else None,
+        np.asarray(table["__time__"].to_numpy()) if "__time__" in table.column_names else None,
     )
+    parts = split(draw_of(config), keys)
     return table.take(pa.array(parts.holdout))
 
 

@@ -12,8 +12,8 @@ import pytest
 from mlops_cli.bundle.manifest import Target
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.model import Config
-from mlops_cli.tables.split import split
-from mlops_cli.training.data import Events
+from mlops_cli.tables.split import Keys, split
+from mlops_cli.training.data import Events, draw_of
 from mlops_cli.training.fitted_rows import FittedRows, fitted_rows, unseen
 
 PLAN = FeaturePlan((), (), (), Target("y", None), (False, True), 0, 0, 0)
@@ -35,15 +35,7 @@ def config(by: str, seed: int = 0) -> Config:
 
 def events(settings: Config, numbers: Any, target: Any = TARGET) -> Events:
     moments = numbers // 10 if settings.split_by == "time" else None
-    parts = split(
-        settings.split_by,
-        settings.split.validation,
-        settings.split.holdout,
-        seed=settings.train.seed,
-        numbers=numbers,
-        target=target[numbers],
-        moments=moments,
-    )
+    parts = split(draw_of(settings), Keys(numbers, target[numbers], moments))
     return Events(Path(), PLAN, target[numbers], numbers, moments, parts)
 
 

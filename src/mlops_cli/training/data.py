@@ -20,8 +20,9 @@ from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.errors import DataError
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.disclosure import reading
+from mlops_cli.tables.folds import Fold, folds
 from mlops_cli.tables.matrix import encode, frozen_categories
-from mlops_cli.tables.split import Rows, Split, split
+from mlops_cli.tables.split import Draw, Keys, Rows, Split, split
 from mlops_cli.training.base import Part, Problem
 
 _BATCH = 131_072  # rows that are encoded at once
@@ -44,6 +45,18 @@ class Events:
     split: Split
     sensitive: frozenset[str] = frozenset()
     """The columns of `data.sensitive`, and the features that read one."""
+
+    @property
+    def keys(self) -> Keys:
+        """What the rows are split by."""
+        return Keys(self.numbers, self.target, self.moments)
+
+    def folds(self, draw: Draw, count: int, *, repeats: int = 1) -> tuple[Fold, ...]:
+        """`count` folds of the rows that the final model is fitted on: see `tables.folds.folds`.
+
+        Their positions are the table's, as those of `split`.
+        """
+        return folds(draw, self.keys, self.split.fitted, count, repeats=repeats)
 
     def features(self, rows: Rows) -> tuple[Feature, ...]:
         """The plan's features, each category's list frozen from `rows`.
@@ -102,15 +115,7 @@ def read_events(root: Path, config: Config) -> Events:
     target = _target(table[TARGET], plan)
     numbers = np.asarray(table[ROW].to_numpy(), dtype=np.int64)
     moments = _moments(table)
-    parts = split(
-        config.split_by,
-        config.split.validation,
-        config.split.holdout,
-        seed=config.train.seed,
-        numbers=numbers,
-        target=target,
-        moments=moments,
-    )
+    parts = split(draw_of(config), Keys(numbers, target, moments))
     _check_training_part(target[parts.train], plan)
     sensitive = reading(plan.trees, config.data.sensitive)
     return Events(file, plan, target, numbers, moments, parts, sensitive)
@@ -122,7 +127,12 @@ def read_fitted(root: Path, config: Config) -> pa.Table:
     Raises what `read_events` raises.
     """
     events = read_events(root, config)
-    return events.rows(np.sort(np.concatenate([events.split.train, events.split.validation])))
+    return events.rows(events.split.fitted)
+
+
+def draw_of(config: Config) -> Draw:
+    """How the configuration splits rows."""
+    return Draw(config.split_by, config.split.validation, config.split.holdout, config.train.seed)
 
 
 def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:

@@ -12,7 +12,7 @@ from mlops_cli.bundle.manifest import PROVENANCE
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
-from mlops_cli.tables.split import By, Rows, split
+from mlops_cli.tables.split import By, Draw, Rows, split
 
 if TYPE_CHECKING:
     from mlops_cli.training.data import Events
@@ -31,6 +31,11 @@ class FittedRows(msgspec.Struct, frozen=True):
     seed: int
     rows: int
     digest: str
+
+    @property
+    def draw(self) -> Draw:
+        """How they were drawn."""
+        return Draw(self.by, self.validation, self.holdout, self.seed)
 
 
 def fitted_rows(events: Events, config: Config) -> FittedRows:
@@ -74,15 +79,7 @@ def unseen(events: Events, known: FittedRows) -> Rows | None:
     if not len(older) or _digest(events, older) != known.digest:
         return None
     try:
-        parts = split(
-            known.by,
-            known.validation,
-            known.holdout,
-            seed=known.seed,
-            numbers=events.numbers[older],
-            target=events.target[older],
-            moments=None if events.moments is None else events.moments[older],
-        )
+        parts = split(known.draw, events.keys.at(older))
     except DataError:  # shares of another table's provenance
         return None
     return np.setdiff1d(events.split.holdout, older[parts.fitted], assume_unique=True)
