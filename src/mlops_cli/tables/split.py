@@ -47,7 +47,9 @@ class Keys:
         """Those of the rows at ascending positions."""
         return Keys(
             self.numbers[rows],
-            *(None if k is None else k[rows] for k in (self.target, self.moments, self.groups)),
+            None if self.target is None else self.target[rows],
+            None if self.moments is None else self.moments[rows],
+            None if self.groups is None else self.groups[rows],
         )
 
 
