@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops_cli._files import replacing_folder, write_text
-from mlops_cli._json import canonical_json, pretty_json
-from mlops_cli.bundle.manifest import (
-    FEATURES,
-    GOLDEN,
-    MODEL_FILES,
-    PROFILE,
-    REQUIREMENTS,
-    Input,
-    short,
-)
-from mlops_cli.bundle.plan import ID, FeaturePlan
-from mlops_cli.bundle.profile import Profile
-from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.bundle.writer import Model, write_bundle
+from mlops_cli._json import pretty_json
+from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.writer import write_bundle
+from mlops_cli.bundling.bundle import bundle_files, prove
+from mlops_cli.bundling.profile import profile, with_outcomes
+from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, METRICS_FILE, MODEL, PLOTS
 from mlops_cli.config.project import Project
-from mlops_cli.errors import BundleError, DataError
+from mlops_cli.errors import DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
-from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
-from mlops_cli.features.rules import broken_by
-from mlops_cli.features.sql import render_feature
-from mlops_cli.monitoring.counts.subjects import codes_of
-from mlops_cli.monitoring.drift.outcomes import Outcomes, outcome_profiles
-from mlops_cli.monitoring.drift.profile import Units, profile_of, weighted
-from mlops_cli.monitoring.performance.estimate import scores_of
-from mlops_cli.monitoring.performance.losses import losses_of
-from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.serving.golden import replay
-from mlops_cli.serving.predictions import class_indices, render
-from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
-from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import ROW, Engine, in_groups, literal, quote
-from mlops_cli.tables.matrix import encode
-from mlops_cli.tables.split import Rows
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
-from mlops_cli.training import golden, open_estimator
-from mlops_cli.training.base import Estimator, Fitted, Problem
-from mlops_cli.training.before import Before, before_of
+from mlops_cli.training import open_estimator
+from mlops_cli.training.base import Fitted
+from mlops_cli.training.before import before_of
 from mlops_cli.training.data import (
     Events,
     problem_of,
@@ -73,8 +47,6 @@ _ONE_LABEL = (
     "judged by how right they are (train.metric: log_loss)"
 )
 RUN_PLOTS = "plots"  # where the run in MLflow has its pictures
-CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
-_GROUP = 200  # features of one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +82,18 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     work = _read(project)
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
     with ThreadPoolExecutor(1) as beside:  # a fit leaves half of two cores idle
-        profiled = beside.submit(_profile, project, work)
+        profiled = beside.submit(profile, project, work)
         fitted = _fit(work)
         progress.update("judging on the hold-out")
         evaluation, predictions = _evaluate(work, fitted)
-        profile = _with_outcomes(project, work, predictions, profiled.result())
+        reference = with_outcomes(project, work, predictions, profiled.result())
     if known := _known_subjects(project, work.events):
         progress.log(known)
     if work.problem.task != "regression" and _all_alike(predictions):
         progress.log(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
-    model, files = _bundle(project, work, fitted, profile)
-    reproduced = _prove(project, model, files)
+    model, files = bundle_files(project, work, fitted, reference)
+    reproduced = prove(project, model, files)
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
     seconds = time.monotonic() - started
@@ -150,16 +122,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    events: Events
-    best: Best
-    problem: Problem
-    estimator: Estimator
-    before: Before | None = None
-
-
-def _read(project: Project) -> _Work:
+def _read(project: Project) -> Work:
     file = project.root / BEST
     try:
         best = msgspec.json.decode(file.read_bytes(), type=Best)
@@ -169,7 +132,7 @@ def _read(project: Project) -> _Work:
     before = before_of(project, events)
     features = before.features if before else events.features(events.split.fitted)
     problem = problem_of(project.config, events, features)
-    return _Work(
+    return Work(
         events=events,
         best=best,
         problem=problem,
@@ -201,7 +164,7 @@ def _all_alike(predictions: NDArray[np.float64]) -> bool:
     return bool((labels == labels[0]).all())
 
 
-def _fit(work: _Work) -> Fitted:
+def _fit(work: Work) -> Fitted:
     features, split = work.problem.features, work.events.split
     if work.before is not None:
         parts = (work.events.part(features, rows) for rows in (split.train, split.validation))
@@ -212,125 +175,10 @@ def _fit(work: _Work) -> Fitted:
     )
 
 
-def _evaluate(work: _Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:
+def _evaluate(work: Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:
     part = work.events.part(work.problem.features, work.events.split.holdout)
     predictions = fitted.predict(part.matrix)
     return evaluate(work.problem.question, part.target, predictions), predictions
-
-
-def _profile(project: Project, work: _Work) -> Profile:
-    return profile_of(
-        work.events.rows(work.events.split.fitted),
-        inputs=work.events.plan.inputs,
-        features=work.problem.features,
-        units=_units(project, work.events, work.events.split.fitted),
-        sensitive=work.events.sensitive,
-    )
-
-
-def _with_outcomes(
-    project: Project, work: _Work, predictions: NDArray[np.float64], profile: Profile
-) -> Profile:
-    """The profile with what was predicted of the hold-out, and what came of it."""
-    events, holdout = work.events, work.events.split.holdout
-    subject = project.config.data.id.subject
-    outcomes = Outcomes(
-        said=predictions,
-        truth=events.target[holdout],
-        subjects=events.rows(holdout, [ROW, *(ID + name for name in subject)]),
-        units=_units(project, events, holdout),
-        sensitive=bool(project.config.data.sensitive),
-    )
-    made = outcome_profiles(outcomes, work.events.plan.classes)
-    groups = codes_of(outcomes.subjects, [ID + name for name in subject]) if subject else None
-    if work.problem.task != "regression":
-        scores = scores_of(work.problem.task, outcomes.truth, predictions, groups)
-        return msgspec.structs.replace(profile, outcomes=made, scores=scores)
-    features = events.part(work.problem.features, holdout).matrix.astype(np.float64)
-    losses = losses_of(features, outcomes.truth, predictions, groups)
-    return msgspec.structs.replace(profile, outcomes=made, losses=losses)
-
-
-def _bundle(
-    project: Project, work: _Work, fitted: Fitted, profile: Profile
-) -> tuple[Model, dict[str, bytes]]:
-    plan, features = work.events.plan, work.problem.features
-    frozen = {f.name: f.categories for f in features}
-    inputs = tuple(_with_categories(i, frozen) for i in plan.inputs)
-    kind = work.estimator.kind
-    model = Model(
-        project=project.config.project,
-        task=project.config.task,
-        target=plan.target,
-        classes=plan.classes,
-        kind=kind,
-        inputs=inputs,
-        features=features,
-        modules=work.estimator.modules(),
-        id=project.config.data.id.columns,
-        sensitive=project.config.data.sensitive,
-    )
-    rows = work.events.rows(work.events.split.fitted)
-    requirements, importance = serving_requirements(kind), fitted.importance()
-    files = {
-        MODEL_FILES[kind]: fitted.content(),
-        FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
-        PROFILE: weighted(profile, features, importance=importance, trees=plan.trees),
-        REQUIREMENTS: requirements.encode(),
-        GOLDEN: _golden(project, model, rows, plan, fitted),
-    }
-    return model, files
-
-
-def _units(project: Project, events: Events, rows: Rows) -> Units:
-    moments = None if events.moments is None else events.moments[rows]
-    return Units(project.config.data.id.subject, moments)
-
-
-def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> Input:
-    return msgspec.structs.replace(i, categories=frozen.get(i.name)) if i.type == "text" else i
-
-
-def _golden(
-    project: Project, model: Model, rows: pa.Table, plan: FeaturePlan, fitted: Fitted
-) -> bytes:
-    """Golden rows, their features by the data engine, their predictions by training's library."""
-    with (
-        replacing_folder(project.cache / "golden") as folder,
-        open_engine(temporary=folder) as engine,
-    ):
-        broken = broken_by(engine, plan.rules, folder)
-        ties = golden.Ties(plan.trees, plan.rules, broken, model.sensitive)
-        raw = golden.golden_inputs(rows, model.inputs, model.features, ties)
-        file = folder / "inputs.parquet"
-        golden.write(raw, file)
-        made = _features(engine, file, plan.trees)
-    matrix = encode(made, model.features)
-    said = render(model, fitted.predict(matrix))
-    return golden.golden_lines(raw, matrix, said)
-
-
-def _features(engine: Engine, file: Path, trees: Sequence[FeatureTree]) -> pa.Table:
-    """The features of the rows in a Parquet file of inputs, by the engine."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for group in in_groups(trees, _GROUP):
-        cells = ", ".join(f"{render_feature(t.tree)} as {quote(t.name)}" for t in group)
-        source = f"read_parquet({literal(str(file))}, file_row_number = true)"
-        made = engine.arrow(f"select {cells} from {source} order by file_row_number")
-        columns |= zip(made.column_names, made.columns, strict=True)
-    return pa.table(columns)
-
-
-def _prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
-    folder = project.cache / CANDIDATE
-    try:
-        write_bundle(folder, model, files, {})
-        bundle = open_bundle(folder)
-        return replay(bundle, open_predictor(bundle))
-    except BundleError as e:
-        raise BundleError(f"no bundle is written: {e.message}", hint=e.hint) from e
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _origin(project: Project) -> Origin:
@@ -338,7 +186,7 @@ def _origin(project: Project) -> Origin:
     return origin(project.root, project.config, me.params, (FEATURES_TABLE, FEATURES_PLAN))
 
 
-def _run(config: Config, work: _Work, evaluation: Evaluation, source: Origin) -> RunRecord:
+def _run(config: Config, work: Work, evaluation: Evaluation, source: Origin) -> RunRecord:
     validation = {f"validation_{k}": v for k, v in work.best.validation.items()}
     split, features = work.events.split, work.problem.features
     return RunRecord(
@@ -369,7 +217,7 @@ def _log(project: Project, run: RunRecord, tables: Mapping[str, str], seconds: f
 
 
 def _plots(
-    project: Project, work: _Work, fitted: Fitted, predictions: NDArray[np.float64]
+    project: Project, work: Work, fitted: Fitted, predictions: NDArray[np.float64]
 ) -> dict[str, str]:
     target = work.events.target[work.events.split.holdout]
     tables = plots(project.config.task, work.events.plan.classes, target, predictions)

@@ -1,0 +1,1 @@
+"""A fitted model as a bundle: what it was fitted on, its files, and the proof of them."""
