@@ -103,6 +103,23 @@ def test_silence_between_days_is_a_window_without_rows(watched: Watched) -> None
     assert windows[3].volume.expected == N
 
 
+def test_a_clock_set_back_by_months_makes_no_endless_silence(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    watched = Watched(tmp_path / "p", models["binary"], "binary", "{window: 1h}")
+    watched.answer(-200, quiet(1, 0))
+    watched.answer(0, quiet(1, 1))
+    found = monitor(watched.project)
+    asked = [w.start for w in found.windows if w.rows]
+    assert asked == [FIRST - timedelta(days=200), FIRST]
+    assert len(found.windows) == 1 + 23 + 1000 + 1  # that day has rows, and then comes the silence
+    (told,) = (remark for remark in found.remarks if "left out" in remark)
+    assert told.startswith(f"until {FIRST:%Y-%m-%d} 00:00 nothing was asked")
+    again = monitor(watched.project)
+    assert (again.judged, again.standing) == (0, 1025)
+    assert not any("left out" in remark for remark in again.remarks)
+
+
 def test_speed_and_failures_are_those_of_requests(watched: Watched) -> None:
     def failing(line: dict[str, Any]) -> dict[str, Any]:
         number = int(line["request_id"][1:])

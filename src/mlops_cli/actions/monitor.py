@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -23,7 +23,13 @@ from mlops_cli.monitoring.collected.traffic import Traffic
 from mlops_cli.monitoring.judging.models import WatchedModel
 from mlops_cli.monitoring.judging.settings import Settings
 from mlops_cli.monitoring.judging.watch import Watch
-from mlops_cli.monitoring.windows.grid import Stretch, begin_of, moment_of, whole_windows
+from mlops_cli.monitoring.windows.grid import (
+    SILENT,
+    Stretch,
+    begin_of,
+    moment_of,
+    windows_among,
+)
 from mlops_cli.monitoring.windows.records import Window
 from mlops_cli.monitoring.windows.window_log import append_windows, read_windows
 from mlops_cli.progress import QUIET, Progress
@@ -91,7 +97,7 @@ def monitor(
         windows=tuple(shown),
         collected=collected,
         alerts=alerts,
-        remarks=remarks,
+        remarks=(*remarks, *found.remarks),
     )
 
 
@@ -100,6 +106,7 @@ class _Found:
     judged: Sequence[Window] = ()
     standing: Sequence[Window] = ()
     observations: Sequence[Observation] = ()
+    remarks: Sequence[str] = ()
 
 
 def _judge(
@@ -119,19 +126,28 @@ def _judge(
         first = begin_of(extent.start, settings.window)  # what is before it is no silence
         begin = max(between[0] or first, first)
         last = begin_of(extent.end, settings.window) + settings.window
-        stretches = [*whole_windows(begin, min(between[1], last), settings.window)]
-        if not stretches:
+        grid = windows_among(traffic.days(), begin, min(between[1], last), settings.window)
+        if not grid.windows:
             return _Found()
-        versions = traffic.versions(Stretch(stretches[0].start, stretches[-1].end))
-        models = watched_models(project, versions, progress=progress)
+        models = watched_models(project, traffic.versions(grid.windows), progress=progress)
         _check_segments(project, models)
         watch = Watch(engine, project.root, traffic=traffic, settings=settings, models=models)
         file = project.cache / _LOOKED_AT
         with suppress(OSError, msgspec.DecodeError):
             watch.looked_at |= msgspec.json.decode(file.read_bytes(), type=dict[str, str])
-        found = _each(watch, stretches, known, progress=progress)
+        found = _each(watch, grid.windows, known, progress=progress)
         write_bytes(file, msgspec.json.encode(watch.looked_at))
-        return found
+        new = {w.end for w in found.judged}
+        left_out = (silence for silence in grid.left_out if silence.start in new)
+        return replace(found, remarks=tuple(map(_left_out, left_out)))
+
+
+def _left_out(silence: Stretch) -> str:
+    return (
+        f"until {silence.end:%Y-%m-%d %H:%M} nothing was asked for long: the windows from "
+        f"{silence.start:%Y-%m-%d %H:%M} on are left out, {SILENT:,} before them are there. "
+        "Was a clock wrong?"
+    )
 
 
 def _each(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -68,6 +68,7 @@ class Traffic:
         self._engine = engine
         self._predictions = recorded_predictions(root)
         self._labels = recorded_labels(root)
+        self._censuses: dict[Stretch, Census] = {}
 
     def extent(self) -> Stretch | None:
         """From the first to the last prediction; None where there is none."""
@@ -79,14 +80,6 @@ class Traffic:
         if not moments:  # every row was erased
             return None
         return Stretch(*(moment.replace(tzinfo=UTC) for moment in (min(moments), max(moments))))
-
-    def versions(self, window: Stretch) -> list[str]:
-        """Who answered in some time."""
-        rows = self.predictions(window)
-        if rows is None:
-            return []
-        sql = f"select distinct version from {rows.sql} where variant <> '{SHADOW}' order by all"
-        return [version for (version,) in self._engine.rows(sql)]
 
     def predictions(self, window: Stretch) -> Selection | None:
         """The rows of a window, also a shadow's; None where no day of it has any."""
@@ -116,8 +109,22 @@ class Traffic:
         )
         return digest_of(*stats)
 
+    def versions(self, windows: Iterable[Stretch]) -> list[str]:
+        """Who answered in these windows, in order; a shadow never does."""
+        answered = (a for window in windows for a in self.census(window).versions)
+        return sorted({a.version for a in answered if a.variant != SHADOW})
+
+    def days(self) -> list[date]:
+        """The days (UTC) of which there are predictions, in order."""
+        return self._predictions.days()
+
     def census(self, window: Stretch) -> Census:
-        """Count a window's rows; nothing of their content is read."""
+        """Count a window's rows, once; nothing of their content is read."""
+        if window not in self._censuses:
+            self._censuses[window] = self._counted(window)
+        return self._censuses[window]
+
+    def _counted(self, window: Stretch) -> Census:
         rows = self.predictions(window)
         if rows is None:
             return Census((), 0, digest_of())

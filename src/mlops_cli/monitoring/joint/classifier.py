@@ -105,8 +105,10 @@ class _Scorer:
         """The values with codes beyond what the library takes as one of those it has."""
         if not self._codes.any():
             return values
-        wrapped = np.where(values >= 0, np.mod(values, CATEGORIES), np.nan)
-        return np.where(self._codes, wrapped, values)
+        fitting = values.copy()
+        codes = values[:, self._codes]
+        fitting[:, self._codes] = np.where(codes >= 0, np.mod(codes, CATEGORIES), np.nan)
+        return fitting
 
 
 def _scorer(cut: Halves, columns: Columns) -> _Scorer | None:

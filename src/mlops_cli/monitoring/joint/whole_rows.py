@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -48,10 +49,12 @@ def find_joint(
         Rows(np.column_stack([pair[1] for pair in pairs]), after),
     )
     asked = Columns(names, texts)
-    found = {
-        "classifier": domain_drift(*samples, asked, alpha=alpha),
-        "reconstruction": reconstruction_drift(*samples, asked, alpha=alpha),
-    }
+    with ThreadPoolExecutor(1) as beside:  # arithmetic, which lets go of the lock
+        reconstructing = beside.submit(reconstruction_drift, *samples, asked, alpha=alpha)
+        found = {
+            "classifier": domain_drift(*samples, asked, alpha=alpha),
+            "reconstruction": reconstructing.result(),
+        }
     return JointFound(
         drifted=any(one.drifted for one in found.values()),
         rows=found["classifier"].units,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from mlops_cli.errors import UsageError
 
+SILENT = 1_000  # windows of a silence that are there: a clock set back by months makes millions
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +41,39 @@ def whole_windows(since: datetime, until: datetime, length: timedelta) -> Iterat
     while start + length <= until:
         yield Stretch(start, start + length)
         start += length
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Windows in order, and the stretches of silence between them whose windows are left out."""
+
+    windows: tuple[Stretch, ...]
+    left_out: tuple[Stretch, ...]
+
+
+def windows_among(
+    days: Sequence[date], since: datetime, until: datetime, length: timedelta
+) -> Grid:
+    """`whole_windows`; but where none of the `days` with rows is, the first 1,000 in a row alone.
+
+    `days` are in UTC and in order.
+    """
+    windows: list[Stretch] = []
+    left_out: list[Stretch] = []
+    asked, silent = frozenset(days), 0
+    ahead = whole_windows(since, until, length)
+    while (window := next(ahead, None)) is not None:
+        silent = silent + 1 if asked.isdisjoint(window.days()) else 0
+        if silent <= SILENT:
+            windows.append(window)
+            continue
+        after = bisect_right(days, window.start.date())
+        end = until
+        if after < len(days):
+            end = begin_of(datetime.combine(days[after], time(), UTC), length)
+        left_out.append(Stretch(window.start, end))
+        ahead, silent = whole_windows(end, until, length), 0
+    return Grid(tuple(windows), tuple(left_out))
 
 
 def moment_of(text: str, option: str) -> datetime:
