@@ -38,11 +38,8 @@ class Tripwire:
 
 def declared_only(project: Project, stage: Stage) -> Project:
     fields = {field.alias or name: name for name, field in Config.model_fields.items()}
-    hidden = {
-        name: Tripwire(key)
-        for key, name in fields.items()
-        if key not in stage.params and key not in UNTRACKED
-    }
+    known = {*stage.params, *(key.partition(".")[0] for key in stage.keys), *UNTRACKED}
+    hidden = {name: Tripwire(key) for key, name in fields.items() if key not in known}
     return dataclasses.replace(project, config=project.config.model_copy(update=hidden))
 
 

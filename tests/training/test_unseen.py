@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mlops_cli.bundle.manifest import Target
@@ -82,3 +84,49 @@ def test_rows_that_are_others_now_cannot_be_told_apart(by: str) -> None:
     assert unseen(events(config(by), np.arange(2000), 1 - TARGET), known) is None
     gone = np.setdiff1d(np.arange(2000), [17])
     assert unseen(events(config(by), gone), known) is None
+
+
+def grouped(tmp_path: Path, n: int, settings: Config, owner: Any) -> Events:
+    file = tmp_path / f"features-{n}.parquet"
+    pq.write_table(pa.table({"__id__owner": owner[:n]}), file)
+    numbers = np.arange(n)
+    groups = owner[:n] if settings.split.key else None
+    keys = Keys(numbers, TARGET[:n], None, groups)
+    return Events(
+        file, PLAN, TARGET[:n], numbers, None, split(draw_of(settings), keys), groups=groups
+    )
+
+
+def by_owner() -> Config:
+    found = config("random").model_dump(exclude={"split"}) | {"split": {"key": "owner"}}
+    return Config.model_validate(found)
+
+
+def test_by_groups_rows_of_a_group_that_was_fitted_are_seen(tmp_path: Path) -> None:
+    owner = np.random.default_rng(1).integers(0, 300, 2500)
+    before = grouped(tmp_path, 2000, by_owner(), owner)
+    known = msgspec.json.decode(
+        msgspec.json.encode(fitted_rows(before, by_owner())), type=FittedRows
+    )
+    seen = set(owner[before.split.fitted].tolist())
+    now = grouped(tmp_path, 2500, by_owner(), owner)
+    rows = unseen(now, known)
+    assert rows is not None
+    assert len(rows) > 0.7 * len(now.split.holdout)  # groups stay where they are
+    assert not seen & set(owner[rows].tolist())
+    left = np.setdiff1d(now.split.holdout, rows)
+    assert set(owner[left].tolist()) <= seen
+
+
+def test_a_model_that_was_fitted_across_groups_has_seen_them(tmp_path: Path) -> None:
+    owner = np.random.default_rng(1).integers(0, 1000, 2000)
+    before = grouped(tmp_path, 2000, config("random"), owner)
+    now = grouped(tmp_path, 2000, by_owner(), owner)
+    rows = unseen(now, fitted_rows(before, config("random")))
+    assert rows is not None
+    assert not set(owner[before.split.fitted].tolist()) & set(owner[rows].tolist())
+    back = unseen(before, fitted_rows(now, by_owner()))
+    assert back is not None
+    assert not set(owner[now.split.fitted].tolist()) & set(owner[back].tolist())
+    other = msgspec.structs.replace(fitted_rows(now, by_owner()), key=("nobody",))
+    assert unseen(now, other) is None

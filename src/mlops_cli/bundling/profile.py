@@ -10,12 +10,12 @@ from mlops_cli.bundle.plan import ID
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.project import Project
-from mlops_cli.monitoring.counts.subjects import codes_of
 from mlops_cli.monitoring.drift.outcomes import Outcomes, outcome_profiles
 from mlops_cli.monitoring.drift.profile import Units, profile_of
 from mlops_cli.monitoring.performance.estimate import scores_of
 from mlops_cli.monitoring.performance.losses import losses_of
 from mlops_cli.tables.base import ROW
+from mlops_cli.tables.groups import codes_of
 from mlops_cli.tables.split import Rows
 from mlops_cli.training.data import Events
 

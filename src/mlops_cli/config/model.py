@@ -56,10 +56,12 @@ class Config(Section):
         return self.validate_.contract or contract_of(self.data.table)
 
     @property
-    def split_by(self) -> Literal["time", "stratified", "random"]:
+    def split_by(self) -> Literal["time", "stratified", "random", "group"]:
         """How rows are split, with the default that follows from data and task."""
         if self.split.by:
             return self.split.by
+        if self.split.key:
+            return "group"
         if self.data.time:
             return "time"
         return "random" if self.task == "regression" else "stratified"
@@ -82,6 +84,12 @@ class Config(Section):
             raise ValueError("split.by is time, and data.time names no column")
         if self.split.by == "stratified" and self.task == "regression":
             raise ValueError("split.by is stratified, which needs classes: use random or time")
+        if self.split.gap is not None and self.split_by != "time":
+            raise ValueError(f"split.gap is a time, and rows are split by {self.split_by}")
+        if self.split.repeats > 1 and self.split_by == "time":
+            raise ValueError("split.repeats draws folds anew, and by time nothing is drawn")
+        if self.data.target_name in self.split.key:
+            raise ValueError("split.key names the target: no part would have two of its values")
         return self
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ class Events:
 
     `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
     to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted,
-    `ids` the columns of `data.id`.
+    `ids` the columns of `data.id` and `split.key`.
     """
 
     columns: Mapping[str, ValueType]

@@ -187,9 +187,14 @@ def _check_ids(config: Config, event: Mapping[str, ValueType]) -> None:
         ("id.event", data.id.event),
         ("sensitive", data.sensitive),
     ):
-        for name in names:
-            if name not in event:
-                raise _at(f"data.{key}", unknown_column(name, event))
+        _check_known(f"data.{key}", names, event)
+    _check_known("split.key", config.split.key, event)
+
+
+def _check_known(key: str, names: Iterable[str], event: Mapping[str, ValueType]) -> None:
+    for name in names:
+        if name not in event:
+            raise _at(key, unknown_column(name, event))
 
 
 def _check_no_id(config: Config, trees: Iterable[FeatureTree]) -> None:

@@ -99,7 +99,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
             *columns_of(layout.target_tree),
             *(name for join in joins for name in join.config.on),
             *([time] if time is not None else []),
-            *config.data.id.columns,
+            *kept_columns(config),
         ]
     )
     return Events(
@@ -109,8 +109,13 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
         inputs=tuple(i.name for i in layout.inputs),
         rows=tuple(t for t in layout.trees if t.name in layout.rows),
         target=layout.target_tree,
-        ids=config.data.id.columns,
+        ids=kept_columns(config),
     )
+
+
+def kept_columns(config: Config) -> tuple[str, ...]:
+    """The columns that name rows, and groups of them: kept as `__id__NAME`, never a feature."""
+    return tuple(dict.fromkeys((*config.data.id.columns, *config.split.key)))
 
 
 def _has_target(tree: Node) -> str:

@@ -126,8 +126,11 @@ def _check_unedited(project: Project, name: str, contracts: Mapping[str, bytes |
         config = load_project(project.root).config
     except UsageError as e:
         raise UsageError(f"{CONFIG} was changed while {name} ran: {e.message}", hint=e.hint) from e
-    for section in stage(name).params or {key: 0 for one in STAGES for key in one.params}:
-        if typed(config, [section]) != typed(project.config, [section]):
+    me = stage(name)
+    sections = me.params or {key: 0 for one in STAGES for key in one.params}
+    for section in (*sections, *me.keys):
+        asked = ([], [section]) if section in me.keys else ([section], [])
+        if typed(config, *asked) != typed(project.config, *asked):
             raise UsageError(f"{CONFIG} was changed while {name} ran: {section}", hint="mlops run")
     for path, before in contracts.items():
         if _bytes(project.root / path) != before:

@@ -34,5 +34,5 @@ def stage_states(project: Project) -> dict[str, str]:
 def settings_changed(project: Project, stage: Stage) -> bool:
     """Whether what the stage last saw of `mlops.yaml` differs from it, be it by a type alone."""
     written = project.root / stage.settings
-    now = typed(project.config, stage.params)
+    now = typed(project.config, stage.params, stage.keys)
     return written.is_file() and not written.read_text(encoding="utf-8").startswith(now)

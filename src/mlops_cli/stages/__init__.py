@@ -36,6 +36,7 @@ class Stage:
 
     `revision` belongs to the stage's code: raise it in a release that changes what the stage
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
+    `keys` are single ones of other sections, which it depends on where they are set.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names,
     `{dockerfile}` for the project's own template of it, if there is one.
     `uncached` outputs live in git, and are never restored without running the command; neither
@@ -50,6 +51,7 @@ class Stage:
     outs: tuple[str, ...] = ()
     persist: tuple[str, ...] = ()
     uncached: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
 
@@ -84,6 +86,7 @@ STAGES: tuple[Stage, ...] = (
         summary="make one table of features, as known at each event's time",
         revision=3,
         params=("task", "data", "validate", "features"),  # validate names the contract
+        keys=("split.key",),  # which it keeps beside the features
         deps=("{tables}", "{contracts}", REJECTED),
         outs=(FEATURES_TABLE, FEATURES_PLAN),
     ),

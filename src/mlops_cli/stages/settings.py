@@ -39,15 +39,23 @@ def settings(
     extra = {path: sha256_of(project.root / path) for path in unlisted}
     with replacing_folder(project.root / SETTINGS) as folder:
         for stage in STAGES:
-            text = typed(project.config, stage.params) + (f"{json.dumps(extra)}\n" if extra else "")
+            text = typed(project.config, stage.params, stage.keys) + (
+                f"{json.dumps(extra)}\n" if extra else ""
+            )
             write_text(folder / Path(stage.settings).name, text)
     return SettingsResult(tuple(stage.settings for stage in STAGES))
 
 
-def typed(config: Config, sections: Sequence[str]) -> str:
-    """What the configuration says in these sections, without defaults.
+def typed(config: Config, sections: Sequence[str], keys: Sequence[str] = ()) -> str:
+    """What the configuration says in these sections, without defaults, and of single `keys`.
 
-    The order of keys counts where a user chose them, as that of `features.row`.
+    The order of keys counts where a user chose them, as that of `features.row`. A key such as
+    `split.key` is only there where it is set.
     """
     said = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return json.dumps({key: said.get(key, {}) for key in sections}, indent=1) + "\n"
+    found = {key: said.get(key, {}) for key in sections}
+    for key in keys:
+        section, _, name = key.partition(".")
+        if name in said.get(section, {}):
+            found[key] = said[section][name]
+    return json.dumps(found, indent=1) + "\n"

@@ -29,7 +29,7 @@ from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
-from mlops_cli.training.data import problem_of, read_events
+from mlops_cli.training.data import about_groups, problem_of, read_events
 from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
@@ -86,7 +86,7 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
         progress.update("reading the features")
-        work = _read(project)
+        work = _read(project, progress)
         progress.update("checking that the model can be served")
         work.estimator.check(work.train, ends(space))
         plan, objective = _plan(project, work, space), _objective(work)
@@ -110,8 +110,10 @@ class _Work:
     validation: Part
 
 
-def _read(project: Project) -> _Work:
+def _read(project: Project, progress: Progress) -> _Work:
     events = read_events(project.root, project.config)
+    if said := about_groups(events, project.config):
+        progress.log(said)
     parts = events.split
     problem = replace(
         problem_of(project.config, events, events.features(parts.train)),

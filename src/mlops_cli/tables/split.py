@@ -120,13 +120,19 @@ def drawn_groups(groups: Rows, numbers: Rows, seed: int | tuple[int, ...]) -> tu
 
     A group's place is that of its first row.
     """
-    _, codes = np.unique(groups, return_inverse=True)
-    first = np.full(int(codes.max()) + 1, numbers.max(), dtype=np.int64)
-    np.minimum.at(first, codes, numbers)
+    first, codes = np.unique(first_rows(groups, numbers), return_inverse=True)
     places = np.empty(len(first), dtype=np.int64)
     places[drawn(first, seed)] = np.arange(len(first))
     placed = places[codes]
     return placed, np.bincount(placed)
+
+
+def first_rows(groups: Rows, numbers: Rows) -> Rows:
+    """The least of the `numbers` of each row's group, shape (n,): a name for the group."""
+    _, codes = np.unique(groups, return_inverse=True)
+    first = np.full(int(codes.max()) + 1, numbers.max(), dtype=np.int64)
+    np.minimum.at(first, codes, numbers)
+    return first[codes]
 
 
 def _needed(found: NDArray[np.generic] | None, what: str) -> NDArray[np.generic]:

@@ -21,6 +21,7 @@ from mlops_cli.errors import DataError
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.disclosure import reading
 from mlops_cli.tables.folds import Fold, folds
+from mlops_cli.tables.groups import codes_of
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Draw, Keys, Rows, Split, split
 from mlops_cli.training.base import Part, Problem
@@ -45,11 +46,20 @@ class Events:
     split: Split
     sensitive: frozenset[str] = frozenset()
     """The columns of `data.sensitive`, and the features that read one."""
+    groups: Rows | None = None
+    """The number of each row's group, shape (n,); None where `split.key` names no column."""
 
     @property
     def keys(self) -> Keys:
         """What the rows are split by."""
-        return Keys(self.numbers, self.target, self.moments)
+        return Keys(self.numbers, self.target, self.moments, self.groups)
+
+    def groups_of(self, key: Sequence[str]) -> Rows | None:
+        """The number of each row's group by columns; None where the table lacks one of them.
+
+        A row whose columns are all null is a group of its own.
+        """
+        return _groups(self.file, key)
 
     def folds(self, draw: Draw, count: int, *, repeats: int = 1) -> tuple[Fold, ...]:
         """`count` folds of the rows that the final model is fitted on: see `tables.folds.folds`.
@@ -115,10 +125,13 @@ def read_events(root: Path, config: Config) -> Events:
     target = _target(table[TARGET], plan)
     numbers = np.asarray(table[ROW].to_numpy(), dtype=np.int64)
     moments = _moments(table)
-    parts = split(draw_of(config), Keys(numbers, target, moments))
+    groups = _groups(file, config.split.key) if config.split.key else None
+    if config.split.key and groups is None:
+        raise DataError(f"{FEATURES_TABLE} lacks a column of split.key", hint="mlops featurize")
+    parts = split(draw_of(config), Keys(numbers, target, moments, groups))
     _check_training_part(target[parts.train], plan)
     sensitive = reading(plan.trees, config.data.sensitive)
-    return Events(file, plan, target, numbers, moments, parts, sensitive)
+    return Events(file, plan, target, numbers, moments, parts, sensitive, groups)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:
@@ -130,9 +143,34 @@ def read_fitted(root: Path, config: Config) -> pa.Table:
     return events.rows(events.split.fitted)
 
 
+def about_groups(events: Events, config: Config) -> str | None:
+    """How many groups each part has, in words; None where rows are not split by groups."""
+    if events.groups is None:
+        return None
+    parts, names = events.split, [ID + name for name in config.split.key]
+    held = (parts.train, parts.validation, parts.holdout)
+    train, validation, holdout = (len(np.unique(events.groups[rows])) for rows in held)
+    key = ", ".join(config.split.key)
+    said = (
+        f"{train + validation + holdout} groups by {key}: {train} in training, {validation} in "
+        f"validation, {holdout} in the hold-out"
+    )
+    table = _read_table(events.file, names)
+    missing = np.logical_and.reduce([np.asarray(table[name].is_null()) for name in names])
+    alone = int(missing.sum())
+    return said + (f"; {alone} rows have no {key}: each is a group of its own" if alone else "")
+
+
 def draw_of(config: Config) -> Draw:
     """How the configuration splits rows."""
-    return Draw(config.split_by, config.split.validation, config.split.holdout, config.train.seed)
+    section, gap = config.split, config.split.gap
+    return Draw(
+        config.split_by,
+        section.validation,
+        section.holdout,
+        config.train.seed,
+        gap=int(gap.total_seconds() * 1_000_000) if gap else 0,
+    )
 
 
 def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:
@@ -153,6 +191,12 @@ def _read_table(file: Path, names: Sequence[str] | None) -> pa.Table:
             return parquet.read(columns=None if names is None else list(names))
     except (OSError, pa.ArrowException) as e:
         raise DataError(f"{FEATURES_TABLE}: {str(e)[:300]}", hint="mlops featurize") from e
+
+
+def _groups(file: Path, key: Sequence[str]) -> Rows | None:
+    names = [ID + name for name in key]
+    table = _read_table(file, names)
+    return codes_of(table, names) if set(names) <= set(table.column_names) else None
 
 
 def _run(rows: Rows) -> slice | None:

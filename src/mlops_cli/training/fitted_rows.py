@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -12,17 +12,16 @@ from mlops_cli.bundle.manifest import PROVENANCE
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.model import Config
 from mlops_cli.errors import DataError
-from mlops_cli.tables.split import By, Draw, Rows, split
-
-if TYPE_CHECKING:
-    from mlops_cli.training.data import Events
+from mlops_cli.tables.split import By, Draw, Keys, Rows, first_rows, split
+from mlops_cli.training.data import Events, draw_of
 
 
 class FittedRows(msgspec.Struct, frozen=True):
     """Which rows a model was fitted on, without a list of them: how they were drawn, from what.
 
     `rows` is one more than the last row's number in the source; `digest` (64 hex digits) is of
-    number, target and time of them all. It stands in the bundle's `provenance.json`.
+    number, target, time and group of them all. `gap` is in microseconds, `key` the columns that
+    name a group. It stands in the bundle's `provenance.json`.
     """
 
     by: By
@@ -31,22 +30,27 @@ class FittedRows(msgspec.Struct, frozen=True):
     seed: int
     rows: int
     digest: str
+    gap: int = 0
+    key: tuple[str, ...] = ()
 
     @property
     def draw(self) -> Draw:
         """How they were drawn."""
-        return Draw(self.by, self.validation, self.holdout, self.seed)
+        return Draw(self.by, self.validation, self.holdout, self.seed, self.gap)
 
 
 def fitted_rows(events: Events, config: Config) -> FittedRows:
     """What a model that is fitted on `events` now is fitted on."""
+    draw = draw_of(config)
     return FittedRows(
-        by=config.split_by,
-        validation=config.split.validation,
-        holdout=config.split.holdout,
-        seed=config.train.seed,
+        by=draw.by,
+        validation=draw.validation,
+        holdout=draw.holdout,
+        seed=draw.seed,
         rows=int(events.numbers.max()) + 1,
-        digest=_digest(events, np.arange(len(events.numbers))),
+        digest=_digest(events.keys),
+        gap=draw.gap,
+        key=config.split.key,
     )
 
 
@@ -73,21 +77,36 @@ def _fitted_on(bundle: Bundle) -> FittedRows | None:
 def unseen(events: Events, known: FittedRows) -> Rows | None:
     """The hold-out rows of `events`, as ascending positions, that `known` does not hold.
 
-    None where that cannot be known: of the rows that were there, some are gone or are others.
+    None where that cannot be known: of the rows that were there, some are gone or are others. By
+    groups, be it then or now, `known` has seen all rows of a group of which it has one.
     """
+    keys = events.keys
+    if known.key:
+        if (groups := events.groups_of(known.key)) is None:
+            return None
+        keys = replace(keys, groups=groups)
+    elif known.by != "group":
+        keys = replace(keys, groups=None)
     older = np.flatnonzero(events.numbers < known.rows)
-    if not len(older) or _digest(events, older) != known.digest:
+    if not len(older) or _digest(keys.at(older)) != known.digest:
         return None
     try:
-        parts = split(known.draw, events.keys.at(older))
+        parts = split(known.draw, keys.at(older))
     except DataError:  # shares of another table's provenance
         return None
-    return np.setdiff1d(events.split.holdout, older[parts.fitted], assume_unique=True)
+    fitted = older[parts.fitted]
+    held = np.setdiff1d(events.split.holdout, fitted, assume_unique=True)
+    for groups in (events.groups, keys.groups):
+        if groups is not None:
+            held = held[~np.isin(groups[held], groups[fitted])]
+    return held
 
 
-def _digest(events: Events, rows: Rows) -> str:
-    digest = hashlib.sha256(events.numbers[rows].tobytes())
-    digest.update(events.target[rows].tobytes())
-    if events.moments is not None:
-        digest.update(events.moments[rows].tobytes())
+def _digest(keys: Keys) -> str:
+    digest = hashlib.sha256(keys.numbers.tobytes())
+    digest.update(np.asarray(keys.target).tobytes())
+    if keys.moments is not None:
+        digest.update(keys.moments.tobytes())
+    if keys.groups is not None:
+        digest.update(first_rows(keys.groups, keys.numbers).tobytes())
     return digest.hexdigest()

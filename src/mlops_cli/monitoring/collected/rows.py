@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.monitoring.collected.labelled import labelled
 from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
-from mlops_cli.monitoring.counts.subjects import codes_of
 from mlops_cli.tables.base import ColumnForm, Engine, literal, quote
 from mlops_cli.tables.casts import cast_sql
+from mlops_cli.tables.groups import codes_of
 
 CAP = 50_000  # rows of a window that are looked at: further ones move no figure that matters
 _PARTS = 1_000_000  # of all units, of which so many are looked at

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_cli.tables.base import ROW, quote
+from mlops_cli.tables.groups import codes_of
 
 _FACTOR, _SIZE = 2654435761, 4294967296  # a multiplicative hash of the row's number: any of them
 
@@ -23,19 +23,6 @@ def one_of_each(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
     order = np.argsort(np.asarray(table[ROW]).astype(np.int64) * _FACTOR % _SIZE, kind="stable")
     firsts = np.unique(codes[order], return_index=True)[1]
     return np.sort(order[firsts])
-
-
-def codes_of(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
-    """The number of each row's subject, that `columns` name; each row of null has its own."""
-    codes = np.zeros(table.num_rows, dtype=np.int64)
-    missing = np.ones(table.num_rows, dtype=bool)
-    for name in columns:
-        encoded = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-        codes = codes * len(encoded.dictionary) + np.asarray(encoded.indices.cast(pa.int64()))
-        codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
-        missing &= np.asarray(pc.is_null(table[name]))
-    codes[missing] = len(codes) + np.arange(int(missing.sum()))
-    return codes
 
 
 def one_of_each_sql(relation: str, columns: Sequence[str]) -> str:

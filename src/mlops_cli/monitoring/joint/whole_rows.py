@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.profile import ColumnProfile
 from mlops_cli.monitoring.collected.rows import UNIT
 from mlops_cli.monitoring.counts.columns import doubles
-from mlops_cli.monitoring.counts.subjects import codes_of
 from mlops_cli.monitoring.joint import classifier, reconstruction
 from mlops_cli.monitoring.joint.classifier import Columns, JointDrift, domain_drift
 from mlops_cli.monitoring.joint.halves import Rows
 from mlops_cli.monitoring.joint.reconstruction import reconstruction_drift
 from mlops_cli.monitoring.windows.records import Carrier, JointFound, JointTest
+from mlops_cli.tables.groups import codes_of
 
 SHARE = classifier.SHARE + reconstruction.SHARE  # of the window's budget of false alarms
 LEAST = 100  # rows, or subjects, of either side: fewer show nothing, and cost the columns budget
