@@ -67,16 +67,28 @@ def extras(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """The Open Inference Protocol's own clients: their versions of protobuf are not the core's."""
+    """What reads ours, each in an environment of its own: clients of the service, contracts' tools."""
     session.install("uv")
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[grpc]")
     folder = session.create_tmp()
-    for package in ("tritonclient[http,grpc]>=2.73", "mlserver>=1.7.1", "kserve>=0.21"):
+    for package, *more in (
+        ("tritonclient[http,grpc]>=2.73",),
+        ("mlserver>=1.7.1",),
+        ("kserve>=0.21",),
+        ("fastavro>=1.13",),
+        ("open-data-contract-standard>=3.0.2",),
+        ("great_expectations>=1.9", "pyarrow"),
+        ("dbt-duckdb>=1.10", "dbt-core>=1.10,<1.12"),
+    ):
         environment = f"{folder}/{package.partition('>')[0].partition('[')[0]}"
         session.run("uv", "venv", "--quiet", "--clear", environment)
-        session.run("uv", "pip", "install", "--quiet", "--python", environment, package)
+        session.run("uv", "pip", "install", "--quiet", "--python", environment, package, *more)
     env = {"MLOPS_CLIENTS": folder}
-    tested = ("tests/serving/test_clients.py", "tests/exports/test_kserve_client.py")
+    tested = (
+        "tests/serving/test_clients.py",
+        "tests/exports/test_kserve_client.py",
+        "tests/exports/test_contract_forms.py",
+    )
     session.run("pytest", *tested, *session.posargs, env=env)
 
 

@@ -109,6 +109,17 @@ mlops run --force train
     ),
     *map(_stage, STAGES),
     _action(
+        "contract",
+        PIPELINE,
+        "Infer, check, compare, publish, list the tables' contracts; write them for other tools.",
+        usage="infer|check|diff|publish|list|export [NAME]",
+        examples="""
+mlops contract publish flights --reason "delays in minutes"
+mlops contract check
+mlops contract export flights --as json-schema --out schemas
+""",
+    ),
+    _action(
         "report",
         PIPELINE,
         "Gates, metrics and drift of the trained model, as Markdown; exit 4 where a gate refuses.",

@@ -354,9 +354,10 @@ def _render_life(life: Life) -> None:
 
 def _entry(entry: Entry, signed: Mapping[str, str]) -> Row:
     version = entry.subject.get("digest", "")[:12]
+    contract = entry.subject.get("contract", "") and " ".join(entry.subject.values())
     target = f"on {entry.subject['target']}" if "target" in entry.subject else ""
     weight = f"at {entry.subject['weight']} %" if "weight" in entry.subject else ""
-    what = " ".join(filter(None, [entry.action, version, target, weight, entry.outcome]))
+    what = " ".join(filter(None, [entry.action, version, contract, target, weight, entry.outcome]))
     reason = f": {entry.reason}" if entry.reason else ""
     who = entry.actor.partition(" <")[0]  # the address is in --json
     by = f"{who}, signed" if entry.id in signed else who

@@ -36,6 +36,15 @@ from mlops_cli.tables.base import ColumnForm
 # Python's and RE2's regular expressions agree but for what RE2 leaves out.
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]|\(\?P=|[*+?}]\+|\\Z")
 _NOT_IN_PYTHON = re.compile(r"\[:\^?\w+:\]")
+Compatibility = Literal[
+    "BACKWARD",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD",
+    "FORWARD_TRANSITIVE",
+    "FULL",
+    "FULL_TRANSITIVE",
+    "NONE",
+]
 _HAS_RANGE = ("integer", "float", "date", "timestamp")
 _HAS_CATEGORIES = ("integer", "text")
 _HAS_CONSENT = ("boolean", "integer", "text")
@@ -148,6 +157,18 @@ class Contract(_Part):
         (), description="what the table may be used for; `data.purpose` is one of them"
     )
     extra_columns: Literal["allow", "refuse"] = "allow"
+    owner: StrictStr | None = Field(None, min_length=1, description="who answers for the table")
+    compatibility: Compatibility = Field(
+        "BACKWARD",
+        description="what a new version must not break: readers of older data (BACKWARD), older "
+        "readers (FORWARD) or both (FULL), against the last version or all of them (_TRANSITIVE)",
+    )
+    version: StrictInt | None = Field(
+        None, ge=1, description="of the last published one; `mlops contract publish` writes it"
+    )
+    reason: StrictStr | None = Field(
+        None, description="why this version was published; `mlops contract publish` writes it"
+    )
 
     @property
     def types(self) -> dict[str, ValueType]:

@@ -13,12 +13,23 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
+from pandera.io.pandas_io import to_yaml
 
 from mlops_cli.contracts.frames import cast_series
 from mlops_cli.contracts.model import ColumnContract, Contract, Rule, parse_moment
+from mlops_cli.expressions.tree import ValueType
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
 
+_DTYPES: dict[ValueType, str] = {
+    "boolean": "bool",
+    "integer": "int64",
+    "float": "float64",
+    "text": "str",
+    "date": "datetime64[ns]",
+    "timestamp": "datetime64[ns]",
+}
+_NULLABLE_DTYPES = _DTYPES | {"boolean": "boolean", "integer": "Int64"}
 Judge = Callable[[pd.Series], pd.Series]
 
 
@@ -109,3 +120,35 @@ def _obeys(contract: Contract, rule: Rule, frame: pd.DataFrame) -> pd.Series:
             f"select coalesce(try({rule.expr}), true) from {relation} order by {ROW}"
         )
     return pd.Series([bool(row[0]) for row in verdicts], index=frame.index)
+
+
+def pandera_yaml(contract: Contract) -> str:
+    """The contract as pandera's own YAML, of its built-in checks, without rules across columns.
+
+    `pandera.io.pandas_io.from_yaml` reads it; values are brought to the column's type first.
+    """
+    columns = {name: _built_in(column) for name, column in contract.columns.items()}
+    return str(
+        to_yaml(
+            pa.DataFrameSchema(
+                columns,
+                strict=contract.extra_columns == "refuse",
+                unique=[name for key in contract.unique[:1] for name in key] or None,
+                coerce=True,
+            )
+        )
+    )
+
+
+def _built_in(column: ColumnContract) -> pa.Column:
+    checks = []
+    if column.min is not None:
+        checks.append(pa.Check.greater_than_or_equal_to(_bound(column.min)))
+    if column.max is not None:
+        checks.append(pa.Check.less_than_or_equal_to(_bound(column.max)))
+    if column.categories is not None:
+        checks.append(pa.Check.isin(list(column.categories)))
+    if column.pattern is not None:
+        checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
+    kind = _NULLABLE_DTYPES[column.type] if column.nullable else _DTYPES[column.type]
+    return pa.Column(kind, checks=checks, nullable=column.nullable, unique=column.unique)

@@ -54,6 +54,19 @@ def write_contract(path: Path, contract: Contract, *, table: str) -> None:
     write_text(path, text)
 
 
+def with_keys(text: str, values: Mapping[str, object]) -> str:
+    """A contract's YAML text with these keys of the table; comments and order survive."""
+    yaml = YAML()
+    yaml.width = 1_000_000
+    yaml.preserve_quotes = True
+    content = yaml.load(text)
+    for key, value in values.items():
+        content[key] = value
+    out = io.StringIO()
+    yaml.dump(content, out)
+    return out.getvalue()
+
+
 def _flow(value: Any) -> Any:
     if isinstance(value, Mapping):
         inner = CommentedMap((k, _flow(v)) for k, v in value.items())
