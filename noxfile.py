@@ -67,7 +67,7 @@ def extras(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """What reads ours, each in an environment of its own: clients of the service, contracts' tools."""
+    """What reads ours, each in its own environment: the service's clients, contracts' tools."""
     session.install("uv")
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[grpc]")
     folder = session.create_tmp()

@@ -34,6 +34,7 @@ PORTS = (
 )
 SEAMS = {  # the files that may load a module by its name, which mypy cannot follow
     "_adapters.py",
+    "exports/contracts/__init__.py",  # a form, of which one is made by another library
     "importing/__init__.py",  # the library that a model is of
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
     "serving/cache.py",  # the client of Redis, where one is asked for

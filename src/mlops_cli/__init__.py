@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.collect import collect
     from mlops_cli.actions.compare import compare
     from mlops_cli.actions.config import configuration
+    from mlops_cli.actions.contract import contract
     from mlops_cli.actions.demo import demo
     from mlops_cli.actions.deploy import deploy
     from mlops_cli.actions.doctor import doctor
@@ -67,6 +68,7 @@ __all__ = [
     "collect",
     "compare",
     "configuration",
+    "contract",
     "demo",
     "deploy",
     "doctor",

@@ -1,4 +1,4 @@
-"""A contract in the form of other tools, each held to the tool itself: good rows pass, bad do not."""
+"""A contract in the form of other tools, each held to the tool itself: bad rows are refused."""
 
 from __future__ import annotations
 
