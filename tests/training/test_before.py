@@ -12,12 +12,12 @@ from sklearn.metrics import log_loss
 
 import projects
 from command_line import mlops_process
-from mlops_cli.bundle.manifest import Feature
+from mlops_cli.bundle.manifest import Feature, Task
 from mlops_cli.config.document import read_yaml, set_value
 from mlops_cli.errors import UsageError
 from mlops_cli.testing.estimator import make_part, opened
 from mlops_cli.training import open_estimator
-from mlops_cli.training.base import Part, Problem
+from mlops_cli.training.base import Estimator, Part, Problem, Value
 
 
 def rounds_of(content: bytes) -> int:
@@ -50,7 +50,7 @@ def test_boosting_goes_on_and_learns_what_is_new() -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_the_first_trees_are_those_of_the_model_before(task) -> None:
+def test_the_first_trees_are_those_of_the_model_before(task: Task) -> None:
     estimator, params = opened("xgboost", task), {"max_depth": 2}
     old = estimator.fit(make_part(task), params, 3).content()
     fitted, added = estimator.update((make_part(task), make_part(task)), params, old)
@@ -62,10 +62,65 @@ def test_the_first_trees_are_those_of_the_model_before(task) -> None:
     assert trees[1][: len(trees[0])] == trees[0]
 
 
-def test_an_estimator_that_cannot_go_on_says_so() -> None:
-    estimator = opened("sklearn:linear_model.LogisticRegression", "binary")
-    with pytest.raises(UsageError, match="cannot go on"):
-        estimator.update((make_part("binary"), make_part("binary")), {}, b"")
+def incremental(path: str, **fixed: Value) -> Estimator:
+    features = (Feature("a", "numeric"), Feature("b", "numeric"))
+    problem = Problem("binary", features, 2, "roc_auc", 0, fixed, threads=1)
+    return open_estimator(f"sklearn:{path}", problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "fixed"),
+    [
+        ("linear_model.SGDClassifier", {"loss": "log_loss"}),
+        ("neural_network.MLPClassifier", {"hidden_layer_sizes": 8, "max_iter": 60}),
+    ],
+)
+def test_an_estimator_of_scikit_learn_goes_on_from_what_is_served(
+    path: str, fixed: dict[str, Value]
+) -> None:
+    estimator = incremental(path, **fixed)
+    old = estimator.fit(shifted(3000, 1, 0.0), {}, None)
+    parts = shifted(2000, 2, 2.0), shifted(1000, 3, 2.0)
+    fitted, added = estimator.update(parts, {}, old.content())
+    assert added > 0
+    fresh = shifted(3000, 4, 2.0)
+    before, after = (log_loss(fresh.target, m.predict(fresh.matrix)) for m in (old, fitted))
+    assert after < 0.9 * before
+    again, _ = estimator.update(parts, {}, old.content())
+    assert again.content() == fitted.content()
+    further, _ = estimator.update(parts, {}, fitted.content())  # nor is the second time the last
+    assert log_loss(fresh.target, further.predict(fresh.matrix)) < 0.9 * before
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_where_no_pass_gains_the_model_is_the_one_before(task: Task) -> None:
+    """With categories and missing values, whose preparation has to come back as it was, too."""
+    path = "linear_model.SGDRegressor" if task == "regression" else "linear_model.SGDClassifier"
+    fixed = {} if task == "regression" else {"loss": "log_loss"}
+    estimator = opened(f"sklearn:{path}", task, **fixed)
+    part = make_part(task)
+    old = estimator.fit(part, {}, None)
+    worse = Part(part.matrix, np.roll(part.target, 7)[::-1].copy())  # as a validation: no rule
+    still = {"learning_rate": "constant", "eta0": 1e-12}
+    fitted, _ = estimator.update((worse, part), still, old.content())
+    np.testing.assert_allclose(fitted.predict(part.matrix), old.predict(part.matrix), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "fixed", "why"),
+    [
+        ("linear_model.LogisticRegression", {}, "cannot go on"),
+        ("naive_bayes.GaussianNB", {}, "cannot go on"),  # it would count old rows twice
+        ("linear_model.SGDClassifier", {"loss": "log_loss", "average": True}, "cannot go on"),
+        ("linear_model.SGDClassifier", {"loss": "log_loss"}, "holds nothing"),
+    ],
+)
+def test_what_cannot_go_on_names_what_can(path: str, fixed: dict[str, Value], why: str) -> None:
+    parts = shifted(400, 1, 0.0), shifted(400, 2, 0.0)
+    before = incremental("linear_model.LogisticRegression").fit(parts[0], {}, None).content()
+    with pytest.raises(UsageError, match=why) as e:
+        incremental(path, **fixed).update(parts, {}, before)
+    assert "train.update" in str(e.value.hint)
 
 
 def test_the_champion_is_gone_on_from_and_judged_as_any_model(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import skl2onnx
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from skl2onnx.common import tree_ensemble
 from skl2onnx.common.data_types import FloatTensorType
@@ -25,10 +27,11 @@ def cast_to_double() -> Any:
     return CastTransformer(dtype=np.float64)
 
 
-def to_onnx(pipeline: Any, width: int, task: Task) -> bytes:
+def to_onnx(pipeline: Any, width: int, task: Task, notes: Mapping[str, str]) -> bytes:
     """The pipeline's ONNX form: float32 (n, width) in; the last output holds the predictions.
 
-    The same fitted pipeline gives the same bytes. Raises whatever skl2onnx raises where it cannot.
+    `notes` are texts in the file that play no part when it is run. The same fitted pipeline gives
+    the same bytes. Raises whatever skl2onnx raises where it cannot.
     """
     options = {id(pipeline): {"zipmap": False}} if task != "regression" else None
     with leaves_as_numbers():
@@ -40,7 +43,18 @@ def to_onnx(pipeline: Any, width: int, task: Task) -> bytes:
         )
     made.graph.name = "model"  # skl2onnx draws a random one
     made.graph.doc_string = ""
+    for key, text in notes.items():
+        made.metadata_props.add(key=key, value=text)
     return bytes(made.SerializeToString(deterministic=True))
+
+
+def note_of(content: bytes, key: str) -> str | None:
+    """A text that `to_onnx` put into the file; None where there is none, or it is no ONNX."""
+    try:
+        notes = onnx.ModelProto.FromString(content).metadata_props
+    except DecodeError:
+        return None
+    return next((note.value for note in notes if note.key == key), None)
 
 
 def difference(

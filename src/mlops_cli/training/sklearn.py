@@ -6,7 +6,8 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -19,15 +20,23 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.tree import BaseDecisionTree
 from threadpoolctl import threadpool_limits
 
-from mlops_cli.bundle.manifest import Feature, ModelKind
+from mlops_cli.bundle.manifest import ModelKind
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import metric_of
-from mlops_cli.training.base import Check, Params, Part, Problem, Tried
-from mlops_cli.training.onnx import cast_to_double, difference, to_onnx
+from mlops_cli.training.base import Check, Fitted, Params, Part, Problem, Tried
+from mlops_cli.training.incremental import (
+    KEPT,
+    NothingKept,
+    further,
+    goes_on,
+    resume,
+)
+from mlops_cli.training.onnx import cast_to_double
+from mlops_cli.training.parts import together
+from mlops_cli.training.sklearn_model import SklearnModel, is_tree, spread_of
 
 Matrix = NDArray[np.float32]
 FEW = 400  # rows of the fit that proves that an estimator can be served
@@ -40,6 +49,9 @@ WORKS = {
 }
 # What follows from the configuration or changes how, not what, is computed.
 _HELD = ("random_state", "n_jobs", "verbose", "warm_start")
+_LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
+_PASSES, _PATIENCE = 100, 5  # that an update makes at the most, and without gain
+_GO_ON = ", ".join(f"sklearn:{path}" for path in KEPT)
 
 
 def open_estimator(path: str, problem: Problem) -> Sklearn:
@@ -104,28 +116,81 @@ class Sklearn:
     def fit(self, part: Part, params: Params, rounds: int | None) -> SklearnModel:
         """See `Estimator.fit`."""
         del rounds
-        pipeline = Pipeline([*self._preparation(), ("model", self._made(params))])
-        target = part.target if self._problem.task == "regression" else part.target.astype(np.int64)
+        pipeline = self._pipeline(params)
+        with self._fitting():
+            pipeline.fit(part.matrix, self._target(part))
+            _alone(pipeline[-1])
+        return self._model(pipeline, part)
+
+    def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> tuple[Fitted, int]:
+        """See `Estimator.update`: a round is a pass over the rows.
+
+        Numbers stay filled and scaled as they were, for the coefficients are of that scale.
+        """
+        train, validation = parts
+        loss = metric_of(self._problem.task, _LOSSES[self._problem.task]).value
+        losses: list[float] = []
+        with self._fitting():
+            fitted = self._resumed(params, before)
+            while True:
+                said = self._model(fitted, train).predict(validation.matrix)
+                losses.append(float(loss(validation.target, said)))
+                if len(losses) > _PASSES or not further(losses, patience=_PATIENCE):
+                    break
+                self._pass(fitted, train)
+            added = int(np.argmin(losses))
+            both = together(parts)
+            fitted = self._resumed(params, before)
+            for _ in range(added):
+                self._pass(fitted, both)
+        return self._model(fitted, both), added
+
+    def _pass(self, pipeline: Pipeline, part: Part) -> None:
+        pipeline[-1].partial_fit(pipeline[:-1].transform(part.matrix), self._target(part))
+
+    def _resumed(self, params: Params, before: bytes) -> Pipeline:
+        pipeline = self._pipeline(params)
+        if not goes_on(self._path, pipeline[-1]):
+            raise UsageError(
+                f"mlops.yaml: train.update is set, and sklearn:{self._path} cannot go on from a "
+                "model with these parameters",
+                hint=f"remove train.update; estimators that can: xgboost, {_GO_ON} (without "
+                "averaging, and a network not by lbfgs)",
+            )
+        shape = self._problem.classes, len(self._problem.features)
+        try:
+            resume(self._path, pipeline, before, shape=shape)
+        except NothingKept as e:
+            raise UsageError(
+                f"mlops.yaml: train.update names a version that holds nothing which "
+                f"sklearn:{self._path} can go on from: {e}",
+                hint="remove train.update, and train from nothing once: later ones can go on",
+            ) from e
+        return pipeline
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
         # One thread: sums that several threads make do not come out the same twice.
         with threadpool_limits(1), warnings.catch_warnings():
             # A search tries what does not converge; its score says what that costs.
             warnings.simplefilter("ignore", ConvergenceWarning)
             try:
-                pipeline.fit(part.matrix, target)
-                _alone(pipeline[-1])
+                yield
             except (ValueError, TypeError) as e:
                 raise UsageError(
                     f"{self._path} refuses its parameters or data: {_first_line(e)}",
                     hint="see train.params and tune.space in mlops.yaml",
                 ) from e
-        return SklearnModel(pipeline, self._problem, _spread(part.matrix, self._problem.features))
 
-    def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> NoReturn:
-        """See `Estimator.update`: what is served is ONNX, which cannot be fitted any further."""
-        raise UsageError(
-            f"mlops.yaml: train.update is set, and sklearn:{self._path} cannot go on from a model",
-            hint="remove train.update; estimators that can: xgboost",
-        )
+    def _pipeline(self, params: Params) -> Pipeline:
+        return Pipeline([*self._preparation(), ("model", self._made(params))])
+
+    def _target(self, part: Part) -> NDArray[Any]:
+        return part.target if self._problem.task == "regression" else part.target.astype(np.int64)
+
+    def _model(self, pipeline: Pipeline, part: Part) -> SklearnModel:
+        spread = spread_of(part.matrix, self._problem.features)
+        return SklearnModel(pipeline, self._problem, spread, self._path)
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
@@ -148,7 +213,7 @@ class Sklearn:
             raise self._refused(f"it cannot be made of parameters alone: {e}") from e
 
     def _preparation(self) -> list[tuple[str, Any]]:
-        trees = _is_tree(self._class)
+        trees = is_tree(self._class)
         numeric = [i for i, f in enumerate(self._problem.features) if f.kind == "numeric"]
         coded = [i for i, f in enumerate(self._problem.features) if f.kind == "category"]
         filled: list[tuple[str, Any, list[int]]] = []
@@ -211,45 +276,6 @@ class SklearnTrialFit:
         return self._trials.tried(self._params)
 
 
-class SklearnModel:
-    """`Fitted`: a pipeline from the matrix to predictions."""
-
-    def __init__(self, pipeline: Pipeline, problem: Problem, spread: NDArray[np.float64]) -> None:
-        self._pipeline = pipeline
-        self._problem = problem
-        self._spread = spread  # of the columns that a linear model sees: see `_spread`
-
-    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
-        """See `Fitted.predict`."""
-        if self._problem.task == "regression":
-            return np.asarray(self._pipeline.predict(matrix), dtype=np.float64).reshape(-1)
-        chances = np.asarray(self._pipeline.predict_proba(matrix), dtype=np.float64)
-        return chances[:, 1] if self._problem.task == "binary" else chances
-
-    def importance(self) -> dict[str, float]:
-        """See `Fitted.importance`: of trees their own, else the size of coefficients.
-
-        A coefficient counts times its column's standard deviation, so that all are alike. An
-        estimator that has neither shares its use evenly.
-        """
-        trees = _is_tree(type(self._pipeline[-1]))
-        owners = list(_owners(self._problem, one_hot=not trees))
-        use = _use_of_columns(self._pipeline[-1], len(owners), self._spread)
-        shares = {f.name: 0.0 for f in self._problem.features}
-        for name, value in zip(owners, use.tolist(), strict=True):
-            shares[name] += value
-        total = sum(shares.values())
-        return {name: value / total if total else 0.0 for name, value in shares.items()}
-
-    def content(self) -> bytes:
-        """See `Fitted.content`: ONNX."""
-        return to_onnx(self._pipeline, len(self._problem.features), self._problem.task)
-
-    def disagreement(self, matrix: Matrix) -> str | None:
-        """How the ONNX form differs from the pipeline on these rows; None where it does not."""
-        return difference(self.content(), matrix, self.predict(matrix), self._problem.task)
-
-
 def _alone(model: Any) -> None:
     """Trees may be grown side by side, but are summed by one thread, in one order."""
     if getattr(model, "n_jobs", None) is not None:
@@ -302,11 +328,6 @@ def _works(problem: Problem) -> str:
     return WORKS["regression" if problem.task == "regression" else "classification"]
 
 
-def _is_tree(cls: type[Any]) -> bool:
-    histogram = "_hist_gradient_boosting" in cls.__module__
-    return histogram or issubclass(cls, BaseDecisionTree | BaseEnsemble)
-
-
 def _few(part: Part, problem: Problem) -> Part:
     """A few hundred rows, evenly spaced, and a few of every class."""
     n = len(part.target)
@@ -315,36 +336,6 @@ def _few(part: Part, problem: Problem) -> Part:
         rows |= set(np.flatnonzero(part.target == k)[:5].tolist())
     chosen = np.array(sorted(rows))
     return Part(np.ascontiguousarray(part.matrix[chosen]), part.target[chosen])
-
-
-def _spread(matrix: Matrix, features: Sequence[Feature]) -> NDArray[np.float64]:
-    """The standard deviation of each column that a linear model sees, by `_preparation`.
-
-    Numbers are scaled to 1; a category's column is 1 in a share of the rows, and 0 in the others.
-    """
-    found = [np.ones(sum(f.kind == "numeric" for f in features))]
-    for i, f in enumerate(features):
-        if f.kind == "category":
-            codes = matrix[~np.isnan(matrix[:, i]), i].astype(np.int64)
-            width = len(f.categories or ("",))
-            shares = np.bincount(codes[codes >= 0], minlength=width)[:width] / len(matrix)
-            found.append(np.sqrt(shares * (1 - shares)))
-    return np.concatenate(found)
-
-
-def _use_of_columns(model: Any, width: int, spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    use = getattr(model, "feature_importances_", None)
-    if use is None and (weights := getattr(model, "coef_", None)) is not None:
-        use = np.abs(np.atleast_2d(weights)).sum(axis=0) * spread
-    return np.ones(width) if use is None else np.asarray(use, dtype=np.float64)
-
-
-def _owners(problem: Problem, *, one_hot: bool) -> Iterator[str]:
-    """The feature of each column that the estimator sees, in the order of `_preparation`."""
-    yield from (f.name for f in problem.features if f.kind == "numeric")
-    for f in problem.features:
-        if f.kind == "category":
-            yield from [f.name] * (len(f.categories or ("",)) if one_hot else 1)
 
 
 def _first_line(e: BaseException) -> str:

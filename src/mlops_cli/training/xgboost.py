@@ -17,6 +17,7 @@ from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import Metric, metric_of
 from mlops_cli.training.base import PATIENCE, Check, Fitted, Params, Part, Problem, Tried
+from mlops_cli.training.parts import together
 from mlops_cli.training.round_loss import round_loss
 
 _BINS = 256  # XGBoost's own default
@@ -117,10 +118,9 @@ class XGBoost:
         with _refusals():
             trial = XGBoostTrialFit(trials, params, before)
             added = trial.added(trial.advance(_MOST_ADDED + trial.ran, lambda: None))
-            both = Part(*(np.concatenate(pair) for pair in zip(*map(_arrays, parts), strict=True)))
             booster = xgboost.train(
                 {**self._base, **params},
-                self._matrix(both),
+                self._matrix(together(parts)),
                 num_boost_round=added,
                 xgb_model=bytearray(before),
             )
@@ -259,10 +259,6 @@ class XGBoostModel:
     def content(self) -> bytes:
         """See `Fitted.content`: UBJSON."""
         return bytes(self._booster.save_raw("ubj"))
-
-
-def _arrays(part: Part) -> tuple[Any, Any]:
-    return part.matrix, part.target
 
 
 def _predictions(raw: Any) -> NDArray[np.float64]:

@@ -1,0 +1,17 @@
+"""Parts of the rows, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlops_cli.training.base import Part
+
+
+def together(parts: Sequence[Part]) -> Part:
+    """The rows of all parts, in their order."""
+    return Part(
+        np.concatenate([part.matrix for part in parts]),
+        np.concatenate([part.target for part in parts]),
+    )
