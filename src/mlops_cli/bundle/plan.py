@@ -10,6 +10,7 @@ from mlops_cli.expressions.tree import FeatureTree
 TIME = "__time__"
 TARGET = "__target__"
 ID = "__id__"  # what the names of the columns of `data.id` and `split.key` begin with
+SENSITIVE = "__sensitive__"  # and those of `data.sensitive` that are no inputs
 
 
 class InputRule(msgspec.Struct, frozen=True, omit_defaults=True):

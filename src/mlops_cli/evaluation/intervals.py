@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from scipy.stats import rankdata
 
 from mlops_cli.bundle.manifest import Task
+from mlops_cli.evaluation.shares import wilson
 from mlops_cli.serving.predictions import class_indices
 
 LEVEL = 0.95
@@ -64,6 +65,33 @@ def interval(task: Task, metric: str, target: Array, predictions: Array) -> Inte
     return _on_log_scale(estimate, "delta method, log scale")
 
 
+def difference(
+    task: Task, metric: str, target: Array, pair: tuple[Array, Array]
+) -> tuple[float, Interval]:
+    """The metric of the first predictions less that of the second, on the same rows.
+
+    The interval is of paired rows: what moves both does not widen it.
+    """
+    one, other = (_estimate(task, metric, target, predictions) for predictions in pair)
+    between = one.value - other.value
+    error = float(np.sqrt(np.sum((one.influence - other.influence) ** 2)))
+    half = _quantile(min(one.rows, other.rows)) * max(error, one.floor)
+    return between, Interval(between - half, between + half, "paired delta method")
+
+
+def _estimate(task: Task, metric: str, target: Array, predictions: Array) -> _Estimate:
+    """The metric itself with its influence: no scale is changed."""
+    if metric == "accuracy":
+        return _mean((class_indices(predictions) == target).astype(np.float64))
+    found = _METHODS[task, metric][0](target, predictions)
+    if metric == "rmse":
+        root = math.sqrt(found.value)
+        return replace(found, value=root, influence=found.influence / (2 * root or 1.0))
+    if metric == "r2":
+        return replace(found, value=1 - found.value, influence=-found.influence)
+    return found
+
+
 def _name_of(metric: str) -> str:
     return "DeLong, logit scale" if metric == "roc_auc" else "infinitesimal jackknife, logit scale"
 
@@ -101,11 +129,8 @@ def _on_log_scale(e: _Estimate, method: str) -> Interval:
 
 
 def _wilson(y: Array, p: Array) -> Interval:
-    """Wilson's interval of a share (Wilson 1927)."""
-    n, share, z = len(y), float(np.mean(class_indices(p) == y)), float(stdtrit(1e12, 1 - _TAIL))
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half), "Wilson")
+    right = class_indices(p) == y
+    return Interval(*wilson(float(right.sum()), len(y)), "Wilson")
 
 
 def _mean(values: Array) -> _Estimate:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.plan import ID, TARGET, TIME
+from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.base import JoinSource, in_form
@@ -27,7 +27,8 @@ class Events:
 
     `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
     to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted,
-    `ids` the columns of `data.id` and `split.key`.
+    `ids` the columns of `data.id` and `split.key`, `sensitive` those of `data.sensitive` that are
+    no inputs.
     """
 
     columns: Mapping[str, ValueType]
@@ -37,6 +38,7 @@ class Events:
     rows: Sequence[FeatureTree]
     target: Node | None = None
     ids: Sequence[str] = ()
+    sensitive: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     """A query over `relation`, a typed relation of the raw table's `events.columns`.
 
     Its columns: `__row__`, `__time__` (where there is a time), `__target__` (where it is wanted),
-    `__id__NAME` for each of the `ids`, the inputs by their names, the row features by theirs. No
-    row is lost and none is made; no order is promised. Raises `DataError` where a join without
+    `__id__NAME` for each of the `ids`, `__sensitive__NAME` for each of the `sensitive`, the inputs
+    by their names, the row features by theirs. No row is lost and none is made; no order is promised. Raises `DataError` where a join without
     `asof` meets a key twice.
     """
     moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
@@ -69,6 +71,7 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     cells += [TIME] if events.time is not None else []
     cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
     cells += [f"{quote(name)} as {quote(ID + name)}" for name in events.ids]
+    cells += [f"{quote(name)} as {quote(SENSITIVE + name)}" for name in events.sensitive]
     cells += [quote(name) for name in events.inputs]
     cells += [f"{render_feature(t.tree)} as {quote(t.name)}" for t in events.rows]
     return f"select {', '.join(cells)} from {sql}"

@@ -100,16 +100,19 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
             *(name for join in joins for name in join.config.on),
             *([time] if time is not None else []),
             *kept_columns(config),
+            *config.data.sensitive,
         ]
     )
+    inputs = tuple(i.name for i in layout.inputs)
     return Events(
         columns={name: layout.event[name] for name in names},
         time=time,
         joins=joins,
-        inputs=tuple(i.name for i in layout.inputs),
+        inputs=inputs,
         rows=tuple(t for t in layout.trees if t.name in layout.rows),
         target=layout.target_tree,
         ids=kept_columns(config),
+        sensitive=tuple(name for name in config.data.sensitive if name not in inputs),
     )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from mlops_cli.config.paths import (
     DECISION,
+    EVALUATION,
+    EVALUATION_PAGE,
     FEATURES_PLAN,
     FEATURES_TABLE,
     IMAGE,
@@ -84,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="featurize",
         summary="make one table of features, as known at each event's time",
-        revision=3,
+        revision=4,
         params=("task", "data", "validate", "features"),  # validate names the contract
         keys=("split.key",),  # which it keeps beside the features
         deps=("{tables}", "{contracts}", REJECTED),
@@ -104,7 +106,7 @@ STAGES: tuple[Stage, ...] = (
         revision=8,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
-        outs=(MODEL,),
+        outs=(MODEL, EVALUATION, EVALUATION_PAGE),
         metrics=(METRICS_FILE,),
         plots=(PLOTS,),
     ),
