@@ -309,3 +309,17 @@ def test_durations_and_times_of_day_are_the_same_in_every_unit_and_form(of_a_clo
         again.write_text("\n".join(["wait,clock", *lines]) + "\n")
         back = scored(root, again, str(tmp_path / "back.parquet"))
         assert [row["probability"] for row in back] == expected
+
+
+def test_contributions_stand_beside_the_predictions(fitted, tmp_path):
+    out = tmp_path / "out.parquet"
+    source = raw_csv(tmp_path / "in.csv", "1.0,äx,2013-01-05T05:00:00Z,3,-")
+    project = load_project(fitted)
+    result = score(project, source, out, bundle=fitted / "model", explain=True)
+    (row,) = pq.read_table(out).to_pylist()
+    parts = [v for n, v in row.items() if n.startswith("contribution_")]
+    assert len(parts) == len(open_bundle(fitted / "model").manifest.features) + 1
+    assert sum(parts) == pytest.approx(row["margin"], abs=1e-6)
+    assert 1 / (1 + np.exp(-row["margin"])) == pytest.approx(row["probability"], abs=1e-6)
+    assert (result.explained, result.error) == ("margin", None)
+    assert pq.read_schema(out).names[:5] == ["x", "city", "at", "n", "note"]

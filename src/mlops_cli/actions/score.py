@@ -26,6 +26,8 @@ class ScoreResult:
 
     `columns` counts values that are missing or that training never saw, the unusual columns
     first; `names` are the prediction's columns with the names that they get in `output`.
+    `explained` is what contributions add up to, null where none were asked for, and `error` the
+    largest standard error of those that had to be estimated.
     """
 
     rows: int
@@ -35,6 +37,8 @@ class ScoreResult:
     columns: tuple[ColumnCensus, ...]
     names: Mapping[str, str]
     written: bool
+    explained: str | None = None
+    error: float | None = None
 
     @property
     def remarks(self) -> list[str]:
@@ -44,6 +48,10 @@ class ScoreResult:
             for name, given in self.names.items()
             if given != name
         ]
+        if self.explained == "value":
+            renamed.append("contributions add up to what is answered, in rows that say so")
+        if self.error is not None:
+            renamed.append(f"contributions are estimated, each within some {2 * self.error:.2g}")
         return renamed + [
             ("warning: " if c.unusual else "") + describe(c, self.rows)
             for c in self.columns
@@ -60,6 +68,7 @@ def score(
     strict: bool = False,
     dry_run: bool = False,
     force: bool = False,
+    explain: bool = False,
     progress: Progress = QUIET,
 ) -> ScoreResult:
     """Write `source`'s columns and each row's prediction to `destination`, row order kept.
@@ -70,7 +79,8 @@ def score(
     and value, and with `strict` for a column of which surely more is missing, or was never seen,
     than in training; `UsageError` where there is no model, and for a `destination` that holds
     anything but an earlier scoring of such a table, which only `force` replaces. With `dry_run`
-    all of that happens, and nothing is written.
+    all of that happens, and nothing is written. With `explain` there are columns
+    `contribution_FEATURE` and `contribution_base`, too, which add up to the column `margin`.
     """
     check_destination(destination)
     if destination.resolve() == source.resolve():
@@ -88,12 +98,16 @@ def score(
             census,
             dry_run=dry_run,
             force=force,
+            explain=explain,
         )
-        names = predict_file(engine, model, job, progress)
+        names, explaining = predict_file(engine, model, job, progress)
         columns = explained(engine, project, schemas, census.columns())
     output = str(destination)
     written = not dry_run
-    return ScoreResult(census.rows, output, model.version, model.digest, columns, names, written)
+    told = (explaining.space, explaining.error) if explaining else (None, None)
+    return ScoreResult(
+        census.rows, output, model.version, model.digest, columns, names, written, *told
+    )
 
 
 def _champion(project: Project) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -21,7 +22,7 @@ from mlops_cli.bundle.manifest import (
 )
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.bundle.profile import Profile
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.project import Project
@@ -42,6 +43,7 @@ from mlops_cli.training.base import Fitted
 
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
 _GROUP = 200  # features of one query
+T = TypeVar("T")
 
 
 def bundle_files(
@@ -110,16 +112,18 @@ def _features(engine: Engine, file: Path, trees: Sequence[FeatureTree]) -> pa.Ta
     return pa.table(columns)
 
 
-def prove(project: Project, model: Model, files: Mapping[str, bytes]) -> int:
+def prove(
+    project: Project, model: Model, files: Mapping[str, bytes], look: Callable[[Bundle], T]
+) -> tuple[int, T]:
     """How many golden rows the bundle reproduces when it is written and opened again.
 
-    Raises `BundleError` where it does not.
+    With it comes what `look` finds in the opened bundle. Raises `BundleError` where it does not.
     """
     folder = project.cache / CANDIDATE
     try:
         write_bundle(folder, model, files, {})
         bundle = open_bundle(folder)
-        return replay(bundle, open_predictor(bundle))
+        return replay(bundle, open_predictor(bundle)), look(bundle)
     except BundleError as e:
         raise BundleError(f"no bundle is written: {e.message}", hint=e.hint) from e
     finally:

@@ -25,6 +25,10 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="DIR", help="A bundle's folder; default: the champion's."),
 ]
+ExplainOption = Annotated[
+    bool,
+    typer.Option("--explain", help="Beside each prediction what every feature contributed to it."),
+]
 FirstOption = Annotated[
     bool,
     typer.Option("--first", help="Register without a champion to compare with, once."),

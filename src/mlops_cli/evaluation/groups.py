@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +77,8 @@ def _banded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     known = ~np.isnan(values)
     edges = np.unique(np.quantile(values[known], np.arange(1, BANDS) / BANDS))
     labels = [f"below {edges[0]:g}"]
-    labels += [f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:], strict=False)]
+    labels += [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
     labels += [f"from {edges[-1]:g}"]
     places = np.searchsorted(edges, values, side="right")
-    return pa.chunked_array([pa.array(np.array(labels)[np.minimum(places, len(edges))], mask=~known)])
+    named = np.array(labels)[np.minimum(places, len(edges))]
+    return pa.chunked_array([pa.array(named, mask=~known)])

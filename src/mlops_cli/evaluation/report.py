@@ -13,7 +13,7 @@ from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.paths import EVALUATION
 from mlops_cli.errors import DataError
-from mlops_cli.evaluation.baseline import Baseline
+from mlops_cli.evaluation.constant import Baseline
 from mlops_cli.evaluation.curves import Confusion, Curves
 from mlops_cli.evaluation.fairness import Fairness
 from mlops_cli.evaluation.intervals import interval

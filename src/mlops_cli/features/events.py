@@ -60,8 +60,8 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
 
     Its columns: `__row__`, `__time__` (where there is a time), `__target__` (where it is wanted),
     `__id__NAME` for each of the `ids`, `__sensitive__NAME` for each of the `sensitive`, the inputs
-    by their names, the row features by theirs. No row is lost and none is made; no order is promised. Raises `DataError` where a join without
-    `asof` meets a key twice.
+    by their names, the row features by theirs. No row is lost and none is made; no order is
+    promised. Raises `DataError` where a join without `asof` meets a key twice.
     """
     moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
     sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"

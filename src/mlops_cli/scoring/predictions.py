@@ -23,6 +23,7 @@ from mlops_cli.features.raw_table import raw_names
 from mlops_cli.progress import Progress
 from mlops_cli.scoring.census import Census
 from mlops_cli.scoring.csv_writer import CsvWriter
+from mlops_cli.scoring.explained import Explaining, check_affordable, explained_names
 from mlops_cli.scoring.names import free_names
 from mlops_cli.scoring.passthrough_types import own_forms, spelled_types
 from mlops_cli.serving.predictions import prediction_names
@@ -55,7 +56,8 @@ class Scoring:
     """What to score, and where to.
 
     `features` makes a query that gives inputs and row features by `__row__`; `census` counts them.
-    With `dry_run` nothing is written; `force` replaces a destination that is another table.
+    With `dry_run` nothing is written; `force` replaces a destination that is another table. With
+    `explain` each row's contributions stand beside its prediction.
     """
 
     source: Path
@@ -64,25 +66,31 @@ class Scoring:
     census: Census
     dry_run: bool = False
     force: bool = False
+    explain: bool = False
 
 
 def predict_file(
     engine: Engine, bundle: Bundle, scoring: Scoring, progress: Progress
-) -> dict[str, str]:
+) -> tuple[dict[str, str], Explaining | None]:
     """Predict every row of the source and write its columns and the predictions to the
     destination, whole or not at all, in the rows' order and in bounded memory.
 
-    Returns the prediction's columns with the names that they got: `predicted_NAME` where the
-    table has a column of that name. Raises what the census raises when it is asked, and
-    `UsageError` for a destination that is another table.
+    Returns the prediction's columns with the names that they got, `predicted_NAME` where the
+    table has a column of that name; and what explained them. Raises what the census raises when it
+    is asked, and `UsageError` for a destination that is another table, and for more rows than can
+    be explained.
     """
     source, destination, census = scoring.source, scoring.destination, scoring.census
     manifest = bundle.manifest
     names = raw_names(engine, source)
-    given = free_names(prediction_names(manifest), names)
+    if scoring.explain:
+        check_affordable(engine, source, bundle)
+    wanted = [*prediction_names(manifest), *(explained_names(manifest) if scoring.explain else ())]
+    given = free_names(wanted, names)
     if not scoring.force:
         _check_replaceable(destination, [*names, *given.values()])
     predictor = open_predictor(bundle, cores(), in_child_first=True)
+    explaining = Explaining(bundle, predictor.model) if scoring.explain else None
     forms = _forms_to_write(engine, (source, destination), manifest)
     rows, sql = 0, ""
     written: Future[None] | None = None
@@ -99,6 +107,7 @@ def predict_file(
             typed = engine.arrow(_typed_sql(engine, source, forms)) if forms else chunk
             own = [(typed if n in forms else chunk).column(n) for n in names]
             predicted = predictor.columns(raw)
+            predicted |= explaining.columns(matrix) if explaining else {}
             table = _output(own, names, {given[n]: v for n, v in predicted.items()})
             if written:
                 written.result()
@@ -109,7 +118,7 @@ def predict_file(
             written.result()
         engine.check_steady()
         census.columns()  # a strict one lets nothing be written
-    return given
+    return given, explaining
 
 
 def _check_replaceable(destination: Path, columns: list[str]) -> None:

@@ -56,7 +56,8 @@ class ShapleyExplainer:
         moved = np.flatnonzero(~same)
         if self._additive:
             found = self._sum(row, moved, self._margins)
-            base = self._margins(row[None])[0] - found.parts.sum(axis=0)
+            with np.errstate(invalid="ignore"):  # infinite, where a probability is 0 or 1
+                base = self._margins(row[None])[0] - found.parts.sum(axis=0)
             if np.isfinite(found.parts).all() and np.isfinite(base).all():
                 return Explanation(found.parts, base, found.space)
         return self._shapley(row, moved)

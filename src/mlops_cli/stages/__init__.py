@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from mlops_cli.config.paths import (
     DECISION,
     EVALUATION,
-    EVALUATION_PAGE,
     FEATURES_PLAN,
     FEATURES_TABLE,
     IMAGE,
@@ -103,10 +102,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=8,
+        revision=9,
         params=("project", "task", "data", "split", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
-        outs=(MODEL, EVALUATION, EVALUATION_PAGE),
+        outs=(MODEL, EVALUATION),
         metrics=(METRICS_FILE,),
         plots=(PLOTS,),
     ),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -14,15 +15,25 @@ from numpy.typing import NDArray
 from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.writer import write_bundle
 from mlops_cli.bundling.bundle import bundle_files, prove
 from mlops_cli.bundling.profile import profile, with_outcomes
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
-from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, METRICS_FILE, MODEL, PLOTS
+from mlops_cli.config.paths import (
+    EVALUATION,
+    FEATURES_PLAN,
+    FEATURES_TABLE,
+    METRICS_FILE,
+    MODEL,
+    PLOTS,
+)
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
+from mlops_cli.evaluation.judged import Judged
+from mlops_cli.evaluation.report import Report, write_report
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
@@ -37,6 +48,7 @@ from mlops_cli.training.data import (
     read_events,
 )
 from mlops_cli.training.drawings import drawings
+from mlops_cli.training.evaluating import report_of
 from mlops_cli.training.fitted_rows import fitted_rows
 from mlops_cli.training.plots import importance_plot, plots
 from mlops_cli.training.provenance import Origin, datasets, origin, provenance
@@ -71,7 +83,7 @@ class TrainResult:
 
 
 def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
-    """Write `model/`, `metrics.json` and `reports/plots/`; log the run.
+    """Write `model/`, `metrics.json`, `reports/plots/` and the evaluation; log the run.
 
     The model is fitted on training and validation part together. Raises `BundleError`, and writes
     no bundle, where the reloaded bundle does not reproduce training's predictions.
@@ -93,11 +105,14 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         progress.log(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = bundle_files(project, work, fitted, reference)
-    reproduced = prove(project, model, files)
+    reproduced, report = prove(
+        project, model, files, lambda bundle: _report(project, work, predictions, bundle)
+    )
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
     seconds = time.monotonic() - started
-    run_id = _log(project, _run(project.config, work, evaluation, source), tables, seconds)
+    run = replace(_run(project.config, work, evaluation, source), seconds=seconds)
+    run_id = _log(project, run, tables, report)
     rows = fitted_rows(work.events, project.config)
     made = provenance(source, run_id, rows)
     digest = write_bundle(project.root / MODEL, model, files, made)
@@ -106,6 +121,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, tables)
+    write_report(project.root, report)
     write_text(project.root / METRICS_FILE, pretty_json(metrics))
     return TrainResult(
         digest=digest,
@@ -181,6 +197,14 @@ def _evaluate(work: Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float6
     return evaluate(work.problem.question, part.target, predictions), predictions
 
 
+def _report(
+    project: Project, work: Work, predictions: NDArray[np.float64], bundle: Bundle
+) -> Report:
+    target = work.events.target[work.events.split.holdout]
+    judged = Judged(work.problem.question, work.events.plan.classes, target, predictions)
+    return report_of(project.config, work.events, judged, bundle.digest)
+
+
 def _origin(project: Project) -> Origin:
     me = stage("train")
     return origin(project.root, project.config, me.params, (FEATURES_TABLE, FEATURES_PLAN))
@@ -210,10 +234,11 @@ def _run(config: Config, work: Work, evaluation: Evaluation, source: Origin) -> 
     )
 
 
-def _log(project: Project, run: RunRecord, tables: Mapping[str, str], seconds: float) -> str:
+def _log(project: Project, run: RunRecord, tables: Mapping[str, str], report: Report) -> str:
     pictures = drawings(project.config.task, tables)
     files = {f"{RUN_PLOTS}/{name}": picture for name, picture in pictures.items()}
-    return open_tracker(project).log_run(replace(run, seconds=seconds, files=files))
+    files[Path(EVALUATION).name] = pretty_json(report)
+    return open_tracker(project).log_run(replace(run, files=files))
 
 
 def _plots(

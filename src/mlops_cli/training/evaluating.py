@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_cli.bundle.manifest import class_key
 from mlops_cli.bundle.plan import SENSITIVE
 from mlops_cli.config.model import Config
-from mlops_cli.evaluation.baseline import baseline_of
+from mlops_cli.evaluation.constant import baseline_of
 from mlops_cli.evaluation.curves import confusion_of, curves_of
 from mlops_cli.evaluation.fairness import Fairness, fairness_of
 from mlops_cli.evaluation.groups import groups_of

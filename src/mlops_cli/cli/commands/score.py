@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import BundleOption, EnvOption, JsonOption, ProjectOption
+from mlops_cli.cli.options import (
+    BundleOption,
+    EnvOption,
+    ExplainOption,
+    JsonOption,
+    ProjectOption,
+)
 from mlops_cli.cli.rendering import echo_remarks
 from mlops_cli.cli.terminal import TerminalProgress
 
@@ -20,11 +26,10 @@ def score_command(
     source: Annotated[Path, typer.Argument(metavar="IN", help="CSV or Parquet.")],
     destination: Annotated[Path, typer.Argument(metavar="OUT", help="CSV or Parquet.")],
     bundle: BundleOption = None,
+    explain: ExplainOption = False,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict", help="Exit 3, nothing written, where rows are not like training's."
-        ),
+        typer.Option("--strict", help="Exit 3, nothing written, where rows are unlike training's."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and count everything; write nothing.")
@@ -48,6 +53,7 @@ def score_command(
             strict=strict,
             dry_run=dry_run,
             force=force,
+            explain=explain,
             progress=TerminalProgress(),
         )
 

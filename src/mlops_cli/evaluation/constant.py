@@ -42,8 +42,8 @@ def baseline_of(judged: Judged, fitted: Array) -> Baseline:
     if task == "regression":
         constant, what = np.full(n, fitted.mean()), "the mean of the fitted rows"
     else:
-        shares = np.bincount(fitted.astype(np.int64), minlength=judged.question.classes)
-        shares = shares / len(fitted)
+        counts = np.bincount(fitted.astype(np.int64), minlength=judged.question.classes)
+        shares = counts / len(fitted)
         what = "each class's share of the fitted rows"
         constant = np.full(n, shares[1]) if task == "binary" else np.tile(shares, (n, 1))
     return Baseline(
