@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.options import (
-    BundleOption,
-    EnvOption,
-    ExplainOption,
-    JsonOption,
-    ProjectOption,
-)
+from mlops_cli.cli.options import BundleOption, EnvOption, ExplainOption, JsonOption, ProjectOption
 from mlops_cli.cli.rendering import echo_remarks
 from mlops_cli.cli.terminal import TerminalProgress
 
