@@ -1,4 +1,4 @@
-"""Real tables that public packages carry: what defaults were chosen by, and what they are judged by."""
+"""Real tables that a public package carries: what defaults are chosen by, and judged by."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from mlops_cli.bundling.fit import fitted_of
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, MlopsError
 from mlops_cli.evaluation.metrics import metric_of
@@ -86,7 +87,7 @@ def _fit(project: Project, problem: Problem, best: Best) -> Fit:
     estimator = open_estimator(project.config.train.estimator, problem)
 
     def fit(matrix: Matrix, target: Array) -> Predict:
-        return estimator.fit(Part(matrix, target), best.params, best.rounds).predict
+        return fitted_of(estimator, Part(matrix, target), best).predict
 
     return fit
 

@@ -94,7 +94,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="tune",
         summary="search for parameters",
-        revision=6,
+        revision=7,
         params=("project", "task", "data", "split", "tune", "train"),
         deps=(FEATURES_TABLE, FEATURES_PLAN),
         outs=(TUNE,),

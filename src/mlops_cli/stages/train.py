@@ -18,6 +18,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.writer import write_bundle
 from mlops_cli.bundling.bundle import bundle_files, prove
+from mlops_cli.bundling.fit import fitted_of
 from mlops_cli.bundling.profile import profile, with_outcomes
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
@@ -186,9 +187,7 @@ def _fit(work: Work) -> Fitted:
         parts = (work.events.part(features, rows) for rows in (split.train, split.validation))
         train, validation = parts
         return work.before.go_on(work.estimator, (train, validation), work.best.params)
-    return work.estimator.fit(
-        work.events.part(features, split.fitted), work.best.params, work.best.rounds
-    )
+    return fitted_of(work.estimator, work.events.part(features, split.fitted), work.best)
 
 
 def _evaluate(work: Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:

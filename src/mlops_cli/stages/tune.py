@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli._json import canonical_json, pretty_json
 from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundling.finish import finished
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
@@ -29,7 +30,7 @@ from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
-from mlops_cli.training.data import about_groups, problem_of, read_events
+from mlops_cli.training.data import Events, about_groups, problem_of, read_events
 from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
@@ -86,7 +87,10 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
         progress.update("reading the features")
-        work = _read(project, progress)
+        events = read_events(project.root, config)
+        if said := about_groups(events, config):
+            progress.log(said)
+        work = _read(config, events)
         progress.update("checking that the model can be served")
         work.estimator.check(work.train, ends(space))
         plan, objective = _plan(project, work, space), _objective(work)
@@ -95,6 +99,8 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
         prepared.result()
     found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
+    progress.update("weighing models on folds")
+    best, _ = finished(config, events, best)
     _write(project.root, best, trials_csv(found))
     seconds = time.monotonic() - started
     run = replace(_run(project, best), seconds=seconds, datasets=read)
@@ -110,20 +116,16 @@ class _Work:
     validation: Part
 
 
-def _read(project: Project, progress: Progress) -> _Work:
-    events = read_events(project.root, project.config)
-    if said := about_groups(events, project.config):
-        progress.log(said)
+def _read(config: Config, events: Events) -> _Work:
     parts = events.split
     problem = replace(
-        problem_of(project.config, events, events.features(parts.train)),
-        threads=_threads(project.config),
+        problem_of(config, events, events.features(parts.train)), threads=_threads(config)
     )
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
         check_part(problem.question, events.target[rows], name)
     return _Work(
         problem=problem,
-        estimator=open_estimator(project.config.train.estimator, problem),
+        estimator=open_estimator(config.train.estimator, problem),
         train=events.part(problem.features, parts.train),
         validation=events.part(problem.features, parts.validation),
     )

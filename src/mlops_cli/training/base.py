@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mlops_cli.bundle.manifest import Feature, ModelKind, Task
 from mlops_cli.evaluation.base import Question
@@ -95,6 +95,16 @@ class Trials(Protocol):
         """A fit with `params` that has not begun; raises nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one model of an average is fitted with: its parameters, rounds, seed and weight."""
+
+    params: Params
+    rounds: int
+    seed: int
+    weight: float
+
+
 class Fitted(Protocol):
     """A fitted model, predicting through the library that fitted it."""
 
@@ -145,3 +155,17 @@ class Estimator(Protocol):
 
     def settings(self) -> dict[str, str]:
         """What else a trial's numbers depend on: versions, and the number of threads."""
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """An estimator whose models can be averaged into one that is served like any of them."""
+
+    def patient_trials(self, train: Part, validation: Part, patience: int) -> Trials:
+        """`Estimator.trials` that end after `patience` rounds without gain."""
+
+    def average(self, part: Part, fits: Sequence[Fit]) -> Fitted:
+        """One model that predicts by the weighted average of the fits' margins.
+
+        The weights sum to 1. Raises `UsageError` where the library refuses the parameters.
+        """

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 _KINDS = {"f4": b"d", "f8": b"D", "i1": b"i", "u1": b"U", "i2": b"I", "i4": b"l", "i8": b"L"}
-_WHOLE = {kind: struct.Struct(form) for kind, form in zip((b"i", b"I", b"l", b"L"), (">b", ">h", ">i", ">q"), strict=True)}
+_FORMS = {b"i": ">b", b"I": ">h", b"l": ">i", b"L": ">q"}  # the narrowest first
+_WHOLE = {kind: struct.Struct(form) for kind, form in _FORMS.items()}
 
 
 def write_ubjson(value: Any) -> bytes:

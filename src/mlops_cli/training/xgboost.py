@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from mlops_cli.bundle.manifest import ModelKind, Task
 from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import Metric, metric_of
-from mlops_cli.training.base import PATIENCE, Check, Fitted, Params, Part, Problem, Tried
+from mlops_cli.training.bag import averaged
+from mlops_cli.training.base import PATIENCE, Check, Fit, Fitted, Params, Part, Problem, Tried
 from mlops_cli.training.parts import together
 from mlops_cli.training.round_loss import round_loss
 
@@ -99,10 +102,14 @@ class XGBoost:
 
     def trials(self, train: Part, validation: Part) -> XGBoostTrials:
         """See `Estimator.trials`."""
+        return self.patient_trials(train, validation, PATIENCE)
+
+    def patient_trials(self, train: Part, validation: Part, patience: int) -> XGBoostTrials:
+        """See `Averaging.patient_trials`."""
         settings = {**self._base, "nthread": self._problem.threads or 1}
         settings |= {"disable_default_eval_metric": 1}
-        question = self._problem.task, self._metric
-        return XGBoostTrials(settings, question, self._matrix(train), validation)
+        judge = Judge(self._problem.task, self._metric, validation, patience)
+        return XGBoostTrials(settings, judge, self._matrix(train))
 
     def fit(self, part: Part, params: Params, rounds: int | None) -> XGBoostModel:
         """See `Estimator.fit`."""
@@ -110,6 +117,20 @@ class XGBoost:
             booster = xgboost.train(
                 {**self._base, **params}, self._matrix(part), num_boost_round=rounds or 1
             )
+        return XGBoostModel(booster, [f.name for f in self._problem.features])
+
+    def average(self, part: Part, fits: Sequence[Fit]) -> XGBoostModel:
+        """See `Averaging.average`: boosters side by side, one thread each, then as one."""
+        matrix = self._matrix(part)
+
+        def content(fit: Fit) -> bytes:
+            settings = {**self._base, **fit.params, "seed": fit.seed, "nthread": 1}
+            return bytes(xgboost.train(settings, matrix, fit.rounds).save_raw("ubj"))
+
+        with _refusals(), ThreadPoolExecutor(self._problem.threads or cores()) as pool:
+            contents = list(pool.map(content, fits))
+        booster = xgboost.Booster(self._base)
+        booster.load_model(bytearray(averaged(contents, [fit.weight for fit in fits])))
         return XGBoostModel(booster, [f.name for f in self._problem.features])
 
     def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> tuple[Fitted, int]:
@@ -140,16 +161,23 @@ class XGBoost:
         return xgboost.QuantileDMatrix(part.matrix, label=part.target, max_bin=bins)
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What trials are judged by, and after how many rounds without gain they end."""
+
+    task: Task
+    metric: Metric
+    validation: Part
+    patience: int
+
+
 class XGBoostTrials:
     """`Trials` on a matrix that is binned once, for as many threads as there are trials."""
 
-    def __init__(
-        self, settings: dict[str, Any], judge: tuple[Task, Metric], train: Any, validation: Part
-    ) -> None:
+    def __init__(self, settings: dict[str, Any], judge: Judge, train: Any) -> None:
         self.settings = settings
-        self.task, self.metric = judge
+        self.judge = judge
         self.train = train
-        self.validation = validation
 
     def start(self, params: Params) -> XGBoostTrialFit:
         """See `Trials.start`."""
@@ -205,24 +233,24 @@ class XGBoostTrialFit:
                     or self._ran == rounds
                 ):
                     self._look()
-        predictions = _predictions(_from_margins(self._trials.task, self._best_margins))
-        score = self._trials.metric.value(self._trials.validation.target, predictions)
+        predictions = _predictions(_from_margins(self._trials.judge.task, self._best_margins))
+        score = self._trials.judge.metric.value(self._trials.judge.validation.target, predictions)
         return Tried(float(score), self._best, self._ran, self._ended(), lambda: predictions)
 
     def _ended(self) -> bool:
-        return self._looked - self._best >= PATIENCE
+        return self._looked - self._best >= self._trials.judge.patience
 
     def _look(self) -> None:
         """Add what the new trees say of the validation part, and see what it is worth."""
         self._margins = self._booster.inplace_predict(
-            self._trials.validation.matrix,
+            self._trials.judge.validation.matrix,
             iteration_range=(self._looked, self._ran),
             predict_type="margin",
             base_margin=self._margins,
         )
         self._looked = self._ran
         margins = _predictions(self._margins)
-        loss = round_loss(self._trials.task, self._trials.validation.target, margins)
+        loss = round_loss(self._trials.judge.task, self._trials.judge.validation.target, margins)
         if self._best == 0 or loss < self._loss:
             self._loss, self._best, self._best_margins = loss, self._ran, self._margins
 

@@ -122,6 +122,16 @@ class Searcher(Protocol):
         """
 
 
+class Member(msgspec.Struct, frozen=True):
+    """One of the models that the final one is an average of; the weights of all sum to 1."""
+
+    estimator: str
+    params: dict[str, Value]
+    rounds: int | None
+    seed: int
+    weight: float
+
+
 class Best(msgspec.Struct, frozen=True):
     """The content of `tune/best.json`: what the final fit takes, and how it was found.
 
@@ -129,6 +139,8 @@ class Best(msgspec.Struct, frozen=True):
     are boosting rounds, null for an estimator without them: `rounds` those of the best trial,
     `rounds_run` over all trials, `rounds_saved` those that the pruner spared, `rounds_spared_early`
     those that no gain for 20 rounds spared.
+    `members` are what the final model is an average of, and `unseen` every metric of that average
+    on rows which its models had not seen; without any, the final model is the best trial's.
     """
 
     metric: str
@@ -143,3 +155,5 @@ class Best(msgspec.Struct, frozen=True):
     rounds_saved: int | None
     rounds_spared_early: int | None
     validation: dict[str, float]
+    members: list[Member] = []
+    unseen: dict[str, float] = {}

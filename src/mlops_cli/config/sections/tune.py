@@ -55,6 +55,11 @@ class TuneConfig(Section):
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="trials that go on at once; auto: as many as there are cores"
     )
+    finish: bool = Field(
+        True,
+        description="on tables small enough, make the final model an average of several that folds "
+        "weigh; not with a space of your own",
+    )
     space: dict[str, SearchRange] | None = Field(
         None, description="parameter: range; default: a space that suits the estimator"
     )

@@ -1,0 +1,69 @@
+"""The finish after a search: what the final model is made of, from folds of its own rows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from mlops_cli.config.model import Config
+from mlops_cli.evaluation.metrics import metrics_of
+from mlops_cli.tables.folds import Fold
+from mlops_cli.training import open_estimator
+from mlops_cli.training.base import Averaging, Part, Problem
+from mlops_cli.training.data import Events, draw_of, problem_of
+from mlops_cli.training.finish import FOLDS, Finish, candidates, finish
+from mlops_cli.tuning.base import Best, Member
+from mlops_cli.tuning.oof import OutOfFold
+
+_ROUNDS = 10  # of so small a step, as many times more than of a trial's
+
+
+def finished(config: Config, events: Events, best: Best) -> tuple[Best, OutOfFold | None]:
+    """`best` with the members of the final model, and what they say of rows they had not seen.
+
+    As it was, and None, where there is no finish: `tune.finish` is off, the space is the user's
+    own, the estimator's models cannot be averaged, the table is too large or too small, or a fold
+    lacks a class. Raises `UsageError` where the library refuses the parameters.
+    """
+    if not config.tune.finish or config.tune.space is not None:
+        return best, None
+    rows = len(events.split.fitted)
+    problem = problem_of(config, events, events.features(events.split.fitted))
+    estimator = open_estimator(config.train.estimator, problem)
+    tries = candidates(problem, rows, best.params)
+    if not tries or not isinstance(estimator, Averaging):
+        return best, None
+    folds = events.folds(draw_of(config), FOLDS)
+    if not all(_holds_every_class(events, problem, fold) for fold in folds):
+        return best, None
+    parts = [partial(_parts, events, problem, fold) for fold in folds]
+    made = finish(estimator, problem, tries, parts, rounds=_ROUNDS * config.tune.rounds)
+    return _with_members(config, best, made, events, folds)
+
+
+def _parts(events: Events, problem: Problem, fold: Fold) -> tuple[Part, Part]:
+    train, validation = (events.part(problem.features, r) for r in (fold.train, fold.validation))
+    return train, validation
+
+
+def _holds_every_class(events: Events, problem: Problem, fold: Fold) -> bool:
+    return all(
+        len(np.unique(events.target[rows])) >= problem.classes
+        for rows in (fold.train, fold.validation)
+    )
+
+
+def _with_members(
+    config: Config, best: Best, made: Finish, events: Events, folds: tuple[Fold, ...]
+) -> tuple[Best, OutOfFold]:
+    positions = np.concatenate([fold.validation for fold in folds])
+    alone = np.zeros(len(positions), dtype=np.int64)
+    unseen = OutOfFold(events.numbers[positions], made.folds, alone, made.predictions)
+    members = [
+        Member(config.train.estimator, dict(fit.params), fit.rounds, fit.seed, fit.weight)
+        for fit in made.fits
+    ]
+    metrics = metrics_of(config.task, events.target[positions], made.predictions)
+    return msgspec.structs.replace(best, members=members, unseen=dict(metrics)), unseen

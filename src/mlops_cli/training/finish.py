@@ -1,0 +1,131 @@
+"""From found parameters to a final model: rounds and weights from folds, for tables small enough.
+
+A search judges by one validation part and few rounds. Here the found parameters and those of a
+portfolio are fitted with a small step on every fold; what each says of the rows that it has not
+seen decides how many rounds it gets, and how much it weighs in the average of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_cli.cores import cores
+from mlops_cli.training.base import Averaging, Fit, Params, Part, Problem
+from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
+from mlops_cli.training.portfolio import PORTFOLIO
+
+FOLDS = 5
+MOST_CELLS = 1_500_000  # cells of the fitted rows that are gone through for each set of folds
+LEAST_ROWS = 800  # below, weights from folds are luck
+ETA = 0.05
+_PATIENCE = 40  # rounds without gain, of so small a step
+_MORE_ROWS = 1.1  # rounds of a fit on all rows against those of a fold's, which lacks a fifth
+_LEAST_FITS = 4  # fewer are fitted again with other seeds
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What the final model is an average of, and what such an average says of unseen rows.
+
+    `predictions` are as `Fitted.predict` gives them, `folds` the fold that each is of; both are of
+    the folds' validation rows, one fold after the other.
+    """
+
+    fits: Sequence[Fit]
+    predictions: Array
+    folds: NDArray[np.int64]
+
+
+def candidates(problem: Problem, rows: int, found: Params) -> list[Params]:
+    """The parameters that go through the folds, `found` first; none where it does not pay.
+
+    How many there are follows from the size of the table alone: rows times features times classes.
+    What `train.params` fixes is in none of them.
+    """
+    cells = rows * len(problem.features) * (problem.classes if problem.task == "multiclass" else 1)
+    count = min(1 + len(PORTFOLIO), MOST_CELLS // max(1, cells))
+    if rows < LEAST_ROWS or count == 0:
+        return []
+    made = [{**found, "eta": ETA}, *({**found, **each} for each in PORTFOLIO)][:count]
+    return [{k: v for k, v in each.items() if k not in problem.fixed} for each in made]
+
+
+def finish(
+    estimator: Averaging,
+    problem: Problem,
+    tries: Sequence[Params],
+    folds: Sequence[Callable[[], tuple[Part, Part]]],
+    *,
+    rounds: int,
+) -> Finish:
+    """Fit each of `tries` on each fold for `rounds` rounds at the most, and weigh them.
+
+    A fold is asked for its training and validation part when its turn comes. The same fits come
+    out whatever number of threads there is.
+    """
+    seen = [_fold(estimator, tries, fold, rounds) for fold in folds]
+    target = np.concatenate([fold.target for fold in seen])
+    said = [np.concatenate([fold.said[i] for fold in seen]) for i in range(len(tries))]
+    margins = [margins_of(problem.task, each) for each in said]
+    weights = greedy_weights(problem.task, target, margins).tolist()
+    wanted = (_MORE_ROWS * np.mean([fold.rounds for fold in seen], axis=0)).tolist()
+    chosen = np.flatnonzero(weights).tolist()
+    again = -(-_LEAST_FITS // len(chosen))
+    fits = [
+        Fit(
+            tries[i],
+            max(1, round(float(wanted[i]))),
+            problem.seed + seed,
+            float(weights[i]) / again,
+        )
+        for i in chosen
+        for seed in range(again)
+    ]
+    mean = np.sum([weights[i] * margins[i] for i in chosen], axis=0)
+    parts = np.repeat(np.arange(len(seen)), [len(fold.target) for fold in seen])
+    return Finish(fits, predictions_of(problem.task, mean), parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One fold: by each of the tries, the rounds that gained, and predictions of its rows."""
+
+    target: Array
+    rounds: Sequence[int]
+    said: Sequence[Array]
+
+
+def _fold(
+    estimator: Averaging,
+    tries: Sequence[Params],
+    fold: Callable[[], tuple[Part, Part]],
+    rounds: int,
+) -> _Seen:
+    train, validation = fold()
+    trials = estimator.patient_trials(train, validation, _PATIENCE)
+    stopped = Event()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise InterruptedError
+
+    def one(params: Params) -> tuple[int, Array]:
+        tried = trials.start(params).advance(rounds, check)
+        return tried.rounds or 1, tried.predict()
+
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            found = list(pool.map(one, tries))
+        except BaseException:
+            stopped.set()  # or Ctrl-C would wait for all of them
+            pool.shutdown(cancel_futures=True)
+            raise
+    return _Seen(validation.target, [r for r, _ in found], [said for _, said in found])

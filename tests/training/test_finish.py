@@ -1,0 +1,90 @@
+"""The finish: what folds say of a table's own rows makes the final model."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mlops_cli.evaluation.metrics import METRICS
+from mlops_cli.testing.estimator import FEATURES, MAIN, make_part, opened
+from mlops_cli.training.base import Part, Problem
+from mlops_cli.training.finish import ETA, LEAST_ROWS, MOST_CELLS, candidates, finish
+from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
+from mlops_cli.training.portfolio import PORTFOLIO
+from mlops_cli.training.round_loss import round_loss
+
+FOUND = {"max_depth": 3, "eta": 0.3}
+
+
+def problem(task="binary", **fixed):
+    classes = {"binary": 2, "multiclass": 3, "regression": 0}[task]
+    return Problem(task, FEATURES, classes, MAIN[task], 0, fixed, threads=1)
+
+
+def test_as_many_go_through_the_folds_as_the_size_of_the_table_allows():
+    sizes = (LEAST_ROWS, MOST_CELLS // 8, MOST_CELLS // 4 + 1)
+    assert [len(candidates(problem(), n, FOUND)) for n in sizes] == [1 + len(PORTFOLIO), 2, 0]
+    assert candidates(problem(), LEAST_ROWS - 1, FOUND) == []
+    assert candidates(problem("multiclass"), sizes[1], FOUND) == []
+
+
+def test_what_is_found_comes_first_and_what_is_fixed_in_none():
+    first, *_ = candidates(problem(), 1000, FOUND)
+    assert first == {"max_depth": 3, "eta": ETA}
+    made = candidates(problem(max_depth=2, eta=0.2), 1000, FOUND)
+    assert not any({"max_depth", "eta"} & each.keys() for each in made)
+
+
+@pytest.mark.parametrize("task", list(MAIN))
+def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
+    whole, others = make_part(task, 1000), make_part(task, 3000, seed=1)
+    estimator, tries = opened("xgboost", task), candidates(problem(task), 1000, FOUND)[:3]
+    edges = np.arange(0, 1001, 200)
+    folds = [
+        (lambda a=a, b=b: (without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b])))
+        for a, b in pairwise(edges)
+    ]
+    made = finish(estimator, problem(task), tries, folds, rounds=400)
+    again = finish(estimator, problem(task), tries, folds, rounds=400)
+    assert made.fits == again.fits
+    assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
+    assert len(made.fits) >= 4
+    assert made.folds.tolist() == np.repeat(range(5), 200).tolist()
+    model = estimator.average(whole, made.fits)
+    plain = estimator.fit(whole, FOUND, 100)
+    worth = "rmse" if task == "regression" else "log_loss"
+    value = METRICS[task][worth].value
+    assert value(others.target, model.predict(others.matrix)) < value(
+        others.target, plain.predict(others.matrix)
+    )
+    # What is said of rows that were not seen is about as good as on other rows.
+    unseen = value(whole.target, made.predictions)
+    assert unseen == pytest.approx(value(others.target, model.predict(others.matrix)), rel=0.15)
+
+
+def without(whole, a, b):
+    kept = np.r_[0:a, b : len(whole.target)]
+    return Part(np.ascontiguousarray(whole.matrix[kept]), whole.target[kept])
+
+
+def test_weights_are_those_of_the_least_loss():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=500)
+    good, bad = truth + rng.normal(0, 0.5, 500), truth + rng.normal(0, 0.5, 500)
+    useless = rng.normal(size=500)
+    weights = greedy_weights("regression", truth, [good, bad, useless])
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] < 0.1
+    assert min(weights[:2]) > 0.35
+    mixed = round_loss("regression", truth, weights[0] * good + weights[1] * bad)
+    assert mixed < min(round_loss("regression", truth, each) for each in (good, bad))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_margins_give_the_predictions_back(task):
+    rng = np.random.default_rng(1)
+    said = rng.uniform(0.01, 0.99, 50) if task != "multiclass" else rng.dirichlet(np.ones(3), 50)
+    np.testing.assert_allclose(predictions_of(task, margins_of(task, said)), said, rtol=1e-9)
+    assert np.isfinite(margins_of(task, np.round(said))).all()
