@@ -21,7 +21,8 @@ from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
 from mlops_cli.training.portfolio import PORTFOLIO
 
 FOLDS = 5
-MOST_CELLS = 1_500_000  # cells of the fitted rows that are gone through for each set of folds
+MOST_CELLS = 1_800_000  # that go through the folds, over all parameters that are tried
+_ROWS_OF_A_TREE = 3000  # as many more rows are what growing a tree costs of itself
 LEAST_ROWS = 800  # below, weights from folds are luck
 ETA = 0.05
 _PATIENCE = 40  # rounds without gain, of so small a step
@@ -50,7 +51,8 @@ def candidates(problem: Problem, rows: int, found: Params) -> list[Params]:
     How many there are follows from the size of the table alone: rows times features times classes.
     What `train.params` fixes is in none of them.
     """
-    cells = rows * len(problem.features) * (problem.classes if problem.task == "multiclass" else 1)
+    trees = problem.classes if problem.task == "multiclass" else 1
+    cells = (rows + _ROWS_OF_A_TREE) * len(problem.features) * trees
     count = min(1 + len(PORTFOLIO), MOST_CELLS // max(1, cells))
     if rows < LEAST_ROWS or count == 0:
         return []
