@@ -314,3 +314,48 @@ def test_progress_tells_trials_best_and_time_left(tmp_path):
     said.clear()
     search(tmp_path, replace(PLAN, trials=4), progress=Ear())
     assert "3 trials of an earlier process" in said[0][0]
+
+
+BEST_THERE_IS = {"x": 1.0, "k": 10, "c": "v"}
+
+
+class Heard(type(QUIET)):
+    def __init__(self):
+        self.lines = []
+
+    def log(self, text):
+        self.lines.append(text)
+
+
+def test_what_is_asked_for_is_tried_first_and_is_another_search(tmp_path):
+    plan = replace(PLAN, first=[BEST_THERE_IS, {"x": 0.5, "k": 3, "c": "u"}])
+    found = search(tmp_path, plan)
+    assert [dict(t.params) for t in found.trials[:2]] == [dict(p) for p in plan.first]
+    assert found.best.number == 0
+    assert files(search(tmp_path, PLAN)) == files(search(tmp_path / "b", PLAN))
+    assert search(tmp_path, plan).resumed == 14
+
+
+def test_it_ends_where_nothing_more_is_to_be_expected_and_says_so(tmp_path):
+    plan = replace(PLAN, trials=60, patience=30, first=[BEST_THERE_IS])
+    heard = Heard()
+    found = search(tmp_path, plan, progress=heard)
+    assert (len(found.trials), found.spared, found.best.number) == (40, 20, 0)
+    assert "the last 30 trials found nothing better: 20 more are spared" in heard.lines[-1]
+    assert files(search(tmp_path / "two", replace(plan, workers=2))) == files(found)
+    on = search(tmp_path, replace(plan, patience=None))
+    assert (len(on.trials), on.spared) == (60, 0)
+    assert on.resumed == 40
+
+
+def test_a_search_that_still_gets_better_goes_on(tmp_path):
+    class Better(Falling):
+        made = 0
+
+        def __init__(self, params):
+            super().__init__(params)
+            Better.made += 1
+            self.floor = 100.0 - Better.made
+
+    found = search(tmp_path, replace(PLAN, trials=60, patience=10), Better)
+    assert (len(found.trials), found.spared) == (60, 0)

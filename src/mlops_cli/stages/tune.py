@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
 from mlops_cli.cores import cores
+from mlops_cli.errors import DataError, UsageError
 from mlops_cli.evaluation.evaluate import check_part
 from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.progress import QUIET, Progress
@@ -29,8 +30,9 @@ from mlops_cli.stages import ANEW, stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
-from mlops_cli.training.base import Estimator, Part, Problem, TrialFit
-from mlops_cli.training.data import Events, about_groups, problem_of, read_events
+from mlops_cli.training.base import Estimator, Part, Problem, TrialFit, Trials
+from mlops_cli.training.data import Events, about_groups, draw_of, problem_of, read_events
+from mlops_cli.training.folded import FoldedTrials
 from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
@@ -42,9 +44,10 @@ from mlops_cli.tuning.base import (
     Outcome,
     Search,
     SearchPlan,
+    Shared,
     Space,
 )
-from mlops_cli.tuning.spaces import ends, space_of
+from mlops_cli.tuning.spaces import check_first, ends, space_of
 from mlops_cli.tuning.summary import best_of, trials_csv
 
 JOURNALS = "tune"  # under .mlops/
@@ -82,18 +85,12 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     """
     config = project.config
     started = time.monotonic()
-    space = space_of(config.train.estimator, config.tune.space, config.train.params)
     tracker = open_tracker(project)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
-        progress.update("reading the features")
-        events = read_events(project.root, config)
-        if said := about_groups(events, config):
-            progress.log(said)
-        work = _read(config, events)
-        progress.update("checking that the model can be served")
-        work.estimator.check(work.train, ends(space))
-        plan, objective = _plan(project, work, space), _objective(work)
+        events, work = _checked(project, progress)
+        plan = _plan(project, work)
+        objective = _objective(work, plan.rounds)
         read = _datasets(project, work)
         del work  # a training part that is binned has no second copy in memory
         prepared.result()
@@ -108,12 +105,41 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     return _result(best, found)
 
 
+def shared_search(
+    project: Project, *, progress: Progress, stale: Callable[[], bool]
+) -> tuple[SearchPlan, Objective]:
+    """The search of `tune`, as a worker takes part in it; raises what `tune` raises before it."""
+    _, work = _checked(project, progress)
+    plan = _plan(project, work)
+    if plan.shared is None:
+        raise UsageError(
+            "mlops.yaml: tune.storage names no database for workers to meet in",
+            hint="tune: {storage: ${TUNE_URL}}, with TUNE_URL=postgresql://... in the environment",
+        )
+    joins = replace(plan.shared, worker=True, stale=stale)
+    return replace(plan, shared=joins, anew=False), _objective(work, plan.rounds)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     problem: Problem
     estimator: Estimator
+    space: Space
     train: Part
     validation: Part
+    folds: tuple[tuple[Part, Part], ...] = ()
+
+
+def _checked(project: Project, progress: Progress) -> tuple[Events, _Work]:
+    """The rows, and what is made of them for an estimator that can be served."""
+    progress.update("reading the features")
+    events = read_events(project.root, project.config)
+    if said := about_groups(events, project.config):
+        progress.log(said)
+    work = _read(project.config, events)
+    progress.update("checking that the model can be served")
+    work.estimator.check(work.train, [*ends(work.space), *project.config.tune.first])
+    return events, work
 
 
 def _read(config: Config, events: Events) -> _Work:
@@ -123,20 +149,46 @@ def _read(config: Config, events: Events) -> _Work:
     )
     for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
         check_part(problem.question, events.target[rows], name)
+    train = config.train
+    space = space_of(train.estimator, config.tune.space, train.params)
+    check_first(config.tune.first, space)
     return _Work(
         problem=problem,
-        estimator=open_estimator(config.train.estimator, problem),
+        estimator=open_estimator(train.estimator, problem),
+        space=space,
         train=events.part(problem.features, parts.train),
         validation=events.part(problem.features, parts.validation),
+        folds=_folds(config, events, problem),
+    )
+
+
+def _folds(config: Config, events: Events, problem: Problem) -> tuple[tuple[Part, Part], ...]:
+    """What each fold is fitted on, and judged by; raises `DataError` where one cannot be judged."""
+    if config.split.folds is None:
+        return ()
+    made = events.folds(draw_of(config), config.split.folds, repeats=config.split.repeats)
+    classes = np.arange(problem.classes)
+    for number, fold in enumerate(made, 1):
+        check_part(problem.question, events.target[fold.validation], f"fold {number}'s")
+        lacking = np.setdiff1d(classes, events.target[fold.train])
+        if len(lacking):
+            label = (events.plan.classes or ())[int(lacking[0])]
+            raise DataError(
+                f"fold {number} of {len(made)} has no row of class {label!r} to learn from",
+                hint="give split.folds a smaller number, bring more rows of it, or leave it out",
+            )
+    features = problem.features
+    return tuple(
+        (events.part(features, fold.train), events.part(features, fold.validation)) for fold in made
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """`tuning.Fit` by the estimator's `TrialFit`."""
+    """`tuning.Fit` by the estimator's `TrialFit`; `targets` are those of each fold."""
 
     task: Task
-    target: NDArray[np.float64]
+    targets: Sequence[NDArray[np.float64]]
     fit: TrialFit
 
     def advance(self, rounds: int, check: Check) -> Outcome:
@@ -147,19 +199,36 @@ class _Fit:
             rounds=tried.rounds,
             ran=tried.ran,
             ended=tried.ended,
-            metrics=lambda: metrics_of(self.task, self.target, tried.predict()),
+            metrics=lambda: _mean_metrics(self.task, self.targets, tried.predict()),
         )
 
 
-def _objective(work: _Work) -> Objective:
-    trials = work.estimator.trials(work.train, work.validation)
-    task, target = work.problem.task, work.validation.target
-    return lambda params: _Fit(task, target, trials.start(params))
+def _mean_metrics(
+    task: Task, targets: Sequence[NDArray[np.float64]], predictions: NDArray[np.float64]
+) -> dict[str, float]:
+    """The mean over folds of each metric that all of them have."""
+    ends_at = np.cumsum([len(target) for target in targets])
+    parts = np.split(predictions, ends_at[:-1])
+    found = [metrics_of(task, *pair) for pair in zip(targets, parts, strict=True)]
+    names = [name for name in found[0] if all(name in one for one in found)]
+    return {name: float(np.mean([one[name] for one in found])) for name in names}
 
 
-def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
-    config = project.config
+def _objective(work: _Work, rounds: int) -> Objective:
+    trials: Trials
+    if work.folds:
+        each = [work.estimator.trials(*parts) for parts in work.folds]
+        trials, judged = FoldedTrials(each, rounds), [part for _, part in work.folds]
+    else:
+        trials, judged = work.estimator.trials(work.train, work.validation), [work.validation]
+    task, targets = work.problem.task, [part.target for part in judged]
+    return lambda params: _Fit(task, targets, trials.start(params))
+
+
+def _plan(project: Project, work: _Work) -> SearchPlan:
+    config, space = project.config, work.space
     metric = metric_of(config.task, config.metric)
+    about = _about(project, work.estimator)
     return SearchPlan(
         space=space,
         trials=config.tune.trials if space else 1,  # the same fit twice finds nothing
@@ -168,11 +237,29 @@ def _plan(project: Project, work: _Work, space: Space) -> SearchPlan:
         rounds=config.tune.rounds,
         seed=config.train.seed,
         greater_is_better=metric.greater_is_better,
-        identity=_identity(project, work.estimator),
+        identity=hashlib.sha256(canonical_json(about)).hexdigest(),
         seconds=config.tune.timeout.total_seconds() if config.tune.timeout else None,
         anew=os.environ.get(ANEW) == "1",
         workers=_workers(config) if work.estimator.has_rounds else 1,
+        patience=config.tune.patience,
+        first=config.tune.first,
+        shared=_shared(config, about),
     )
+
+
+def _shared(config: Config, about: Mapping[str, Any]) -> Shared | None:
+    if config.tune.storage is None:
+        return None
+    parts = {name: _short_text(value) for name, value in about.items()}
+    parts["tune"] = _short_text(config.model_dump(mode="json", include={"tune"})["tune"])
+    return Shared(config.tune.storage, config.project, parts)
+
+
+def _short_text(value: object) -> str:
+    """A value as itself where it is a short text, else as a digest: to compare, not to read."""
+    if isinstance(value, str) and len(value) < 64:
+        return value
+    return hashlib.sha256(canonical_json(value)).hexdigest()[:16]
 
 
 def _workers(config: Config) -> int:
@@ -181,19 +268,23 @@ def _workers(config: Config) -> int:
 
 
 def _threads(config: Config) -> int:
-    """The threads of a trial: one, or by a given number of workers its share of the cores."""
-    return 1 if config.tune.workers == "auto" else max(1, cores() // config.tune.workers)
+    """The threads of a trial: one, or by a given number of workers its share of the cores.
+
+    One where other machines take part, which may have other cores.
+    """
+    if config.tune.workers == "auto" or config.tune.storage is not None:
+        return 1
+    return max(1, cores() // config.tune.workers)
 
 
-def _identity(project: Project, estimator: Estimator) -> str:
+def _about(project: Project, estimator: Estimator) -> dict[str, Any]:
     """Everything that a trial's score depends on, the space and its search apart."""
     me = stage("tune")
     said: dict[str, Any] = project.config.model_dump(
         mode="json", by_alias=True, include={"task", "data", "split", "train"}
     )
     said |= {name: sha256_of(project.root / name) for name in me.deps}
-    said |= {"revision": me.revision, "metric": project.config.metric, **estimator.settings()}
-    return hashlib.sha256(canonical_json(said)).hexdigest()
+    return said | {"revision": me.revision, "metric": project.config.metric, **estimator.settings()}
 
 
 def _write(root: Path, best: Best, trials: str) -> None:

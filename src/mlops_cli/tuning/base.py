@@ -56,6 +56,27 @@ Objective = Callable[[Params], Fit]
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """A search that several processes carry on together, on any machine.
+
+    `url` is the database that all reach, with `${VAR}` as they stand in `mlops.yaml`; `about` says
+    in parts what `identity` is made of, so that a process can tell why a search is not its own. A
+    `worker` joins a search that has begun, and waits for it; `stale` says then whether the project
+    has changed meanwhile.
+    """
+
+    url: str
+    project: str
+    about: Mapping[str, str]
+    worker: bool = False
+    stale: Callable[[], bool] = bool
+
+
+class Changed(Exception):
+    """What a worker waits for is another search now: its project has changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPlan:
     """What is searched, and how.
 
@@ -63,7 +84,9 @@ class SearchPlan:
     only a search of the same identity, space and settings is resumed. `seconds` is after how
     long no further trial starts. `rounds` is the most that a trial may run; `workers` is how many
     trials go on at once (1: in the thread that searches), which changes nothing of what is found.
-    `anew`: no search is resumed, whatever its identity.
+    `anew`: no search is resumed, whatever its identity. After `patience` trials without a better
+    one no further is drawn (None: all are). `first` are parameters that are tried before any are
+    drawn. `shared`: other processes take part.
     """
 
     space: Space
@@ -77,6 +100,9 @@ class SearchPlan:
     seconds: float | None = None
     workers: int = 1
     anew: bool = False
+    patience: int | None = None
+    first: Sequence[Params] = ()
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +123,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """All finished trials in order, `resumed` of which an earlier process had run to their end."""
+    """All finished trials in order, `resumed` of which another process had run to their end.
+
+    `spared` are those that were not drawn, since nothing more was to be expected.
+    """
 
     trials: Sequence[Trial]
     best: Trial
     resumed: int
+    spared: int = 0
 
 
 class Searcher(Protocol):

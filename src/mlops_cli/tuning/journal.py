@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from mlops_cli._locks import locked
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.tuning.base import Value
+from mlops_cli.tuning.base import State, Value
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -34,8 +35,37 @@ class Step(msgspec.Struct, frozen=True):
     failed: str | None = None
 
 
+class Steps(Protocol):
+    """The steps that are done, and who does which; for any number of threads."""
+
+    @property
+    def trials(self) -> int:
+        """How many trials have done a step."""
+
+    def drawn(self, first: int, params: Sequence[dict[str, Value]]) -> list[dict[str, Value]]:
+        """The parameters of the trials from number `first` on, which were drawn as `params`.
+
+        Of several processes that carry a search on, the first to draw a trial decides.
+        """
+
+    def find(self, trial: int, until: int, params: Mapping[str, Value]) -> Step | None:
+        """The step as it was done before, None where it was not, or with other parameters."""
+
+    def take(self, trial: int, until: int) -> bool:
+        """Whether this process is to do the step; False: another one does it just now."""
+
+    def add(self, step: Step) -> Step:
+        """Keep a step that was done now; the one that counts, where another did it, too."""
+
+    def over(self, trial: int, state: State, score: float | None) -> None:
+        """The trial is over, with the score of one that is complete."""
+
+    def check(self) -> None:
+        """Called amid work; raises `EnvironmentFault` where the steps can no longer be kept."""
+
+
 class Journal:
-    """The steps that are done, in a file that grows by a line a step; for any number of threads."""
+    """`Steps` of one process, in a file that grows by a line a step."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -46,19 +76,36 @@ class Journal:
 
     @property
     def trials(self) -> int:
-        """How many trials have done a step."""
+        """See `Steps.trials`."""
         return len({trial for trial, _ in self._steps})
 
-    def find(self, trial: int, until: int, params: dict[str, Value]) -> Step | None:
-        """The step as it was done before, None where it was not, or with other parameters."""
+    def drawn(self, first: int, params: Sequence[dict[str, Value]]) -> list[dict[str, Value]]:
+        """See `Steps.drawn`: there is no other process."""
+        del first
+        return list(params)
+
+    def find(self, trial: int, until: int, params: Mapping[str, Value]) -> Step | None:
+        """See `Steps.find`."""
         found = self._steps.get((trial, until))
         return found if found is not None and found.params == params else None
 
-    def add(self, step: Step) -> None:
-        """Keep a step that was done now."""
+    def take(self, trial: int, until: int) -> bool:
+        """See `Steps.take`: all are this process's."""
+        del trial, until
+        return True
+
+    def add(self, step: Step) -> Step:
+        """See `Steps.add`."""
         with self._turn, self._file.open("ab") as file:
             self._steps[step.trial, step.until] = step
             file.write(msgspec.json.encode(step) + b"\n")
+        return step
+
+    def over(self, trial: int, state: State, score: float | None) -> None:
+        """See `Steps.over`: it follows from the steps."""
+
+    def check(self) -> None:
+        """See `Steps.check`."""
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, cast
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
@@ -36,8 +37,8 @@ from mlops_cli.tuning.base import (
     Trial,
     Value,
 )
-from mlops_cli.tuning.journal import Journal, Step, held
-from mlops_cli.tuning.workers import Workers, open_workers
+from mlops_cli.tuning.journal import Step, Steps, held
+from mlops_cli.tuning.workers import LATER, Together, Workers, open_workers
 
 GENERATION = 10  # trials that are drawn together, knowing all before them
 
@@ -59,11 +60,12 @@ class OptunaSearcher:
         self, plan: SearchPlan, objective: Objective, folder: Path, *, progress: Progress
     ) -> Search:
         """See `Searcher.search`."""
-        with _quiet(), held(folder / _digest(plan), anew=plan.anew) as journal:
-            if taken := min(journal.trials, plan.trials):
+        with _quiet(), _steps_of(plan, folder, progress) as steps:
+            if taken := min(steps.trials, plan.trials):
                 progress.log(f"{taken} trials of an earlier process are taken over")
             with open_workers(plan.workers) as workers:
-                run = _Run(plan, objective, journal, workers, progress)
+                among = workers if plan.shared is None else Together(workers)
+                run = _Run(plan, objective, steps, among, progress)
                 run.all_trials()
             return run.result()
 
@@ -91,42 +93,53 @@ class _Run:
         self,
         plan: SearchPlan,
         objective: Objective,
-        journal: Journal,
+        steps: Steps,
         workers: Workers,
         progress: Progress,
     ) -> None:
-        self._plan, self._objective, self._journal = plan, objective, journal
+        self._plan, self._objective, self._steps = plan, objective, steps
         self._workers, self._progress = workers, progress
         self._space = {name: _distribution(r) for name, r in plan.space.items()}
         self._rungs, self._keeps = _rungs(plan)
         self._came: dict[int, list[float]] = {rung: [] for rung in self._rungs}
         self._started = time.monotonic()
         self._trials: list[_Trial] = []
+        self.spared = 0
 
     def all_trials(self) -> None:
         """Run every trial to its end."""
         for first in range(0, self._plan.trials, GENERATION):
-            if first and self._time_is_over():
+            if first and (self._time_is_over() or self._nothing_more()):
                 break
             live = self._draw(range(first, min(first + GENERATION, self._plan.trials)))
             for rung in self._rungs:
+                live.sort(key=lambda t: t.fit is None)  # those that this process has begun
                 self._workers.each(partial(self._advance, until=rung), live, self._told)
                 # The dearest first, so that no core waits long for the last one.
                 live = sorted(self._those_that_go_on(live, rung), key=lambda t: -t.seconds)
             # Past the last rung: these run on beside the next ten.
             self._workers.begin(partial(self._advance, until=self._plan.rounds), live, self._told)
         self._workers.finish()
-        if len(self._finished()) < self._plan.trials and self._plan.seconds is not None:
+        if self.spared:
+            self._progress.log(
+                f"the last {self._plan.patience} trials found nothing better: {self.spared} more "
+                "are spared (tune.patience)"
+            )
+        elif len(self._finished()) < self._plan.trials and self._plan.seconds is not None:
             self._progress.log(f"no further trial starts: {self._plan.seconds:.0f} s are over")
 
-    def _draw(self, numbers: Iterable[int]) -> list[_Trial]:
+    def _draw(self, numbers: Sequence[int]) -> list[_Trial]:
         """New trials that know of all earlier ones how they were at the last rung."""
         study = optuna.create_study(direction="minimize")
         study.add_trials([known for t in self._trials if (known := self._known(t))])
-        drawn = []
+        for params in self._plan.first if not self._trials else ():
+            study.enqueue_trial(dict(params))
+        asked = []
         for number in numbers:
             study.sampler = _sampler(self._plan, number)
-            drawn.append(_Trial(number, dict(study.ask(self._space).params)))
+            asked.append(dict(study.ask(self._space).params))
+        counts = self._steps.drawn(numbers[0], asked)
+        drawn = [_Trial(number, params) for number, params in zip(numbers, counts, strict=True)]
         self._trials += drawn
         return drawn
 
@@ -145,18 +158,23 @@ class _Run:
 
     def _advance(self, trial: _Trial, check: Check, *, until: int) -> Step | None:
         """In a worker: one step of a trial, from the journal if it was done before."""
-        if (done := self._journal.find(trial.number, until, trial.params)) is not None:
+        if (done := self._steps.find(trial.number, until, trial.params)) is not None:
             return done
         if trial.number and trial.last is None and self._time_is_over():
             return None
+        self._steps.check()
+        if not self._steps.take(trial.number, until):
+            return cast("Step", LATER)
         trial.resumed = False
         started = time.monotonic()
-        step = self._step(trial, check, until)
-        step = msgspec.structs.replace(
-            step, seconds=time.monotonic() - started, ended_at=time.time()
+        step = self._step(trial, partial(self._checked, check), until)
+        return self._steps.add(
+            msgspec.structs.replace(step, seconds=time.monotonic() - started, ended_at=time.time())
         )
-        self._journal.add(step)
-        return step
+
+    def _checked(self, check: Check) -> None:
+        check()
+        self._steps.check()
 
     def _step(self, trial: _Trial, check: Check, until: int) -> Step:
         """Carry a trial on to `until` rounds."""
@@ -217,6 +235,9 @@ class _Run:
 
     def _over(self, trial: _Trial) -> None:
         trial.fit = None  # its rows' gradients and margins
+        if trial.state is not None:
+            score = trial.last.score if trial.last else None
+            self._steps.over(trial.number, trial.state, score)
         done, total = len(self._finished()), self._plan.trials
         steps = [t.last for t in self._trials if t.last]
         leader = min(steps, key=lambda step: (self._loss(step.score), step.trial))
@@ -232,6 +253,18 @@ class _Run:
         seconds = self._plan.seconds
         return seconds is not None and time.monotonic() - self._started >= seconds
 
+    def _nothing_more(self) -> bool:
+        """Whether so many of the last trials were no better than one before, at the last rung."""
+        patience, came = self._plan.patience, len(self._trials)
+        if patience is None:
+            return False
+        there = [t for t in self._trials if t.at and t.state != "pruned"]
+        if not there:
+            return False
+        leader = min(there, key=lambda t: (t.at[max(t.at)], t.number))
+        self.spared = self._plan.trials - came if came - leader.number > patience else 0
+        return self.spared > 0
+
     def _loss(self, score: float | None) -> float:
         """The score as something to minimise; nothing is worse than none."""
         return _loss(self._plan, score)
@@ -246,7 +279,24 @@ class _Run:
                 f"all {len(trials)} trials failed, the last one so: {reason}",
                 hint="fix tune.space or train.params in mlops.yaml",
             )
-        return Search(trials=trials, best=best, resumed=sum(t.resumed for t in self._trials))
+        resumed = sum(t.resumed for t in self._trials)
+        return Search(trials=trials, best=best, resumed=resumed, spared=self.spared)
+
+
+@contextmanager
+def _steps_of(plan: SearchPlan, folder: Path, progress: Progress) -> Iterator[Steps]:
+    """What is done of the plan: a journal under `folder`, or in the database that it names."""
+    digest = _digest(plan)
+    if plan.shared is None:
+        with held(folder / digest, anew=plan.anew) as journal:
+            yield journal
+        return
+    adapter = load_adapter("mlops_cli.tuning.postgres", extra="postgres")
+    opened: AbstractContextManager[Steps] = adapter.shared_steps(
+        digest, plan, {name: _distribution(r) for name, r in plan.space.items()}, progress
+    )
+    with opened as steps:
+        yield steps
 
 
 def _loss(plan: SearchPlan, score: float | None) -> float:
@@ -263,7 +313,7 @@ def _best(plan: SearchPlan, trials: Sequence[Trial]) -> Trial | None:
 
 def _digest(plan: SearchPlan) -> str:
     """What makes two searches the same one; how many trials, and how long, does not."""
-    settings = {
+    settings: dict[str, object] = {
         "space": {name: r.model_dump(by_alias=True) for name, r in plan.space.items()},
         "order": list(plan.space),
         "sampler": plan.sampler,
@@ -274,6 +324,8 @@ def _digest(plan: SearchPlan) -> str:
         "identity": plan.identity,
         "optuna": optuna.__version__,
     }
+    if plan.first:
+        settings["first"] = [dict(params) for params in plan.first]
     return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:16]
 
 

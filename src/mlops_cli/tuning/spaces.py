@@ -88,6 +88,33 @@ def space_of(
     return {name: r for name, r in default.items() if name not in held}
 
 
+def check_first(
+    tries: Iterable[Mapping[str, bool | int | float | str]], space: Mapping[str, SearchRange]
+) -> None:
+    """Raise `UsageError` for parameters to try first that are not within the space."""
+    for number, params in enumerate(tries):
+        key = f"mlops.yaml: tune.first.{number}"
+        if other := sorted(params.keys() ^ space.keys()):
+            what = "is not searched" if other[0] in params else "is missing"
+            raise UsageError(
+                f"{key}: {other[0]!r} {what}", hint=f"it takes {', '.join(space) or 'nothing'}"
+            )
+        for name, value in params.items():
+            if not _within(space[name], value):
+                raise UsageError(
+                    f"{key}: {name} is {value!r}, which its range does not have",
+                    hint="widen tune.space, or try another value first",
+                )
+
+
+def _within(r: SearchRange, value: bool | int | float | str) -> bool:
+    if isinstance(r, Choice):
+        return value in r.choice
+    low, high = r.int_ if isinstance(r, IntRange) else r.float_
+    number = isinstance(value, int) or (isinstance(value, float) and isinstance(r, FloatRange))
+    return number and not isinstance(value, bool) and low <= float(value) <= high
+
+
 def ends(space: Mapping[str, SearchRange]) -> list[dict[str, bool | int | float | str]]:
     """Points at the ends of a space: all lowest, all highest, every choice at least once."""
     lists = {name: _ends_of(r) for name, r in space.items()}

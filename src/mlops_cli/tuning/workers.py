@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -47,6 +48,62 @@ def open_workers(number: int) -> Iterator[Workers]:
             over.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+LATER: Any = object()
+"""What work gives where another process does it just now."""
+_LOOK = 0.2  # seconds between two looks whether it is done
+
+
+class Together:
+    """`Workers` of one process among others: what another one does is waited for."""
+
+    def __init__(self, inner: Workers) -> None:
+        self._inner = inner
+        self._later: list[tuple[Any, Any, Any]] = []
+
+    def each(self, work: Work[T, R], things: Sequence[T], told: Told[T, R]) -> None:
+        """See `Workers.each`: first what nobody does, then what is left by whom it was taken."""
+        for thing, found in zip(things, self._all(work, things), strict=True):
+            told(thing, found)
+
+    def _all(self, work: Work[T, R], things: Sequence[T]) -> list[R]:
+        found: dict[int, R] = {}
+        left = list(enumerate(things))
+        while left:
+            self._inner.each(
+                lambda one, check: work(one[1], check),
+                left,
+                lambda one, came: found.update({one[0]: came}),
+            )
+            left = [one for one in left if found[one[0]] is LATER]
+            if left:
+                time.sleep(_LOOK)
+        return [found[i] for i in range(len(things))]
+
+    def begin(self, work: Work[T, R], things: Sequence[T], told: Told[T, R]) -> None:
+        """See `Workers.begin`: what another process does is looked for at the end."""
+
+        def came(thing: T, found: R) -> None:
+            if found is LATER:
+                self._later.append((work, thing, told))
+            else:
+                told(thing, found)
+
+        self._inner.begin(work, things, came)
+
+    def finish(self) -> None:
+        """See `Workers.finish`."""
+        self._inner.finish()
+        self._each_later()
+
+    def _each_later(self) -> None:
+        later, self._later = self._later, []
+
+        def tell(one: Any, found: Any) -> None:
+            one[2](one[1], found)
+
+        self.each(lambda one, check: one[0](one[1], check), later, tell)
 
 
 class _Alone:

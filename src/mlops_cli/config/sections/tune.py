@@ -60,6 +60,18 @@ class TuneConfig(Section):
         description="on tables small enough, make the final model an average of several that folds "
         "weigh; not with a space of your own",
     )
+    patience: int | None = Field(
+        30, ge=1, description="after so many trials without a better one no further is drawn"
+    )
+    storage: str | None = Field(
+        None,
+        pattern=r"^(postgresql|postgres)://\S+$|^\$\{\w+\}$",
+        description="${TUNE_URL}, of a PostgreSQL database (extra postgres) through which "
+        "`mlops tune worker` takes part from any machine; a trial has one thread then",
+    )
+    first: tuple[dict[str, bool | int | float | str], ...] = Field(
+        (), description="parameters that are tried before any are drawn"
+    )
     space: dict[str, SearchRange] | None = Field(
         None, description="parameter: range; default: a space that suits the estimator"
     )
