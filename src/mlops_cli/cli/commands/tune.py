@@ -31,9 +31,9 @@ def tune_command(
     as_json: JsonOption = False,
 ) -> None:
     """Search for parameters."""
+    asked = Asked(project, env, as_json)
     if part is None:
-        run = lambda: run_stages(("tune",), Asked(project, env, as_json))  # noqa: E731
-        execute("tune", run, render_run, as_json=as_json)
+        execute("tune", lambda: run_stages(("tune",), asked), render_run, as_json=as_json)
         return
 
     def work() -> TuneWorkerResult:
