@@ -181,7 +181,11 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
         *extras["redis"],
         *extras["lightgbm"],
     ]  # what an adapter imports
-    declared |= {Requirement(line).name for line in adapted} | {"grpcio", "opentelemetry"}
+    declared |= {Requirement(line).name for line in adapted} | {
+        "grpcio",
+        "opentelemetry",
+        "psycopg",
+    }
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, cast
 from mlops_cli._adapters import load_adapter
 
 if TYPE_CHECKING:
-    from mlops_cli.tuning.base import Searcher
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from optuna.distributions import BaseDistribution
+
+    from mlops_cli.progress import Progress
+    from mlops_cli.tuning.base import Searcher, SearchPlan
+    from mlops_cli.tuning.journal import Steps
 
 SEARCHERS = {"optuna": "mlops_cli.tuning.optuna"}
 
@@ -15,6 +22,15 @@ SEARCHERS = {"optuna": "mlops_cli.tuning.optuna"}
 def open_searcher(name: str = "optuna") -> Searcher:
     """The searcher `name`."""
     return cast("Searcher", load_adapter(SEARCHERS[name]).open_searcher())
+
+
+def open_shared_steps(
+    digest: str, plan: SearchPlan, space: Mapping[str, BaseDistribution], progress: Progress
+) -> AbstractContextManager[Steps]:
+    """The steps of a search that other processes carry on, too: see `tuning.postgres`."""
+    adapter = load_adapter("mlops_cli.tuning.postgres", extra="postgres")
+    steps: AbstractContextManager[Steps] = adapter.shared_steps(digest, plan, space, progress)
+    return steps
 
 
 def preload() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,10 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
+from mlops_cli.tuning import open_shared_steps
 from mlops_cli.tuning.base import (
     Check,
     Fit,
@@ -291,11 +291,8 @@ def _steps_of(plan: SearchPlan, folder: Path, progress: Progress) -> Iterator[St
         with held(folder / digest, anew=plan.anew) as journal:
             yield journal
         return
-    adapter = load_adapter("mlops_cli.tuning.postgres", extra="postgres")
-    opened: AbstractContextManager[Steps] = adapter.shared_steps(
-        digest, plan, {name: _distribution(r) for name, r in plan.space.items()}, progress
-    )
-    with opened as steps:
+    space = {name: _distribution(r) for name, r in plan.space.items()}
+    with open_shared_steps(digest, plan, space, progress) as steps:
         yield steps
 
 
