@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, cast
 from mlops_cli._adapters import load_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
-
-    from optuna.distributions import BaseDistribution
 
     from mlops_cli.progress import Progress
     from mlops_cli.tuning.base import Searcher, SearchPlan
@@ -25,11 +22,11 @@ def open_searcher(name: str = "optuna") -> Searcher:
 
 
 def open_shared_steps(
-    digest: str, plan: SearchPlan, space: Mapping[str, BaseDistribution], progress: Progress
+    digest: str, plan: SearchPlan, progress: Progress
 ) -> AbstractContextManager[Steps]:
     """The steps of a search that other processes carry on, too: see `tuning.postgres`."""
     adapter = load_adapter("mlops_cli.tuning.postgres", extra="postgres")
-    steps: AbstractContextManager[Steps] = adapter.shared_steps(digest, plan, space, progress)
+    steps: AbstractContextManager[Steps] = adapter.shared_steps(digest, plan, progress)
     return steps
 
 

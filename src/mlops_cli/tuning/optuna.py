@@ -10,20 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import assert_never, cast
+from typing import cast
 
 import msgspec
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import TrialState, create_trial
 
-from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange, SearchRange
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
 from mlops_cli.tuning import open_shared_steps
@@ -37,6 +30,7 @@ from mlops_cli.tuning.base import (
     Trial,
     Value,
 )
+from mlops_cli.tuning.distributions import distributions
 from mlops_cli.tuning.journal import Step, Steps, held
 from mlops_cli.tuning.workers import LATER, Together, Workers, open_workers
 
@@ -99,7 +93,7 @@ class _Run:
     ) -> None:
         self._plan, self._objective, self._steps = plan, objective, steps
         self._workers, self._progress = workers, progress
-        self._space = {name: _distribution(r) for name, r in plan.space.items()}
+        self._space = distributions(plan.space)
         self._rungs, self._keeps = _rungs(plan)
         self._came: dict[int, list[float]] = {rung: [] for rung in self._rungs}
         self._started = time.monotonic()
@@ -291,8 +285,7 @@ def _steps_of(plan: SearchPlan, folder: Path, progress: Progress) -> Iterator[St
         with held(folder / digest, anew=plan.anew) as journal:
             yield journal
         return
-    space = {name: _distribution(r) for name, r in plan.space.items()}
-    with open_shared_steps(digest, plan, space, progress) as steps:
+    with open_shared_steps(digest, plan, progress) as steps:
         yield steps
 
 
@@ -343,18 +336,6 @@ def _rungs(plan: SearchPlan) -> tuple[list[int], int]:
     while rungs[-1] * keeps < plan.rounds:
         rungs.append(rungs[-1] * keeps)
     return rungs, keeps
-
-
-def _distribution(r: SearchRange) -> BaseDistribution:
-    match r:
-        case IntRange():
-            return IntDistribution(*r.int_, log=r.log)
-        case FloatRange():
-            return FloatDistribution(*r.float_, log=r.log)
-        case Choice():
-            return CategoricalDistribution(r.choice)
-        case _:
-            assert_never(r)
 
 
 def _finished(trial: _Trial, last: Step, state: State) -> Trial:

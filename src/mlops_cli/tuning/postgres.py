@@ -15,7 +15,6 @@ from typing import Any, LiteralString
 
 import msgspec
 import psycopg
-from optuna.distributions import BaseDistribution
 
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import Progress
@@ -217,9 +216,7 @@ class _Database:
 
 
 @contextmanager
-def shared_steps(
-    digest: str, plan: SearchPlan, space: Mapping[str, BaseDistribution], progress: Progress
-) -> Iterator[SharedSteps]:
+def shared_steps(digest: str, plan: SearchPlan, progress: Progress) -> Iterator[SharedSteps]:
     """The steps of the search `digest`, begun here where nobody has, or `plan.anew`.
 
     A worker only joins: it waits until the search has begun. Raises `EnvironmentFault` where the
@@ -230,7 +227,7 @@ def shared_steps(
         raise ValueError("the plan is shared with nobody")
     url = filled(shared.url)
     name = f"{shared.project}-{digest}"
-    mirror = Mirror(url, name, space, maximize=plan.greater_is_better)
+    mirror = Mirror(url, name, plan.space, maximize=plan.greater_is_better)
     database = _Database(url)
     try:
         if shared.worker:

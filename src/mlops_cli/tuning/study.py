@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Literal
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlops_cli.errors import EnvironmentFault
-from mlops_cli.tuning.base import State, Value
+from mlops_cli.tuning.base import Space, State, Value
+from mlops_cli.tuning.distributions import distributions
 
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -27,11 +27,9 @@ _STATES = {
 class Mirror:
     """What Optuna's dashboard and tables show of a search; nothing is decided by it."""
 
-    def __init__(
-        self, url: str, name: str, space: Mapping[str, BaseDistribution], *, maximize: bool
-    ) -> None:
+    def __init__(self, url: str, name: str, space: Space, *, maximize: bool) -> None:
         self._url = "postgresql+psycopg://" + url.partition("://")[2]
-        self._name, self._space = name, dict(space)
+        self._name, self._space = name, distributions(space)
         self._direction: Literal["maximize", "minimize"] = "maximize" if maximize else "minimize"
         self._opened: RDBStorage | None = None
         self._study = -1
