@@ -20,21 +20,46 @@ def cores() -> int:
 
 
 def quota(cgroups: Path, me: Path = Path("/proc/self/cgroup")) -> int:
-    """The whole processors that control groups (version 2 below `cgroups`) leave this process."""
+    """The whole processors that control groups leave this process.
+
+    Of version 2 below `cgroups`; of version 1, and where both are mounted, below `cgroups/cpu`.
+    Inside a container the path may be the host's, and the group is mounted as the top itself.
+    """
     try:
         lines = me.read_text(encoding="utf-8").splitlines()
     except OSError:
         return os.cpu_count() or 1
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/").strip("/")
-    folder = cgroups / own
-    folders = [folder, *folder.parents][: len(Path(own).parts) + 1]
-    found = [share for f in folders if (share := _share(f / "cpu.max")) is not None]
+    found = [
+        share
+        for number, controllers, path in (line.split(":", 2) for line in lines if ":" in line)
+        for folder in _levels(cgroups, number, controllers, path.strip("/"))
+        if (share := _share(folder)) is not None
+    ]
     return max(1, math.ceil(min(found))) if found else os.cpu_count() or 1
 
 
-def _share(file: Path) -> float | None:
+def _levels(cgroups: Path, number: str, controllers: str, own: str) -> list[Path]:
+    """The folders of a group and of those that it is in."""
+    if number == "0" and not controllers:
+        top = cgroups
+    elif "cpu" in controllers.split(","):
+        top = cgroups / "cpu"  # a link to `cpu,cpuacct` where that is what is mounted
+    else:
+        return []
+    folder = top / own
+    return [folder, *folder.parents][: len(Path(own).parts) + 1]
+
+
+def _share(folder: Path) -> float | None:
     try:
-        most, period = file.read_text(encoding="ascii").split()
+        most, period = (folder / "cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):
+        try:
+            most = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return None
+    try:
+        return None if most in ("max", "-1") else int(most) / int(period)
+    except (ValueError, ZeroDivisionError):
         return None
-    return None if most == "max" else int(most) / int(period)

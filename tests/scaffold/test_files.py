@@ -34,7 +34,9 @@ def test_what_looks_like_an_expression_of_github_is_none() -> None:
 def test_no_text_leaves_its_comment(end: str) -> None:
     assert comment(f"a{end}deploy: {{}}") == "a deploy: {}"
     hostile = f"x{end}deploy: {{port: 1}}"
-    values = dict.fromkeys(["project", "table", "target", "metric", "contract", "split_why"], "x")
+    values = dict.fromkeys(
+        ["project", "table", "target", "metric", "contract", "split", "split_why"], "x"
+    )
     text = render(
         "project/mlops.yaml.j2",
         **values,

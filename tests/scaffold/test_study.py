@@ -276,9 +276,28 @@ def test_rows_of_one_customer_are_found_and_said(
     found = study(customers(tmp_path, name=name, by_customer=by_customer), "churn")
     assert found.subject == "customer_id"
     assert found.choice.features == ("month", "spend", "z")
+    assert found.key == "customer_id"
+    assert ("split", "by customer_id") in [(g.what, g.value) for g in found.guesses]
+    assert not [w for w in found.warnings if "customer_id" in w]
+
+
+def test_in_panel_data_with_a_time_it_is_split_by_time_and_the_groups_are_told(
+    tmp_path: Path,
+) -> None:
+    path = customers(tmp_path)
+    head, *rows = path.read_text().splitlines()
+    days = [row.split(",") for row in rows]
+    rng = random.Random(1)
+    dated = [
+        ",".join([r[0], f"2024-{int(r[1]) + 1:02}-{rng.randint(1, 28):02}", *r[2:]]) for r in days
+    ]
+    path.write_text("\n".join([head.replace("month", "paid_at"), *dated]) + "\n")
+    found = study(path, "churn")
+    assert (found.time, found.subject, found.key) == ("paid_at", "customer_id", None)
     (warning,) = [w for w in found.warnings if "customer_id" in w]
     assert "300" in warning
     assert "not how well new ones are predicted" in warning
+    assert "`split: {by: group, key: customer_id}` holds out whole ones" in warning
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from mlops_cli.exports.kserve import kserve_files
 from mlops_cli.exports.logs import logs_files
 from mlops_cli.exports.prometheus import prometheus_files
 from mlops_cli.exports.schedule import Asked, Clock, schedule_files
+from mlops_cli.exports.workers import workers_files
 from mlops_cli.governance.residency import refuse_elsewhere
 from mlops_cli.targets.kubernetes.target import NAME as KUBERNETES
 from mlops_cli.targets.kubernetes.target import spec_of
@@ -34,16 +35,16 @@ from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import Tracker
 
 OfVersion = Literal["helm", "argo-rollouts", "istio", "keda", "argocd", "kserve"]
-System = Literal["prometheus", "grafana", "logs", "schedule"] | OfVersion
+System = Literal["prometheus", "grafana", "logs", "schedule", "workers"] | OfVersion
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """What one export asks beside the folder.
 
-    `target` is where the service answers (default: the configuration's), `clock` and `image` are
-    those of a schedule, `version` is the one that a cluster's files are of (default: the champion),
-    `force` takes the place of what a person changed.
+    `target` is where the service answers (default: the configuration's), `clock` is that of a
+    schedule, `image` what its pods or workers run, `version` is the one that a cluster's files are
+    of (default: the champion), `force` takes the place of what a person changed.
     """
 
     target: str | None = None
@@ -111,6 +112,8 @@ def _made(
             names = [command.name for command in COMMANDS]
             asked = Asked(options.clock, names, version("mlops-cli"), options.image)
             return Rendered(schedule_files(project, asked)), {}
+        case "workers":
+            return workers_files(project, options.image), {}
         case _:
             return _of_version(project, system, folder, options)
 

@@ -97,6 +97,7 @@ def _values(plan: Plan, contract: str) -> dict[str, Any]:
         "left_out": (*study.choice.left_out, *study.parts.left_out),
         "warnings": _by_column(study.choice.warnings),
         "notes": [text for text in study.warnings if text not in study.choice.warnings],
+        "split": f"{{key: {scalar(study.key)}}}" if study.key else "{}",
         "split_why": _split_why(study),
         "metric": METRICS[study.task][0],
     }
@@ -120,5 +121,7 @@ def _by_column(warnings: Sequence[str]) -> dict[str, str]:
 def _split_why(study: Study) -> str:
     if study.time:
         return "by time: the last 20 % are the hold-out, 20 % before them for validation"
+    if study.key:
+        return f"whole groups by {study.key}: 20 % hold-out, 20 % validation"
     how = "at random" if study.task == "regression" else "stratified by class"
     return f"{how}: 20 % hold-out, 20 % validation"

@@ -55,6 +55,11 @@ class Study:
     warnings: tuple[str, ...]
 
     @property
+    def key(self) -> str | None:
+        """The column whose groups stay together, where rows are not split by time."""
+        return self.subject if self.time is None else None
+
+    @property
     def features(self) -> tuple[str, ...]:
         """What the model sees: columns, then parts of a moment."""
         return (*self.choice.features, *(part.name for part in self.parts.taken))
@@ -108,7 +113,7 @@ def study_file(
         warnings=(
             *choice.warnings,
             *(remark.text for remark in table.remarks if remark.doubt),
-            *(_about_subject(subjects[0]) if subjects else ()),
+            *(_about_subject(subjects[0]) if subjects and chosen else ()),
             *_about_time(table, chosen),
             *_about_split(engine, path, table, read, chosen),
             *_about_names(table, read, task.task),
@@ -130,6 +135,8 @@ def _guesses(
         yield Guess("names a row", ", ".join(key), "no two rows have the same")
     if study.subject:
         yield Guess("subject", study.subject, "whom a row is about: several rows have the same")
+    if study.key:
+        yield Guess("split", f"by {study.key}", "rows of one are alike: they stay in one part")
     for remark in table.remarks:
         if not remark.doubt:
             yield Guess("read", remark.column, remark.text)
@@ -207,10 +214,10 @@ def _event(keys: Sequence[tuple[str, ...]], choice: Choice) -> tuple[str, ...]:
 
 def _about_subject(subject: Subject) -> Iterator[str]:
     yield (
-        f"{subject.rows} rows are about {subject.count} values of {subject.name}, some of them in "
-        "training and in the hold-out alike: metrics tell how well these are known, not how well "
-        f"new ones are predicted. Hold out whole groups by {subject.name}: keep some of them in a "
-        "file of their own, and score that"
+        f"{subject.rows} rows are about {subject.count} values of {subject.name}, and by time some "
+        "of them are in training and in the hold-out alike: metrics tell how well these are known, "
+        f"not how well new ones are predicted. `split: {{by: group, key: {subject.name}}}` holds "
+        "out whole ones, whatever the time"
     )
 
 

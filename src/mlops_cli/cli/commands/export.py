@@ -19,7 +19,9 @@ def export_command(
     system: Annotated[Where, typer.Argument(metavar=SYSTEMS)],
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     clock: Annotated[Clock | None, typer.Option("--as", help="What runs a schedule.")] = None,
-    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Of a cronjob.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Of a cronjob, of workers.")
+    ] = None,
     version: Annotated[
         str | None,
         typer.Option(metavar="VERSION", help="For a cluster; default: the champion."),
