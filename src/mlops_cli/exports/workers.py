@@ -1,4 +1,4 @@
-"""`mlops export workers`: a Kubernetes Job of workers that take part in the search for parameters."""
+"""`mlops export workers`: a Kubernetes Job of workers that take part in a shared search."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def export_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     clock: Annotated[Clock | None, typer.Option("--as", help="What runs a schedule.")] = None,
     image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Of a cronjob, of workers.")
+        str | None, typer.Option(metavar="IMAGE", help="Of what a cluster runs.")
     ] = None,
     version: Annotated[
         str | None,
