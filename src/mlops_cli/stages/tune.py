@@ -25,6 +25,7 @@ from mlops_cli.cores import cores
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.evaluation.evaluate import check_part
 from mlops_cli.evaluation.metrics import metric_of, metrics_of
+from mlops_cli.features.leaks import Looked, leaks
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, stage
 from mlops_cli.tracking import open_tracker
@@ -89,11 +90,14 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
         events, work = _checked(project, progress)
+        told = beside.submit(_leaks, config, events)
         plan = _plan(project, work)
         objective = _objective(work, plan.rounds)
         read = _datasets(project, work)
         del work  # a training part that is binned has no second copy in memory
         prepared.result()
+        for leak in told.result():
+            progress.log(leak)
     found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     progress.update("weighing models on folds")
@@ -140,6 +144,23 @@ def _checked(project: Project, progress: Progress) -> tuple[Events, _Work]:
     progress.update("checking that the model can be served")
     work.estimator.check(work.train, [*ends(work.space), *project.config.tune.first])
     return events, work
+
+
+def _leaks(config: Config, events: Events) -> list[str]:
+    """What of the features knows the outcome, in words."""
+    every = np.arange(len(events.target))
+    looked = Looked(
+        plan=events.plan,
+        task=config.task,
+        read=lambda names, rows: events.rows(every if rows is None else rows, names),
+        target=events.target,
+        moments=events.moments,
+        fitted=events.split.fitted,
+        holdout=events.split.holdout,
+        time=config.data.time,
+        by_time=config.split_by == "time",
+    )
+    return list(leaks(looked))
 
 
 def _read(config: Config, events: Events) -> _Work:
