@@ -42,7 +42,7 @@ class Worker:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("swaps", [15, 100])
+@pytest.mark.parametrize("swaps", [30, 100])
 def test_memory_is_given_back_over_many_swaps(
     binary: bundles.Sample, tmp_path: Path, swaps: int
 ) -> None:
@@ -64,8 +64,11 @@ def test_memory_is_given_back_over_many_swaps(
         return held
 
     held = asyncio.run(swapped())
-    # The allocator has what it needs after some eight; a model that stayed would stay each time.
-    assert held[-1] < held[swaps // 2] + second.model_file.stat().st_size
+    # What the allocator keeps has settled after some eighteen, but for a megabyte that comes and
+    # goes; a model that stayed would stay each time.
+    settled = 2 * swaps // 3
+    before, after = min(held[settled - 5 : settled]), min(held[-5:])
+    assert after < before + second.model_file.stat().st_size
 
 
 def test_what_cannot_be_loaded_is_told_and_changes_nothing(

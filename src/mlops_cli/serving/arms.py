@@ -6,31 +6,30 @@ counted stays. A record is of one step of one rollout and one arm.
 
 from __future__ import annotations
 
-import math
 import mmap
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
 
 SHORTEST = 50e-6  # seconds: the upper end of latency's bucket 0
 GROWTH = 1.05  # of a bucket over the one before
 BUCKETS = 300  # the last ends at 108 s
 STEPS = 64  # of one rollout that are told apart
-_GROWS = math.log(GROWTH)
+_ENDS = tuple(SHORTEST * GROWTH**i for i in range(BUCKETS - 1))
 _ARMS: tuple[Arm, ...] = (CHAMPION, CANDIDATE)
 _RECORDS = STEPS * len(_ARMS)
-_ROLLOUT, _STEP, _ARM, _REQUESTS, _ERRORS, _DROPPED, _ANSWERED, _SUM, _SQUARES, _LATENCY = range(10)
+_ROLLOUT, _STEP, _ARM, _ERRORS, _DROPPED, _ANSWERED, _SUM, _SQUARES, _LATENCY = range(9)
 _WORDS = _LATENCY + BUCKETS
 _BLOCK = _RECORDS * _WORDS  # words
 
 
 def bucket(seconds: float) -> int:
     """The bucket of a latency: i holds (1.05^(i-1), 1.05^i] times 50 microseconds."""
-    if seconds <= SHORTEST:
-        return 0
-    return min(BUCKETS - 1, math.ceil(math.log(seconds / SHORTEST) / _GROWS))
+    return bisect_left(_ENDS, seconds)
 
 
 @dataclass(slots=True)
@@ -64,10 +63,10 @@ class Tallies:
             words, numbers = self.words, self.numbers
             step, arm = words[at + _STEP], _ARMS[words[at + _ARM]]
             tally = found.setdefault((step, arm), Tally(step, arm))
-            tally.requests += words[at + _REQUESTS]
             tally.errors += words[at + _ERRORS]
             tally.dropped += words[at + _DROPPED]
             tally.answered += words[at + _ANSWERED]
+            tally.requests = tally.answered + tally.errors
             tally.sum += numbers[at + _SUM]
             tally.squares += numbers[at + _SQUARES]
             latency = words[at + _LATENCY : at + _WORDS].tolist()
@@ -81,23 +80,24 @@ class Tallies:
 
         A step too many is counted with the last that there was room for.
         """
+        counted = Counted(salt, step, arm)
         rollout, which = _rollout(salt), _ARMS.index(arm)
         last = None
         for at in self._records(rollout, (worker,)):
             if self.words[at + _ARM] == which:
                 last = at
                 if self.words[at + _STEP] == step:
-                    return Counter(self, at)
+                    return Counter(self, at, counted)
         block = range(worker * _BLOCK, (worker + 1) * _BLOCK, _WORDS)
         free = [at for at in block if self.words[at] != rollout]
         if not free:
-            return Counter(self, last if last is not None else block[-1])
+            return Counter(self, last if last is not None else block[-1], counted)
         at = min(free, key=lambda at: self.words[at] != 0)  # one that was never used, if any
         for word in range(at, at + _WORDS):
             self.words[word] = 0
         self.words[at + _STEP], self.words[at + _ARM] = step, which
         self.words[at] = rollout  # it is one from here on
-        return Counter(self, at)
+        return Counter(self, at, counted)
 
     def _records(self, rollout: int, workers: range | tuple[int, ...]) -> Iterator[int]:
         for worker in workers:
@@ -107,34 +107,43 @@ class Tallies:
 
 
 class Counter:
-    """Counts for one arm at one step, in one worker."""
+    """Counts for one arm at one step, in one worker; latencies only while it is `warm`.
 
-    __slots__ = ("_at", "_numbers", "_words")
+    `counted` is how the log says where.
+    """
 
-    def __init__(self, tallies: Tallies, at: int) -> None:
+    __slots__ = (
+        "_answered", "_at", "_latency", "_numbers", "_squares", "_sum", "_words", "counted", "warm",
+    )  # fmt: skip
+
+    def __init__(self, tallies: Tallies, at: int, counted: Counted) -> None:
+        self.counted = counted
         self._words = tallies.words
         self._numbers = tallies.numbers
         self._at = at
+        self._answered, self._latency = at + _ANSWERED, at + _LATENCY
+        self._sum, self._squares = at + _SUM, at + _SQUARES
+        self.warm = False
 
-    def answered(self, seconds: float | None, mean: float | None) -> None:
-        """A request was answered: its latency, None while it is not counted, and the mean of its
-        predictions, None where they are no single numbers."""
-        words, at = self._words, self._at
-        words[at + _REQUESTS] += 1
-        words[at + _ANSWERED] += 1
+    def answered(self, mean: float | None, seconds: float | None = None) -> None:
+        """A request was answered: the mean of its predictions, None where they are no single
+        numbers, and its latency, None where `took` tells it later or nobody does."""
+        words = self._words
+        words[self._answered] += 1
         if mean is not None:
-            self._numbers[at + _SUM] += mean
-            self._numbers[at + _SQUARES] += mean * mean
-        if seconds is not None:
-            self.took(seconds)
+            numbers = self._numbers
+            numbers[self._sum] += mean
+            numbers[self._squares] += mean * mean
+        if seconds is not None and self.warm:
+            words[self._latency + bisect_left(_ENDS, seconds)] += 1
 
     def took(self, seconds: float) -> None:
         """One of those that were answered took so long."""
-        self._words[self._at + _LATENCY + bucket(seconds)] += 1
+        if self.warm:
+            self._words[self._latency + bucket(seconds)] += 1
 
     def failed(self) -> None:
         """A request was not answered by this arm, and should have been."""
-        self._words[self._at + _REQUESTS] += 1
         self._words[self._at + _ERRORS] += 1
 
     def dropped(self) -> None:

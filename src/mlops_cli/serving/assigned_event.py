@@ -6,43 +6,8 @@ import time
 
 from mlops_cli.serving.candidate_messages import Asked, Told
 from mlops_cli.serving.course import MISSING, Course
-from mlops_cli.serving.micro_batch import Predicted
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.served import Version
-
-
-class ChampionEvent(OneEvent):
-    """One that the champion answers, counted for it."""
-
-    __slots__ = ("_course",)
-
-    def __init__(
-        self,
-        by: OneEvents,
-        served: Version,
-        request_id: bytes,
-        line: bytes,
-        respond: Respond,
-        course: Course,
-    ) -> None:
-        super().__init__(by, served, request_id, line, respond)
-        self._course = course
-
-    def predicted(self, said: Predicted, place: int) -> None:
-        """See `OneEvent.predicted`."""
-        _ = said.contents
-        course = self._course
-        seconds = time.perf_counter() - self._started if course.warm else None
-        # NumPy's own mean of one number takes ten times as long.
-        number = None if course.many_here else float(said.raw[place])
-        course.here.answered(seconds, number)
-        super().predicted(said, place)
-
-    def failed(self, fault: Exception) -> None:
-        """See `OneEvent.failed`."""
-        self._course.here.failed()
-        super().failed(fault)
 
 
 class Mirrored:
@@ -62,11 +27,7 @@ class Mirrored:
 
     def begin(self) -> None:
         """Ask, and go on."""
-        course = self._course
-        process = course.process
-        if process is not None and (not process.proven or process.full(len(self._body))):
-            course.there.dropped()
-            return
+        process = self._course.process
         kind = process.ask(Asked(0, [self._body]), self) if process is not None else MISSING
         if kind is not None:
             self.lost(kind)
@@ -80,8 +41,8 @@ class Mirrored:
         """See `Asking.timed`."""
         said, seconds = self._said, self._rest + seconds
         if counts:
-            self._course.timed(seconds)
-        line = self._line()
+            self._course.there.took(seconds)
+        line = self._line(exact=said.exact)
         if line and self._by.log is not None:
             self._by.log.told(line, said.digests[0], said.contents[0], seconds)
 
@@ -92,8 +53,8 @@ class Mirrored:
         if line and self._by.log is not None:
             self._by.log.failed(line, kind, time.perf_counter() - self._started)
 
-    def _line(self) -> bytes:
-        return self._course.line(self._by.log, self._id, self._key, self._body)
+    def _line(self, *, exact: bool = False) -> bytes:
+        return self._course.line(self._by.log, self._id, self._key, self._body, exact=exact)
 
 
 class CandidateEvent(OneEvent):
@@ -138,8 +99,8 @@ class CandidateEvent(OneEvent):
         """See `Asking.timed`."""
         course, log, said, seconds = self._course, self._by.log, self._said, self._rest + seconds
         if counts:
-            course.timed(seconds)
-        line = course.line(log, self._id, self._key, self._body)
+            course.there.took(seconds)
+        line = course.line(log, self._id, self._key, self._body, exact=said.exact)
         if line and log is not None:
             log.told(line, said.digests[0], said.contents[0], seconds)
 

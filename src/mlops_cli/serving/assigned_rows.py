@@ -108,14 +108,13 @@ class Division:
     async def _counted(self, rows: Rows[T], places: Sequence[int]) -> T:
         course, begun = self._course, time.perf_counter()
         try:
-            said = await self._here(rows, places, course.counted_here)
+            said = await self._here(rows, places, course.here.counted)
         except RequestError:
             raise
         except Exception:
             course.here.failed()
             raise
-        seconds = time.perf_counter() - begun if course.warm else None
-        course.here.answered(seconds, rows.mean(self._served, said))
+        course.here.answered(rows.mean(self._served, said), time.perf_counter() - begun)
         return said
 
     async def _there(self, rows: Rows[T], places: Sequence[int]) -> tuple[T, Version]:
@@ -130,7 +129,7 @@ class Division:
             if version is not None:
                 said = rows.there(version, told)
                 last.count(time.perf_counter() - begun - hop)
-                course.there.answered(None, rows.mean(version, said))
+                course.there.answered(rows.mean(version, said))
                 self._log_told(entry, rows, places, told)
                 self._entries.add(entry, hop)
                 return said, version
@@ -151,7 +150,7 @@ class Division:
         course, request = self._course, self._request
         if self._log is None or course.version is None:
             return None
-        version, counted = course.version, course.counted_there
+        version, counted = course.version, course.there.counted
         return self._log.begin(version.bundle, request.id, request.key, version.variant, counted)
 
     def _log_told(
@@ -201,12 +200,8 @@ class Division:
         places = [i for i, arm in enumerate(arms) if arm == CANDIDATE]
         if not course.mirrors or not places:
             return
-        process = course.process
         size = len(self._request.body)
-        full = process is not None and (
-            not process.proven or process.full(size) or course.mirroring + size > BYTES
-        )
-        if full:
+        if course.sheds(size) or (course.process is not None and course.mirroring + size > BYTES):
             course.there.dropped()
             return
         course.mirroring += size
@@ -222,7 +217,7 @@ class Division:
             seconds = time.perf_counter() - begun - hop
             if version is not None:
                 last.count(seconds)
-                course.there.answered(None, rows.mean(version, rows.there(version, told)))
+                course.there.answered(rows.mean(version, rows.there(version, told)))
             self._log_told(entry, rows, places, told)
         except Lost as e:
             seconds = time.perf_counter() - begun
@@ -257,13 +252,13 @@ class Awaiting:
             return
         self._seconds = seconds
         if self._rest is not None:
-            self._course.timed(self._rest + seconds)
+            self._course.there.took(self._rest + seconds)
 
     def count(self, seconds: float) -> None:
         """Count that the request took so long, with what the last answer to it did."""
         rest = seconds - (self._cold or 0.0)
         if self._seconds is not None:
-            self._course.timed(rest + self._seconds)
+            self._course.there.took(rest + self._seconds)
         else:
             self._rest = rest
 

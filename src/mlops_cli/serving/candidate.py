@@ -21,10 +21,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from mlops_cli.errors import MlopsError
 from mlops_cli.serving.candidate_messages import Asked, Frames, Told, framed, read_asked
+from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.following import load_served
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event, RequestError
@@ -120,7 +120,7 @@ class Candidate:
         served = self._served
         try:
             rows = [self._row(one) for one in asked]
-            matrix = served.predictor.matrix(rows)
+            matrix = served.predictor.matrix([row for row, _ in rows])
             numbers = served.predictor.numbers(matrix)
             contents = served.predictor.contents(numbers)
         except Exception:  # noqa: BLE001  # whose fault it is, is found one by one
@@ -130,9 +130,10 @@ class Candidate:
             Told(
                 one.number,
                 [contents[i]],
-                np.asarray(numbers[i], np.float64).tobytes(),
+                numbers[i : i + 1].tobytes(),
                 [_digest(matrix[i].tobytes())],
                 seconds,
+                exact=rows[i][1],
             )
             for i, one in enumerate(asked)
         ]
@@ -148,14 +149,17 @@ class Candidate:
         seconds = time.thread_time() - begun
         return [Told(one.number, seconds=seconds) for one in said if one.retimed]
 
-    def _row(self, asked: Asked) -> Sequence[float | None]:
+    def _row(self, asked: Asked) -> tuple[Packed, bool]:
+        """The features of its event, and whether that is exact."""
         served = self._served
         if asked.events:
-            return served.predictor.row(asked.events[0])
+            return served.predictor.row(asked.events[0]), False
         body = asked.bodies[0]
         event = served.decoder.exact(body)
         row = served.predictor.exact.row(event) if event is not None else None
-        return row if row is not None else served.predictor.row(served.decoder.event(body))
+        if row is not None:
+            return row, True
+        return served.predictor.row(served.decoder.event(body)), False
 
     def _said(self, asked: Asked, begun: float) -> Told:
         try:

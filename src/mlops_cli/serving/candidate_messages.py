@@ -27,7 +27,8 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     `digests` those of the features. `seconds` is how long it worked. `error` is the kind of a fault
     and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the hello.
     One that is `cold` took longer than it would without a pause before; where it is `retimed`
-    another message tells its `seconds` alone.
+    another message tells its `seconds` alone. `exact`: the event's values had their inputs' types,
+    and it held nothing else.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     field: str | None = None
     cold: bool = False
     retimed: bool = False
+    exact: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,17 +66,22 @@ class Frames:
     def add(self, data: bytes) -> Iterator[bytes]:
         """The messages that are whole by now; raises `ValueError` for what is none."""
         held = self._held
-        held += data
+        if held:  # most often a piece is whole messages, and is not copied
+            held += data
+        source = held or data
         at = 0
         try:
-            while len(held) - at >= _HEAD:
-                size = int.from_bytes(held[at : at + _HEAD], "little")
+            while len(source) - at >= _HEAD:
+                size = int.from_bytes(source[at : at + _HEAD], "little")
                 if size > LARGEST:
                     raise ValueError("a message is too large")
-                if len(held) - at < _HEAD + size:
+                if len(source) - at < _HEAD + size:
                     break
-                content = bytes(held[at + _HEAD : at + _HEAD + size])
+                content = bytes(source[at + _HEAD : at + _HEAD + size])
                 at += _HEAD + size
                 yield content
         finally:
-            del held[:at]
+            if source is held:
+                del held[:at]
+            else:
+                held += data[at:]

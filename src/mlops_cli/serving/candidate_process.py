@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlops_cli.serving.candidate_messages import Asked, Frames, Told, framed, read_told
 from mlops_cli.serving.workers import STEADY, backoff
@@ -51,13 +51,10 @@ class Asking(Protocol):
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
 
 
-class _Owed:
-    __slots__ = ("asking", "sent", "size")
-
-    def __init__(self, asking: Asking, sent: float, size: int) -> None:
-        self.asking = asking
-        self.sent = sent
-        self.size = size
+class _Owed(NamedTuple):
+    asking: Asking
+    sent: float
+    size: int
 
 
 class CandidateProcess(asyncio.Protocol):
@@ -84,6 +81,7 @@ class CandidateProcess(asyncio.Protocol):
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.WriteTransport | None = None
+        self._socket: socket.socket | None = None
         self._frames = Frames()
         self._owed: dict[int, _Owed] = {}
         self._untimed: dict[int, tuple[Asking, float]] = {}
@@ -145,6 +143,7 @@ class CandidateProcess(asyncio.Protocol):
         finally:
             its.close()
         ours.setblocking(False)
+        self._socket = ours
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._connect(ours))
         task.add_done_callback(lambda t: t.cancelled() or t.exception())
@@ -165,7 +164,7 @@ class CandidateProcess(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, or ends."""
-        self._transport = None
+        self._transport = self._socket = None
         self._reap()
 
     def _late_start(self, process: subprocess.Popen[bytes] | None) -> None:
@@ -230,20 +229,32 @@ class CandidateProcess(asyncio.Protocol):
         if self.full(size):
             return self._note(_FULL)
         self._number = asked.number = self._number + 1
-        loop = asyncio.get_running_loop()
         self._owed[asked.number] = _Owed(asking, time.perf_counter(), size)
         self._size += size
         if not self._waiting:
-            loop.call_soon(self._flush)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self.flush)
+            if self._watch is None:
+                self._watch = loop.call_later(self._limit, self._look)
         self._waiting.append(framed(asked))
-        if self._watch is None:
-            self._watch = loop.call_later(self._limit, self._look)
         return None
 
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if self._transport is not None and waiting:
-            self._transport.write(b"".join(waiting))
+    def flush(self) -> None:
+        """Send what it was asked in this turn."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._send(b"".join(waiting))
+
+    def _send(self, content: bytes) -> None:
+        """Send now: the transport would in a later turn, and has what does not fit."""
+        if self._transport is None or self._socket is None:
+            return
+        sent = 0
+        if not self._transport.get_write_buffer_size():
+            with suppress(OSError):  # what ended is heard from the transport
+                sent = self._socket.send(content)
+        if sent < len(content):
+            self._transport.write(content[sent:])
 
     def data_received(self, data: bytes) -> None:
         """Tell those who asked."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from mlops_cli.bundle.manifest import Input, Manifest
 from mlops_cli.bundle.reader import Bundle
@@ -17,7 +14,7 @@ from mlops_cli.serving.arms import Tallies
 from mlops_cli.serving.candidate_messages import Told
 from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.log import PredictionLog
-from mlops_cli.serving.logged_columns import Counted
+from mlops_cli.serving.logged_columns import Scheme
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.served import Version
 from mlops_cli.serving.split import Rows
@@ -25,7 +22,7 @@ from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traf
 
 SHADOW = "shadow"
 MISSING = "CandidateMissing"  # the kind of a fault: there is no process that could answer
-Mean = Callable[[npt.NDArray[np.float64]], "float | None"]
+_number = struct.Struct("=d").unpack
 
 
 class Course:
@@ -48,6 +45,7 @@ class Course:
         self.process = process
         other = candidate.manifest if candidate is not None else None
         self.assignment = Assignment(traffic, inputs_of(champion.manifest, other))
+        self.arm_of = self.assignment.of_body
         self.alone = traffic.arm is not None
         self.mirrors = traffic.mirror and not self.alone
         variant = SHADOW if self.mirrors else CANDIDATE
@@ -56,46 +54,37 @@ class Course:
         arm: Arm = traffic.arm or CHAMPION
         self.here = tallies.arm(worker, salt, step, arm)
         self.there = tallies.arm(worker, salt, step, CANDIDATE)
-        self.counted_here = Counted(salt, step, arm)
-        self.counted_there = Counted(salt, step, CANDIDATE)
-        self.many_here = champion.manifest.task == "multiclass"  # numbers a prediction
-        self._mean_there = mean_of(other or champion.manifest)
+        self._scheme: Scheme | None = None  # of the candidate's lines in the log
+        self._single_there = (other or champion.manifest).task != "multiclass"
         self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
-        self.warm = False
         self.mirroring = 0  # bytes of requests that are mirrored now
         self.look()
 
     def look(self) -> None:
         """See whether latencies count by now; for once a second."""
-        self.warm = self.warm or time.time() >= self._warm_at
+        self.here.warm = self.there.warm = self.here.warm or time.time() >= self._warm_at
 
     def arms(self, request_id: bytes, rows: Rows[Any]) -> list[Arm | None]:
-        """The arm of each event of a request: see `arm_of`."""
+        """The arm of each event of a request: see `Assignment`."""
         count, assignment = rows.count, self.assignment
         if not assignment.by_event:
-            return [self._of(assignment.of_key(request_id))] * count
-        return [self._of(self._of_row(request_id, rows.body(i))) for i in range(count)]
+            return [assignment.of_key(request_id)] * count
+        return [self._of_row(request_id, rows.body(i)) for i in range(count)]
 
     def _of_row(self, request_id: bytes, row: bytes | Event) -> Arm | None:
         if isinstance(row, bytes):
             return self.assignment.of_body(request_id, row)
         return self.assignment.of_event(request_id, row)
 
-    def _of(self, arm: Arm | None) -> Arm | None:
-        return CHAMPION if arm is not None and self.alone else arm
-
-    def arm_of(self, request_id: bytes, body: bytes) -> Arm | None:
-        """The arm that an event meets, of those who are here: see `Assignment.of_body`."""
-        return self._of(self.assignment.of_body(request_id, body))
+    def sheds(self, size: int) -> bool:
+        """Whether a request of so many bytes is not mirrored: too many wait, or it yet has to load
+        for the first time."""
+        process = self.process
+        return process is not None and (not process.proven or process.full(size))
 
     def told(self, said: Told) -> None:
         """Count what the candidate answered."""
-        self.there.answered(None, self._mean_there(np.frombuffer(said.numbers)))
-
-    def timed(self, seconds: float) -> None:
-        """Count how long it took, without the way to it and back."""
-        if self.warm:
-            self.there.took(max(0.0, seconds))
+        self.there.answered(_number(said.numbers)[0] if self._single_there else None)
 
     def lost(self) -> bool:
         """Count what the candidate did not answer; False while it has yet to load for the first
@@ -106,15 +95,29 @@ class Course:
         return counts
 
     def line(
-        self, log: PredictionLog | None, request_id: bytes, key: str | None, body: bytes
+        self,
+        log: PredictionLog | None,
+        request_id: bytes,
+        key: str | None,
+        body: bytes,
+        *,
+        exact: bool = False,
     ) -> bytes:
-        """How the line of the candidate begins for an event; empty where there is to be none."""
+        """How the line of the candidate begins for an event; empty where there is to be none.
+
+        `exact`: the candidate says that the body holds its inputs alone.
+        """
         if log is None or self.version is None or not log.keeps(request_id):
             return b""
-        scheme = log.scheme(self.version.bundle, self.version.variant, self.counted_there)
-        exact = self.version.decoder.exact(body)
-        event = exact if exact is not None else self._read(body)
-        inputs = scheme.sent(event, body) if exact is not None else scheme.inputs(event)
+        scheme = self._scheme
+        if scheme is None:
+            scheme = log.scheme(self.version.bundle, self.version.variant, self.there.counted)
+            self._scheme = scheme
+        if exact and not scheme.has_ids and scheme.fits(body):
+            return scheme.opening(request_id, key, b"{}", body)
+        found = self.version.decoder.exact(body)
+        event = found if found is not None else self._read(body)
+        inputs = scheme.sent(event, body) if found is not None else scheme.inputs(event)
         return scheme.opening(request_id, key, scheme.ids(event, body), inputs)
 
     def _read(self, body: bytes) -> Event:
@@ -128,13 +131,6 @@ def inputs_of(champion: Manifest, candidate: Manifest | None) -> list[Input]:
     """The inputs that either knows; as the champion has them, where both do."""
     found = {i.name: i for i in candidate.inputs} if candidate is not None else {}
     return list((found | {i.name: i for i in champion.inputs}).values())
-
-
-def mean_of(manifest: Manifest) -> Mean:
-    """The mean of the predictions in what `Model.predict` gave; None where it gives classes'."""
-    if manifest.task == "multiclass":
-        return lambda _: None
-    return lambda numbers: float(numbers.sum()) / max(1, len(numbers))
 
 
 def bundle_path(traffic: Traffic, file: Path | None) -> Path | None:

@@ -88,9 +88,11 @@ class Scheme:
 
     def sent(self, event: Event, body: bytes) -> bytes:
         """As `inputs`, of a body that holds inputs alone: as it came, where that fits."""
-        if self._whole and len(body) <= _LONGEST and _LF not in body and _CR not in body:
-            return body
-        return self.inputs(event)
+        return body if self.fits(body) else self.inputs(event)
+
+    def fits(self, body: bytes) -> bool:
+        """Whether a body that holds inputs alone can stand for `inputs` as it came."""
+        return self._whole and len(body) <= _LONGEST and _LF not in body and _CR not in body
 
     def fit(self, bodies: Sequence[bytes]) -> bool:
         """Whether bodies that hold inputs alone can stand for `inputs` as they came."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import cached_property
 from typing import Protocol
 
@@ -55,12 +56,14 @@ class MicroBatcher:
     """Gathers the single rows of one turn of the event loop into one call of the model.
 
     A row alone waits for nothing but the next turn. 32 rows in one call of XGBoost cost what two
-    single rows do, and every row's number is the same in any company.
+    single rows do, and every row's number is the same in any company. `before` is called before
+    the model is: what another process is to do meanwhile.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._came: Came = []
+        self.before: Callable[[], None] | None = None
 
     def add(self, row: Packed, waiting: Waiting) -> None:
         """Predict a row in the next turn, and tell who waits."""
@@ -75,6 +78,8 @@ class MicroBatcher:
         return future
 
     def _flush(self) -> None:
+        if self.before is not None:
+            self.before()
         came, self._came = self._came, []
         came = [pair for pair in came if not pair[1].gone]  # whose client has left
         if came:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.exact_rows import Packed
@@ -23,6 +24,9 @@ from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.tracing import Tracing
 from mlops_cli.serving.versions import Versions
 
+if TYPE_CHECKING:
+    from mlops_cli.serving.arms import Counter
+
 log = logging.getLogger(__name__)
 
 Respond = Callable[[int, bytes, bytes], None]  # status, request id, body: of JSON
@@ -33,10 +37,11 @@ Begin = Callable[[bytes, "str | None", bytes, Respond], "OneEvent | None"]
 class OneEvent:
     """A prediction under way; `gone` once its client has left, or has its answer.
 
-    `line` is how its line in the log begins, empty where there is to be none.
+    `line` is how its line in the log begins, empty where there is to be none. `counter` counts it
+    for an arm of a rollout.
     """
 
-    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "_started", "gone")
+    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "_started", "counter", "gone")
 
     def __init__(
         self, by: OneEvents, served: Version, request_id: bytes, line: bytes, respond: Respond
@@ -47,6 +52,7 @@ class OneEvent:
         self._line = line
         self._respond = respond
         self.gone = False
+        self.counter: Counter | None = None
 
     def wait(self, batcher: MicroBatcher, row: Packed, started: float) -> None:
         """Wait for the model, which is asked for a row of features."""
@@ -57,6 +63,10 @@ class OneEvent:
         """Answer with the prediction."""
         content, by = said.contents[place], self._by
         seconds = time.perf_counter() - self._started
+        if self.counter is not None:
+            # NumPy's own mean of one number takes ten times as long.
+            number = said.raw.item(place) if said.raw.ndim == 1 else None
+            self.counter.answered(number, seconds)
         if self._line and by.log is not None:
             by.log.answered(self._line, said.vector(place), content, seconds)
         self._answer(content, seconds)
@@ -72,6 +82,8 @@ class OneEvent:
         """Answer that the model failed."""
         log.error("request %s failed", self._id.decode("ascii"), exc_info=fault)
         served, by, seconds = self._served, self._by, time.perf_counter() - self._started
+        if self.counter is not None:
+            self.counter.failed()
         if self._line and by.log is not None:
             by.log.failed(self._line, type(fault).__name__, seconds)
         by.metrics.answered(500, seconds, 0, served.variant, served.version)
@@ -82,8 +94,8 @@ class OneEvent:
 class OneEvents:
     """Begins such predictions, of the version that is the default.
 
-    `heads` and `openings` are what the connections know of requests and of answers. `route` begins
-    them while a rollout runs.
+    `heads` and `openings` are what the connections know of requests and of answers. `route` is
+    `here`, or what begins them while a rollout runs.
     """
 
     def __init__(
@@ -95,7 +107,7 @@ class OneEvents:
         tracing: Tracing,
     ) -> None:
         self.versions = versions
-        self.route: Begin | None = None
+        self.route: Begin = self.here
         self.metrics = metrics
         self._keys = keys
         self.log = predictions
@@ -111,7 +123,7 @@ class OneEvents:
             key = self._keys.check(headers, "predict") if self._keys is not None else None
         except RequestError:
             return None
-        return self._begin(request_id(headers), key, body, respond)
+        return self.route(request_id(headers), key, body, respond)
 
     def begin_known(self, head: Head, body: bytes, respond: Respond) -> OneEvent | None:
         """As `begin`, of a head that is known: nothing that is traced was ever begun with it."""
@@ -121,19 +133,25 @@ class OneEvents:
             key = head.key(self._keys, time.time()) if self._keys is not None else None
         except RequestError:
             return None
-        return self._begin(new_id(), key, body, respond)
+        return self.route(new_id(), key, body, respond)
 
-    def _begin(
-        self, named: bytes, key: str | None, body: bytes, respond: Respond
+    def here(
+        self,
+        named: bytes,
+        key: str | None,
+        body: bytes,
+        respond: Respond,
+        counter: Counter | None = None,
     ) -> OneEvent | None:
-        if self.route is not None:
-            return self.route(named, key, body, respond)
+        """Begin one that this process answers; `counter` counts it."""
         started, served = time.perf_counter(), self.versions.default
+        counted = counter.counted if counter is not None else None
         try:
-            row, line = self.read(served, named, key, body)
+            row, line = self.read(served, named, key, body, counted)
         except RequestError:
             return None
         one = OneEvent(self, served, named, line, respond)
+        one.counter = counter
         one.wait(served.batcher, row, started)
         return one
 

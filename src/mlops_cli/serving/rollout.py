@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import BundleError, MlopsError
-from mlops_cli.serving.assigned_event import CandidateEvent, ChampionEvent, Mirrored
+from mlops_cli.serving.assigned_event import CandidateEvent, Mirrored
 from mlops_cli.serving.assigned_rows import Division
 from mlops_cli.serving.candidate_process import PATIENCE, START, CandidateProcess
 from mlops_cli.serving.contract import DIGEST
@@ -165,6 +164,8 @@ class Rollout:
         versions.split = self if course is not None else None
         versions.beside = version
         inputs = version.bundle.manifest.inputs if version is not None else ()
+        process = course.process if course is not None else None
+        versions.default.batcher.before = process.flush if process is not None else None
         versions.default.decoder.also = {i.name for i in inputs}
         self._retire(before)
 
@@ -209,27 +210,29 @@ class Rollout:
         self, named: bytes, key: str | None, body: bytes, respond: Respond
     ) -> OneEvent | None:
         """Begin the prediction of one event: see `OneEvents.begin`."""
-        by, course = self._events, self.course
-        arm = course.arm_of(named, body) if course is not None else None
-        if course is not None and arm == CANDIDATE and not course.mirrors:
-            asked = CandidateEvent(by, course, named, key, body, respond)
-            try:
-                asked.begin()
-            except RequestError:
-                return None
-            return asked
-        served = by.versions.default
-        counted = course.counted_here if course is not None and arm is not None else None
-        started = time.perf_counter()
+        if self._words[1] != self._obeys:
+            self._switch()
+        course = self._course
+        if course is None:
+            return self._events.here(named, key, body, respond)
+        arm = course.arm_of(named, body)
+        if arm == CANDIDATE and not course.mirrors:
+            return self._there(course, named, key, body, respond)
+        counter = course.here if arm is not None else None
+        one = self._events.here(named, key, body, respond, counter)
+        if arm == CANDIDATE and one is not None:
+            if course.sheds(len(body)):
+                course.there.dropped()
+                return one
+            Mirrored(self._events, course, named, key, body).begin()
+        return one
+
+    def _there(
+        self, course: Course, named: bytes, key: str | None, body: bytes, respond: Respond
+    ) -> OneEvent | None:
+        asked = CandidateEvent(self._events, course, named, key, body, respond)
         try:
-            row, line = by.read(served, named, key, body, counted)
+            asked.begin()
         except RequestError:
             return None
-        if course is None or arm is None:
-            one = OneEvent(by, served, named, line, respond)
-        else:
-            one = ChampionEvent(by, served, named, line, respond, course)
-            if arm == CANDIDATE and course.mirrors:
-                Mirrored(by, course, named, key, body).begin()
-        one.wait(served.batcher, row, started)
-        return one
+        return asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -24,6 +25,7 @@ CHAMPION: Arm = "champion"
 CANDIDATE: Arm = "candidate"
 PARTS = 10_000  # that traffic is divided into
 _NULL = msgspec.Raw(b"null")
+_first_64_bits = struct.Struct(">Q").unpack_from
 _key_of = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -67,14 +69,17 @@ def parse_document(content: bytes) -> Document:
 class Assignment:
     """Finds the arm of an event, by the traffic's salt, share, sticky inputs and segment.
 
-    `inputs` are those that champion or candidate know. Raises `ValueError` for a sticky name or a
-    segment that reads another one, and a segment that is no condition.
+    `inputs` are those that champion or candidate know. A server that holds one version alone has
+    all that is eligible meet it: the champion, as it calls it. Raises `ValueError` for a sticky
+    name or a segment that reads another one, and a segment that is no condition.
     """
 
     def __init__(self, traffic: Traffic, inputs: Sequence[Input]) -> None:
         known = {i.name: i for i in inputs}
         self._salt = traffic.salt.encode() + b"\0"
-        self._limit = traffic.percent * PARTS / 100
+        percent = traffic.percent if traffic.arm is None else 0
+        self._limit = percent * PARTS / 100
+        self._all = {0.0: CHAMPION, 100.0: CANDIDATE}.get(float(percent))
         self.by_event = bool(traffic.sticky or traffic.segment)
         self.sticky = bool(traffic.sticky)
         read = [*traffic.sticky, *(columns_of(traffic.segment) if traffic.segment else ())]
@@ -107,8 +112,10 @@ class Assignment:
 
     def of_key(self, key: bytes) -> Arm:
         """The arm of what is eligible, by its key."""
-        part = int.from_bytes(sha256(self._salt + key).digest()[:8], "big") % PARTS
-        return CANDIDATE if part < self._limit else CHAMPION
+        if self._all is not None:
+            return self._all
+        number: int = _first_64_bits(sha256(self._salt + key).digest())[0]
+        return CANDIDATE if number % PARTS < self._limit else CHAMPION
 
 
 def _number(i: Input) -> Callable[[Any], Any]:
