@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.erase import erase
     from mlops_cli.actions.export import export
     from mlops_cli.actions.import_model import import_model
+    from mlops_cli.actions.ingest import ingest
     from mlops_cli.actions.init import init
     from mlops_cli.actions.keys import keys
     from mlops_cli.actions.labels import labels
@@ -78,6 +79,7 @@ __all__ = [
     "feature_values",
     "featurize",
     "import_model",
+    "ingest",
     "init",
     "keys",
     "labels",

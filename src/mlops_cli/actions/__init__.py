@@ -97,6 +97,13 @@ mlops import --model pipeline.pkl --data customers.csv --project churn --trust
         examples="mlops demo",
     ),
     _action(
+        "ingest",
+        PIPELINE,
+        "Bring what is new in the table's source: files, object storage, SQL, Delta, Kafka.",
+        usage="[--since VALUE] [--until VALUE] [--follow]",
+        examples="mlops ingest",
+    ),
+    _action(
         "run",
         PIPELINE,
         "Run the pipeline through DVC: only what changed.",

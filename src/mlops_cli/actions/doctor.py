@@ -139,7 +139,7 @@ def _git() -> Check:
 
 
 def _tables(project: Project) -> str:
-    if missing := [t for t in project.tables if not (project.root / t).is_file()]:
+    if missing := [t for t in project.tables if not (project.root / t).exists()]:
         raise MlopsError(
             f"{missing[0]} does not exist", hint="bring it back: `dvc checkout` or `dvc pull`"
         )

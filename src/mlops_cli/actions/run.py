@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import msgspec
 
 from mlops_cli._files import write_text
 from mlops_cli._templates import KINDS, OWN, own_templates
+from mlops_cli.actions import load_command
 from mlops_cli.config.paths import CONFIG, DVC_LOCK, DVC_YAML, REQUEST, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -147,6 +149,7 @@ def _told(asked: Mapping[str, bool]) -> Iterator[None]:
 def _prepare(project: Project, progress: Progress) -> None:
     """Everything that can be checked or completed before a stage works."""
     own_templates(project.root)  # DVC does not know one whose name is misspelt
+    _bring_missing(project, progress)
     _check_tables(project)
     for section in add_missing_sections(project):
         progress.log(f"mlops.yaml: added the section `{section}`")
@@ -171,9 +174,19 @@ def _look(project: Project) -> Sight | None:
     return look(project.root, [*paths, *templates]) if paths else None
 
 
+def _bring_missing(project: Project, progress: Progress) -> None:
+    """Ingest the table, where it has a source and neither this machine nor DVC has it."""
+    data = project.config.data
+    folder = project.root / data.table
+    if data.source is None or folder.exists() or Path(f"{folder}.dvc").is_file():
+        return
+    found = load_command("ingest")(project, progress=progress)
+    progress.log(f"{found.rows} rows of {data.name} ingested into {data.table}")
+
+
 def _check_tables(project: Project) -> None:
     for table in project.tables:
-        if (project.root / table).is_file():
+        if (project.root / table).exists():
             continue
         kept = (project.root / f"{table}.dvc").is_file()
         raise UsageError(

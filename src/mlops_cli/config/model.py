@@ -21,6 +21,7 @@ from mlops_cli.config.sections.package import PackageConfig
 from mlops_cli.config.sections.register import RegisterConfig
 from mlops_cli.config.sections.retrain import RetrainConfig
 from mlops_cli.config.sections.serve import ServeConfig
+from mlops_cli.config.sections.source import is_file, name_of
 from mlops_cli.config.sections.split import SplitConfig
 from mlops_cli.config.sections.tracking import TrackingConfig
 from mlops_cli.config.sections.train import TrainConfig
@@ -75,6 +76,14 @@ class Config(Section):
     def window(self) -> timedelta:
         """How long a window of monitoring is."""
         return self.monitor.window or self.drift.every
+
+    @model_validator(mode="after")
+    def _what_is_ingested_has_a_name(self) -> Config:
+        data = self.data
+        if data.name is None and not (isinstance(data.table_, str) and is_file(data.table_)):
+            named = data.model_copy(update={"name": name_of(data.table_, self.project)})
+            object.__setattr__(self, "data", named)
+        return self
 
     @model_validator(mode="after")
     def _spans_need_a_time(self) -> Config:
@@ -143,4 +152,4 @@ def contract_of(table: str) -> str:
 # DVC would not see such a change anywhere else.
 UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
-HANDED_ON = ("serve.cache", "monitor.sinks", "tune.storage")
+HANDED_ON = ("serve.cache", "monitor.sinks", "tune.storage", "data.table.url", "data.table.servers")

@@ -30,7 +30,7 @@ def write_missing_contracts(project: Project) -> list[Path]:
     with open_engine(temporary=project.temporary) as engine:
         for table, contract_file, times in missing:
             path = project.root / table
-            if not path.is_file():
+            if not path.exists():
                 raise UsageError(f"no such file: {table}", hint="mlops.yaml names it as a table")
             contract, _ = infer_contract(engine, path, times=times)
             write_contract(project.root / contract_file, contract, table=table)

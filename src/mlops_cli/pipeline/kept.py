@@ -27,5 +27,15 @@ def keep_tables(project: Project, progress: Progress = QUIET) -> None:
             progress.log(f"{table} is kept neither by git nor by DVC: {e.message}")
 
 
+def keep_again(project: Project, table: str, progress: Progress = QUIET) -> None:
+    """Put what has changed of an ingested table under DVC, where the project has it."""
+    if project.dvc_folder is None or tracks(project.root, table):
+        return
+    new = not (project.root / f"{table}.dvc").is_file()
+    add(project.root, table)
+    if new:
+        progress.log(f"{table} is under DVC now: {table}.dvc belongs into git")
+
+
 def _inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())

@@ -62,7 +62,7 @@ def read_target(engine: Engine, path: Path, table: TableStatistics, text: str) -
     only, or hardly any rows.
     """
     try:
-        config = DataConfig(table=path.name, target=text)
+        config = DataConfig.model_validate({"table": path.name, "target": text})
     except ValidationError as e:
         key, said = e.errors()[0]["loc"][0], e.errors()[0]["msg"].removeprefix("Value error, ")
         given = ascii(path.name if key == "table" else text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -12,6 +13,9 @@ from obstore.store import from_url
 
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.serving.contract import S3_ENDPOINTS
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 _SHOWN = 300
 
@@ -48,11 +52,22 @@ class ObjectStore:
 
         Raises `EnvironmentFault` with the storage's reason.
         """
+        return {meta["path"]: meta["size"] for meta in self._listed()}
+
+    def stamps(self) -> dict[str, str]:
+        """What tells that a file has changed, by its name, in the order of the names.
+
+        Raises `EnvironmentFault` with the storage's reason.
+        """
+        found = self._listed()
+        return {m["path"]: f"{m['size']}-{m['e_tag'] or m['last_modified']}" for m in found}
+
+    def _listed(self) -> list[ObjectMeta]:
         try:
             found = [meta for batch in obstore.list(self._store) for meta in batch]
         except (BaseError, OSError) as e:
             raise EnvironmentFault(f"{self._url} cannot be listed: {_said(e)}") from e
-        return {meta["path"]: meta["size"] for meta in sorted(found, key=lambda m: m["path"])}
+        return sorted(found, key=lambda m: m["path"])
 
     def get(self, name: str, file: Path) -> None:
         """Write what is stored to a file; raises `EnvironmentFault` with the storage's reason."""

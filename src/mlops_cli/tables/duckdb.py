@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from mlops_cli.tables.casts import cast_sql, source_sql
 from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.durations import duration_units, with_units
 from mlops_cli.tables.faults import reading_fault
-from mlops_cli.tables.file_watch import FileWatch
+from mlops_cli.tables.file_watch import FileWatch, parts_of
 
 _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|U?INT\d*)$", "integer"),
@@ -92,6 +93,7 @@ class DuckDB:
         self._forms: dict[Path, CsvForm | None] = {}
         self._sightings = FileWatch()
         self._natives: dict[Path, dict[str, str]] = {}
+        self._starts: dict[Path, dict[Path, int]] = {}  # of a folder's parts
         self._chunked: Path | None = None
 
     def __enter__(self) -> DuckDB:
@@ -111,11 +113,11 @@ class DuckDB:
         form = self._form(path)
         # What is written for a missing or an infinite number must not make a column text.
         words = f"sample_size = -1, nullstr = [{', '.join(map(literal, (*MISSING, *_INFINITE)))}]"
-        reader = _read_csv(path, form, words) if form else _read_parquet(path)
+        reader = _read_csv(path, form, words) if form else self._read_parquet(path)
         found = self.rows(f"describe select * from {reader}")
         if not found:
             raise DataError(f"{path} has no columns", hint="is it the right file?")
-        native = {n: t for n, t, *_ in found if n != "file_row_number"}
+        native = {n: t for n, t, *_ in found if n != ROW}
         native |= self._durations(path, native)
         return [Column(n, _type_of(t), t) for n, t in native.items()]
 
@@ -126,7 +128,7 @@ class DuckDB:
         if form := self._form(path):
             reader = _read_csv(path, form, "all_varchar = true")
             return f"(select *, row_number() over () - 1 as {ROW} from {reader})"
-        return f"(select * rename (file_row_number as {ROW}) from {_read_parquet(path)})"
+        return self._read_parquet(path)
 
     def typed(self, path: Path, forms: Forms) -> str:
         """See `Engine.typed`."""
@@ -146,8 +148,37 @@ class DuckDB:
         if path == self._chunked or self._form(path):
             return f"(select {', '.join([*cells, ROW])} from {self.raw(path)})"
         # Not by `raw`: to name each column of a wide file once more costs more than to read a few.
-        row = f"file_row_number as {ROW}"
-        return f"(select {', '.join([*cells, row])} from {_read_parquet(path)})"
+        row, source = self._numbered(path)
+        return f"(select {', '.join([*cells, f'{row} as {ROW}'])} from {source})"
+
+    def _read_parquet(self, path: Path) -> str:
+        row, source = self._numbered(path)
+        if row == "file_row_number":
+            return f"(select * rename ({row} as {ROW}) from {source})"
+        return f"(select * exclude (file_row_number), {row} as {ROW} from {source})"
+
+    def _numbered(self, path: Path) -> tuple[str, str]:
+        """SQL of a row's number in the table, and of what it is read from."""
+        if not path.is_dir():
+            return "file_row_number", f"read_parquet({literal(str(path))}, file_row_number = true)"
+        if path not in self._starts:
+            self._starts[path] = self._starts_of(path)
+        parts = ", ".join(literal(str(part)) for part in self._starts[path])
+        starts = ", ".join(map(str, self._starts[path].values()))
+        return (
+            f"file_row_number + list_value({starts})[file_index::bigint + 1]",
+            f"read_parquet([{parts}], file_row_number = true, union_by_name = true, "
+            "hive_partitioning = false)",
+        )
+
+    def _starts_of(self, path: Path) -> dict[Path, int]:
+        """The parts of a folder, and the number of the first row of each in the whole table."""
+        starts, start = {}, 0
+        for part in parts_of(path):
+            starts[part] = start
+            counted = f"select num_rows from parquet_file_metadata({literal(str(part))})"
+            start += int(self.rows(counted)[0][0])
+        return starts
 
     def rows(
         self, sql: str, parameters: Mapping[str, object] | None = None
@@ -241,7 +272,7 @@ class DuckDB:
 
     def _durations(self, path: Path, native: Mapping[str, str]) -> dict[str, str]:
         """Native types of our own for those columns of a Parquet file that are durations."""
-        if self._form(path):
+        if self._form(path) or path.is_dir():  # what is ingested has them as seconds
             return {}
         found = self.rows(
             f"select value from parquet_kv_metadata({literal(str(path))}) "
@@ -269,6 +300,9 @@ class DuckDB:
 
     def _parquet_names(self, path: Path) -> list[str]:
         # As the file has them: a query gives a name that occurs twice another ending.
+        if path.is_dir():
+            each = [self._parquet_names(part) for part in parts_of(path)]
+            return list(dict.fromkeys(chain.from_iterable(each)))
         found = self.rows(f"select name, num_children from parquet_schema({literal(str(path))})")
         names: list[str] = []
         inside = 0
@@ -290,6 +324,8 @@ def _silent(session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 def _is_csv(path: Path) -> bool:
     name = path.name.lower()
+    if parts_of(path):
+        return False
     if not path.is_file():
         raise UsageError(f"no such file: {path}", hint="check the path")
     if name.endswith(CSV):
@@ -326,10 +362,6 @@ def _read_csv(path: Path, form: CsvForm, options: str) -> str:
     if all(form.names):  # said, or a column named `null` would have none
         given += f", names = [{', '.join(map(literal, form.names))}]"
     return f"read_csv({literal(str(path))}, {given}, {options})"
-
-
-def _read_parquet(path: Path) -> str:
-    return f"read_parquet({literal(str(path))}, file_row_number = true)"
 
 
 def _type_of(native: str) -> ValueType | None:

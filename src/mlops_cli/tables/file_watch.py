@@ -8,6 +8,11 @@ from mlops_cli._files import stamp_of
 from mlops_cli.errors import DataError
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The parts of a table that is a folder of Parquet files, in their order; none of a file."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else []
+
+
 class FileWatch:
     """What files looked like when they were first read: size, time of change, and identity."""
 
@@ -18,6 +23,8 @@ class FileWatch:
         """Remember how the file looks, the first time."""
         if path not in self._seen:
             self._seen[path] = stamp_of(path)
+            for part in parts_of(path):
+                self._seen[part] = stamp_of(part)
 
     def check(self) -> None:
         """Raise `DataError` naming a file that no longer looks as it did; no longer watch it."""

@@ -6,7 +6,10 @@ import re
 
 from pydantic import Field
 
-from mlops_cli.config.sections.base import Duration, ProjectPath, Section
+from mlops_cli.config.sections.base import Duration, Section
+from mlops_cli.config.sections.source import Remote, TableSource, is_file
+
+INGESTED = "data/raw"  # a folder for each table that is no file
 
 _TARGET = re.compile(r'^\s*(?:"([^"]+)"|([^\W\d]\w*))\s*=(?!=)\s*(\S.*?)\s*$', re.S)
 
@@ -26,7 +29,16 @@ class IdConfig(Section):
 class DataConfig(Section):
     """The table that events come from, and what is predicted of them."""
 
-    table: ProjectPath
+    table_: TableSource = Field(
+        alias="table",
+        description="a CSV or Parquet file of the project; or what `mlops ingest` brings to "
+        "data/raw/NAME: a folder, a pattern, JSON lines, a URL, a query, a Delta table, a topic",
+    )
+    name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="of what is ingested: its folder under data/raw and its contract",
+    )
     target: str = Field(min_length=1, description="a column, or `name = expression`")
     time: str | None = Field(None, description="the column that says when an event happened")
     window: Duration | None = Field(
@@ -43,6 +55,21 @@ class DataConfig(Section):
         description="columns of personal data: the prediction log leaves them out, and a bundle "
         "tells nothing of them that fewer than five rows share",
     )
+
+    @property
+    def source(self) -> str | Remote | None:
+        """Where `mlops ingest` brings the table from; None of a file that is read as it stands."""
+        folder = f"{INGESTED}/{self.name}"
+        source = self.table_
+        if isinstance(source, str) and (is_file(source) or source.rstrip("/") == folder):
+            return None
+        return source
+
+    @property
+    def table(self) -> str:
+        """The table's file; or the folder of what is ingested, which `config.model` has named."""
+        source = self.table_
+        return source if isinstance(source, str) and is_file(source) else f"{INGESTED}/{self.name}"
 
     @property
     def target_name(self) -> str:

@@ -1,0 +1,129 @@
+"""The command `ingest`: what is new in the table's source, each row once, into data/raw/NAME."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlops_cli._files import write_bytes
+from mlops_cli._locks import locked
+from mlops_cli.config.project import Project
+from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.pipeline.kept import keep_again
+from mlops_cli.progress import QUIET, Progress
+from mlops_cli.sources import open_source
+from mlops_cli.sources.base import Report, Span
+from mlops_cli.sources.landing import Landing
+
+REJECTED = "data/rejected"
+_PAUSE = 10.0  # seconds between two looks of `follow`
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What landed now: rows and files; `total` are the rows of the table as it stands.
+
+    `rejected` records could not be read, and stand in `rejects`; `removed` files went, since their
+    source did or since they were asked for anew.
+    """
+
+    table: str
+    rows: int
+    files: tuple[str, ...]
+    removed: int
+    total: int
+    rejected: int
+    rejects: str | None
+    remarks: tuple[str, ...]
+
+
+def ingest(
+    project: Project,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    follow: bool = False,
+    progress: Progress = QUIET,
+) -> IngestResult:
+    """Bring what the source has beyond what landed, and put the folder under DVC.
+
+    A part is there whole or not at all, with how far it goes: one that is killed goes on where it
+    was, and with nothing new nothing is written. `since` brings again what is from there on,
+    `until` stops there; both are values of the watermark, or moments of a topic. `follow` looks
+    again until it is interrupted. Raises `UsageError` where the table is a file, `EnvironmentFault`
+    for a source that does not answer, `DataError` for rows that do not fit those that landed.
+    """
+    if project.config.data.source is None:
+        raise UsageError(
+            f"{project.config.data.table} is a file of the project: nothing is to be ingested",
+            hint="data.table may be a folder, a URL, a query, a Delta table or a topic",
+        )
+    found = _once(project, Span(since, until), progress)
+    while follow:
+        time.sleep(_PAUSE)
+        again = _once(project, Span(None, until), progress)
+        if again.rows:
+            progress.log(f"{again.rows} rows, {again.total} in all")
+        found = again
+    return found
+
+
+def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
+    data = project.config.data
+    source = data.source
+    if source is None:
+        raise UsageError(f"{data.table} is a file", hint="see data.table")
+    busy = EnvironmentFault(f"another process ingests {data.table}", hint="try again")
+    with locked(project.cache / "ingest" / f"{data.name}.lock", otherwise=busy):
+        progress.update(f"reading {data.name}")
+        landing, report = Landing(project.root / data.table), Report()
+        opened = open_source(source, project.root)
+        gone = opened.obsolete(landing.landed(), span)
+        for number in gone:
+            landing.remove(number)
+        files, rows = [], 0
+        for part in opened.parts(landing.landed(), landing.schema(), span, report):
+            written = landing.write(part, landing.schema())
+            _set_aside(project, report.rejected)
+            if written is not None:
+                landing.commit(written)
+                files.append(f"{data.table}/{written.number:06d}.parquet")
+                rows += written.rows
+                progress.update(f"{rows} rows of {data.name}")
+        total = sum(part.rows for part in landing.landed())
+        if not total:
+            raise UsageError(f"{data.name}: the source has no row", hint="see data.table")
+        if files or gone:
+            keep_again(project, data.table, progress)
+    return IngestResult(
+        table=data.table,
+        rows=rows,
+        files=tuple(files),
+        removed=len(gone),
+        total=total,
+        rejected=len(report.rejected),
+        rejects=_rejects(project) if report.rejected else None,
+        remarks=tuple(report.remarks),
+    )
+
+
+def _rejects(project: Project) -> str:
+    return f"{REJECTED}/{project.config.data.name}.ndjson"
+
+
+def _set_aside(project: Project, records: Iterable[Mapping[str, Any]]) -> None:
+    """Add records to those that were set aside, each once, before the part that counts them."""
+    new = [msgspec.json.encode(dict(record)) for record in records]
+    if not new:
+        return
+    file: Path = project.root / _rejects(project)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = file.read_bytes().splitlines() if file.is_file() else []
+    lines = dict.fromkeys([*known, *new])
+    if len(lines) > len(known):
+        write_bytes(file, b"".join(line + b"\n" for line in lines))

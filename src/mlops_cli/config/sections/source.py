@@ -1,0 +1,82 @@
+"""Where a table comes from, where it is no file of the project: part of the section `data`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from mlops_cli.config.sections.base import ProjectPath, Section
+
+FILES = (".csv", ".csv.gz", ".tsv", ".txt", ".parquet", ".pq")  # what is read where it stands
+_OTHER_FILES = (".jsonl", ".ndjson", ".json")
+_FORMS = ({"sql", "url"}, {"delta"}, {"kafka", "servers"})
+_WILD = re.compile(r"[*?\[]")
+
+
+class SqlSource(Section):
+    """The rows of a query."""
+
+    sql: str = Field(min_length=1, description="a query")
+    url: str = Field(description="of the database: `${VAR}`, or without a password")
+    watermark: str | None = Field(
+        None,
+        description="a column that only grows, such as a number or the time of a change: the next "
+        "`mlops ingest` brings what is above it; without it all rows are brought again",
+    )
+
+
+class DeltaSource(Section):
+    """A Delta table."""
+
+    delta: str = Field(min_length=1, description="its folder, or URL")
+    version: int | None = Field(None, ge=0, description="default: the newest")
+
+
+class KafkaSource(Section):
+    """The records of a topic, JSON objects."""
+
+    kafka: str = Field(min_length=1, description="the topic")
+    servers: str = Field(description="HOST:PORT,... of the brokers, or `${VAR}`")
+
+
+def _in_one_form(value: Any) -> Any:
+    if isinstance(value, dict) and sum(bool(form & value.keys()) for form in _FORMS) != 1:
+        raise ValueError(
+            "a table is a file, a folder, a pattern or a URL; or `{sql: QUERY, url: URL}`, "
+            "`{delta: PATH}` or `{kafka: TOPIC, servers: HOST:PORT}`"
+        )
+    return value
+
+
+Remote = SqlSource | DeltaSource | KafkaSource
+TableSource = Annotated[ProjectPath | Remote, BeforeValidator(_in_one_form)]
+
+
+def is_file(table: str | Remote) -> bool:
+    """Whether it is a file of the project, which is read where it stands."""
+    if not isinstance(table, str) or "://" in table or _WILD.search(table):
+        return False
+    suffix = PurePosixPath(table).suffix.lower()
+    return bool(suffix) and suffix not in _OTHER_FILES
+
+
+def name_of(table: str | Remote, project: str) -> str:
+    """What the table is called where nobody gave it a name.
+
+    The last part of a path or URL that is no pattern, without its ending; the topic; of a query
+    the project's name.
+    """
+    match table:
+        case SqlSource():
+            return project
+        case KafkaSource():
+            return table.kafka
+        case DeltaSource():
+            path = table.delta
+        case _:
+            path = table
+    parts = [part for part in path.rstrip("/").split("/") if part and not _WILD.search(part)]
+    return (parts[-1] if parts else project).partition(".")[0] or project

@@ -1,0 +1,75 @@
+"""PostgreSQL and SQLite by their ADBC drivers: Arrow batches, whatever the size of the table."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from adbc_driver_manager import Error, dbapi
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.errors import DataError, EnvironmentFault
+from mlops_cli.redaction import redact
+from mlops_cli.sources.sql import Connection, Value
+
+_BATCH = "4000000"  # bytes: it bounds memory
+_AWAY = ("08", "28", "3D", "57")  # classes of SQLSTATE: connection, password, database, shutdown
+
+
+def connect(url: str, root: Path) -> Connection:
+    """See `sources.sql.Connection`; raises `EnvironmentFault`."""
+    if url.startswith("sqlite"):
+        path = root / url.partition("://")[2].removeprefix("/")
+        if not path.is_file():
+            raise EnvironmentFault(f"{path} does not exist", hint="check data.table.url")
+        return _Adbc(_opened("adbc_driver_sqlite", "sql", str(path)), "?", {})
+    hint = {"adbc.postgresql.batch_size_hint_bytes": _BATCH}
+    return _Adbc(_opened("adbc_driver_postgresql", "postgres", url), "${n}", hint)
+
+
+def _opened(driver: str, extra: str, url: str) -> dbapi.Connection:
+    load_adapter(driver, extra=extra)
+    module = importlib.import_module(f"{driver}.dbapi")
+    try:
+        opened: dbapi.Connection = module.connect(url, autocommit=False)
+    except Error as e:
+        raise EnvironmentFault(
+            f"the database does not answer: {_said(e)}", hint="check data.table.url"
+        ) from e
+    return opened
+
+
+class _Adbc:
+    """`Connection` by ADBC."""
+
+    def __init__(self, connection: dbapi.Connection, parameter: str, hints: dict[str, str]) -> None:
+        self.parameter = parameter
+        self._connection, self._hints = connection, hints
+
+    def batches(self, query: str, values: Sequence[Value]) -> Iterator[pa.RecordBatch]:
+        """See `Connection.batches`."""
+        try:
+            with self._connection.cursor(adbc_stmt_kwargs=self._hints) as cursor:
+                cursor.execute(query, tuple(values) or None)
+                yield from cursor.fetch_record_batch()
+        except (Error, OSError) as e:
+            state = str(getattr(e, "sqlstate", None) or "")
+            if state and not state.startswith(_AWAY):
+                raise DataError(
+                    f"the database refuses the query: {_said(e)}", hint="see data.table.sql"
+                ) from e
+            raise EnvironmentFault(
+                f"the database went away: {_said(e)}",
+                hint="mlops ingest goes on where it was",
+            ) from e
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+        self._connection.close()
+
+
+def _said(e: Any) -> str:
+    return redact(" ".join(str(e).split()))[:300]

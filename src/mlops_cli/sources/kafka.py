@@ -1,0 +1,196 @@
+"""The records of a topic, each once: offsets land with the rows, and no group is committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from mlops_cli.config.sections.source import KafkaSource
+from mlops_cli.errors import DataError, EnvironmentFault, UsageError
+from mlops_cli.sources.base import Landed, Part, Report, Source, Span
+from mlops_cli.sources.json_lines import fault_of, table_of
+from mlops_cli.sources.variables import filled
+
+_BATCH = 20_000  # records that are read at once
+_PART = 200_000  # records of a part, about: what a kill makes be read again
+_ASK = 10.0  # seconds for an answer of the brokers
+_SILENT = 60.0  # seconds without a record before the end that was promised
+_SHOWN = 2_000  # characters of a rejected record
+
+
+def open_source(source: KafkaSource, root: Path) -> Source:
+    """See `sources.open_source`."""
+    del root
+    return _Kafka(source.kafka, filled(source.servers, "data.table.servers"))
+
+
+class _Kafka:
+    """`Source`: from the offsets that landed to the ends that the topic has now."""
+
+    def __init__(self, topic: str, servers: str) -> None:
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": "mlops-ingest",  # asked for, and never committed to
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+
+    def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
+        """See `Source.obsolete`."""
+        if span.since and landed:
+            raise UsageError(
+                "--since is where a topic is begun, and records have landed",
+                hint="ingest it under another data.name",
+            )
+        return []
+
+    def parts(
+        self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
+    ) -> Iterator[Part]:
+        """See `Source.parts`."""
+        try:
+            ends = self._ends(span)
+            reached = self._begin(landed, span, ends)
+            while any(reached[p] < end for p, end in ends.items()):
+                mark: dict[str, Any] = {}
+                part = self._read(reached, ends, schema, report)
+                yield Part(self._marked(part, mark, reached), mark, keeps_mark=True)
+        except KafkaException as e:
+            raise EnvironmentFault(
+                f"the brokers of {self._topic} do not answer: {e.args[0]}"[:300],
+                hint="mlops ingest goes on where it was",
+            ) from e
+        finally:
+            self._consumer.close()
+
+    def _marked(
+        self, batches: Iterator[pa.RecordBatch], mark: dict[str, Any], reached: dict[int, int]
+    ) -> Iterator[pa.RecordBatch]:
+        yield from batches
+        mark["offsets"] = {str(p): offset for p, offset in sorted(reached.items())}
+
+    def _ends(self, span: Span) -> dict[int, int]:
+        """The offset behind the last record of each partition, or the first one after `until`."""
+        topic = self._consumer.list_topics(self._topic, timeout=_ASK).topics[self._topic]
+        if topic.error is not None:
+            if topic.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise UsageError(f"there is no topic {self._topic!r}", hint="see data.table.kafka")
+            raise KafkaException(topic.error)
+        ends = {p: self._marks(p)[1] for p in topic.partitions}
+        if span.until:
+            for p, offset in self._offsets_at(span.until, ends).items():
+                ends[p] = min(ends[p], offset) if offset >= 0 else ends[p]
+        return ends
+
+    def _marks(self, partition: int) -> tuple[int, int]:
+        low, high = self._consumer.get_watermark_offsets(
+            TopicPartition(self._topic, partition), timeout=_ASK
+        )
+        return low, high
+
+    def _offsets_at(self, text: str, partitions: dict[int, int]) -> dict[int, int]:
+        try:
+            moment = int(datetime.fromisoformat(text).timestamp() * 1000)
+        except ValueError as e:
+            raise UsageError(f"{text!r} is no moment", hint="such as 2013-01-31T00:00:00Z") from e
+        asked = [TopicPartition(self._topic, p, moment) for p in partitions]
+        return {t.partition: t.offset for t in self._consumer.offsets_for_times(asked, _ASK)}
+
+    def _begin(self, landed: Sequence[Landed], span: Span, ends: dict[int, int]) -> dict[int, int]:
+        """The next offset of each partition; raises `DataError` where retention ate it."""
+        known = {int(p): int(o) for p, o in landed[-1].mark["offsets"].items()} if landed else {}
+        since = self._offsets_at(span.since, ends) if span.since else {}
+        reached = {}
+        for p, end in ends.items():
+            low = self._marks(p)[0]
+            wanted = known.get(p, since.get(p, low))
+            wanted = end if wanted in (OFFSET_END, -1) else wanted
+            if p in known and wanted < low:
+                raise DataError(
+                    f"{self._topic}, partition {p}: the records from {wanted} to {low - 1} are "
+                    "gone from the topic before they were ingested",
+                    hint="ingest it under another data.name, from what is left",
+                )
+            reached[p] = max(wanted, low) if wanted != OFFSET_BEGINNING else low
+        self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in reached.items()])
+        return reached
+
+    def _read(
+        self,
+        reached: dict[int, int],
+        ends: dict[int, int],
+        schema: pa.Schema | None,
+        report: Report,
+    ) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        while rows < _PART and any(reached[p] < end for p, end in ends.items()):
+            values = self._records(reached, ends, report)
+            if values:
+                table = table_of(values, schema, f"the records of {self._topic}")
+                schema = schema or table.schema
+                rows += table.num_rows
+                yield from table.to_batches()
+
+    def _records(
+        self, reached: dict[int, int], ends: dict[int, int], report: Report
+    ) -> list[bytes]:
+        """The next JSON objects; `reached` goes on, and what is none goes to `report`."""
+        deadline = time.monotonic() + _SILENT
+        values: list[bytes] = []
+        while not values and any(reached[p] < end for p, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise EnvironmentFault(
+                    f"{self._topic}: no record for {_SILENT:.0f} s", hint="are the brokers up?"
+                )
+            for message in self._consumer.consume(_BATCH, timeout=1.0):
+                self._take(message, reached, ends, values, report)
+        return values
+
+    def _take(
+        self,
+        message: Message,
+        reached: dict[int, int],
+        ends: dict[int, int],
+        values: list[bytes],
+        report: Report,
+    ) -> None:
+        p, offset = int(message.partition() or 0), int(message.offset() or 0)
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+        if error is not None or offset >= ends[p]:
+            # The end of a partition lies behind its control records, which nobody is given.
+            reached[p] = max(reached[p], min(offset, ends[p]))
+            return
+        reached[p] = offset + 1
+        value = message.value()
+        reason = "it has no value" if value is None else fault_of(value)
+        if value is not None and reason is None:
+            values.append(value)
+            return
+        rejected = {"partition": p, "offset": offset, "key": _text(message.key())}
+        report.rejected.append(rejected | {"text": _text(value), "reason": reason})
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "backslashreplace")[:_SHOWN]

@@ -1,0 +1,116 @@
+"""The folder that rows land in: numbered Parquet files, each whole, each with how far it goes.
+
+How far a source was read stands in the files themselves (`mlops.mark` in their metadata), so that
+rows and mark are there together or not at all, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_cli._files import sync
+from mlops_cli._json import canonical_json
+from mlops_cli.errors import DataError
+from mlops_cli.sources.base import Landed, Part
+from mlops_cli.sources.schema import conform, evolve, plain
+
+_MARK = b"mlops.mark"
+_GROUP = 131_072  # rows of a row group
+
+
+class Landing:
+    """A folder of parts; of one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for left in folder.parent.glob(f".{folder.name}-*.part"):  # of one that was killed
+            left.unlink()
+
+    def landed(self) -> list[Landed]:
+        """The parts in order; raises `DataError` for a file that is none of ours."""
+        return [_read(file) for file in self._files()]
+
+    def schema(self) -> pa.Schema | None:
+        """The columns of all parts together; None where there is none."""
+        schema: pa.Schema | None = None
+        for file in self._files():
+            found = pq.read_schema(file).remove_metadata()
+            schema = found if schema is None else evolve(schema, found, file.name)
+        return schema
+
+    def remove(self, number: int) -> None:
+        """Take a part away."""
+        self._file(number).unlink()
+
+    def write(self, part: Part, schema: pa.Schema | None) -> Landed | None:
+        """Write a part aside, for `commit`; None where it has no row and no mark to keep.
+
+        Raises `DataError` where a column is of another type than in `schema`.
+        """
+        batches = _plain(part.batches)
+        first = next(batches, None)
+        if first is None and not (part.keeps_mark and schema is not None):
+            return None
+        number = part.number or max((p.number for p in self.landed()), default=0) + 1
+        aside = self._aside(number)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        rows = _written(aside, first, batches, schema, part)
+        sync(aside)
+        return Landed(number, rows, dict(part.mark))
+
+    def commit(self, part: Landed) -> None:
+        """Let a part that was written take its place, at once and for good."""
+        self._aside(part.number).replace(self._file(part.number))
+        sync(self._folder)
+
+    def _aside(self, number: int) -> Path:
+        return self._folder.parent / f".{self._folder.name}-{number:06d}.part"
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet")) if self._folder.is_dir() else []
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.parquet"
+
+
+def _plain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    return (plain(batch) for batch in batches if batch.num_rows)
+
+
+def _written(
+    file: Path,
+    first: pa.RecordBatch | None,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema | None,
+    part: Part,
+) -> int:
+    rows, kind = 0, schema
+    if first is not None:
+        kind = first.schema if schema is None else evolve(schema, first.schema, "the new rows")
+    with pq.ParquetWriter(file, kind, compression="zstd") as writer:
+        batch = first
+        while batch is not None:
+            evolve(kind, batch.schema, "the new rows")
+            writer.write_batch(conform(batch, kind), row_group_size=_GROUP)
+            rows += batch.num_rows
+            batch = next(batches, None)
+        writer.add_key_value_metadata({_MARK: canonical_json(part.mark)})
+    return rows
+
+
+def _read(file: Path) -> Landed:
+    try:
+        metadata = pq.read_metadata(file)
+        mark: Any = json.loads(metadata.metadata[_MARK])
+        return Landed(int(file.stem), metadata.num_rows, mark)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as e:
+        raise DataError(
+            f"{file} is no file that an ingest wrote",
+            hint="put it elsewhere, or give data.name another name",
+        ) from e

@@ -1,0 +1,93 @@
+"""Columns as they land: of plain types, and the same from part to part."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops_cli.errors import DataError
+
+
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with the types that a table may have.
+
+    Numbers of a database (decimal, `numeric`) become float64, which they are to a model; durations
+    seconds; identifiers, intervals and times of day text; small integers int64, dictionaries text.
+    """
+    columns = [_plain(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def evolve(known: pa.Schema, new: pa.Schema, where: str) -> pa.Schema:
+    """The columns of both, integers widened to floats, a column of nulls to any type.
+
+    Raises `DataError` naming the first column whose type is another.
+    """
+    fields = {field.name: field.type for field in known}
+    for field in new:
+        old = fields.get(field.name)
+        if old is None or pa.types.is_null(old):
+            fields[field.name] = field.type
+        elif old != field.type and not pa.types.is_null(field.type):
+            if not (_number(old) and _number(field.type)):
+                raise DataError(
+                    f"the column {field.name!r} was {old}, and is {field.type} in {where}: the "
+                    "source has changed",
+                    hint="cast it there, or ingest it under another data.name",
+                )
+            fields[field.name] = pa.float64()
+    return pa.schema(list(fields.items()))
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the columns of `schema`, which `evolve` gave; what it lacks is null."""
+    names = set(batch.schema.names)
+    columns = [
+        batch.column(field.name).cast(field.type, safe=False)
+        if field.name in names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        return _without_extension(column.storage)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_integer(kind):
+        return column.cast(pa.int64(), safe=False)
+    if pa.types.is_duration(kind):
+        seconds = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), seconds)
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return _text(column)
+
+
+def _without_extension(column: pa.Array) -> pa.Array:
+    """What a database had no type of Arrow's for; its `numeric` comes as text."""
+    if not pa.types.is_string(column.type):
+        return _plain(column)
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
+
+
+def _text(column: pa.Array) -> pa.Array:
+    """Times of day and the other forms of texts as texts; anything else as it is."""
+    kind = column.type
+    if pa.types.is_time(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    if pa.types.is_fixed_size_binary(kind) or pa.types.is_interval(kind):
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+    return column

@@ -1,0 +1,209 @@
+"""Rows of a query: all of them, or by a column that only grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import pyarrow as pa
+
+from mlops_cli._adapters import load_adapter
+from mlops_cli.config.sections.source import SqlSource
+from mlops_cli.errors import DataError, UsageError
+from mlops_cli.sources.base import PART_ROWS, Landed, Part, Report, Source, Span
+from mlops_cli.sources.variables import filled
+from mlops_cli.tables.base import quote
+
+_DRIVERS = {  # of a URL's scheme: what reads it, and the extra that brings that
+    "postgresql": ("mlops_cli.sources.adbc", "postgres"),
+    "postgres": ("mlops_cli.sources.adbc", "postgres"),
+    "sqlite": ("mlops_cli.sources.adbc", "sql"),
+}
+_OTHER = ("mlops_cli.sources.sqlalchemy", "sql")
+Value = int | float | str | datetime | date
+
+
+class Connection(Protocol):
+    """A database that answers a query in batches."""
+
+    parameter: str  # how a query names its `n`-th parameter, with `{n}`
+
+    def batches(self, query: str, values: Sequence[Value]) -> Iterator[pa.RecordBatch]:
+        """The rows; raises `EnvironmentFault` for a database that does not answer, `DataError`
+        for a query that it refuses.
+        """
+
+    def close(self) -> None:
+        """Leave."""
+
+
+def open_source(source: SqlSource, root: Path) -> Source:
+    """See `sources.open_source`."""
+    url = filled(source.url, "data.table.url")
+    module, extra = _DRIVERS.get(url.partition(":")[0].partition("+")[0], _OTHER)
+    connection = cast("Connection", load_adapter(module, extra=extra).connect(url, root))
+    if source.watermark is None:
+        return _Whole(source.sql, connection)
+    return _Growing(source.sql, source.watermark, connection)
+
+
+class _Whole:
+    """All rows, in place of those that were there."""
+
+    def __init__(self, query: str, connection: Connection) -> None:
+        self._query, self._connection = query, connection
+
+    def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
+        """See `Source.obsolete`."""
+        del landed
+        if span.since or span.until:
+            raise UsageError(
+                "--since and --until need a column to go by",
+                hint="name one that only grows: data.table.watermark",
+            )
+        return []
+
+    def parts(
+        self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
+    ) -> Iterator[Part]:
+        """See `Source.parts`."""
+        del landed, schema, span, report
+        yield Part(self._connection.batches(self._query, ()), {}, number=1)
+
+
+class _Growing:
+    """Rows above the highest watermark that landed, in its order."""
+
+    def __init__(self, query: str, watermark: str, connection: Connection) -> None:
+        self._from = f"from ({query.rstrip().rstrip(';')}) as rows_of_the_query"
+        self._watermark, self._column = watermark, quote(watermark)
+        self._connection = connection
+
+    def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
+        """See `Source.obsolete`."""
+        if span.since is None:
+            return []
+        kinds = {_kind(part) for part in landed}
+        since = _value(span.since, kinds.pop()) if kinds else None
+        return [part.number for part in landed if since is not None and _reached(part) >= since]
+
+    def parts(
+        self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
+    ) -> Iterator[Part]:
+        """See `Source.parts`."""
+        del schema
+        conditions, values = [f"{self._column} is not null"], list[Value]()
+        kind = _kind(landed[-1]) if landed else None
+        if landed:
+            self._below(">", _reached(landed[-1]), conditions, values)
+        elif span.since is not None:
+            self._below(">=", _value(span.since, kind), conditions, values)
+        if span.until is not None:
+            self._below("<=", _value(span.until, kind), conditions, values)
+        query = f"select * {self._from} where {' and '.join(conditions)} order by {self._column}"
+        yield from self._cut(self._connection.batches(query, values))
+        if landed:
+            self._count_late(landed, report)
+
+    def _below(self, sign: str, value: Value, conditions: list[str], values: list[Value]) -> None:
+        values.append(value)
+        parameter = self._connection.parameter.format(n=len(values))
+        conditions.append(f"{self._column} {sign} {parameter}")
+
+    def _cut(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Part]:
+        """Parts of about `PART_ROWS` rows; rows of one watermark are never parted."""
+        rest: list[pa.RecordBatch] = []
+        over = False
+
+        def until_full(mark: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+            nonlocal over
+            rows, held = 0, rest.copy()
+            rest.clear()
+            while True:
+                batch = held.pop(0) if held else next(batches, None)
+                if batch is None:
+                    over = True
+                    return
+                if not batch.num_rows:
+                    continue
+                column = self._column_of(batch)
+                last = column[len(column) - 1]
+                whole = len(column)
+                while whole and column[whole - 1] == last:
+                    whole -= 1
+                if rows + whole >= PART_ROWS and whole:
+                    mark.update(_mark(column[whole - 1]))
+                    rest.append(batch.slice(whole))
+                    yield batch.slice(0, whole)
+                    return
+                rows += len(column)
+                mark.update(_mark(last))
+                yield batch
+
+        while not over:
+            mark: dict[str, Any] = {}
+            yield Part(until_full(mark), mark)
+
+    def _column_of(self, batch: pa.RecordBatch) -> pa.Array:
+        if self._watermark not in batch.schema.names:
+            raise DataError(
+                f"the query gives no column {self._watermark!r}, which is data.table.watermark",
+                hint=f"it gives {', '.join(batch.schema.names[:20])}",
+            )
+        return batch.column(self._watermark)
+
+    def _count_late(self, landed: Sequence[Landed], report: Report) -> None:
+        """Rows up to the watermark that the source has by now, held to those that landed."""
+        value = _reached(landed[-1])
+        parameter = self._connection.parameter.format(n=1)
+        query = (
+            f"select count(*) filter (where {self._column} <= {parameter}) as n, "
+            f"count(*) filter (where {self._column} is null) as unmarked {self._from}"
+        )
+        (row,) = [r for b in self._connection.batches(query, [value]) for r in b.to_pylist()]
+        more = int(row["n"]) - sum(part.rows for part in landed)
+        if more > 0:
+            report.remarks.append(
+                f"{more} rows came late, at or below the watermark {value}: "
+                "mlops ingest --since VALUE brings them"
+            )
+        elif more < 0:
+            report.remarks.append(f"{-more} rows that landed are gone from the source")
+        if unmarked := int(row["unmarked"]):
+            report.remarks.append(f"{unmarked} rows have no {self._watermark} and are not brought")
+
+
+def _mark(value: pa.Scalar) -> dict[str, Any]:
+    found = value.as_py()
+    if isinstance(found, datetime | date):
+        return {"watermark": found.isoformat(), "kind": type(found).__name__}
+    return {"watermark": found, "kind": type(found).__name__}
+
+
+def _kind(part: Landed) -> str:
+    return str(part.mark.get("kind", "int"))
+
+
+def _reached(part: Landed) -> Any:
+    return _value(str(part.mark["watermark"]), _kind(part))
+
+
+_READERS: dict[str, Callable[[str], Value]] = {
+    "int": int,
+    "float": float,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "str": str,
+}
+
+
+def _value(text: str, kind: str | None) -> Any:
+    """A watermark of that kind from its text; without one, what the text looks like."""
+    for name in [kind] if kind else ["int", "float", "datetime", "str"]:
+        try:
+            return _READERS[name](text)
+        except ValueError:
+            continue
+    raise UsageError(f"{text!r} is no {kind}, as the watermark is", hint="as the column has it")
