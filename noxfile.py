@@ -59,6 +59,7 @@ def extras(session: nox.Session) -> None:
         "tests/serving/test_grpc.py",
         "tests/targets/test_docker_extras.py",
         "tests/reports/test_drift.py",
+        "tests/sources",
         *session.posargs,
         env={"PATH": f"{moto}/bin:{os.environ['PATH']}"},
     )

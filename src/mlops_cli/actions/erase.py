@@ -77,6 +77,11 @@ def erase(
         listed = [name for _, place in _places() for name in place.names(project)]
         return EraseResult(True, None, [ErasedPlace(n, 0) for n in listed], [], [])
     named = _subject(subject)
+    if project.config.data.source is not None:
+        raise UsageError(
+            f"erase cannot take rows out of {project.config.data.table}, which is ingested",
+            hint="delete them at the source, remove the folder and its .dvc file, then `mlops run`",
+        )
     taken = EnvironmentFault("another erasure of this project is going on", hint="wait for it")
     with locked(project.cache / "erase.lock", otherwise=taken, seconds=_WAIT):
         ended = None if dry_run else _unfinished(project, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,28 +83,28 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
     with locked(project.cache / "ingest" / f"{data.name}.lock", otherwise=busy):
         progress.update(f"reading {data.name}")
         landing, report = Landing(project.root / data.table), Report()
-        opened = open_source(source, project.root)
-        gone = opened.obsolete(landing.landed(), span)
-        for number in gone:
-            landing.remove(number)
-        files, rows = [], 0
-        for part in opened.parts(landing.landed(), landing.schema(), span, report):
-            written = landing.write(part, landing.schema())
-            _set_aside(project, report.rejected)
-            if written is not None:
-                landing.commit(written)
-                files.append(f"{data.table}/{written.number:06d}.parquet")
-                rows += written.rows
-                progress.update(f"{rows} rows of {data.name}")
+        with closing(open_source(source, project.root)) as opened:
+            gone = opened.obsolete(landing.landed(), span)
+            for number in gone:
+                landing.remove(number)
+            parts = opened.parts(landing.landed(), landing.schema(), span, report)
+            new = []
+            for part in parts:
+                written = landing.write(part, landing.schema())
+                _set_aside(project, report.rejected)
+                if written is not None:
+                    landing.commit(written)
+                    new.append(written)
+                    progress.update(f"{sum(p.rows for p in new)} rows of {data.name}")
         total = sum(part.rows for part in landing.landed())
         if not total:
             raise UsageError(f"{data.name}: the source has no row", hint="see data.table")
-        if files or gone:
+        if new or gone:
             keep_again(project, data.table, progress)
     return IngestResult(
         table=data.table,
-        rows=rows,
-        files=tuple(files),
+        rows=sum(part.rows for part in new),
+        files=tuple(f"{data.table}/{part.number:06d}.parquet" for part in new),
         removed=len(gone),
         total=total,
         rejected=len(report.rejected),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from adbc_driver_manager import Error, dbapi
+from adbc_driver_manager import Error, ProgrammingError, dbapi
 
 from mlops_cli._adapters import load_adapter
 from mlops_cli.errors import DataError, EnvironmentFault
@@ -57,7 +57,8 @@ class _Adbc:
                 yield from cursor.fetch_record_batch()
         except (Error, OSError) as e:
             state = str(getattr(e, "sqlstate", None) or "")
-            if state and not state.startswith(_AWAY):
+            refused = not state.startswith(_AWAY) if state else isinstance(e, ProgrammingError)
+            if refused:
                 raise DataError(
                     f"the database refuses the query: {_said(e)}", hint="see data.table.sql"
                 ) from e

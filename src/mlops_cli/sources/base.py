@@ -71,3 +71,6 @@ class Source(Protocol):
         Each part is read to its end before the next. Raises `EnvironmentFault` where the source
         does not answer or goes away, `DataError` for what cannot be read.
         """
+
+    def close(self) -> None:
+        """Leave the source; its parts are read no further."""

@@ -51,6 +51,9 @@ class _Delta:
             )
         yield Part(self._batches(table), mark, number=1)
 
+    def close(self) -> None:
+        """See `Source.close`."""
+
     def _opened(self) -> DeltaTable:
         try:
             return DeltaTable(self._uri, version=self._version)

@@ -81,6 +81,9 @@ class _Files:
                 if file.parent == Path(folder):
                     file.unlink()
 
+    def close(self) -> None:
+        """See `Source.close`."""
+
     def _there(self) -> Mapping[str, str]:
         if self._stamps is None:
             self._stamps = self._place.stamps()

@@ -80,8 +80,10 @@ class _Kafka:
                 f"the brokers of {self._topic} do not answer: {e.args[0]}"[:300],
                 hint="mlops ingest goes on where it was",
             ) from e
-        finally:
-            self._consumer.close()
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._consumer.close()
 
     def _marked(
         self, batches: Iterator[pa.RecordBatch], mark: dict[str, Any], reached: dict[int, int]

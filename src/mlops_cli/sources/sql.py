@@ -49,11 +49,23 @@ def open_source(source: SqlSource, root: Path) -> Source:
     return _Growing(source.sql, source.watermark, connection)
 
 
-class _Whole:
+class _Query:
+    """What both kinds have."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._connection.close()
+
+
+class _Whole(_Query):
     """All rows, in place of those that were there."""
 
     def __init__(self, query: str, connection: Connection) -> None:
-        self._query, self._connection = query, connection
+        super().__init__(connection)
+        self._query = query
 
     def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
         """See `Source.obsolete`."""
@@ -73,16 +85,18 @@ class _Whole:
         yield Part(self._connection.batches(self._query, ()), {}, number=1)
 
 
-class _Growing:
+class _Growing(_Query):
     """Rows above the highest watermark that landed, in its order."""
 
     def __init__(self, query: str, watermark: str, connection: Connection) -> None:
+        super().__init__(connection)
         self._from = f"from ({query.rstrip().rstrip(';')}) as rows_of_the_query"
         self._watermark, self._column = watermark, quote(watermark)
-        self._connection = connection
+        self._fresh = True  # whether nothing ever landed
 
     def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
         """See `Source.obsolete`."""
+        self._fresh = not landed
         if span.since is None:
             return []
         kinds = {_kind(part) for part in landed}
@@ -98,7 +112,7 @@ class _Growing:
         kind = _kind(landed[-1]) if landed else None
         if landed:
             self._below(">", _reached(landed[-1]), conditions, values)
-        elif span.since is not None:
+        elif span.since is not None and self._fresh:  # else from what the first part began with
             self._below(">=", _value(span.since, kind), conditions, values)
         if span.until is not None:
             self._below("<=", _value(span.until, kind), conditions, values)

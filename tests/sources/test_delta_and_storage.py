@@ -1,0 +1,125 @@
+"""A Delta table by its versions, and object storage by URL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from command_line import Mlops
+from mlops_cli._poll import wait_until
+from servers import free_port
+
+
+def _project(root: Path, table: str) -> None:
+    text = f"project: p\ntask: binary\ndata: {{table: {table}, target: y}}\n"
+    (root / "mlops.yaml").write_text(text)
+
+
+def _ids(root: Path, name: str) -> list[int]:
+    parts = sorted((root / f"data/raw/{name}").glob("*.parquet"))
+    return [r["id"] for p in parts for r in pq.ParquetFile(p).read().to_pylist()]
+
+
+def test_a_delta_table_is_read_at_its_version(tmp_path: Path, mlops: Mlops) -> None:
+    delta = pytest.importorskip("deltalake", reason="the extra delta is not installed")
+    lake = tmp_path / "lake.delta"
+    delta.write_deltalake(str(lake), pa.table({"id": [1, 2]}))
+    delta.write_deltalake(str(lake), pa.table({"id": [3]}), mode="append")
+    root = tmp_path / "p"
+    root.mkdir()
+    _project(root, "{delta: ../lake.delta, version: 0}")
+    assert mlops(root, "ingest", "--json", code=0).result["rows"] == 2
+    assert mlops(root, "ingest", "--json", code=0).result["rows"] == 0
+    _project(root, "{delta: ../lake.delta}")
+    found = mlops(root, "ingest", "--json", code=0).result
+    assert found["remarks"] == ["../lake.delta: version 1 in place of 0"]
+    assert sorted(_ids(root, "lake")) == [1, 2, 3]
+    _project(root, "{delta: ../lake.delta, version: 9}")
+    assert "no version 9" in mlops(root, "ingest", code=2).err
+    _project(root, "{delta: ../none}")
+    assert "is no Delta table" in mlops(root, "ingest", code=2).err
+    assert sorted(_ids(root, "lake")) == [1, 2, 3]
+
+
+def test_a_version_that_was_vacuumed_is_told(tmp_path: Path, mlops: Mlops) -> None:
+    delta = pytest.importorskip("deltalake", reason="the extra delta is not installed")
+    lake = tmp_path / "lake"
+    delta.write_deltalake(str(lake), pa.table({"id": [1, 2]}))
+    delta.write_deltalake(str(lake), pa.table({"id": [3]}), mode="overwrite")
+    delta.DeltaTable(str(lake)).vacuum(0, dry_run=False, enforce_retention_duration=False)
+    _project(tmp_path, "{delta: lake, version: 0}")
+    assert "lacks a file" in mlops(tmp_path, "ingest", code=3).err
+    assert not list((tmp_path / "data/raw/lake").glob("*.parquet"))
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    server = shutil.which("moto_server")
+    if server is None:
+        pytest.skip("moto_server is not on PATH: nox -s extras")
+    port = free_port()
+    running = subprocess.Popen([server, "-p", str(port)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    try:
+        import urllib.error
+        import urllib.request
+
+        def made() -> bool:
+            put = urllib.request.Request(f"http://127.0.0.1:{port}/lake", method="PUT")
+            try:
+                urllib.request.urlopen(put, timeout=5).close()
+            except urllib.error.URLError:
+                return False
+            return True
+
+        assert wait_until(made, seconds=60, step=0.2)
+        yield "s3://lake"
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def test_objects_land_once_by_url_folder_and_pattern(
+    tmp_path: Path, bucket: str, mlops: Mlops
+) -> None:
+    import obstore
+    from obstore.store import from_url
+
+    store = from_url(bucket, client_options={"allow_http": True})
+
+    def put(name: str, ids: list[int]) -> None:
+        file = tmp_path / "object.parquet"
+        pq.write_table(pa.table({"id": ids}), file)
+        obstore.put(store, name, file)
+
+    put("in/a.parquet", [1, 2])
+    put("in/b.parquet", [3])
+    obstore.put(store, "in/c.jsonl", json.dumps({"id": 4}).encode())
+    _project(tmp_path, f"{bucket}/in/a.parquet")
+    mlops(tmp_path, "ingest", code=0)
+    assert _ids(tmp_path, "a") == [1, 2]
+    _project(tmp_path, f"{bucket}/in")
+    mlops(tmp_path, "ingest", code=0)
+    assert _ids(tmp_path, "in") == [1, 2, 3, 4]
+    put("in/b.parquet", [33])
+    mlops(tmp_path, "ingest", code=0)
+    assert _ids(tmp_path, "in") == [1, 2, 33, 4]
+    _project(tmp_path, f"'{bucket}/in/*.jsonl'")
+    mlops(tmp_path, "ingest", code=0)
+    _project(tmp_path, f"{bucket}/nothing/x.parquet")
+    assert "matches no file" in mlops(tmp_path, "ingest", code=2).err
