@@ -26,6 +26,7 @@ PORTS = (
     "governance/gates",
     "packaging",
     "reports",
+    "sources",
     "tables",
     "targets",
     "tracking",
@@ -45,6 +46,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "serving/server.py",  # the second port, of an extra
     "serving/trust.py",  # the library of signatures, where keys are trusted
     "training/sklearn.py",  # the user's own class
+    "sources/drivers.py",  # what a URL asks for
     "stages/__init__.py",  # a stage or a command, when it is asked for
     "pipeline/erasure/__init__.py",  # a place that may hold a person's rows
     "pipeline/stage.py",  # lineage, where it is asked for
@@ -56,7 +58,12 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
 DATA_TYPES = {"numpy", "pandas", "pyarrow", "scipy"}
 LIGHT = {"httptools", "msgspec", "packaging", "platformdirs", "pydantic", "rich",
     "ruamel.yaml", "typer", "uvloop"}  # fmt: skip
-NAMES = {"grpc": "grpcio", "sklearn": "scikit-learn"}  # a module whose package has another name
+NAMES = {
+    "grpc": "grpcio",
+    "sklearn": "scikit-learn",
+    "adbc_driver_manager": "adbc-driver-manager",
+    "confluent_kafka": "confluent-kafka",
+}  # a module whose package has another name
 ENGINES = next(c for c in CONTRACTS if "engine" in c["name"])["forbidden_modules"]
 HEAVY = (*sorted(DATA_TYPES), *ENGINES)
 
@@ -180,11 +187,15 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
         *extras["s3"],
         *extras["redis"],
         *extras["lightgbm"],
+        *extras["delta"],
+        *extras["kafka"],
     ]  # what an adapter imports
     declared |= {Requirement(line).name for line in adapted} | {
         "grpcio",
         "opentelemetry",
         "psycopg",
+        "adbc-driver-manager",  # of every driver of ADBC
+        "sqlalchemy",
     }
     known = {NAMES.get(engine, engine) for engine in ENGINES} | LIGHT | DATA_TYPES
     assert declared == known

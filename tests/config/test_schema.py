@@ -64,6 +64,7 @@ def test_the_defaults_of_a_join_load():
 # what a section that may be null asks for, where it is there
 BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
+    "data.table": {"sql": "select 1", "url": "sqlite:///t.db"},
     "deploy.watch": {"for": "1d"},
     "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
     "deploy.kubernetes.autoscaling.kafka": {"brokers": "[k:9092]", "topic": "t", "group": "g"},
@@ -77,7 +78,8 @@ def as_yaml(key, default=None):
     for depth, section in enumerate(sections, 1):
         beside = BESIDE.get(".".join(sections[:depth]), {})
         lines += [f"{'  ' * (depth - 1)}{section}:"]
-        lines += [f"{'  ' * depth}{k}: {v}" for k, v in beside.items() if k != name]
+        inner = {name, *sections[depth : depth + 1]}
+        lines += [f"{'  ' * depth}{k}: {v}" for k, v in beside.items() if k not in inner]
     lines += [f"{'  ' * len(sections)}{name}: {default}"] if default is not None else []
     return "\n".join(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,17 @@ from typing import Any
 import pyarrow as pa
 from adbc_driver_manager import Error, ProgrammingError, dbapi
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.errors import DataError, EnvironmentFault
 from mlops_cli.redaction import redact
-from mlops_cli.sources.sql import Connection, Value
+from mlops_cli.sources.connection import Connection, Value
+from mlops_cli.sources.drivers import load_dbapi
 
 _BATCH = "4000000"  # bytes: it bounds memory
 _AWAY = ("08", "28", "3D", "57")  # classes of SQLSTATE: connection, password, database, shutdown
 
 
 def connect(url: str, root: Path) -> Connection:
-    """See `sources.sql.Connection`; raises `EnvironmentFault`."""
+    """See `sources.connection.Connection`; raises `EnvironmentFault`."""
     if url.startswith("sqlite"):
         path = root / url.partition("://")[2].removeprefix("/")
         if not path.is_file():
@@ -31,8 +30,7 @@ def connect(url: str, root: Path) -> Connection:
 
 
 def _opened(driver: str, extra: str, url: str) -> dbapi.Connection:
-    load_adapter(driver, extra=extra)
-    module = importlib.import_module(f"{driver}.dbapi")
+    module = load_dbapi(driver, extra)
     try:
         opened: dbapi.Connection = module.connect(url, autocommit=False)
     except Error as e:

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.source import FILES
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.sources.base import Landed, Part, Report, Source, Span
+from mlops_cli.sources.drivers import open_bucket
 from mlops_cli.sources.json_lines import fault_of, table_of
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW, quote
@@ -26,7 +26,6 @@ _WILD = re.compile(r"[*?\[]")
 _BATCH = 131_072
 _LINES = 50_000
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 
 
 class Place(Protocol):
@@ -134,8 +133,7 @@ class _Storage:
             whole, tail = whole[:cut], whole[cut + 1 :]
         elif _is_read(whole):
             whole, _, tail = whole.rpartition("/")
-        module = load_adapter("mlops_cli.serving.object_store", extra=_EXTRAS.get(scheme, "s3"))
-        self._store: Any = module.ObjectStore(f"{scheme}://{whole}")
+        self._store: Any = open_bucket(f"{scheme}://{whole}")
         self._pattern = tail
 
     def stamps(self) -> Mapping[str, str]:

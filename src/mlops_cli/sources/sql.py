@@ -5,45 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import pyarrow as pa
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.source import SqlSource
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.sources.base import PART_ROWS, Landed, Part, Report, Source, Span
+from mlops_cli.sources.connection import Connection, Value
+from mlops_cli.sources.drivers import open_database
 from mlops_cli.sources.variables import filled
 from mlops_cli.tables.base import quote
-
-_DRIVERS = {  # of a URL's scheme: what reads it, and the extra that brings that
-    "postgresql": ("mlops_cli.sources.adbc", "postgres"),
-    "postgres": ("mlops_cli.sources.adbc", "postgres"),
-    "sqlite": ("mlops_cli.sources.adbc", "sql"),
-}
-_OTHER = ("mlops_cli.sources.sqlalchemy", "sql")
-Value = int | float | str | datetime | date
-
-
-class Connection(Protocol):
-    """A database that answers a query in batches."""
-
-    parameter: str  # how a query names its `n`-th parameter, with `{n}`
-
-    def batches(self, query: str, values: Sequence[Value]) -> Iterator[pa.RecordBatch]:
-        """The rows; raises `EnvironmentFault` for a database that does not answer, `DataError`
-        for a query that it refuses.
-        """
-
-    def close(self) -> None:
-        """Leave."""
 
 
 def open_source(source: SqlSource, root: Path) -> Source:
     """See `sources.open_source`."""
     url = filled(source.url, "data.table.url")
-    module, extra = _DRIVERS.get(url.partition(":")[0].partition("+")[0], _OTHER)
-    connection = cast("Connection", load_adapter(module, extra=extra).connect(url, root))
+    connection = open_database(url, root)
     if source.watermark is None:
         return _Whole(source.sql, connection)
     return _Growing(source.sql, source.watermark, connection)

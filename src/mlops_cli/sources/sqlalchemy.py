@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mlops_cli.errors import DataError, EnvironmentFault
 from mlops_cli.redaction import redact
-from mlops_cli.sources.sql import Connection, Value
+from mlops_cli.sources.connection import Connection, Value
 
 _ROWS = 20_000  # of a batch
 
 
 def connect(url: str, root: Path) -> Connection:
-    """See `sources.sql.Connection`; raises `EnvironmentFault`."""
+    """See `sources.connection.Connection`; raises `EnvironmentFault`."""
     del root
     try:
         return _Alchemy(url)
