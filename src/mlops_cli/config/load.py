@@ -183,6 +183,7 @@ def _is_union_tag(part: object) -> bool:
 
 _UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate", "OtherGate"}
 _UNION_TAGS |= {kind.__name__ for kind in (*get_args(AnySink), *get_args(Remote))}
+_UNION_TAGS |= {"FairnessGate"}
 
 
 def _known_keys(path: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.config.sections.governance import GovernanceConfig
 from mlops_cli.config.sections.monitor import MonitorConfig
 from mlops_cli.config.sections.package import PackageConfig
-from mlops_cli.config.sections.register import RegisterConfig
+from mlops_cli.config.sections.register import FairnessGate, RegisterConfig
 from mlops_cli.config.sections.retrain import RetrainConfig
 from mlops_cli.config.sections.serve import ServeConfig
 from mlops_cli.config.sections.source import is_file, name_of
@@ -99,6 +99,22 @@ class Config(Section):
             raise ValueError("split.repeats draws folds anew, and by time nothing is drawn")
         if self.data.target_name in self.split.key:
             raise ValueError("split.key names the target: no part would have two of its values")
+        return self
+
+    @model_validator(mode="after")
+    def _fairness_has_groups(self) -> Config:
+        known = self.data.sensitive
+        for number, gate in enumerate(self.register_.gates):
+            if not isinstance(gate, FairnessGate):
+                continue
+            where = f"register.gates.{number}"
+            if self.task != "binary":
+                raise ValueError(f"{where}: fairness is judged of a binary task")
+            if not known:
+                raise ValueError(f"{where}: data.sensitive names no column to compare groups of")
+            asked = gate.column
+            if asked and asked not in known and not {*asked.split(" & ")} <= {*known}:
+                raise ValueError(f"{where}.column: {asked!r} is not in data.sensitive")
         return self
 
     @model_validator(mode="after")

@@ -122,6 +122,7 @@ STAGES: tuple[Stage, ...] = (
             FEATURES_PLAN,
             MODEL,
             METRICS_FILE,
+            EVALUATION,
         ),
         uncached=(DECISION,),
     ),

@@ -46,6 +46,36 @@ class ChampionGate(Section):
         return self
 
 
+class FairnessGate(Section):
+    """The groups of `data.sensitive` must be treated alike on the hold-out."""
+
+    fairness: Literal[
+        "disparate_impact",
+        "demographic_parity_difference",
+        "equal_opportunity_difference",
+        "equalized_odds_difference",
+    ] = Field(description="disparate_impact has a `min`, such as 0.8; a difference has a `max`")
+    min: float | None = Field(None, gt=0, le=1)
+    max: float | None = Field(None, ge=0, lt=1)
+    column: str | None = Field(
+        None, description="default: each of data.sensitive; a pair of them is `A & B`"
+    )
+
+    @property
+    def bound(self) -> float:
+        """What it must not be below (`min`) or above (`max`)."""
+        return self.max or 0.0 if self.min is None else self.min
+
+    @model_validator(mode="after")
+    def _has_its_bound(self) -> FairnessGate:
+        ratio = self.fairness == "disparate_impact"
+        if (self.min is not None, self.max is not None) != (ratio, not ratio):
+            raise ValueError(
+                f"{self.fairness} has `{'min' if ratio else 'max'}`, and no other bound"
+            )
+        return self
+
+
 class OtherGate(Section):
     """A gate that another package brings, with what it is to know."""
 
@@ -53,7 +83,7 @@ class OtherGate(Section):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
 
-AnyGate = MetricGate | ChampionGate | OtherGate
+AnyGate = MetricGate | ChampionGate | FairnessGate | OtherGate
 
 
 class RegisterConfig(Section):

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never, cast
 
 from mlops_cli._adapters import load_adapter, load_named
-from mlops_cli.config.sections.register import AnyGate, ChampionGate, MetricGate, OtherGate
+from mlops_cli.config.sections.register import (
+    AnyGate,
+    ChampionGate,
+    FairnessGate,
+    MetricGate,
+    OtherGate,
+)
 
 if TYPE_CHECKING:
     from mlops_cli.governance.gates.base import Gate
@@ -13,6 +19,7 @@ if TYPE_CHECKING:
 GATES = {
     "metric": "mlops_cli.governance.gates.metric",
     "champion": "mlops_cli.governance.gates.champion",
+    "fairness": "mlops_cli.governance.gates.fairness",
 }
 
 
@@ -23,6 +30,8 @@ def open_gate(asked: AnyGate) -> Gate:
             kind = "metric"
         case ChampionGate():
             kind = "champion"
+        case FairnessGate():
+            kind = "fairness"
         case OtherGate():
             kind = asked.gate
         case _:
