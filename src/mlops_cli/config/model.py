@@ -13,6 +13,7 @@ from mlops_cli.config.sections.base import Section, format_duration
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
+from mlops_cli.config.sections.evaluate import EvaluateConfig
 from mlops_cli.config.sections.experiment import AbConfig
 from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.config.sections.governance import GovernanceConfig
@@ -40,6 +41,7 @@ class Config(Section):
     split: SplitConfig = SplitConfig()
     tune: TuneConfig = TuneConfig()
     train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
     register_: RegisterConfig = Field(RegisterConfig(), alias="register")
     package: PackageConfig = PackageConfig()
     deploy: DeployConfig = DeployConfig()

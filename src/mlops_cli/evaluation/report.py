@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,12 +15,15 @@ from mlops_cli.config.paths import EVALUATION
 from mlops_cli.errors import DataError
 from mlops_cli.evaluation.constant import Baseline
 from mlops_cli.evaluation.curves import Confusion, Curves
+from mlops_cli.evaluation.explained import Explanations
 from mlops_cli.evaluation.fairness import Fairness
 from mlops_cli.evaluation.intervals import interval
 from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.metrics import metrics_of
 from mlops_cli.evaluation.reliability import Reliability
 from mlops_cli.evaluation.residuals import Residuals
+from mlops_cli.evaluation.slices import Slice
+from mlops_cli.evaluation.weak_spots import WeakSpots
 
 
 class Estimated(msgspec.Struct, frozen=True):
@@ -66,6 +69,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     curves: Curves | None = None
     residuals: Residuals | None = None
     fairness: Mapping[str, Fairness] = {}
+    slices: Sequence[Slice] = ()
+    weak_spots: WeakSpots | None = None
+    explanations: Explanations | None = None
 
 
 def estimated(judged: Judged) -> dict[str, Estimated]:

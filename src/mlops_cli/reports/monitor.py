@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from mlops_cli.audit.log import known_entries
 from mlops_cli.config.paths import MONITOR_PAGE
 from mlops_cli.config.project import Project
 from mlops_cli.monitoring.windows.records import Window
+from mlops_cli.reports.self_contained import policy
 from mlops_cli.reports.timelines.axis import Axis, Tick, axis_of
 from mlops_cli.reports.timelines.chart import Chart
 from mlops_cli.reports.timelines.charts import Seen, charts_of, faults_of, performance_of
@@ -82,27 +81,19 @@ def write_monitor_page(project: Project, windows: Sequence[Window]) -> None:
     known = [w for _, w in sorted(by_start.items()) if _length(w) == _length(windows[-1])]
     page = _page(project, known) if known else None
     style, script = render(STYLE), render(SCRIPT)
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     text = render(
         TEMPLATE,
         project=project.config.project,
         page=page,
         style=style,
         script=script,
-        policy=policy,
+        policy=policy(style, script),
     )
     write_text(project.root / MONITOR_PAGE, text)
 
 
 def _length(window: Window) -> timedelta:
     return window.end - window.start
-
-
-def _digest(content: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
 def _page(project: Project, known: Sequence[Window]) -> MonitorPage:

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from mlops_cli.errors import BundleError, EnvironmentFault
 
-Output = Literal["value", "margin", "contributions"]
+Output = Literal["value", "margin", "contributions", "interactions"]
 
 _NAMES = {"win32": "xgboost.dll", "darwin": "libxgboost.dylib"}
 _FILE = _NAMES.get(sys.platform, "libxgboost.so")
-_TYPES: dict[Output, int] = {"value": 0, "margin": 1, "contributions": 2}
+_TYPES: dict[Output, int] = {"value": 0, "margin": 1, "contributions": 2, "interactions": 4}
 _SETTINGS = {
     name: json.dumps(
         {
@@ -98,14 +98,19 @@ class Booster:
         )
         return _copied(lengths, count, found)
 
-    def contributions(self, rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Exact TreeSHAP: shape (n, f + 1), the bias last, or (n, k, f + 1)."""
+    def contributions(
+        self, rows: npt.NDArray[np.floating], output: Output = "contributions"
+    ) -> npt.NDArray[np.float32]:
+        """Exact TreeSHAP: shape (n, f + 1), the bias last, or (n, k, f + 1).
+
+        Interactions: the last axis twice, the main effects on the diagonal.
+        """
         rows = self.dense(rows)
         matrix = ctypes.c_void_p()
         content = _ARRAY % (rows.ctypes.data, *rows.shape)
         make = self._call.XGDMatrixCreateFromDense
         self._check(make(content, self._making, ctypes.byref(matrix)))
-        return self._of_matrix(matrix, "contributions")
+        return self._of_matrix(matrix, output)
 
     def predict_sparse(
         self,

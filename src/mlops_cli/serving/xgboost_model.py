@@ -37,6 +37,11 @@ class XGBoostModel:
         parts = found.reshape(len(matrix), -1, self._booster.width + 1)
         return parts[:, :, :-1].transpose(0, 2, 1), margins.reshape(len(matrix), -1)
 
+    def interactions(self, matrix: Matrix) -> Raw | None:
+        """Exact interactions of pairs of features, shape (n, f, f); None of several outputs."""
+        found = self._booster.contributions(matrix, "interactions").astype(np.float64)
+        return found[:, :-1, :-1] if found.ndim == 3 else None
+
 
 def check(content: bytes, features: int) -> None:
     """Raise `ValueError` for what is no `model.ubj`, or has trees that cannot be followed."""

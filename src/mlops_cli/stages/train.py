@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import short
-from mlops_cli.bundle.reader import Bundle
 from mlops_cli.bundle.writer import write_bundle
 from mlops_cli.bundling.bundle import bundle_files, prove
 from mlops_cli.bundling.fit import fitted_of
@@ -36,6 +35,8 @@ from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.report import Report, write_report
 from mlops_cli.progress import QUIET, Progress
+from mlops_cli.reports.evaluation.declared import declared_slices
+from mlops_cli.reports.evaluation.made import HoldOut, report_of
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
@@ -49,7 +50,6 @@ from mlops_cli.training.data import (
     read_events,
 )
 from mlops_cli.training.drawings import drawings
-from mlops_cli.training.evaluating import report_of
 from mlops_cli.training.fitted_rows import fitted_rows
 from mlops_cli.training.plots import importance_plot, plots
 from mlops_cli.training.provenance import Origin, datasets, origin, provenance
@@ -93,12 +93,14 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     open_tracker(project).prepare()  # before the fit
     progress.update("reading the features")
     work = _read(project)
+    slices = declared_slices(project, work.events)  # before the fit, too
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
     with ThreadPoolExecutor(1) as beside:  # a fit leaves half of two cores idle
         profiled = beside.submit(profile, project, work)
         fitted = _fit(work)
         progress.update("judging on the hold-out")
-        evaluation, predictions = _evaluate(work, fitted)
+        evaluation, held = _evaluate(work, fitted, slices)
+        predictions = held.judged.predictions
         reference = with_outcomes(project, work, predictions, profiled.result())
     if known := _known_subjects(project, work.events):
         progress.log(known)
@@ -107,7 +109,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     progress.update("proving that the bundle predicts what training does")
     model, files = bundle_files(project, work, fitted, reference)
     reproduced, report = prove(
-        project, model, files, lambda bundle: _report(project, work, predictions, bundle)
+        project, model, files, lambda bundle: report_of(project.config, held, bundle)
     )
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
@@ -190,18 +192,16 @@ def _fit(work: Work) -> Fitted:
     return fitted_of(work.estimator, work.events.part(features, split.fitted), work.best)
 
 
-def _evaluate(work: Work, fitted: Fitted) -> tuple[Evaluation, NDArray[np.float64]]:
-    part = work.events.part(work.problem.features, work.events.split.holdout)
+def _evaluate(
+    work: Work, fitted: Fitted, slices: Mapping[str, NDArray[np.bool_]]
+) -> tuple[Evaluation, HoldOut]:
+    question, events = work.problem.question, work.events
+    part = events.part(work.problem.features, events.split.holdout)
     predictions = fitted.predict(part.matrix)
-    return evaluate(work.problem.question, part.target, predictions), predictions
-
-
-def _report(
-    project: Project, work: Work, predictions: NDArray[np.float64], bundle: Bundle
-) -> Report:
-    target = work.events.target[work.events.split.holdout]
-    judged = Judged(work.problem.question, work.events.plan.classes, target, predictions)
-    return report_of(project.config, work.events, judged, bundle.digest)
+    judged = Judged(question, events.plan.classes, part.target, predictions)
+    return evaluate(question, part.target, predictions), HoldOut(
+        events, part.matrix, judged, slices
+    )
 
 
 def _origin(project: Project) -> Origin:

@@ -1,0 +1,199 @@
+"""Where the model is weak, found by a shallow tree on one half of the rows and held to the other.
+
+What is found by looking is tested on rows that were not looked at, so that no part of the rows is
+called weak because it was the worst of many by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeRegressor
+
+from mlops_cli.bundle.manifest import Feature
+from mlops_cli.evaluation.judged import Judged
+from mlops_cli.evaluation.slices import LEVEL, contrast, surely
+
+DEPTH = 3
+LEAST = 50  # rows of a leaf, and a fiftieth of the half
+MOST = 20_000  # rows that the tree is grown on
+FEWEST = 400  # rows of a hold-out that is looked at
+_NAMES = 6  # categories of a condition
+Array = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+
+class WeakSpot(msgspec.Struct, frozen=True):
+    """A part of the rows by its conditions; numbers are of the half that was not looked at.
+
+    `value` is there less elsewhere, with its 95 % interval: of `losses` the mean loss, of `biases`
+    the mean of the target less the prediction.
+    """
+
+    conditions: Sequence[str]
+    rows: int
+    value: float
+    low: float
+    high: float
+
+
+class WeakSpots(msgspec.Struct, frozen=True):
+    """What is left after correcting for how much was `looked` at (Holm 1979), the worst first.
+
+    In `losses` the model is surely worse than elsewhere, in `biases` its predictions are surely too
+    low (`value` above 0) or too high. `rows` are those of the half that was not looked at.
+    """
+
+    rows: int
+    looked: int
+    losses: Sequence[WeakSpot]
+    biases: Sequence[WeakSpot]
+
+
+@dataclass(frozen=True, slots=True)
+class _Halves:
+    ours: NDArray[np.int64]
+    theirs: NDArray[np.int64]
+
+
+def weak_spots(
+    judged: Judged,
+    matrix: Matrix,
+    features: Sequence[Feature],
+    subjects: NDArray[np.int64] | None = None,
+) -> WeakSpots | None:
+    """Look for parts of the rows, of shape (n, f), by the features; None of fewer than 400 rows.
+
+    Rows of the same one of the `subjects` are in the same half.
+    """
+    if len(judged.target) < FEWEST:
+        return None
+    halves = _halves(len(judged.target), subjects)
+    losses = _Search(judged.losses, matrix, features, halves).found(both=False)
+    biases: tuple[list[WeakSpot], int] = ([], 0)
+    if judged.predictions.ndim == 1:
+        off = judged.target - judged.predictions
+        biases = _Search(off, matrix, features, halves).found(both=True)
+    return WeakSpots(len(halves.theirs), losses[1] + biases[1], losses[0], biases[0])
+
+
+def _halves(n: int, subjects: NDArray[np.int64] | None) -> _Halves:
+    units = np.arange(n) if subjects is None else np.unique(subjects, return_inverse=True)[1]
+    ours = (np.random.default_rng(0).random(int(units.max()) + 1) < 1 / 2)[units]
+    return _Halves(np.flatnonzero(ours), np.flatnonzero(~ours))
+
+
+class _Search:
+    """One tree on a number of each row."""
+
+    def __init__(
+        self, values: Array, matrix: Matrix, features: Sequence[Feature], halves: _Halves
+    ) -> None:
+        self._values = values
+        self._features = features
+        self._halves = halves
+        self._orders = [
+            _order(values[halves.ours], matrix[halves.ours, i], len(f.categories))
+            if f.categories is not None
+            else None
+            for i, f in enumerate(features)
+        ]
+        self._ranked = np.column_stack(
+            [_ranked(matrix[:, i], order) for i, order in enumerate(self._orders)]
+        )
+
+    def found(self, *, both: bool) -> tuple[list[WeakSpot], int]:
+        """The leaves that are not by chance, and how many were tested."""
+        ours, theirs = self._halves.ours[:MOST], self._halves.theirs
+        tree = DecisionTreeRegressor(
+            max_depth=DEPTH, min_samples_leaf=max(LEAST, len(ours) // 50), random_state=0
+        ).fit(self._ranked[ours], self._values[ours])
+        places = tree.apply(self._ranked[theirs])
+        values = self._values[theirs]
+        sides = {
+            str(leaf): side
+            for leaf in np.unique(places).tolist()
+            if (side := contrast(values, places == leaf)) is not None and side.error
+        }
+        seen = self._values[ours].mean()
+        means = tree.tree_.value[:, 0, 0]
+        tested = {name: side for name, side in sides.items() if both or means[int(name)] > seen}
+        chances = {name: s.chance for name, s in tested.items() if both or s.value > 0}
+        spots = [
+            WeakSpot(
+                self._conditions(tree, int(name)),
+                int((places == int(name)).sum()),
+                tested[name].value,
+                tested[name].bound(LEVEL / 2),
+                tested[name].bound(1 - LEVEL / 2),
+            )
+            for name in surely(chances)
+        ]
+        return sorted(spots, key=lambda s: -abs(s.value)), len(tested)
+
+    def _conditions(self, tree: DecisionTreeRegressor, leaf: int) -> list[str]:
+        """What leads to a leaf, one condition a feature."""
+        grown = tree.tree_
+        parents = {
+            int(child): (node, left)
+            for left, children in ((True, grown.children_left), (False, grown.children_right))
+            for node, child in enumerate(children)
+            if child >= 0
+        }
+        ends: dict[int, tuple[float, float, bool]] = {}
+        while leaf in parents:
+            node, left = parents[leaf]
+            i, cut = int(grown.feature[node]), float(grown.threshold[node])
+            low, high, missing = ends.get(i, (-math.inf, math.inf, True))
+            missing = missing and bool(grown.missing_go_to_left[node]) == left
+            ends[i] = (low, min(high, cut), missing) if left else (max(low, cut), high, missing)
+            leaf = node
+        return [self._condition(i, *ends[i]) for i in sorted(ends)]
+
+    def _condition(self, i: int, low: float, high: float, missing: bool) -> str:
+        feature, order = self._features[i], self._orders[i]
+        gaps = missing and bool(np.isnan(self._ranked[:, i]).any())
+        if order is not None and feature.categories is not None:
+            kept = [c for c, at in zip(feature.categories, order, strict=True) if low < at <= high]
+            return _listed(feature.name, [*kept, *(["missing"] if gaps else [])])
+        end = " or missing" if gaps else ""
+        if low == -math.inf and high == math.inf:
+            return f"{feature.name} is {'anything' if missing else 'not missing'}"
+        if low == -math.inf:
+            return f"{feature.name} <= {high:.6g}{end}"
+        if high == math.inf:
+            return f"{feature.name} > {low:.6g}{end}"
+        return f"{feature.name} > {low:.6g} and <= {high:.6g}{end}"
+
+
+def _listed(name: str, kept: Sequence[str]) -> str:
+    shown = ", ".join(kept[:_NAMES])
+    more = len(kept) - _NAMES
+    return f"{name} is {shown}" + (f" or one of {more} more" if more > 0 else "")
+
+
+def _order(values: Array, codes: Matrix, count: int) -> Array:
+    """A category's place by the mean of its rows, so that one cut makes a set of them."""
+    known = ~np.isnan(codes)
+    places = codes[known].astype(np.int64)
+    sums = np.bincount(places, values[known], minlength=count)
+    sizes = np.bincount(places, minlength=count)
+    overall = float(values.mean())
+    means = (sums + overall) / (sizes + 1)  # a rare one is not far from all
+    order = np.empty(count)
+    order[np.argsort(means, kind="stable")] = np.arange(count)
+    return order
+
+
+def _ranked(column: Matrix, order: Array | None) -> Matrix:
+    if order is None:
+        return column
+    known = ~np.isnan(column)
+    ranked = np.full(len(column), np.nan, np.float32)
+    ranked[known] = order[column[known].astype(np.int64)]
+    return ranked

@@ -1,0 +1,82 @@
+"""From a fitted model's predictions of the hold-out to the whole evaluation of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_cli.bundle.manifest import class_key
+from mlops_cli.bundle.plan import ID, SENSITIVE
+from mlops_cli.bundle.reader import Bundle
+from mlops_cli.config.model import Config
+from mlops_cli.evaluation.constant import baseline_of
+from mlops_cli.evaluation.curves import confusion_of, curves_of
+from mlops_cli.evaluation.fairness import Fairness, fairness_of
+from mlops_cli.evaluation.groups import groups_of
+from mlops_cli.evaluation.judged import Judged
+from mlops_cli.evaluation.reliability import reliability_of
+from mlops_cli.evaluation.report import Report, estimated, threshold_of
+from mlops_cli.evaluation.residuals import residuals_of
+from mlops_cli.evaluation.slices import slices_of
+from mlops_cli.evaluation.weak_spots import weak_spots
+from mlops_cli.reports.evaluation.explaining import explanations_of
+from mlops_cli.tables.base import ROW
+from mlops_cli.tables.groups import codes_of
+from mlops_cli.training.data import Events
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOut:
+    """The hold-out: its rows as the model's matrix (n, f), predictions, and named parts of it."""
+
+    events: Events
+    matrix: NDArray[np.float32]
+    judged: Judged
+    slices: Mapping[str, NDArray[np.bool_]]
+
+
+def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
+    """The evaluation of a bundle on the hold-out."""
+    task, plan, judged = config.task, of.events.plan, of.judged
+    classes = task != "regression"
+    binary = task == "binary"
+    fitted = of.events.split.fitted
+    return Report(
+        version=bundle.digest,
+        task=task,
+        metric=config.metric,
+        target=plan.target.name,
+        rows=len(judged.target),
+        fitted=len(fitted),
+        metrics=estimated(judged),
+        baseline=baseline_of(judged, of.events.target[fitted]),
+        positive=class_key(plan.classes[1]) if binary and plan.classes else None,
+        threshold=threshold_of(judged) if binary else None,
+        calibration=reliability_of(judged) if classes else None,
+        confusion=confusion_of(judged) if classes else None,
+        curves=curves_of(judged) if binary else None,
+        residuals=None if classes else residuals_of(judged),
+        fairness=_fairness(config, of) if binary else {},
+        slices=slices_of(judged, of.slices),
+        weak_spots=weak_spots(judged, of.matrix, bundle.manifest.features, _subjects(config, of)),
+        explanations=explanations_of(bundle, of.matrix),
+    )
+
+
+def _fairness(config: Config, of: HoldOut) -> dict[str, Fairness]:
+    inputs = {i.name for i in of.events.plan.inputs}
+    columns = {name: name if name in inputs else SENSITIVE + name for name in config.data.sensitive}
+    if not columns:
+        return {}
+    table = of.events.rows(of.events.split.holdout, list(columns.values()))
+    return fairness_of(of.judged, {name: groups_of(table[c]) for name, c in columns.items()})
+
+
+def _subjects(config: Config, of: HoldOut) -> NDArray[np.int64] | None:
+    names = [ID + name for name in config.data.id.subject]
+    if not names:
+        return None
+    return codes_of(of.events.rows(of.events.split.holdout, [ROW, *names]), names)
