@@ -61,7 +61,9 @@ def slices_of(judged: Judged, masks: Mapping[str, Mask]) -> list[Slice]:
     found = [_slice(judged, name, mask) for name, mask in masks.items() if mask.any()]
     sides = {s.name: contrast(judged.losses, masks[s.name]) for s in found if s.rows >= SMALL}
     chances = {
-        name: side.chance for name, side in sides.items() if side is not None and side.value > 0
+        name: side.chance if side.value > 0 else 1.0
+        for name, side in sides.items()
+        if side is not None
     }
     worse = surely(chances)
     told = [msgspec.structs.replace(s, worse=s.name in worse) for s in found]

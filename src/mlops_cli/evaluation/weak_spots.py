@@ -125,7 +125,7 @@ class _Search:
         seen = self._values[ours].mean()
         means = tree.tree_.value[:, 0, 0]
         tested = {name: side for name, side in sides.items() if both or means[int(name)] > seen}
-        chances = {name: s.chance for name, s in tested.items() if both or s.value > 0}
+        chances = {n: s.chance if both or s.value > 0 else 1.0 for n, s in tested.items()}
         spots = [
             WeakSpot(
                 self._conditions(tree, int(name)),
