@@ -43,14 +43,21 @@ EDITS: dict[str, dict[str, Any]] = {
     "range-upside-down": {"tune": {"space": {"eta": {"float": [0.3, 0.1]}}}},
     "split-by-time-without-time": {"split": {"by": "time"}},
     "split-of-everything": {"split": {"validation": 0.5, "holdout": 0.5}},
+    "split-by-group-without-key": {"split": {"by": "group"}},
+    "gap-without-a-time": {"split": {"gap": "7d"}},
+    "storage-that-is-no-database": {"tune": {"storage": "sqlite:///tune.db"}},
     "gate-without-bound": {"register": {"gates": [{"metric": "roc_auc"}]}},
     "gate-on-no-metric": {"register": {"gates": [{"metric": "rocauc", "min": 0.6}]}},
     "unknown-metric": {"train": {"metric": "rocauc"}},
     "no-such-contract": {"validate": {"contract": "contracts/tabel.yaml"}},
 }
+SEARCHED = {"max_depth": {"int": [3, 10]}}
 LATE = {  # known to the stage tune, which imports what it takes to know
     "unknown-estimator": {"train": {"estimator": "sklearn:os.system"}},
     "unknown-parameter": {"train": {"params": {"max_dept": 3}}},
+    "first-outside-its-range": {"tune": {"space": SEARCHED, "first": [{"max_depth": 20}]}},
+    "first-that-is-not-searched": {"tune": {"space": SEARCHED, "first": [{"eta": 0.1}]}},
+    "key-that-was-not-kept": {"split": {"key": "c"}},
 }
 CONTRACTS = {
     "contract-unknown-key": ("type: integer", "typ: integer"),
@@ -97,6 +104,10 @@ def test_a_contract_that_is_wrong(project: Path, mlops: Mlops, name: str) -> Non
     contract = project / "contracts/table.yaml"
     contract.write_text(contract.read_text().replace(*CONTRACTS[name], 1))
     check(mlops(project, "run"), name)
+
+
+def test_a_worker_without_a_place_to_meet(project: Path, mlops: Mlops) -> None:
+    check(mlops(project, "tune", "worker"), "worker-without-storage")
 
 
 def test_a_stage_that_is_none(project: Path, mlops: Mlops) -> None:

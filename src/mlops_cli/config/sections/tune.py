@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlops_cli.config.sections.base import Duration, Section
 
@@ -44,6 +45,12 @@ def _is_a_range(value: Any) -> Any:
 SearchRange = Annotated[IntRange | FloatRange | Choice, BeforeValidator(_is_a_range)]
 
 
+def _is_a_database(value: str) -> str:
+    if not re.match(r"(postgresql|postgres)://\S+$|\$\{\w+\}$", value):
+        raise ValueError("a search is shared in a PostgreSQL: ${TUNE_URL}, or postgresql://...")
+    return value
+
+
 class TuneConfig(Section):
     """The search for parameters."""
 
@@ -63,9 +70,8 @@ class TuneConfig(Section):
     patience: int | None = Field(
         30, ge=1, description="after so many trials without a better one no further is drawn"
     )
-    storage: str | None = Field(
+    storage: Annotated[str, AfterValidator(_is_a_database)] | None = Field(
         None,
-        pattern=r"^(postgresql|postgres)://\S+$|^\$\{\w+\}$",
         description="${TUNE_URL}, of a PostgreSQL database (extra postgres) through which "
         "`mlops tune worker` takes part from any machine; a trial has one thread then",
     )
