@@ -24,6 +24,7 @@ GOVERNANCE = "Who decided what, and the way back"
 _OF_STAGES = {  # what a stage's command has beside the options of every stage
     "validate": "mlops validate --now",
     "register": "mlops register --first",
+    "tune": "mlops tune worker",
     "train": "mlops train --update",
     "package": "mlops package --build",
 }

@@ -102,7 +102,7 @@ def _parsed(text: str) -> Any:
     return yaml.load(text)
 
 
-def set_value(path: Path, section: str, key: str, value: str) -> None:
+def set_value(path: Path, section: str, key: str, value: object) -> None:
     """Set a key of a section in a YAML file; its comments and the order of its keys survive."""
     yaml = YAML()
     yaml.width = 4096
