@@ -190,7 +190,8 @@ class _Database:
 
     def rows(self, sql: LiteralString, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._turn, _faults():
-            return self._connection.execute(sql, values).fetchall()
+            found: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
+            return found
 
     def do(self, sql: LiteralString, values: Sequence[object] = ()) -> None:
         with self._turn, _faults():
