@@ -93,9 +93,9 @@ def _ours(folder: Path, table: Table, split: int, *, finish: bool) -> dict[str, 
 
 def _project(folder: Path, table: Table, split: int, *, finish: bool) -> Path:
     project = folder / ("with" if finish else "without")
-    project.mkdir()
     data = str(folder / "table.csv")
-    run([program("mlops"), "init", "rank", "--data", data, "--target", table.target], project)
+    made = ["init", project.name, "--data", data, "--target", table.target]
+    run([program("mlops"), *made], folder)
     file = project / "mlops.yaml"
     text = file.read_text(encoding="utf-8")
     settings = f"\ntrain: {{seed: {split}}}\ntune: {{finish: {json.dumps(finish)}}}\n"
