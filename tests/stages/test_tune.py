@@ -12,6 +12,8 @@ import pytest
 
 from learning import make, reconfigure
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
+from mlops_cli.serving.ubjson import read_ubjson
+from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 
 
@@ -81,6 +83,23 @@ def test_an_estimator_without_a_space_is_tried_once(made):
         reconfigure(made, train={})
 
 
+def test_folds_make_the_final_model_an_average(tmp_path):
+    project = make(tmp_path / "p", n=1100)
+    tune(project)
+    best = json.loads((project.root / "tune/best.json").read_text())
+    assert len(best["members"]) >= 4
+    assert sum(member["weight"] for member in best["members"]) == pytest.approx(1)
+    assert best["unseen"]["log_loss"] < 0.6
+    train(project)
+    model = read_ubjson((project.root / "model/model.ubj").read_bytes())
+    trees = model["learner"]["gradient_booster"]["model"]["trees"]
+    assert len(trees) == sum(member["rounds"] for member in best["members"])
+    tune(reconfigure(project, tune={"trials": 4, "rounds": 20, "finish": False}))
+    plain = json.loads((project.root / "tune/best.json").read_text())
+    assert (plain["members"], plain["unseen"]) == ([], {})
+    assert (plain["params"], plain["rounds"]) == (best["params"], best["rounds"])
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -91,6 +110,27 @@ def test_an_estimator_without_a_space_is_tried_once(made):
         (
             {"tune": {"space": {"eta": {"float": [0.1, 0.2]}}}, "train": {"params": {"eta": 1}}},
             "eta",
+        ),
+        ({"train": {"monotone": {"kind": "increasing"}}}, "'kind', a category"),
+        ({"train": {"monotone": {"xx": "increasing"}}}, "'xx', which is no feature"),
+        ({"train": {"monotone": {"x": "increasing"}}, "task": "multiclass"}, "several classes"),
+        (
+            {
+                "train": {
+                    "monotone": {"x": "increasing"},
+                    "estimator": "sklearn:linear_model.LogisticRegression",
+                }
+            },
+            "cannot keep to a direction",
+        ),
+        (
+            {
+                "train": {
+                    "monotone": {"x": "increasing"},
+                    "params": {"monotone_constraints": "(1,0,0,0,0)"},
+                }
+            },
+            "the same twice",
         ),
     ],
 )

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.serving.ubjson import read_ubjson
 from mlops_cli.serving.xgboost_trees import check_xgboost
-from mlops_cli.testing.estimator import make_part, opened
+from mlops_cli.testing.estimator import FEATURES, make_part, opened
+from mlops_cli.training import open_estimator
 from mlops_cli.training.bag import averaged
-from mlops_cli.training.base import Fit
+from mlops_cli.training.base import Fit, Problem
 from mlops_cli.training.ubjson import write_ubjson
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
@@ -74,14 +75,16 @@ def test_ubjson_writes_whole_numbers_of_every_width():
     assert read_ubjson(write_ubjson({"all": numbers})) == {"all": numbers}
 
 
-def test_a_direction_in_a_feature_is_kept():
-    estimator = opened("xgboost", "binary", monotone_constraints="(1,0,0,0)")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_direction_in_a_feature_is_kept(sign: int):
+    problem = Problem("binary", FEATURES, 2, "roc_auc", 0, {}, threads=1, monotone={"x": sign})
+    estimator = open_estimator("xgboost", problem)
     model = estimator.average(make_part("binary"), fits_of([(6, 25, 0.3), (4, 25, 0.7)]))
     rows = np.tile(make_part("binary", seed=3).matrix[:40], (30, 1))
     rows[:, 0] = np.repeat(np.linspace(300, 1700, 30, dtype=np.float32), 40)
     chances = model.predict(rows).reshape(30, 40)
-    assert (np.diff(chances, axis=0) >= -1e-7).all()
-    assert np.ptp(chances, axis=0).max() > 0.1
+    assert (sign * np.diff(chances, axis=0) >= -1e-7).all()
+    assert (np.ptp(chances, axis=0).max() > 0.1) == (sign == 1)  # the target rises with x
 
 
 def test_boosting_goes_on_from_an_average():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mlops_cli.bundle.manifest import Feature, ModelKind, Task
@@ -27,7 +27,8 @@ class Problem:
 
     `metric` is a name of `evaluation.metrics`; `classes` is the number of classes (0: a
     regression). `fixed` are parameters that no search touches. `threads` 0 means every core that
-    this process may use.
+    this process may use. `monotone` are features in which the prediction may only rise (1) or
+    fall (-1).
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Problem:
     seed: int
     fixed: Params
     threads: int = 0
+    monotone: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def question(self) -> Question:

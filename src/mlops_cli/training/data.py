@@ -25,6 +25,7 @@ from mlops_cli.tables.groups import codes_of
 from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Draw, Keys, Rows, Split, split
 from mlops_cli.training.base import Part, Problem
+from mlops_cli.training.monotone import directions
 
 _BATCH = 131_072  # rows that are encoded at once
 
@@ -174,7 +175,10 @@ def draw_of(config: Config) -> Draw:
 
 
 def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) -> Problem:
-    """What is learned of `events`, with `features` whose categories are frozen."""
+    """What is learned of `events`, with `features` whose categories are frozen.
+
+    Raises `UsageError` for a direction in what is no number, or of more than two classes.
+    """
     return Problem(
         task=config.task,
         features=features,
@@ -182,6 +186,7 @@ def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) ->
         metric=config.metric,
         seed=config.train.seed,
         fixed=config.train.params,
+        monotone=directions(config.train.monotone, features, config.task),
     )
 
 

@@ -23,6 +23,7 @@ from mlops_cli.training.base import PATIENCE, Check, Fit, Fitted, Params, Part, 
 from mlops_cli.training.parts import together
 from mlops_cli.training.round_loss import round_loss
 
+MONOTONE = True  # it can keep to a direction
 _BINS = 256  # XGBoost's own default
 Matrix = NDArray[np.float32]
 _OBJECTIVES: dict[Task, str] = {
@@ -84,6 +85,7 @@ class XGBoost:
             "nthread": problem.threads or cores(),
             "verbosity": 0,
             **({"num_class": problem.classes} if problem.task == "multiclass" else {}),
+            **_directions(problem),
             **problem.fixed,
         }
 
@@ -287,6 +289,18 @@ class XGBoostModel:
     def content(self) -> bytes:
         """See `Fitted.content`: UBJSON."""
         return bytes(self._booster.save_raw("ubj"))
+
+
+def _directions(problem: Problem) -> dict[str, str]:
+    if not problem.monotone:
+        return {}
+    if "monotone_constraints" in problem.fixed:
+        raise UsageError(
+            "mlops.yaml: train.monotone and train.params.monotone_constraints say the same twice",
+            hint="remove train.params.monotone_constraints",
+        )
+    signs = (str(problem.monotone.get(feature.name, 0)) for feature in problem.features)
+    return {"monotone_constraints": f"({','.join(signs)})"}
 
 
 def _predictions(raw: Any) -> NDArray[np.float64]:

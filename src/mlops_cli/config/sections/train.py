@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -34,6 +34,11 @@ class TrainConfig(Section):
     seed: int = Field(0, ge=0, lt=2**31)
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="fixed parameters, which the search does not touch"
+    )
+    monotone: dict[str, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict,
+        description="feature: increasing or decreasing, which the prediction then never goes "
+        "against, all else equal",
     )
     update: str | None = Field(
         None,
