@@ -60,6 +60,8 @@ def extras(session: nox.Session) -> None:
         "tests/targets/test_docker_extras.py",
         "tests/reports/test_drift.py",
         "tests/sources",
+        "tests/tuning/test_shared.py",
+        "tests/actions/test_tune_worker.py",
         *session.posargs,
         env={"PATH": f"{moto}/bin:{os.environ['PATH']}"},
     )

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from learning import make, reconfigure
+import learning
+from learning import events, make, reconfigure
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
@@ -42,12 +44,14 @@ def test_trials_are_worth_the_mean_over_folds(made, by):
     assert train(project).rows == 320
 
 
+@pytest.mark.slow
 def test_repeats_draw_folds_anew(made):
     once = tune(reconfigure(made, split={"by": "random", "folds": 3})).score
     often = tune(reconfigure(made, split={"by": "random", "folds": 3, "repeats": 2})).score
     assert once != often
 
 
+@pytest.mark.slow
 def test_an_estimator_without_rounds_is_pruned_across_folds(made):
     project = reconfigure(
         made,
@@ -86,12 +90,27 @@ def test_a_trial_that_is_stopped_early_has_cost_few_folds():
     assert tried.predict().tolist() == np.repeat([0.1, 0.2, 0.3, 0.4, 0.5], 2).tolist()
 
 
-def test_folds_that_cannot_be_judged_or_learned_from(tmp_path):
+def test_more_folds_than_there_are_rows_for(tmp_path):
     project = make(tmp_path / "p", n=60, task="multiclass", tune={"trials": 1, "rounds": 5})
-    with pytest.raises(DataError, match="cannot make 40 folds"):
+    with pytest.raises(DataError, match="48 rows cannot make 40 folds"):
         tune(reconfigure(project, split={"by": "random", "folds": 40}))
-    with pytest.raises(DataError, match=r"fold \d.* part|fold \d"):
-        tune(reconfigure(project, split={"folds": 12}, train={"metric": "roc_auc_ovr"}))
+
+
+def rare(n: int) -> pa.Table:
+    """A class of which there are four rows, the first ones in time."""
+    table = events(n, "multiclass")
+    said = ["rare" if i < 4 else c for i, c in enumerate(table["target"].to_pylist())]
+    return table.set_column(table.column_names.index("target"), "target", [said])
+
+
+def test_a_fold_without_a_class(tmp_path, monkeypatch):
+    monkeypatch.setattr(learning, "events", lambda n, task: rare(n))
+    project = make(tmp_path / "p", n=200, task="multiclass", tune={"trials": 1, "rounds": 5})
+    asked = {"metric": "roc_auc_ovr"}
+    with pytest.raises(DataError, match=r"undefined on the fold \d part: .*0 are of class"):
+        tune(reconfigure(project, split={"by": "stratified", "folds": 10}, train=asked))
+    # One row of it, whatever is drawn, is learned from where the metric can do without.
+    tune(reconfigure(project, split={"by": "stratified", "folds": 2}, train={}))
 
 
 def test_parameters_to_try_first_are_of_the_space(made):

@@ -190,7 +190,7 @@ def _folds(config: Config, events: Events, problem: Problem) -> tuple[tuple[Part
     made = events.folds(draw_of(config), config.split.folds, repeats=config.split.repeats)
     classes = np.arange(problem.classes)
     for number, fold in enumerate(made, 1):
-        check_part(problem.question, events.target[fold.validation], f"fold {number}'s")
+        check_part(problem.question, events.target[fold.validation], f"fold {number}")
         lacking = np.setdiff1d(classes, events.target[fold.train])
         if len(lacking):
             label = (events.plan.classes or ())[int(lacking[0])]
