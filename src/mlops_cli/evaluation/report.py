@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_cli._files import write_text
-from mlops_cli._json import pretty_json
 from mlops_cli.bundle.manifest import Task
 from mlops_cli.config.paths import EVALUATION
 from mlops_cli.errors import DataError
@@ -93,11 +91,6 @@ def threshold_of(judged: Judged) -> Threshold:
     wrong = (int((found & ~true).sum()), int((~found & true).sum()))
     cost = sum(n * each for n, each in zip(wrong, judged.costs, strict=True)) / len(true)
     return Threshold(judged.threshold, cost, *judged.costs)
-
-
-def write_report(root: Path, report: Report) -> None:
-    """Write `reports/evaluation.json` below `root`, whole or not at all."""
-    write_text(root / EVALUATION, pretty_json(report))
 
 
 def read_report(root: Path) -> Report:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mlops_cli.config.paths import (
     DECISION,
     EVALUATION,
+    EVALUATION_PAGE,
     FEATURES_PLAN,
     FEATURES_TABLE,
     IMAGE,
@@ -105,7 +106,7 @@ STAGES: tuple[Stage, ...] = (
         revision=9,
         params=("project", "task", "data", "split", "train", "evaluate"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
-        outs=(MODEL, EVALUATION),
+        outs=(MODEL, EVALUATION, EVALUATION_PAGE),
         metrics=(METRICS_FILE,),
         plots=(PLOTS,),
     ),

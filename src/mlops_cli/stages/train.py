@@ -22,7 +22,6 @@ from mlops_cli.bundling.profile import profile, with_outcomes
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import (
-    EVALUATION,
     FEATURES_PLAN,
     FEATURES_TABLE,
     METRICS_FILE,
@@ -33,10 +32,10 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.evaluation.judged import Judged
-from mlops_cli.evaluation.report import Report, write_report
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.evaluation.declared import declared_slices
 from mlops_cli.reports.evaluation.made import HoldOut, report_of
+from mlops_cli.reports.evaluation.page import papers_of
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
@@ -111,11 +110,12 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     reproduced, report = prove(
         project, model, files, lambda bundle: report_of(project.config, held, bundle)
     )
+    papers = papers_of(project.config.project, report)
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
     seconds = time.monotonic() - started
     run = replace(_run(project.config, work, evaluation, source), seconds=seconds)
-    run_id = _log(project, run, tables, report)
+    run_id = _log(project, run, tables, papers)
     rows = fitted_rows(work.events, project.config)
     made = provenance(source, run_id, rows)
     digest = write_bundle(project.root / MODEL, model, files, made)
@@ -124,7 +124,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, tables)
-    write_report(project.root, report)
+    for name, text in papers.items():
+        write_text(project.root / name, text)
     write_text(project.root / METRICS_FILE, pretty_json(metrics))
     return TrainResult(
         digest=digest,
@@ -233,10 +234,12 @@ def _run(config: Config, work: Work, evaluation: Evaluation, source: Origin) -> 
     )
 
 
-def _log(project: Project, run: RunRecord, tables: Mapping[str, str], report: Report) -> str:
+def _log(
+    project: Project, run: RunRecord, tables: Mapping[str, str], papers: Mapping[str, str]
+) -> str:
     pictures = drawings(project.config.task, tables)
     files = {f"{RUN_PLOTS}/{name}": picture for name, picture in pictures.items()}
-    files[Path(EVALUATION).name] = pretty_json(report)
+    files |= {Path(name).name: text for name, text in papers.items()}
     return open_tracker(project).log_run(replace(run, files=files))
 
 
