@@ -55,6 +55,7 @@ def extras(session: nox.Session) -> None:
         "tests/test_extras.py",
         "tests/packaging/test_signing.py",
         "tests/importing/test_lightgbm.py",
+        "tests/training/test_lightgbm.py",
         "tests/serving/test_uploader.py",
         "tests/serving/test_grpc.py",
         "tests/targets/test_docker_extras.py",

@@ -32,9 +32,12 @@ VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
         ("tune: {space: {eta: [0.1, 0.2]}}", "a range is `{float: [0.01, 0.3], log: true}`"),
         ("tune: {space: {eta: {low: 1, high: 2}}}", "`tune.space.eta`: a range is"),
         ("? " + "x" * 5000 + "\n: 1", "unknown key"),
-        ("train: {estimator: random_forest}", "is none of xgboost, sklearn:module.Class, and"),
+        (
+            "train: {estimator: random_forest}",
+            "is none of xgboost, lightgbm, sklearn:module.Class, and",
+        ),
         ("train: {estimator: xgbost}", "did you mean xgboost?"),
-        ("train: {estimator: sklearn}", "write xgboost, or sklearn:module.Class"),
+        ("train: {estimator: sklearn}", "write xgboost, lightgbm, or sklearn:module.Class"),
     ],
 )
 def test_what_would_break_later_is_refused_when_it_is_read(

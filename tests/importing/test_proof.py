@@ -12,8 +12,8 @@ import held
 from mlops_cli.errors import UsageError
 from mlops_cli.importing.base import Original
 from mlops_cli.importing.proof import prove
-from mlops_cli.importing.trees import Tree, probes
 from mlops_cli.progress import QUIET
+from mlops_cli.training.tree_splits import Tree, probes
 
 MATRIX, _ = held.rows()
 AT = 0.1  # no float32

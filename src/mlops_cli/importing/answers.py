@@ -13,7 +13,7 @@ from mlops_cli.config.metrics import METRICS
 from mlops_cli.errors import DataError
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.importing.base import Original
-from mlops_cli.importing.trees import Numbers
+from mlops_cli.training.tree_splits import Numbers
 
 
 def classes_of(original: Original, answers: pa.Array | None) -> tuple[ClassLabel, ...] | None:

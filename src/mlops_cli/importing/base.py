@@ -10,7 +10,7 @@ from mlops_cli.bundle.manifest import ClassLabel, ModelKind, Task
 from mlops_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlops_cli.importing.trees import Numbers, Tree
+    from mlops_cli.training.tree_splits import Numbers, Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from mlops_cli.expressions.tree import FeatureTrees
 from mlops_cli.importing.base import Original, refused
 from mlops_cli.importing.columns import Columns
 from mlops_cli.importing.proof import Proven, prove
-from mlops_cli.importing.trees import Numbers
 from mlops_cli.monitoring.drift.profile import build_profile
 from mlops_cli.packaging.requirements import serving_requirements
 from mlops_cli.progress import Progress
@@ -34,6 +33,7 @@ from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.tables.disclosure import reading
 from mlops_cli.tables.matrix import encode
 from mlops_cli.training.golden import Ties, golden_inputs, golden_lines
+from mlops_cli.training.tree_splits import Numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from mlops_cli.contracts.model import Contract
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node
 from mlops_cli.importing.base import Original
-from mlops_cli.importing.trees import Numbers
 from mlops_cli.tables.base import ColumnForm
 from mlops_cli.tables.matrix import encode
+from mlops_cli.training.tree_splits import Numbers
 
 _GENERIC = re.compile(r"(f|x|Column_|feature_?|float_input)\d*", re.I)
 

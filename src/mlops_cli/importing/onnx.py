@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper, load_model_from_string, numpy_
 
 from mlops_cli.bundle.manifest import ClassLabel
 from mlops_cli.importing.base import Original, refused
-from mlops_cli.importing.trees import Numbers
+from mlops_cli.training.tree_splits import Numbers
 
 _NUMPY: Mapping[int, Any] = {
     TensorProto.FLOAT: np.float32,

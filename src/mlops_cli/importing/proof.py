@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mlops_cli.errors import UsageError
 from mlops_cli.importing.base import Original, refused
-from mlops_cli.importing.trees import Matrix, Numbers, Probe, probes, split_values
 from mlops_cli.progress import Progress
 from mlops_cli.serving.golden import ABSOLUTE, RELATIVE
+from mlops_cli.training.tree_splits import Matrix, Numbers, Probe, probes, split_values
 
 _BLOCK = 8192  # rows that are predicted at once
 _MIXED = 4096  # rows of which each value is drawn by itself

@@ -24,9 +24,9 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 
 from mlops_cli.importing.onnx import served
-from mlops_cli.importing.trees import Numbers
 from mlops_cli.importing.trusted import Read, Splits, receive, send
 from mlops_cli.training.onnx import leaves_as_numbers
+from mlops_cli.training.tree_splits import Numbers
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 _ROOTS = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "collections", "builtins")

@@ -16,8 +16,8 @@ import numpy as np
 from mlops_cli.bundle.manifest import ClassLabel, Task
 from mlops_cli.importing.base import Original, refused
 from mlops_cli.importing.recognise import Form
-from mlops_cli.importing.trees import Numbers, Tree
 from mlops_cli.progress import Progress
+from mlops_cli.training.tree_splits import Numbers, Tree
 
 CHILD = "mlops_cli.importing.sklearn"
 _LENGTH = struct.Struct("<Q")

@@ -13,9 +13,9 @@ from mlops_cli._json import plain_json
 from mlops_cli.bundle.manifest import ClassLabel, Task
 from mlops_cli.importing.base import Original, refused
 from mlops_cli.importing.recognise import is_json
-from mlops_cli.importing.trees import Numbers, Tree
 from mlops_cli.serving.ubjson import read_ubjson
 from mlops_cli.serving.xgboost_trees import check_model
+from mlops_cli.training.tree_splits import Numbers, Tree
 
 _TASKS: Mapping[str, Task] = {
     "binary:logistic": "binary",

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 ESTIMATORS = {
     "xgboost": "mlops_cli.training.xgboost",
+    "lightgbm": "mlops_cli.training.lightgbm",
     "sklearn": "mlops_cli.training.sklearn",
 }
 
 
 def open_estimator(name: str, problem: Problem) -> Estimator:
-    """The estimator that the configuration names: `xgboost`, or `sklearn:module.Class`.
+    """The estimator that the configuration names: `xgboost`, `lightgbm`, or `sklearn:module.Class`.
 
     Another package's is `NAME` or `NAME:REST`, where it is given `REST`. Raises `UsageError` for a
     name or a class that does not exist, is no estimator for the task, or cannot keep to a direction
@@ -32,7 +33,7 @@ def open_estimator(name: str, problem: Problem) -> Estimator:
     if problem.monotone and not getattr(module, "MONOTONE", False):
         raise UsageError(
             f"mlops.yaml: train.monotone is set, and {name} cannot keep to a direction",
-            hint="remove it; estimators that can: xgboost",
+            hint="remove it; estimators that can: xgboost, lightgbm",
         )
     return cast("Estimator", module.open_estimator(path, problem))
 

@@ -40,6 +40,13 @@ SPACES: dict[str, Mapping[str, SearchRange]] = {
         "colsample_bytree": _float(0.5, 1.0),
         "min_child_weight": _float(1.0, 20.0, log=True),
     },
+    "lightgbm": {
+        "num_leaves": _int(7, 127, log=True),
+        "learning_rate": _float(0.02, 0.3, log=True),
+        "min_data_in_leaf": _int(5, 100, log=True),
+        "feature_fraction": _float(0.5, 1.0),
+        "lambda_l2": _float(1e-3, 10.0, log=True),
+    },
     "LogisticRegression": _PENALTY,
     "Ridge": _RIDGE,
     "Lasso": _RIDGE,
@@ -72,7 +79,7 @@ def space_of(
 ) -> Mapping[str, SearchRange]:
     """The space to search: the one asked for, or the estimator's own without `fixed` parameters.
 
-    `estimator` is `xgboost` or `sklearn:module.Class`; a class without a space of its own gets an
+    `estimator` is a name as in `train.estimator`; one without a space of its own gets an
     empty one: its defaults are tried once. Raises `UsageError` for a parameter that is searched
     and fixed.
     """

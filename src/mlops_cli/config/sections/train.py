@@ -9,13 +9,19 @@ from pydantic import AfterValidator, Field
 
 from mlops_cli.config.sections.base import Section, one_of
 
-_FORMS = {"xgboost": r"xgboost", "sklearn": r"sklearn:[A-Za-z_][\w.]*\.[A-Za-z_]\w*"}
+_FORMS = {
+    "xgboost": r"xgboost",
+    "lightgbm": r"lightgbm",
+    "sklearn": r"sklearn:[A-Za-z_][\w.]*\.[A-Za-z_]\w*",
+}
 
 
 def _in_its_form(estimator: str) -> str:
     form = _FORMS.get(estimator.partition(":")[0])
     if form and not re.fullmatch(form, estimator):
-        raise ValueError("write xgboost, or sklearn:module.Class (sklearn:linear_model.Ridge)")
+        raise ValueError(
+            "write xgboost, lightgbm, or sklearn:module.Class (sklearn:linear_model.Ridge)"
+        )
     return estimator
 
 
@@ -23,12 +29,14 @@ class TrainConfig(Section):
     """The estimator and how it is judged."""
 
     estimator: Annotated[
-        str, one_of("estimator", "xgboost", "sklearn:module.Class"), AfterValidator(_in_its_form)
+        str,
+        one_of("estimator", "xgboost", "lightgbm", "sklearn:module.Class"),
+        AfterValidator(_in_its_form),
     ] = Field(
         "xgboost",
         pattern=r"^[a-z][\w-]*(:[\w.-]+)?$",
-        description="xgboost, or sklearn:module.Class such as sklearn:linear_model.Ridge, or the "
-        "name of one that another package brings",
+        description="xgboost, lightgbm, or sklearn:module.Class such as "
+        "sklearn:linear_model.Ridge, or the name of one that another package brings",
     )
     metric: str | None = Field(None, description="default: roc_auc, log_loss or rmse by task")
     seed: int = Field(0, ge=0, lt=2**31)

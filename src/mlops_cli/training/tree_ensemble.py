@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from mlops_cli.importing.trees import Tree
+from mlops_cli.training.tree_splits import Tree
 
 # Version 5 of the operators for machine learning has float64 on both ends, and sets of categories.
 _OPSETS = {"": 18, "ai.onnx.ml": 5}

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from mlops_cli.importing.ensemble import Ensemble, Leaves, to_onnx
-from mlops_cli.importing.trees import Tree
 from mlops_cli.serving.onnx_graph import check_onnx
+from mlops_cli.training.tree_ensemble import Ensemble, Leaves, to_onnx
+from mlops_cli.training.tree_splits import Tree
 
 TREE = Tree((0, 1), (0.1, 0.0), (1, -1), (-3, -2), (None, frozenset({1, 3})))
 LEAVES = Leaves(0, (1.0, 2.0, 3.0), (True, False))
