@@ -140,7 +140,7 @@ def test_a_cronjob_runs_the_command_alone_and_as_nobody(tmp_path: Path) -> None:
         next(CronSim(job["spec"]["schedule"], datetime(2026, 3, 1, tzinfo=UTC)))
 
 
-def test_a_tick_on_a_cluster_has_an_account_of_its_own(tmp_path: Path) -> None:
+def test_who_works_on_a_cluster_has_an_account_of_its_own(tmp_path: Path) -> None:
     where = project(tmp_path)
     kubernetes = {"namespace": "models", "image": "rain:1"}
     deploy = DeployConfig.model_validate({"target": "kubernetes", "kubernetes": kubernetes})
@@ -148,8 +148,12 @@ def test_a_tick_on_a_cluster_has_an_account_of_its_own(tmp_path: Path) -> None:
     asked = Asked("cronjob", ALL, "1.2.3", "example.org/rain-ops:1")
     text = schedule_files(where, asked)["cronjobs.yaml"]
     things = list(YAML(typ="safe").load_all(text))
-    (role,) = (t for t in things if t["kind"] == "Role")
-    assert "pods/exec" not in text
+    watching, role = (t for t in things if t["kind"] == "Role")
+    assert watching["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]},
+    ]
+    assert not any("pods/exec" in r["resources"] for r in role["rules"])
     assert {v for r in role["rules"] for v in r["verbs"]} == {
         "get", "list", "watch", "update", "patch", "create",
     }  # fmt: skip
@@ -163,7 +167,8 @@ def test_a_tick_on_a_cluster_has_an_account_of_its_own(tmp_path: Path) -> None:
         if t["kind"] == "CronJob"
     }
     assert accounts == {
-        "rain-monitor": None, "rain-retrain": None, "rain-rollout-tick": "rain-rollout-tick",
+        "rain-monitor": "rain-monitor", "rain-retrain": None,
+        "rain-rollout-tick": "rain-rollout-tick",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -161,6 +162,11 @@ def account(namespace: str, tmp_path: Path) -> Path:
     return file
 
 
+def api_server() -> str:
+    config = yaml.safe_load(kubectl("config", "view", "--minify"))
+    return urlsplit(config["clusters"][0]["cluster"]["server"]).hostname or ""
+
+
 def reached(pod: Any) -> bool:
     connection = http.client.HTTPConnection(pod["status"]["podIP"], contract.PORT, timeout=3)
     try:
@@ -192,7 +198,13 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
         assert caught.value.kind == "kubernetes-forbidden"
         if not reached(every[0]):
             pytest.skip("pods are not reached from here, as a CronJob reaches them")
-        mine.setenv("KUBERNETES_SERVICE_HOST", "here")  # by which a process knows it is in a pod
+        mine.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")  # a pod of another cluster, as CI may be
+        with pytest.raises(ClusterFault, match="pods/exec"):
+            target.counted()
+        mine.setenv("KUBERNETES_SERVICE_HOST", api_server())  # a pod of this one
+        status = target.status()
+        assert status is not None
+        assert status.url == f"http://{PROJECT}.{namespace}.svc"
         assert len(target.counted()) == 2
         target.keep_seen(b"{}")
         target.keep_rollout(document(pair, 2, 100.0, path), target.rollout())

@@ -61,7 +61,7 @@ def _both(evidence: Evidence, step: int) -> bool:
 def _errors(rule: RuleConfig, evidence: Evidence, stage: Stage, looks: Looks) -> Compared:
     strata = strata_of(evidence, stage)
     if strata is None:
-        return Compared(rule, missing="no step has requests of both arms")
+        return Compared(rule, missing="requests of both arms in one step")
     champion, candidate = (float(rate) for rate in strata.rates)
     unit = unit_of(rule, champion)
     low = float(exact.low(strata, looks.alpha))

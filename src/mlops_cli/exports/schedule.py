@@ -21,10 +21,10 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.experiments.logged_evidence import needs_log
 from mlops_cli.targets.kubernetes.naming import object_name
-from mlops_cli.targets.kubernetes.rights import tick_rights
+from mlops_cli.targets.kubernetes.rights import Rule, collect_rights, tick_rights
 
 Clock = Literal["cron", "systemd", "cronjob", "github"]
-TICK = "rollout-tick"
+MONITOR, TICK = "monitor", "rollout-tick"
 _DAY = timedelta(days=1)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SOONEST = re.compile(r"^(\*|\*/[1-4]) ")  # GitHub runs nothing more often than every 5 minutes
@@ -48,6 +48,15 @@ class Job:
     calendar: str
     found: int = 0
     branches: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """A ServiceAccount, the job that has it, and the rules of its Role."""
+
+    name: str
+    job: str
+    rules: list[Rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ def jobs_of(project: Project, commands: Iterable[str]) -> Iterable[Job]:
     known = set(commands)
     window = project.config.window
     cron, calendar = often(window)
-    yield Job("monitor", ("monitor",), cron, calendar, found=5)
+    yield Job(MONITOR, ("monitor",), cron, calendar, found=5)
     if "retrain" in known:
         branches = project.config.retrain.branch
         daily = ("40 3 * * *", "*-*-* 03:40:00 UTC")
@@ -150,20 +159,27 @@ def _cronjobs(project: Project, jobs: Sequence[Job], image: str | None) -> str:
         secret=secret if _secrets(project) else None,
         secrets=_secrets(project),
         jobs=[{"name": job.name, "cron": job.cron, "script": _script(job)} for job in jobs],
-        tick=_tick(project, jobs),
+        accounts=list(_accounts(project, jobs)),
     )
 
 
-def _tick(project: Project, jobs: Iterable[Job]) -> dict[str, Any] | None:
-    """The account of a tick, where it moves traffic in the same namespace."""
+def _accounts(project: Project, jobs: Iterable[Job]) -> Iterable[_Account]:
+    """Whose rights a job needs, where it works on a deployment of the same cluster."""
     deploy = project.config.deploy
-    if deploy.target != "kubernetes" or TICK not in (job.name for job in jobs):
-        return None
+    if deploy.target != "kubernetes":
+        return
     name = object_name(project.config.project)
-    routed = deploy.kubernetes.router == "gateway"
-    logged = needs_log(deploy.rollout)
-    rules = tick_rights(name, routed=routed, logged=logged)
-    return {"account": f"{name}-{TICK}", "job": TICK, "rules": rules}
+    rules = {
+        MONITOR: collect_rights() if project.config.serve.log is not None else None,
+        TICK: tick_rights(
+            name,
+            routed=deploy.kubernetes.router == "gateway",
+            logged=needs_log(deploy.rollout),
+        ),
+    }
+    for job in jobs:
+        if (found := rules.get(job.name)) is not None:
+            yield _Account(f"{name}-{job.name}", job.name, found)
 
 
 def _script(job: Job, to: str = "origin") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
 
 from mlops_cli.targets.kubernetes.faults import ClusterFault
@@ -11,6 +12,7 @@ from mlops_cli.targets.kubernetes.manifests import Object
 from mlops_cli.targets.readiness import url_of
 
 _LOOPBACK = "127.0.0.1"
+_WITHIN = "kubernetes.default.svc"
 
 
 def service_url(kubectl: Kubectl, service: Object) -> str:
@@ -18,14 +20,23 @@ def service_url(kubectl: Kubectl, service: Object) -> str:
 
     For a NodePort a node's address, external before internal; where the API server itself is
     reached by loopback, the cluster is on this machine (kind, k3d, minikube) and so is the port.
-    Otherwise the name by which pods reach it.
+    Otherwise, and from a pod of this cluster, the name by which pods reach it.
     """
     port = service["spec"]["ports"][0]
-    if node_port := port.get("nodePort"):
+    if (node_port := port.get("nodePort")) and not is_inside(kubectl):
         return url_of(node_host(kubectl), node_port)
     metadata = service["metadata"]
     end = "" if port["port"] == 80 else f":{port['port']}"
     return f"http://{metadata['name']}.{metadata['namespace']}.svc{end}"
+
+
+def is_inside(kubectl: Kubectl) -> bool:
+    """Whether this process is in a pod of the cluster that `kubectl` asks, as a CronJob's is.
+
+    Who runs in a pod of another one, as a CI job may, has a kubeconfig that names this one.
+    """
+    here = os.environ.get("KUBERNETES_SERVICE_HOST")  # every pod has it
+    return here is not None and _server(kubectl) in (here, _WITHIN)
 
 
 def is_outside(service: Object) -> bool:
@@ -56,7 +67,7 @@ def _server(kubectl: Kubectl) -> str:
         found = kubectl.json("config", "view", "--minify")
         return urlsplit(found["clusters"][0]["cluster"]["server"]).hostname or _LOOPBACK
     except ClusterFault:
-        return "kubernetes.default.svc"
+        return _WITHIN
 
 
 def _is_loopback(host: str) -> bool:

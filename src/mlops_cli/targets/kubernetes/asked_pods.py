@@ -5,13 +5,13 @@ From outside the control secret is read in the pod, where it is mounted, and nev
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mlops_cli.serving.contract import CONTROL_FILE, PORT
 from mlops_cli.targets.control import PATH, Away, Server, at
+from mlops_cli.targets.kubernetes.address import is_inside
 from mlops_cli.targets.kubernetes.faults import FORBIDDEN, UNREACHABLE, ClusterFault
 from mlops_cli.targets.kubernetes.keys import read_control
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -23,7 +23,6 @@ from mlops_cli.targets.readiness import url_of
 
 _T = TypeVar("_T")
 _AT_ONCE = 8
-_INSIDE = "KUBERNETES_SERVICE_HOST"  # every pod has it
 _ASK = f"""
 import http.client, os, sys
 with open(os.environ[{CONTROL_FILE!r}]) as file: secret = file.read().strip()
@@ -52,7 +51,7 @@ class AskedPod:
 def asked_pods(kubectl: Kubectl, name: str) -> list[AskedPod]:
     """The pods of the deployment `name` that run and were not told to go."""
     pods = [pod for pod in pods_of(kubectl, name) if runs(pod) and not leaving(pod)]
-    secret = read_control(kubectl, name) if pods and os.environ.get(_INSIDE) else None
+    secret = read_control(kubectl, name) if pods and is_inside(kubectl) else None
     if secret is None:
         return [AskedPod(pod, _by_exec(kubectl, pod["metadata"]["name"])) for pod in pods]
     return [AskedPod(p, at(url_of(p["status"]["podIP"], PORT), secret)) for p in pods]

@@ -1,4 +1,4 @@
-"""What a tick of a rollout may do in the namespace, as the rules of a Role: that and no more."""
+"""What a tick of a rollout, and monitoring, may do in the namespace: rules of a Role each."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ class Rule:
     names: list[str] = field(default_factory=list)
 
 
+_EXEC = Rule("", ["pods/exec"], ["create", "get"])
+
+
+def collect_rights() -> list[Rule]:
+    """The rules for bringing home the prediction log: to find the pods, and to read in them.
+
+    Kubernetes cannot say in whose pods: `pods/exec` is for every pod of the namespace.
+    """
+    return [Rule("", ["pods"], list(_READ)), _EXEC]
+
+
 def tick_rights(name: str, *, routed: bool, logged: bool) -> list[Rule]:
     """The rules for the deployment `name`; `logged`: the judge reads the pods' prediction log."""
     maps = [rollout_name(name), counts_name(name)]
@@ -52,5 +63,5 @@ def tick_rights(name: str, *, routed: bool, logged: bool) -> list[Rule]:
             *(Rule(group, list(kinds), ["delete"], candidate) for group, kinds in _PARTS.items()),
         ]
     if logged:
-        rules.append(Rule("", ["pods/exec"], ["create", "get"]))
+        rules.append(_EXEC)
     return rules
