@@ -84,6 +84,20 @@ def test_broken_data_is_no_drift(watched: Watched) -> None:
     assert any("temp is missing" in fault for fault in window.quality.faults)
 
 
+def test_an_alert_of_missing_values_names_their_columns_and_not_what_drifted(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    def lost(line: dict[str, Any]) -> dict[str, Any]:
+        far = line["inputs"] | {"carrier": None, "distance": 9000}
+        return _hotter(line) | {"inputs": far}
+
+    section = '{alerts: [{when: "null_rate > 5%"}], sinks: []}'
+    watched = Watched(tmp_path / "p", models["binary"], "binary", section)
+    watched.answer(0, quiet(N, 0), lost)
+    (told,) = monitor(watched.project).alerts.fired
+    assert told.columns == ("carrier",)
+
+
 def test_text_where_a_number_belongs_is_a_fault_of_the_data(watched: Watched) -> None:
     def wordy(line: dict[str, Any]) -> dict[str, Any]:
         return line | {"inputs": line["inputs"] | {"distance": "far"}}

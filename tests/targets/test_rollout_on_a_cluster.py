@@ -198,7 +198,9 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
         assert caught.value.kind == "kubernetes-forbidden"
         if not reached(every[0]):
             pytest.skip("pods are not reached from here, as a CronJob reaches them")
-        mine.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")  # a pod of another cluster, as CI may be
+        mine.setenv(
+            "KUBERNETES_SERVICE_HOST", "192.0.2.1"
+        )  # a pod of another cluster, as CI may be
         with pytest.raises(ClusterFault, match="pods/exec"):
             target.counted()
         mine.setenv("KUBERNETES_SERVICE_HOST", api_server())  # a pod of this one
@@ -213,6 +215,9 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
         target.keep_rollout(over(3), target.rollout())
         target.keep_anchor("an-entry")
         assert target.alone(second.digest)
+        # What is worse after the end goes back, too: by the image that stood there before.
+        assert target.deploy(whole(first), progress=QUIET).digest == first.digest
+        assert target.alone(first.digest)
         for what in ("create pods/exec", "get secrets", "patch services", "create deployments",
                      "delete deployments", "patch roles", "delete pods"):  # fmt: skip
             assert not may(what, namespace), what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -33,7 +33,8 @@ class Observation:
     `segment` is such as `origin=JFK`, or None for all rows; `version` is the one that answered.
     A minute has `latency_*` and `error_rate` alone, a window the others; what has no rows is no
     observation, or one without metrics. `columns` are those that carry what is wrong, the worst
-    first. `broken`: the data of the window has a fault, so its drift and performance say nothing.
+    first; of some metrics `columns_of` has their own. `broken`: the data of the window has a
+    fault, so its drift and performance say nothing.
     """
 
     start: datetime
@@ -44,6 +45,7 @@ class Observation:
     metrics: Mapping[str, Metric]
     columns: tuple[str, ...] = ()
     broken: bool = False
+    columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

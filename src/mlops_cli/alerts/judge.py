@@ -167,5 +167,9 @@ def _message(alert: AlertConfig, key: str, state: State, look: _Look, start: dat
         target=seen.target,
         version=seen.version,
         segment=seen.segment,
-        columns=() if condition.metric in _OF_NO_COLUMN else seen.columns[:_MOST_COLUMNS],
+        columns=_columns(condition.metric, seen)[:_MOST_COLUMNS],
     )
+
+
+def _columns(metric: str, seen: Observation) -> tuple[str, ...]:
+    return () if metric in _OF_NO_COLUMN else seen.columns_of.get(metric, seen.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlops_cli.monitoring.windows.records import Window
 
 _SHOWN = 30  # windows; the file has all of them
+_NAMED = 5  # columns, or segments, of a line
 
 
 def render_monitor(result: MonitorResult) -> None:
@@ -44,11 +45,11 @@ def _found(window: Window) -> Iterator[str]:
     if window.quality is not None and window.quality.broken:
         yield f"broken data: {'; '.join(window.quality.faults)}"
     if window.drift is not None and window.drift.drifted:
-        names = ", ".join(window.drift.named)
+        names = _few(window.drift.named)
         yield f"drift in how {names} go together" if window.drift.together else f"drift in {names}"
-    for name, part in window.segments.items():
-        if part.drift is not None and part.drift.drifted:
-            yield f"drift in {', '.join(part.drift.named)} of {name}"
+    moved = [n for n, part in window.segments.items() if part.drift and part.drift.drifted]
+    if moved:
+        yield f"drift of {_few(moved)}"
     if (concept := window.concept_drift) is not None and concept.drifted:
         expected = f"{concept.expected:.3f} was expected"
         yield f"concept drift ({concept.loss} {concept.seen:.3f}, {expected})"
@@ -58,3 +59,8 @@ def _found(window: Window) -> Iterator[str]:
         if not name.endswith(("_low", "_high")):
             yield f"{name} {value:.3f}"
             break
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

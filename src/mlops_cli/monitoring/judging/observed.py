@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from mlops_cli.alerts.base import Metric, Observation
 from mlops_cli.monitoring.collected.operations import Speed
-from mlops_cli.monitoring.windows.records import EstimateCheck, Numbers, Part, Window
+from mlops_cli.monitoring.judging.quality import LEAST
+from mlops_cli.monitoring.windows.records import (
+    ColumnQuality,
+    EstimateCheck,
+    Numbers,
+    Part,
+    QualityFound,
+    Window,
+)
 
 MINUTE = timedelta(minutes=1)
 _NOT_METRICS = ("_low", "_high")
@@ -76,7 +84,22 @@ def _observation(
         metrics=metrics,
         columns=drifted or faulty[:5],
         broken=window.broken,
+        columns_of=_worst_of(part.quality) if part.quality is not None else {},
     )
+
+
+def _worst_of(quality: QualityFound) -> dict[str, tuple[str, ...]]:
+    """The columns that have something of each figure, the worst first: not those that drifted."""
+
+    def worst(share: Callable[[ColumnQuality], float]) -> tuple[str, ...]:
+        there = [q for q in quality.columns if share(q) >= LEAST]
+        return tuple(q.name for q in sorted(there, key=share, reverse=True))
+
+    return {
+        "null_rate": worst(lambda q: q.rise),
+        "unseen_rate": worst(lambda q: q.unseen),
+        "out_of_range": worst(lambda q: q.out_of_range),
+    }
 
 
 def _of_part(part: Part, baseline: Numbers | None) -> dict[str, Metric]:

@@ -37,6 +37,18 @@ def standing(live: Mapping[Key, Object], name: str) -> Beside | None:
     return Beside(str(digest), _image(deployment, "containers", "server"))
 
 
+def stood(kubectl: Kubectl, name: str, digest: str) -> str | None:
+    """The image of a version that the Deployment `name` served before; None where that is not kept.
+
+    Its ReplicaSets tell. A tick in a pod goes back by it: nothing can be built there.
+    """
+    for kept in kubectl.items(["replicasets"], f"--selector={NAME}={name}"):
+        marks = kept["spec"]["template"]["metadata"].get("annotations", {})
+        if marks.get(DIGEST) == digest:
+            return _image(kept, "containers", "server")
+    return None
+
+
 def pair_of(live: Mapping[Key, Object], name: str) -> Pair | None:
     """The pair of a rollout, in the same pods or in two Deployments; None where there is none."""
     champion = standing(live, name)

@@ -25,7 +25,7 @@ from mlops_cli.serving.contract import (
     ROLLOUTS,
 )
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
-from mlops_cli.targets.kubernetes.address import is_outside, service_url
+from mlops_cli.targets.kubernetes.address import is_inside, is_outside, service_url
 from mlops_cli.targets.kubernetes.beside import (
     Pair,
     bring,
@@ -34,6 +34,7 @@ from mlops_cli.targets.kubernetes.beside import (
     refuse_same_image,
     specs_of,
     standing,
+    stood,
 )
 from mlops_cli.targets.kubernetes.collecting import collect
 from mlops_cli.targets.kubernetes.delivery import deliver, image_name
@@ -102,8 +103,9 @@ class KubernetesTarget(PodRollout):
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Apply, wait for the rollout, prune; see `Target.deploy`. It costs no request.
 
-        Where the version does not come up, what was applied before is applied again. One of two
-        that stand beside each other is there already: of it no more is applied than differs.
+            Where the version does not come up, what was applied before is applied again. One of two
+            that stand beside each other is there already: of it no more is applied than differs. So, to
+        who is in a pod, is one that stood there before.
         """
         release = only(routes)
         refuse_tls(self._serve)
@@ -113,6 +115,8 @@ class KubernetesTarget(PodRollout):
         if self._config.router == "gateway" and self._config.gateway is not None:
             hold_to_gateway(self._kubectl, self._config.gateway)
         there = pair.image_of(release.digest) if pair is not None else None
+        if there is None and is_inside(self._kubectl):
+            there = stood(self._kubectl, self._name, release.digest)
         spec = replace(spec, image=there or spec.image)
         wanted = self._held_to(live, objects(spec))
         changed = differing(live, wanted) if there is not None else wanted
