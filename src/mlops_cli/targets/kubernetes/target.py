@@ -104,8 +104,8 @@ class KubernetesTarget(PodRollout):
         """Apply, wait for the rollout, prune; see `Target.deploy`. It costs no request.
 
             Where the version does not come up, what was applied before is applied again. One of two
-            that stand beside each other is there already: of it no more is applied than differs. So, to
-        who is in a pod, is one that stood there before.
+            that stand beside each other is there already: of it no more is applied than differs. So
+        it is for who is in a pod, with one that stood there before.
         """
         release = only(routes)
         refuse_tls(self._serve)
