@@ -198,9 +198,7 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
         assert caught.value.kind == "kubernetes-forbidden"
         if not reached(every[0]):
             pytest.skip("pods are not reached from here, as a CronJob reaches them")
-        mine.setenv(
-            "KUBERNETES_SERVICE_HOST", "192.0.2.1"
-        )  # a pod of another cluster
+        mine.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")  # a pod of another cluster
         with pytest.raises(ClusterFault, match="pods/exec"):
             target.counted()
         mine.setenv("KUBERNETES_SERVICE_HOST", api_server())  # a pod of this one
