@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+import projects
 from approving import RULES, YAML, approved, be, candidate, commit
 from mlops_cli.actions.approve import approve
 from mlops_cli.actions.card import card
@@ -73,3 +75,25 @@ def test_metrics_of_an_import_are_of_no_hold_out(project: Project) -> None:
     told = model_card(replace(measured, imported=True))
     assert "On the data of its import, which it may have been fitted on." in told
     assert "hold-out" not in told
+
+
+def test_the_card_has_the_evaluation_of_the_version_that_it_is_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = projects.copy(projects.finished("p"), tmp_path / "p")
+    project = load_project(root)
+    found = card(project)
+    assert found.evaluation is not None
+    main = found.evaluation.metrics[project.config.metric]
+    text = (root / "reports/card.md").read_text(encoding="utf-8")
+    assert text == model_card(found)
+    assert f"{main.low:.4g} to {main.high:.4g}" in text
+    assert "not computed" not in text
+    assert "## What it goes by" in text
+    file = root / "reports/evaluation.json"
+    content = file.read_text()
+    file.unlink()  # DVC may have linked it
+    file.write_text(content.replace(found.evaluation.version, "0" * 64))
+    later = card(project)
+    assert later.evaluation is None
+    assert "(slices) are not recorded" in model_card(later)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli._files import write_text
 from mlops_cli._git import committed
 from mlops_cli.actions.audit import audit_log, signed_entries
 from mlops_cli.audit.entry import Entry
@@ -16,15 +17,16 @@ from mlops_cli.audit.live import live
 from mlops_cli.audit.log import every_entry
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.document import parse_yaml, read_yaml
-from mlops_cli.config.paths import CONFIG
+from mlops_cli.config.paths import CONFIG, MODEL_CARD
 from mlops_cli.config.project import Project
-from mlops_cli.errors import UsageError
+from mlops_cli.errors import MlopsError, UsageError
+from mlops_cli.evaluation.report import Report, read_report
 from mlops_cli.governance.approvals import person_of, standing_of
 from mlops_cli.governance.candidate import IMPORTED, provenance
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.governance.life import life_of
 from mlops_cli.governance.rules import main_rules
-from mlops_cli.reports.card import CardResult
+from mlops_cli.reports.card import CardResult, model_card
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.names import version_named
 
@@ -44,7 +46,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def card(project: Project, version: str | None = None) -> CardResult:
-    """The card of a version, by default the champion.
+    """The card of a version, by default the champion, written to `reports/card.md`, too.
 
     Raises `UsageError` where there is no such version or `governance/card.yaml` is not what it may
     be, `TamperedError` where the audit log does not verify by itself, and what
@@ -65,7 +67,7 @@ def card(project: Project, version: str | None = None) -> CardResult:
     given = [e for e in ordered if _approves(e, named.digest)]
     counted = {(a.role, a.by, a.time) for a in standing.approvals}
     told = told_by_a_person(project.root)
-    return CardResult(
+    result = CardResult(
         project.config.project,
         named.version,
         life,
@@ -81,7 +83,19 @@ def card(project: Project, version: str | None = None) -> CardResult:
         main_rules(project).signers is None,
         IMPORTED in provenance(bundle),
         CARD,
+        _evaluation(project.root, named.digest),
     )
+    write_text(project.root / MODEL_CARD, model_card(result))
+    return result
+
+
+def _evaluation(root: Path, digest: str) -> Report | None:
+    """What training wrote of the version, as long as no other was trained here since."""
+    try:
+        report = read_report(root)
+    except MlopsError:
+        return None
+    return report if report.version == digest else None
 
 
 def _approves(entry: Entry, digest: str) -> bool:

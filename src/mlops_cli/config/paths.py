@@ -13,6 +13,7 @@ METRICS_FILE = "metrics.json"
 PLOTS = "reports/plots"
 EVALUATION = "reports/evaluation.json"
 EVALUATION_PAGE = "reports/evaluation.html"
+MODEL_CARD = "reports/card.md"  # what `mlops card` told last
 DECISION = "decision.json"
 AUDIT_LOG = "governance/audit.jsonl"
 ERASED = "governance/erased.jsonl"  # which object of DVC was written again as which

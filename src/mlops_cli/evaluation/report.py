@@ -96,11 +96,6 @@ def threshold_of(judged: Judged) -> Threshold:
 def read_report(root: Path) -> Report:
     """The evaluation below `root`; raises `DataError` where there is none that can be read."""
     try:
-        return decode_report((root / EVALUATION).read_bytes())
+        return msgspec.json.decode((root / EVALUATION).read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError) as e:
         raise DataError(f"{EVALUATION}: {str(e)[:200]}", hint="mlops train") from e
-
-
-def decode_report(content: bytes) -> Report:
-    """The content of `reports/evaluation.json`; raises `msgspec.DecodeError` for what is none."""
-    return msgspec.json.decode(content, type=Report)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.live import Live
+from mlops_cli.evaluation.report import Report
 from mlops_cli.governance.approvals import REVIEWER
 from mlops_cli.governance.life import Life
+from mlops_cli.reports.evaluation.markdown import evaluation_lines
 from mlops_cli.reports.markdown import code, escape
 
 NOT_TOLD = "*Nobody has told.*"
@@ -25,7 +27,8 @@ class CardResult:
     `data` and `model` are what the bundle says of its making; `approvals` are the entries that
     approve it, `counted` the ids of those that count, `missing` the roles that still have to, and
     `signed` who signed an entry, by its id; `empty` names what nobody has told. `convention` is
-    whether nobody is made to sign, `imported` whether it was trained elsewhere.
+    whether nobody is made to sign, `imported` whether it was trained elsewhere. `evaluation` is
+    what training wrote of it, where that is still to be had.
     """
 
     project: str
@@ -43,6 +46,7 @@ class CardResult:
     convention: bool
     imported: bool
     file: str
+    evaluation: Report | None = None
 
 
 def model_card(result: CardResult) -> str:
@@ -56,7 +60,8 @@ def model_card(result: CardResult) -> str:
         *_table("Model", result.model),
         *_table("Data", result.data),
         *_told("Where the data comes from", told["data_origin"]),
-        *_metrics(result.life.metrics, imported=result.imported),
+        *_metrics(result),
+        *(evaluation_lines(result.evaluation) if result.evaluation else ()),
         *_gates(result.life),
         *_approvals(result),
         *_live(result.live),
@@ -85,7 +90,9 @@ def _table(title: str, values: Mapping[str, str]) -> Iterator[str]:
         yield f"| {escape(name)} | {escape(value) if value else _NOT_RECORDED} |"
 
 
-def _metrics(metrics: Mapping[str, float], *, imported: bool) -> Iterator[str]:
+def _metrics(result: CardResult) -> Iterator[str]:
+    metrics, imported = result.life.metrics, result.imported
+    known = result.evaluation.metrics if result.evaluation else {}
     yield from ("", "## Metrics", "")
     names = [name for name in sorted(metrics) if not name.endswith(_ENDS)]
     if not names:
@@ -95,10 +102,13 @@ def _metrics(metrics: Mapping[str, float], *, imported: bool) -> Iterator[str]:
     yield from (f"On {rows}.", "", "| metric | value | 95 % interval |", "|---|---|---|")
     for name in names:
         low, high = (metrics.get(name + end) for end in _ENDS)
+        if of := known.get(name):
+            low, high = of.low, of.high
         both = low is not None and high is not None
         between = f"{low:.4g} to {high:.4g}" if both else "not computed"
         yield f"| {code(name)} | {metrics[name]:.4g} | {between} |"
-    yield from ("", "Metrics of parts of the rows (slices) are not recorded.")
+    if result.evaluation is None:
+        yield from ("", "Metrics of parts of the rows (slices) are not recorded.")
 
 
 def _gates(life: Life) -> Iterator[str]:

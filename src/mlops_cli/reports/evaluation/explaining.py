@@ -28,6 +28,7 @@ ROWS = 1000  # that are explained at the most
 FEWEST = 100
 _PAIRED = 20  # rows of which interactions are told
 _BUDGET = 2.0e8  # steps of TreeSHAP, which does some 4 * 10^8 a second
+_PAIR_BUDGET = 1.0e8
 _ASKED_ROWS = 60_000  # predictions of a model that is only asked
 Matrix = NDArray[np.float32]
 
@@ -90,5 +91,5 @@ def _interactions(model: Model, rows: Matrix, cost: float) -> NDArray[np.float64
     """Exact interactions (n, f, f) of one number a row; None where twenty rows cost too much."""
     if not isinstance(model, XGBoostModel) or not cost:
         return None
-    most = int(_BUDGET / (cost * 2 * rows.shape[1]))
+    most = int(_PAIR_BUDGET / (cost * 2 * rows.shape[1]))
     return model.interactions(_spaced(rows, most)) if most >= _PAIRED else None
