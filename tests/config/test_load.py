@@ -38,6 +38,23 @@ VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
         ),
         ("train: {estimator: xgbost}", "did you mean xgboost?"),
         ("train: {estimator: sklearn}", "write xgboost, lightgbm, or sklearn:module.Class"),
+        ("train: {estimator: sklearn}", "write xgboost, or sklearn:module.Class"),
+        ("train: {calibrate: isotonik}", "`train.calibrate`"),
+        ("train: {costs: {false_positive: 1}}", "`train.costs.false_negative`"),
+        ("train: {costs: {false_positive: 0, false_negative: 1}}", "`train.costs.false_positive`"),
+        ("train: {costs: {false_positive: 1, false_negative: -2}}", "`train.costs.false_negative`"),
+        ("train: {costs: {false_positive: 1, false_negative: .inf}}", "finite"),
+        ("train: {interval: 0.9}", "train.interval is of a regression's values"),
+        ("train: {interval: 1.2}", "`train.interval`"),
+        ("train: {quantiles: [0.1, 0.9]}", "train.quantiles is of a regression's values"),
+        ("train: {quantiles: [0.9, 0.1]}", "0.9 is not below 0.1"),
+        ("train: {quantiles: [0.5, 0.5]}", "0.5 is not below 0.5"),
+        ("train: {quantiles: [0.1]}", "`train.quantiles"),
+        (
+            "train: {quantiles: [0.1, 0.9], estimator: 'sklearn:linear_model.Ridge'}",
+            "learned by xgboost alone",
+        ),
+        ("train: {calibrate: sigmoid, update: 0123456789ab}", "train from nothing"),
     ],
 )
 def test_what_would_break_later_is_refused_when_it_is_read(
@@ -105,3 +122,22 @@ def test_the_url_of_a_cache_is_handed_on_with_its_variables(
     serve = load_project(tmp_path).config.serve
     assert serve.cache == url
     assert serve.environment()["MLOPS_SERVE_CACHE"] == url
+
+
+@pytest.mark.parametrize(
+    ("task", "section", "said"),
+    [
+        ("regression", "{calibrate: isotonic}", "train.calibrate is of probabilities"),
+        ("regression", "{costs: {false_positive: 1, false_negative: 2}}", "train.costs is of prob"),
+        ("multiclass", "{costs: {false_positive: 1, false_negative: 2}}", "are of two classes"),
+        ("multiclass", "{calibrate: isotonic}", "of several, temperature"),
+        ("multiclass", "{calibrate: sigmoid}", "of several, temperature"),
+        ("multiclass", "{interval: 0.9}", "train.interval is of a regression's values"),
+    ],
+)
+def test_what_is_decided_suits_the_task(tmp_path: Path, task: str, section: str, said: str) -> None:
+    text = VALID.replace("binary", task) + f"features: {{columns: [a]}}\ntrain: {section}\n"
+    (tmp_path / "mlops.yaml").write_text(text)
+    with pytest.raises(UsageError) as e:
+        load_project(tmp_path)
+    assert said in e.value.message

@@ -32,7 +32,7 @@ def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
     shared = rng.normal(size=rows)
     candidate = y + worse * (shared + 0.5 * rng.normal(size=rows))
     champion = y + shared + 0.5 * rng.normal(size=rows)
-    return scores_of(rmse, y, (candidate, champion), classes=0)
+    return scores_of((rmse, rmse), y, (candidate, champion), classes=0)
 
 
 def passes(found: Comparison) -> bool:
@@ -45,7 +45,7 @@ def passes(found: Comparison) -> bool:
 def test_a_model_is_not_worse_than_itself(rows: int, in_time: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     y, p = rng.normal(size=rows), rng.normal(size=rows)
-    scores = scores_of(rmse, y, (p, p.copy()), classes=0)
+    scores = scores_of((rmse, rmse), y, (p, p.copy()), classes=0)
     found = compare(scores, rows, higher_is_better=False, in_time=in_time)
     assert passes(found)
     assert found.difference == 0.0
@@ -67,7 +67,7 @@ def test_what_one_gains_the_other_loses(
     y, a, b = rng.normal(size=(3, rows))
 
     def compared(one: np.ndarray, other: np.ndarray) -> Comparison:
-        scores = scores_of(rmse, y, (one, other), classes=0)
+        scores = scores_of((rmse, rmse), y, (one, other), classes=0)
         return compare(scores, rows, higher_is_better=higher_is_better, in_time=in_time)
 
     here, there = compared(a, b), compared(b, a)
@@ -86,7 +86,7 @@ def test_the_unit_of_the_target_decides_nothing(rows: int, unit: float, seed: in
     verdicts = {
         passes(
             compare(
-                scores_of(rmse, k * y, (k * a, k * b), classes=0),
+                scores_of((rmse, rmse), k * y, (k * a, k * b), classes=0),
                 rows,
                 higher_is_better=False,
                 in_time=False,
@@ -126,7 +126,7 @@ def test_neighbours_in_time_that_err_together_do_not_feign_certainty() -> None:
     for _ in range(300):
         y = rng.normal(size=1000)
         errors = np.repeat(rng.normal(size=(2, 20)), 50, axis=1)
-        scores = scores_of(rmse, y, (y + errors[0], y + errors[1]), classes=0)
+        scores = scores_of((rmse, rmse), y, (y + errors[0], y + errors[1]), classes=0)
         refused += not passes(compare(scores, 1000, higher_is_better=False, in_time=True))
     assert refused / 300 <= 0.1
 
@@ -211,7 +211,7 @@ def test_an_equally_good_model_is_refused_in_five_percent_of_cases(
     measure, rows, trials, refused = METRICS[task][metric], 400, 400, 0
     for _ in range(trials):
         y, (a, b) = draw(rng, rows)
-        scores = scores_of(measure.value, y, (a, b), classes=2 if task == "binary" else 0)
+        scores = scores_of((measure.value,) * 2, y, (a, b), classes=2 if task == "binary" else 0)
         found = compare(scores, rows, higher_is_better=measure.greater_is_better, in_time=in_time)
         assert found.decidable
         refused += not passes(found)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_cli.errors import DataError
-from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, one_fold, read_oof, write_oof
+from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, read_oof, to_come, write_oof
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 3), (7, 12)], ids=["one", "three", "twelve"])
@@ -31,10 +31,11 @@ def test_what_is_written_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None
     assert file.read_bytes() == before
 
 
-def test_one_part_of_one_model_is_fold_and_member_0(tmp_path: Path) -> None:
-    said = one_fold(np.array([5, 3]), np.array([0.25, 0.5]))
-    assert said.rows.tolist() == [5, 3]
-    assert said.folds.tolist() == said.members.tolist() == [0, 0]
+def test_rows_that_judge_have_their_fold() -> None:
+    said = to_come([np.array([5, 3]), np.array([8])])
+    assert said.rows.tolist() == [5, 3, 8]
+    assert said.folds.tolist() == [0, 0, 1]
+    assert said.members.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])

@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.bundle.manifest import MODULES, ClassLabel, Manifest, Task, class_key
+from mlops_cli.bundle.manifest import (
+    CALIBRATION,
+    MODULES,
+    THRESHOLD,
+    ClassLabel,
+    Manifest,
+    Task,
+    class_key,
+)
 from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import FeatureTrees, Node
 from mlops_cli.expressions.values import check_form
@@ -35,6 +43,14 @@ class RegressionPrediction(msgspec.Struct, frozen=True):
     value: float
 
 
+class IntervalPrediction(msgspec.Struct, frozen=True):
+    """What a regression with an interval answers."""
+
+    value: float
+    low: float
+    high: float
+
+
 _PREDICTIONS: dict[Task, type[msgspec.Struct]] = {
     "binary": BinaryPrediction,
     "multiclass": MulticlassPrediction,
@@ -54,6 +70,7 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
         named = ", ".join(sorted(manifest.modules)) or "none"
         yield f"modules names {named}, and a model of {manifest.model} needs {', '.join(needed)}"
     yield from _class_faults(manifest)
+    yield from _decided_faults(manifest)
     for what, parts in (("inputs", manifest.inputs), ("features", manifest.features)):
         if twice := _first_twice(part.name for part in parts):
             yield f"{what} names {ascii(twice)[:80]} twice"
@@ -69,6 +86,19 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
             yield f"the feature {ascii(feature.name)[:80]} is {feature.kind}: see its categories"
         elif _first_twice(feature.categories or ()) is not None:
             yield f"the feature {ascii(feature.name)[:80]} has a category twice"
+
+
+def _decided_faults(manifest: Manifest) -> Iterator[str]:
+    if manifest.decided != (manifest.format.partition(".")[0] == "2"):
+        yield f"its format is {manifest.format[:20]}: 2 is of bundles with a threshold, a " + (
+            "calibrator or an interval"
+        )
+    if manifest.threshold != THRESHOLD and manifest.task != "binary":
+        yield f"the task is {manifest.task}, and it has a threshold"
+    if manifest.interval is not None and manifest.task != "regression":
+        yield f"the task is {manifest.task}, and it has an interval"
+    if manifest.interval is not None and CALIBRATION not in manifest.files:
+        yield f"it has an interval, and does not name {CALIBRATION}"
 
 
 def _class_faults(manifest: Manifest) -> Iterator[str]:
@@ -115,7 +145,10 @@ def check_golden(manifest: Manifest, features: int, prediction: dict[str, Any]) 
     """
     if features != len(manifest.features):
         raise ValueError(f"it has {features} features of {len(manifest.features)}")
-    found = msgspec.convert(prediction, _PREDICTIONS[manifest.task])
+    kind = _PREDICTIONS[manifest.task] if manifest.interval is None else IntervalPrediction
+    found = msgspec.convert(prediction, kind)
+    if isinstance(found, IntervalPrediction) and not found.low <= found.value <= found.high:
+        raise ValueError("its value does not lie between low and high")
     classes = manifest.classes or ()
     label = getattr(found, "label", None)
     if classes and not any(label == c and type(label) is type(c) for c in classes):

@@ -11,12 +11,16 @@ from msgspec import Meta
 from mlops_cli.expressions.tree import ValueType
 
 FORMAT = "1.1"  # of 1.0, which is read as well, golden rows are rows of the data
+# A release that reads 1 alone would answer such a bundle with other labels or numbers.
+FORMAT_DECIDED = "2.0"
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"  # when and where it was made: outside the digest
 FEATURES = "features.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.jsonl"
 REQUIREMENTS = "requirements.txt"
+CALIBRATION = "calibration.json"  # where there is a calibrator or an interval
+LOW, HIGH = "low.ubj", "high.ubj"  # boosters of the lower and the upper quantile
 FOLDER = "bundle"  # where a bundle stands in a version that MLflow keeps
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -24,6 +28,7 @@ Source = Literal["event", "join", "online"]
 ModelKind = Literal["xgboost", "onnx"]
 MODEL_FILES: dict[ModelKind, str] = {"xgboost": "model.ubj", "onnx": "model.onnx"}
 ClassLabel = bool | int | str
+THRESHOLD = 0.5  # the probability from which on a row is of the positive class, if none is chosen
 
 # A pattern ends with "and nothing follows": `$` would let a line's end follow.
 _END = r"(?![\s\S])"
@@ -91,7 +96,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     `classes` are in the order of the model's outputs (binary: negative, positive) and null for a
     regression. `modules` are the versions that serving must find, `python` the minor version.
     `id` are the columns of `data.id`, which a request may bring beside the inputs, and `sensitive`
-    those that the prediction log leaves out unless it is asked for them.
+    those that the prediction log leaves out unless it is asked for them. `threshold` is the
+    probability from which on a row is of the positive class, `interval` how often the target is to
+    lie between `low` and `high`, which a regression then answers beside the value.
     """
 
     format: str
@@ -107,6 +114,13 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     files: dict[FileName, File]
     id: tuple[Name, ...] = ()
     sensitive: tuple[Name, ...] = ()
+    threshold: Annotated[float, Meta(ge=0, le=1)] = THRESHOLD
+    interval: Annotated[float, Meta(gt=0, lt=1)] | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything stands between the model's number and the answer: format 2."""
+        return self.threshold != THRESHOLD or self.interval is not None or CALIBRATION in self.files
 
 
 def class_key(label: ClassLabel) -> str:

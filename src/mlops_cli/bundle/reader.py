@@ -16,10 +16,14 @@ from mlops_cli._files import sha256_of
 from mlops_cli._json import plain_json
 from mlops_cli.bundle.consistency import check_golden, check_manifest, check_trees
 from mlops_cli.bundle.manifest import (
+    CALIBRATION,
     FEATURES,
     FOLDER,
     FORMAT,
+    FORMAT_DECIDED,
     GOLDEN,
+    HIGH,
+    LOW,
     MANIFEST,
     MODEL_FILES,
     PROFILE,
@@ -37,6 +41,10 @@ from mlops_cli.expressions.tree import FeatureTrees
 _SHOWN = 300
 _LARGEST = 64 << 20  # bytes of a manifest: thousands of columns with thousands of categories
 REQUIRED = (FEATURES, PROFILE, GOLDEN, REQUIREMENTS)
+
+
+_READ = {FORMAT.partition(".")[0], FORMAT_DECIDED.partition(".")[0]}  # major versions
+_MAY = {CALIBRATION, LOW, HIGH}
 
 
 class _Format(msgspec.Struct):
@@ -175,9 +183,9 @@ def _check_format(file: Path, raw: bytes) -> None:
         raise BundleError(
             f"{file} is not a manifest: {str(e)[:_SHOWN]}", hint="run `mlops train` again"
         ) from e
-    if found.partition(".")[0] != FORMAT.partition(".")[0]:
+    if found.partition(".")[0] not in _READ:
         raise BundleError(
-            f"{file} has format {found[:20]}, and this release reads {FORMAT}",
+            f"{file} has format {found[:20]}, and this release reads {FORMAT} and {FORMAT_DECIDED}",
             hint="install the release of mlops-cli that wrote it, or train again",
         )
 
@@ -186,7 +194,7 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     wanted = {*REQUIRED, MODEL_FILES[manifest.model]}
     if missing := sorted(wanted - manifest.files.keys()):
         raise BundleError(f"{path / MANIFEST} does not name {', '.join(missing)}")
-    if more := sorted(manifest.files.keys() - wanted):
+    if more := sorted(manifest.files.keys() - wanted - _MAY):
         raise BundleError(
             f"{path / MANIFEST} names {more[0]}, which no bundle holds", hint=_RESTORE
         )

@@ -13,9 +13,11 @@ from mlops_cli._files import replacing_folder, sha256_of
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import (
     FORMAT,
+    FORMAT_DECIDED,
     MANIFEST,
     MODULES,
     PROVENANCE,
+    THRESHOLD,
     ClassLabel,
     Feature,
     File,
@@ -42,6 +44,8 @@ class Model:
     modules: Mapping[str, str]
     id: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    threshold: float = THRESHOLD
+    interval: float | None = None
 
 
 def write_bundle(
@@ -63,7 +67,7 @@ def write_bundle(
 
 
 def _manifest(model: Model, files: dict[str, File]) -> Manifest:
-    return Manifest(
+    made = Manifest(
         format=FORMAT,
         project=model.project,
         task=model.task,
@@ -77,4 +81,7 @@ def _manifest(model: Model, files: dict[str, File]) -> Manifest:
         files=files,
         id=model.id,
         sensitive=model.sensitive,
+        threshold=model.threshold,
+        interval=model.interval,
     )
+    return msgspec.structs.replace(made, format=FORMAT_DECIDED) if made.decided else made

@@ -39,7 +39,7 @@ from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import Engine, in_groups, literal, quote
 from mlops_cli.tables.matrix import encode
 from mlops_cli.training import golden
-from mlops_cli.training.base import Fitted
+from mlops_cli.training.answering import Answering
 
 CANDIDATE = "candidate"  # under .mlops/: the bundle until it has proved itself
 _GROUP = 200  # features of one query
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def bundle_files(
-    project: Project, work: Work, fitted: Fitted, profile: Profile
+    project: Project, work: Work, fitted: Answering, profile: Profile
 ) -> tuple[Model, dict[str, bytes]]:
     """The manifest's part, and the content of the bundle's files by name."""
     plan, features = work.events.plan, work.problem.features
@@ -65,11 +65,14 @@ def bundle_files(
         modules=work.estimator.modules(),
         id=project.config.data.id.columns,
         sensitive=project.config.data.sensitive,
+        threshold=fitted.decided.threshold,
+        interval=fitted.decided.level,
     )
     rows = work.events.rows(work.events.split.fitted)
     requirements, importance = serving_requirements(kind), fitted.importance()
     files = {
         MODEL_FILES[kind]: fitted.content(),
+        **fitted.decided.files(),
         FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
         PROFILE: weighted(profile, features, importance=importance, trees=plan.trees),
         REQUIREMENTS: requirements.encode(),
@@ -83,7 +86,7 @@ def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> 
 
 
 def _golden(
-    project: Project, model: Model, rows: pa.Table, plan: FeaturePlan, fitted: Fitted
+    project: Project, model: Model, rows: pa.Table, plan: FeaturePlan, fitted: Answering
 ) -> bytes:
     """Golden rows, their features by the data engine, their predictions by training's library."""
     with (
@@ -97,7 +100,7 @@ def _golden(
         golden.write(raw, file)
         made = _features(engine, file, plan.trees)
     matrix = encode(made, model.features)
-    said = render(model, fitted.predict(matrix))
+    said = render(model, fitted.answers(matrix))
     return golden.golden_lines(raw, matrix, said)
 
 

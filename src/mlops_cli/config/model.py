@@ -120,6 +120,24 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _answers_suit_the_task(self) -> Config:
+        train, task = self.train, self.task
+        if task == "regression" and (train.calibrate or train.costs):
+            name = "calibrate" if train.calibrate else "costs"
+            raise ValueError(f"train.{name} is of probabilities, and the task is regression")
+        if task != "regression" and train.level is not None:
+            name = "interval" if train.interval else "quantiles"
+            raise ValueError(f"train.{name} is of a regression's values, and the task is {task}")
+        if task == "multiclass" and train.costs:
+            raise ValueError("train.costs are of two classes, and the task is multiclass")
+        if task == "multiclass" and train.calibrate not in (None, "temperature"):
+            raise ValueError(
+                f"train.calibrate is {train.calibrate}, which is of two classes: of several, "
+                "temperature leaves them in their order"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _roles_have_people(self) -> Config:
         asked, known = self.register_.approvals, self.governance.roles
         if nobody := [role for role in asked if not known.get(role)]:

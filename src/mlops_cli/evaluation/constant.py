@@ -48,18 +48,24 @@ def baseline_of(judged: Judged, fitted: Array) -> Baseline:
         constant = np.full(n, shares[1]) if task == "binary" else np.tile(shares, (n, 1))
     return Baseline(
         what,
-        metrics_of(task, judged.target, constant),
+        metrics_of(task, judged.target, constant, judged.question.threshold),
         gains(judged.question, judged.target, (judged.predictions, constant)),
     )
 
 
 def gains(question: Question, target: Array, pair: tuple[Array, Array]) -> dict[str, Gain]:
-    """By how much the first predictions are better than the second, by metric."""
-    ours, theirs = (metrics_of(question.task, target, p) for p in pair)
+    """By how much the first predictions are better than the second, by metric.
+
+    Labels of both are by the question's threshold.
+    """
+    threshold = question.threshold
+    ours, theirs = (metrics_of(question.task, target, p, threshold) for p in pair)
     found = {}
     for name in ours:
         if name in theirs:
-            value, ends = difference(question.task, name, target, pair)
+            value, ends = difference(
+                question.task, name, target, pair, thresholds=(threshold, threshold)
+            )
             sides = (value, ends.low, ends.high)
             if name in LESS_IS_BETTER:
                 sides = (-value, -ends.high, -ends.low)

@@ -35,8 +35,14 @@ def evaluate(question: Question, target: Array, predictions: Array) -> Evaluatio
     """
     check_part(question, target, "hold-out")
     return Evaluation(
-        metrics=metrics_of(question.task, target, predictions),
-        interval=interval(question.task, question.metric, target, predictions),
+        metrics=metrics_of(question.task, target, predictions, question.threshold),
+        interval=interval(
+            question.task,
+            question.metric,
+            target,
+            predictions,
+            threshold=question.threshold,
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from mlops_cli.evaluation.paired import Rows, Scores
 from mlops_cli.tables.base import ROW
 
 Array = NDArray[np.float64]
+Value = Callable[[Array, Array], float]
 
 
 def take_rows(batches: Iterable[pa.RecordBatch], rows: Rows) -> pa.Table:
@@ -28,7 +29,7 @@ def take_rows(batches: Iterable[pa.RecordBatch], rows: Rows) -> pa.Table:
 
 
 def scores_of(
-    value: Callable[[Array, Array], float],
+    values: tuple[Value, Value],
     target: Array,
     pair: tuple[Array, Array],
     *,
@@ -36,6 +37,7 @@ def scores_of(
 ) -> Scores:
     """The metric of two models' predictions (candidate, champion) on any of the rows.
 
+    `values` are that metric by the threshold of each.
     NaN where fewer than `classes` distinct targets are among the rows: the metric is not defined.
     """
 
@@ -43,6 +45,7 @@ def scores_of(
         y = target[rows]
         if classes and len(np.unique(y)) < classes:
             return math.nan, math.nan
-        return float(value(y, pair[0][rows])), float(value(y, pair[1][rows]))
+        first, second = (float(value(y, p[rows])) for value, p in zip(values, pair, strict=True))
+        return first, second
 
     return scores

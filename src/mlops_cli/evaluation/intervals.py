@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 from scipy.stats import rankdata
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import THRESHOLD, Task
 from mlops_cli.evaluation.shares import wilson
 from mlops_cli.serving.predictions import class_indices
 
@@ -48,11 +49,23 @@ class _Estimate:
         return max(self.floor, float(np.sqrt(np.sum(self.influence**2))))
 
 
-def interval(task: Task, metric: str, target: Array, predictions: Array) -> Interval:
-    """The interval of `metric` (a name of `evaluation.metrics`) on rows as in `training.base`."""
+def interval(
+    task: Task,
+    metric: str,
+    target: Array,
+    predictions: Array,
+    *,
+    threshold: float = THRESHOLD,
+) -> Interval:
+    """The interval of `metric` (a name of `evaluation.metrics`) on rows as in `training.base`.
+
+    One of labels is of those by the threshold.
+    """
     if metric == "accuracy":
-        return _wilson(target, predictions)
+        return share(class_indices(predictions, threshold) == target)
     how, scale = _METHODS[task, metric]
+    if metric == "f1":
+        how = partial(_f1, threshold=threshold)
     estimate = how(target, predictions)
     if scale == "logit":
         return _on_logit_scale(estimate, _name_of(metric))
@@ -66,23 +79,36 @@ def interval(task: Task, metric: str, target: Array, predictions: Array) -> Inte
 
 
 def difference(
-    task: Task, metric: str, target: Array, pair: tuple[Array, Array]
+    task: Task,
+    metric: str,
+    target: Array,
+    pair: tuple[Array, Array],
+    *,
+    thresholds: tuple[float, float] = (THRESHOLD, THRESHOLD),
 ) -> tuple[float, Interval]:
     """The metric of the first predictions less that of the second, on the same rows.
 
-    The interval is of paired rows: what moves both does not widen it.
+    The interval is of paired rows: what moves both does not widen it. One of labels is of those by
+    the threshold of each.
     """
-    one, other = (_estimate(task, metric, target, predictions) for predictions in pair)
+    one, other = (
+        _estimate(task, metric, target, predictions, threshold=threshold)
+        for predictions, threshold in zip(pair, thresholds, strict=True)
+    )
     between = one.value - other.value
     error = float(np.sqrt(np.sum((one.influence - other.influence) ** 2)))
     half = _quantile(min(one.rows, other.rows)) * max(error, one.floor)
     return between, Interval(between - half, between + half, "paired delta method")
 
 
-def _estimate(task: Task, metric: str, target: Array, predictions: Array) -> _Estimate:
+def _estimate(
+    task: Task, metric: str, target: Array, predictions: Array, *, threshold: float
+) -> _Estimate:
     """The metric itself with its influence: no scale is changed."""
     if metric == "accuracy":
-        return _mean((class_indices(predictions) == target).astype(np.float64))
+        return _mean((class_indices(predictions, threshold) == target).astype(np.float64))
+    if metric == "f1":
+        return _f1(target, predictions, threshold)
     found = _METHODS[task, metric][0](target, predictions)
     if metric == "rmse":
         root = math.sqrt(found.value)
@@ -128,9 +154,9 @@ def _on_log_scale(e: _Estimate, method: str) -> Interval:
     return Interval(e.value / factor, e.value * factor, method)
 
 
-def _wilson(y: Array, p: Array) -> Interval:
-    right = class_indices(p) == y
-    return Interval(*wilson(float(right.sum()), len(y)), "Wilson")
+def share(right: NDArray[np.bool_]) -> Interval:
+    """The interval of the share of rows that are true, shape (n,), n > 0."""
+    return Interval(*wilson(float(right.sum()), len(right)), "Wilson")
 
 
 def _mean(values: Array) -> _Estimate:
@@ -211,8 +237,8 @@ def _f1_of(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, Ar
     return value, (above - value * below) / below.sum()
 
 
-def _f1(y: Array, p: Array) -> _Estimate:
-    value, influence = _f1_of(class_indices(p) == 1, y == 1)
+def _f1(y: Array, p: Array, threshold: float = THRESHOLD) -> _Estimate:
+    value, influence = _f1_of(class_indices(p, threshold) == 1, y == 1)
     return _Estimate(value, influence, len(y))
 
 

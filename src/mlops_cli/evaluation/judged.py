@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import ClassLabel, class_key
+from mlops_cli.bundle.manifest import THRESHOLD, ClassLabel, class_key
 from mlops_cli.evaluation.base import Question
-from mlops_cli.serving.predictions import THRESHOLD
 
 Array = NDArray[np.float64]
 

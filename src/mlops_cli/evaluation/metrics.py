@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import THRESHOLD, Task
 from mlops_cli.errors import DataError
 from mlops_cli.serving.predictions import class_indices
 
@@ -20,17 +21,24 @@ Array = NDArray[np.float64]
 class Metric:
     """One metric: `value(target, predictions)`, of arrays as in `training.base`.
 
-    `needs` is which classes must be among the rows, or it is undefined: every one, or any.
+    `needs_every_class`: every one must be among the rows, or it is undefined. `by_threshold`: it is
+    of labels, and `value` takes the threshold of those as a third argument.
     """
 
     name: str
     greater_is_better: bool
-    value: Callable[[Array, Array], float]
+    value: Callable[..., float]
     needs_every_class: bool = False
+    by_threshold: bool = False
 
 
-def _labels(p: Array) -> Array:
-    return class_indices(p).astype(np.float64)
+def _accuracy(y: Array, p: Array, threshold: float = THRESHOLD) -> float:
+    return float(np.mean(class_indices(p, threshold) == y))
+
+
+def _f1(y: Array, p: Array, threshold: float = THRESHOLD) -> float:
+    said = class_indices(p, threshold).astype(np.float64)
+    return float(sk.f1_score(y, said, zero_division=0.0))
 
 
 def _log_loss(y: Array, p: Array) -> float:
@@ -64,8 +72,8 @@ _BINARY = (
         needs_every_class=True,
     ),
     Metric("brier", False, lambda y, p: float(np.mean((p - y) ** 2))),
-    Metric("accuracy", True, lambda y, p: float(np.mean(_labels(p) == y))),
-    Metric("f1", True, lambda y, p: float(sk.f1_score(y, _labels(p), zero_division=0.0))),
+    Metric("accuracy", True, _accuracy, by_threshold=True),
+    Metric("f1", True, _f1, by_threshold=True),
 )
 _MULTICLASS = (
     Metric("log_loss", False, _log_loss_of_classes),
@@ -85,9 +93,15 @@ METRICS: dict[Task, dict[str, Metric]] = {
 }
 
 
-def metric_of(task: Task, name: str) -> Metric:
-    """The metric `name` of a task, which the configuration is held to have."""
-    return METRICS[task][name]
+def metric_of(task: Task, name: str, threshold: float = THRESHOLD) -> Metric:
+    """The metric `name` of a task, which the configuration is held to have, by the threshold."""
+    return _by(METRICS[task][name], threshold)
+
+
+def _by(metric: Metric, threshold: float) -> Metric:
+    if not metric.by_threshold or threshold == THRESHOLD:
+        return metric
+    return replace(metric, value=partial(metric.value, threshold=threshold))
 
 
 def check_classes(target: Array, *, classes: int, metric: Metric, part: str) -> None:
@@ -110,15 +124,17 @@ def _said(counts: NDArray[np.int64]) -> str:
     return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
 
 
-def metrics_of(task: Task, target: Array, predictions: Array) -> dict[str, float]:
-    """Every metric of the task that is defined on these rows, by name."""
+def metrics_of(
+    task: Task, target: Array, predictions: Array, threshold: float = THRESHOLD
+) -> dict[str, float]:
+    """Every metric of the task that is defined on these rows, by name; labels by the threshold."""
     classes = 0 if task == "regression" else (2 if task == "binary" else predictions.shape[1])
     every = len(np.unique(target)) == classes
     found = {}
     for name, metric in METRICS[task].items():
         if metric.needs_every_class and not every:
             continue
-        value = metric.value(target, predictions)
+        value = _by(metric, threshold).value(target, predictions)
         if np.isfinite(value):
             found[name] = value
     return found

@@ -75,11 +75,12 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 def estimated(judged: Judged) -> dict[str, Estimated]:
     """Every metric that is defined on the rows, the main one first."""
     task, main = judged.question.task, judged.question.metric
-    values = metrics_of(task, judged.target, judged.predictions)
+    threshold = judged.threshold
+    values = metrics_of(task, judged.target, judged.predictions, threshold)
     names = sorted(values, key=lambda name: name != main)
     found = {}
     for name in names:
-        ends = interval(task, name, judged.target, judged.predictions)
+        ends = interval(task, name, judged.target, judged.predictions, threshold=threshold)
         if math.isfinite(ends.low) and math.isfinite(ends.high):
             found[name] = Estimated(values[name], float(ends.low), float(ends.high), ends.method)
     return found

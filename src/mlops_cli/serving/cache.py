@@ -18,6 +18,7 @@ import numpy as np
 from mlops_cli._adapters import load_adapter
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import Came, MicroBatcher, fail
+from mlops_cli.serving.predictions import shape_of
 from mlops_cli.serving.predictor import Predictor
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,7 @@ class CachingBatcher(MicroBatcher):
         self._digest = digest.encode()
         self._cache = cache
         self._metrics = metrics
-        manifest = predictor.manifest
-        self._shape = (len(manifest.classes or ()),) if manifest.task == "multiclass" else ()
+        self._shape = shape_of(predictor.manifest)
         self._size = 8 * (self._shape[0] if self._shape else 1)  # bytes of a row's numbers
         self._under_way: set[asyncio.Task[None]] = set()
 

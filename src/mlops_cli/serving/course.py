@@ -22,7 +22,7 @@ from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traf
 
 SHADOW = "shadow"
 MISSING = "CandidateMissing"  # the kind of a fault: there is no process that could answer
-_number = struct.Struct("=d").unpack
+_number = struct.Struct("=d").unpack_from  # the first: an interval's ends come after it
 
 
 class Course:

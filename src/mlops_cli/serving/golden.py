@@ -13,7 +13,7 @@ from mlops_cli.bundle.reader import Bundle, GoldenRow, bundle_faults
 from mlops_cli.errors import BundleError
 from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.models import Matrix
-from mlops_cli.serving.predictions import THRESHOLD, Prediction
+from mlops_cli.serving.predictions import VALUE, Prediction
 from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.requests import RequestError
 
@@ -84,14 +84,15 @@ def numbers_of(manifest: Manifest, prediction: Prediction) -> dict[str, float]:
     if manifest.task == "multiclass":
         probabilities: dict[str, float] = prediction["probabilities"]
         return probabilities
-    name = "probability" if manifest.task == "binary" else "value"
-    return {name: prediction[name]}
+    if manifest.task == "binary":
+        return {"probability": prediction["probability"]}
+    return {name: prediction[name] for name in VALUE if name in prediction}
 
 
 def decided(manifest: Manifest, numbers: dict[str, float]) -> bool:
     """Whether the label would be the same with numbers that differ by the tolerance."""
     if manifest.task == "binary":
-        margin = abs(numbers["probability"] - THRESHOLD)
+        margin = abs(numbers["probability"] - manifest.threshold)
     else:
         first, second, *_ = [*sorted(numbers.values(), reverse=True), -1.0]
         margin = first - second

@@ -25,6 +25,10 @@ class Predicted:
         """As JSON of answers, one a row."""
         return self._predictor.contents(self.raw)
 
+    def value(self, place: int) -> float | None:
+        """What is predicted of row `place` beside an interval's ends; None of several classes."""
+        return self.raw.item(place, 0) if self._predictor.manifest.interval is not None else None
+
     def vector(self, place: int) -> bytes:
         """The features of row `place`, as float32."""
         size = self._matrix.shape[1] * self._matrix.itemsize

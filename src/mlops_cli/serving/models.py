@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.bundle.manifest import MODULES, Manifest, ModelKind
+from mlops_cli.bundle.manifest import CALIBRATION, MODULES, Manifest, ModelKind
 from mlops_cli.bundle.reader import Bundle, bundle_faults
 from mlops_cli.errors import BundleError
 from mlops_cli.serving import xgboost_library
@@ -23,6 +23,7 @@ _ADAPTERS: dict[ModelKind, str] = {
     "xgboost": "mlops_cli.serving.xgboost_model",
     "onnx": "mlops_cli.serving.onnx_model",
 }
+_CALIBRATION = "mlops_cli.serving.calibration"
 
 
 class Model(Protocol):
@@ -80,6 +81,25 @@ def _load(bundle: Bundle, content: bytes, threads: int, *, checked: bool = False
             hint="train again",
         )
     return model
+
+
+def answering(bundle: Bundle, model: Model, threads: int = 1) -> Model:
+    """The bundle's `model` with what stands behind it: its calibrator or interval, if any.
+
+    Raises `BundleError` where these cannot be used.
+    """
+    if CALIBRATION not in bundle.manifest.files:
+        return model
+
+    def booster(name: str) -> Model:
+        with bundle_faults(f"{bundle.path / name} cannot be used"):
+            adapter, content = load_adapter(_ADAPTERS["xgboost"]), bundle.content(name)
+            adapter.check(content, len(bundle.manifest.features))
+            made: Model = adapter.load(content, bundle.manifest.task, threads)
+            return made
+
+    made: Model = load_adapter(_CALIBRATION).open_calibrated(bundle, model, booster)
+    return made
 
 
 def check_environment(manifest: Manifest) -> None:

@@ -65,7 +65,7 @@ class OneEvent:
         seconds = time.perf_counter() - self._started
         if self.counter is not None:
             # NumPy's own mean of one number takes ten times as long.
-            number = said.raw.item(place) if said.raw.ndim == 1 else None
+            number = said.raw.item(place) if said.raw.ndim == 1 else said.value(place)
             self.counter.answered(number, seconds)
         if self._line and by.log is not None:
             by.log.answered(self._line, said.vector(place), content, seconds)

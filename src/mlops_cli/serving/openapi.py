@@ -11,6 +11,7 @@ from mlops_cli.expressions.decimal_comma import DECIMAL_COMMA
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.serving import openapi_v2, openapi_versions
 from mlops_cli.serving.contract import EXPLAIN, FEEDBACK, HEALTH, METRICS, PREDICT, READY
+from mlops_cli.serving.predictions import VALUE
 
 Schema = dict[str, Any]
 NAMED_CATEGORIES = 50  # of more, only the first are named
@@ -83,7 +84,8 @@ def event_schema(manifest: Manifest) -> Schema:
 def prediction_schema(manifest: Manifest) -> Schema:
     """The JSON Schema of one prediction."""
     if manifest.task == "regression":
-        return _object({"value": {"type": "number"}})
+        names = VALUE[:1] if manifest.interval is None else VALUE
+        return _object({name: {"type": "number"} for name in names})
     label = {"enum": list(manifest.classes or ())}
     share = {"type": "number", "minimum": 0, "maximum": 1}
     if manifest.task == "binary":

@@ -8,24 +8,44 @@ from typing import Any
 from mlops_cli.bundle.manifest import ClassLabel, Manifest
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.serving.encoder import Row, RowEncoder
-from mlops_cli.serving.models import Matrix, Model, Raw, load_model
-from mlops_cli.serving.predictions import Prediction, contents, prediction_columns, render
+from mlops_cli.serving.models import Matrix, Model, Raw, answering, load_model
+from mlops_cli.serving.predictions import (
+    Prediction,
+    contents,
+    points,
+    prediction_columns,
+    render,
+)
 
 
 class Predictor:
     """A bundle's model with all that stands between an event and its prediction."""
 
-    def __init__(self, manifest: Manifest, model: Model, encoder: RowEncoder) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        model: Model,
+        encoder: RowEncoder,
+        answering: Model | None = None,
+    ) -> None:
         self.manifest = manifest
-        self.model = model
+        self.model = model  # which explains: contributions add up to its number
+        self._answering = answering or model
         self.row = encoder.row
         self.matrix = encoder.matrix
         self.encode = encoder.encode
         self.exact = encoder.exact
 
     def numbers(self, matrix: Matrix) -> Raw:
-        """What is predicted, as numbers, from a matrix of shape (n, f): see `Model.predict`."""
-        return self.model.predict(matrix)
+        """What is answered, as numbers, from a matrix of shape (n, f): see `Model.predict`.
+
+        Of a regression with an interval shape (n, 3): value, low, high.
+        """
+        return self._answering.predict(matrix)
+
+    def points(self, matrix: Matrix) -> Raw:
+        """The numbers that metrics are of: see `predictions.points`."""
+        return points(self.manifest, self.numbers(matrix))
 
     def raw(self, rows: Sequence[Row]) -> Raw:
         """The numbers for encoded rows."""
@@ -54,4 +74,5 @@ class Predictor:
 def open_predictor(bundle: Bundle, threads: int = 1, *, in_child_first: bool = False) -> Predictor:
     """The predictor of a verified bundle; arguments and errors are those of `load_model`."""
     model = load_model(bundle, threads, in_child_first=in_child_first)
-    return Predictor(bundle.manifest, model, RowEncoder(bundle.manifest, bundle.trees()))
+    encoder = RowEncoder(bundle.manifest, bundle.trees())
+    return Predictor(bundle.manifest, model, encoder, answering(bundle, model, threads))

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._json import pretty_json
-from mlops_cli.bundle.manifest import short
+from mlops_cli.bundle.manifest import THRESHOLD, short
 from mlops_cli.bundle.writer import write_bundle
 from mlops_cli.bundling.bundle import bundle_files, prove
+from mlops_cli.bundling.decisions import decide
 from mlops_cli.bundling.fit import fitted_of
 from mlops_cli.bundling.profile import profile, with_outcomes
 from mlops_cli.bundling.work import Work
@@ -30,6 +31,7 @@ from mlops_cli.config.paths import (
 )
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
+from mlops_cli.evaluation.coverage import coverage_of
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.evaluation.judged import Judged
 from mlops_cli.progress import QUIET, Progress
@@ -41,6 +43,7 @@ from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
 from mlops_cli.training import open_estimator
+from mlops_cli.training.answering import Answering
 from mlops_cli.training.base import Fitted
 from mlops_cli.training.before import before_of
 from mlops_cli.training.data import (
@@ -93,17 +96,18 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     progress.update("reading the features")
     work = _read(project)
     slices = declared_slices(project, work.events)  # before the fit, too
+    decided = decide(project.root, project.config, work)
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
     with ThreadPoolExecutor(1) as beside:  # a fit leaves half of two cores idle
         profiled = beside.submit(profile, project, work)
-        fitted = _fit(work)
+        fitted = Answering(_fit(work), decided)
         progress.update("judging on the hold-out")
         evaluation, held = _evaluate(work, fitted, slices)
         predictions = held.judged.predictions
         reference = with_outcomes(project, work, predictions, profiled.result())
     if known := _known_subjects(project, work.events):
         progress.log(known)
-    if work.problem.task != "regression" and _all_alike(predictions):
+    if work.problem.task != "regression" and _all_alike(predictions, decided.threshold):
         progress.log(_ONE_LABEL)
     progress.update("proving that the bundle predicts what training does")
     model, files = bundle_files(project, work, fitted, reference)
@@ -178,9 +182,9 @@ def _known_subjects(project: Project, events: Events) -> str | None:
     )
 
 
-def _all_alike(predictions: NDArray[np.float64]) -> bool:
+def _all_alike(predictions: NDArray[np.float64], threshold: float = THRESHOLD) -> bool:
     """Whether all rows get one label by their probabilities, shape (n,) or (n, classes)."""
-    labels = class_indices(predictions)
+    labels = class_indices(predictions, threshold)
     return bool((labels == labels[0]).all())
 
 
@@ -194,15 +198,24 @@ def _fit(work: Work) -> Fitted:
 
 
 def _evaluate(
-    work: Work, fitted: Fitted, slices: Mapping[str, NDArray[np.bool_]]
+    work: Work, fitted: Answering, slices: Mapping[str, NDArray[np.bool_]]
 ) -> tuple[Evaluation, HoldOut]:
-    question, events = work.problem.question, work.events
+    events, decided = work.events, fitted.decided
     part = events.part(work.problem.features, events.split.holdout)
-    predictions = fitted.predict(part.matrix)
-    judged = Judged(question, events.plan.classes, part.target, predictions)
-    return evaluate(question, part.target, predictions), HoldOut(
-        events, part.matrix, judged, slices
+    said = fitted.answers(part.matrix)
+    judged = Judged(
+        replace(work.problem.question, threshold=decided.threshold),
+        events.plan.classes,
+        part.target,
+        said if decided.interval is None else said[:, 0],
+        threshold=decided.threshold,
+        costs=decided.costs,
     )
+    found = evaluate(judged.question, part.target, judged.predictions)
+    if decided.interval is not None:
+        covered = coverage_of(part.target, said[:, 1:])
+        found = replace(found, metrics=found.metrics | covered)
+    return found, HoldOut(events, part.matrix, judged, slices)
 
 
 def _origin(project: Project) -> Origin:
@@ -244,10 +257,13 @@ def _log(
 
 
 def _plots(
-    project: Project, work: Work, fitted: Fitted, predictions: NDArray[np.float64]
+    project: Project, work: Work, fitted: Answering, predictions: NDArray[np.float64]
 ) -> dict[str, str]:
-    target = work.events.target[work.events.split.holdout]
-    tables = plots(project.config.task, work.events.plan.classes, target, predictions)
+    events, threshold = work.events, fitted.decided.threshold
+    target = events.target[events.split.holdout]
+    tables = plots(
+        project.config.task, events.plan.classes, target, predictions, threshold=threshold
+    )
     return tables | importance_plot(fitted.importance())
 
 

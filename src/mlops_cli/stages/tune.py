@@ -21,6 +21,7 @@ from mlops_cli.bundling.finish import finished
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.train import DECIDED
 from mlops_cli.cores import cores
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.evaluation.evaluate import check_part
@@ -28,6 +29,7 @@ from mlops_cli.evaluation.metrics import metric_of, metrics_of
 from mlops_cli.features.leaks import Looked, leaks
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, stage
+from mlops_cli.tables.folds import Fold
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
 from mlops_cli.training import open_estimator
@@ -43,11 +45,13 @@ from mlops_cli.tuning.base import (
     Check,
     Objective,
     Outcome,
+    Params,
     Search,
     SearchPlan,
     Shared,
     Space,
 )
+from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, to_come, write_oof
 from mlops_cli.tuning.spaces import check_first, ends, space_of
 from mlops_cli.tuning.summary import best_of, trials_csv
 
@@ -86,14 +90,15 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     """
     config = project.config
     started = time.monotonic()
+    leaders = _leaders(config)
     tracker = open_tracker(project)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
         events, work = _checked(project, progress)
         told = beside.submit(_leaks, config, events)
         plan = _plan(project, work)
-        objective = _objective(work, plan.rounds)
-        read = _datasets(project, work)
+        objective = _objective(work, plan.rounds, leaders)
+        read, seen_by = _datasets(project, work), work.seen_by
         del work  # a training part that is binned has no second copy in memory
         prepared.result()
         for leak in told.result():
@@ -101,8 +106,13 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     progress.update("weighing models on folds")
-    best, _ = finished(config, events, best)
-    _write(project.root, best, trials_csv(found))
+    final, unseen = finished(config, events, best)
+    if leaders is None:
+        unseen = None
+    elif unseen is None:
+        unseen = replace(seen_by, predictions=leaders.unseen(best, objective, plan.rounds))
+    best = final
+    _write(project.root, best, trials_csv(found), unseen)
     seconds = time.monotonic() - started
     run = replace(_run(project, best), seconds=seconds, datasets=read)
     tracker.log_trials(run, _trials(best, found))
@@ -131,6 +141,7 @@ class _Work:
     space: Space
     train: Part
     validation: Part
+    seen_by: OutOfFold  # the rows that judge, whose predictions are still to come
     folds: tuple[tuple[Part, Part], ...] = ()
 
 
@@ -173,18 +184,21 @@ def _read(config: Config, events: Events) -> _Work:
     train = config.train
     space = space_of(train.estimator, config.tune.space, train.params)
     check_first(config.tune.first, space)
+    made = _folds(config, events, problem)
+    judging = [fold.validation for fold in made] or [parts.validation]
     return _Work(
         problem=problem,
         estimator=open_estimator(train.estimator, problem),
         space=space,
         train=events.part(problem.features, parts.train),
         validation=events.part(problem.features, parts.validation),
-        folds=_folds(config, events, problem),
+        seen_by=to_come([events.numbers[rows] for rows in judging]),
+        folds=_parts(events, problem, made),
     )
 
 
-def _folds(config: Config, events: Events, problem: Problem) -> tuple[tuple[Part, Part], ...]:
-    """What each fold is fitted on, and judged by; raises `DataError` where one cannot be judged."""
+def _folds(config: Config, events: Events, problem: Problem) -> tuple[Fold, ...]:
+    """The folds that judge, if any; raises `DataError` where one cannot be judged."""
     if config.split.folds is None:
         return ()
     made = events.folds(draw_of(config), config.split.folds, repeats=config.split.repeats)
@@ -198,23 +212,36 @@ def _folds(config: Config, events: Events, problem: Problem) -> tuple[tuple[Part
                 f"fold {number} of {len(made)} has no row of class {label!r} to learn from",
                 hint="give split.folds a smaller number, bring more rows of it, or leave it out",
             )
-    features = problem.features
-    return tuple(
-        (events.part(features, fold.train), events.part(features, fold.validation)) for fold in made
-    )
+    return made
+
+
+def _parts(
+    events: Events, problem: Problem, folds: Sequence[Fold]
+) -> tuple[tuple[Part, Part], ...]:
+    """What each fold is fitted on, and judged by."""
+    names = problem.features
+    return tuple((events.part(names, f.train), events.part(names, f.validation)) for f in folds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """`tuning.Fit` by the estimator's `TrialFit`; `targets` are those of each fold."""
+    """`tuning.Fit` by the estimator's `TrialFit`; `targets` are those of each fold.
+
+    A trial that is over is told to `leaders` with its parameters.
+    """
 
     task: Task
     targets: Sequence[NDArray[np.float64]]
     fit: TrialFit
+    params: Params
+    rounds: int
+    leaders: Leaders | None
 
     def advance(self, rounds: int, check: Check) -> Outcome:
         """See `tuning.base.Fit.advance`."""
         tried = self.fit.advance(rounds, check)
+        if self.leaders is not None and (tried.ended or rounds >= self.rounds):
+            self.leaders.saw(self.params, tried.score, tried.predict())
         return Outcome(
             score=tried.score,
             rounds=tried.rounds,
@@ -235,7 +262,14 @@ def _mean_metrics(
     return {name: float(np.mean([one[name] for one in found])) for name in names}
 
 
-def _objective(work: _Work, rounds: int) -> Objective:
+def _leaders(config: Config) -> Leaders | None:
+    """Who keeps what the best trial says of rows that it has not seen, where that is needed."""
+    if not config.train.needs_unseen:
+        return None
+    return Leaders(greater_is_better=metric_of(config.task, config.metric).greater_is_better)
+
+
+def _objective(work: _Work, rounds: int, leaders: Leaders | None = None) -> Objective:
     trials: Trials
     if work.folds:
         each = [work.estimator.trials(*parts) for parts in work.folds]
@@ -243,7 +277,7 @@ def _objective(work: _Work, rounds: int) -> Objective:
     else:
         trials, judged = work.estimator.trials(work.train, work.validation), [work.validation]
     task, targets = work.problem.task, [part.target for part in judged]
-    return lambda params: _Fit(task, targets, trials.start(params))
+    return lambda params: _Fit(task, targets, trials.start(params), params, rounds, leaders)
 
 
 def _plan(project: Project, work: _Work) -> SearchPlan:
@@ -302,16 +336,21 @@ def _about(project: Project, estimator: Estimator) -> dict[str, Any]:
     """Everything that a trial's score depends on, the space and its search apart."""
     me = stage("tune")
     said: dict[str, Any] = project.config.model_dump(
-        mode="json", by_alias=True, include={"task", "data", "split", "train"}
+        mode="json",
+        by_alias=True,
+        include={"task", "data", "split", "train"},
+        exclude={"train": set(DECIDED)},
     )
     said |= {name: sha256_of(project.root / name) for name in me.deps}
     return said | {"revision": me.revision, "metric": project.config.metric, **estimator.settings()}
 
 
-def _write(root: Path, best: Best, trials: str) -> None:
+def _write(root: Path, best: Best, trials: str, unseen: OutOfFold | None) -> None:
     with replacing_folder(root / TUNE) as folder:
         write_text(folder / BEST.rpartition("/")[2], pretty_json(best, sort_keys=True))
         (folder / TRIALS.rpartition("/")[2]).write_text(trials, encoding="utf-8", newline="\n")
+        if unseen is not None:
+            write_oof(folder / OOF.rpartition("/")[2], unseen)
 
 
 def _datasets(project: Project, work: _Work) -> list[DatasetRecord]:

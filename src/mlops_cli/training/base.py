@@ -28,7 +28,7 @@ class Problem:
     `metric` is a name of `evaluation.metrics`; `classes` is the number of classes (0: a
     regression). `fixed` are parameters that no search touches. `threads` 0 means every core that
     this process may use. `monotone` are features in which the prediction may only rise (1) or
-    fall (-1).
+    fall (-1). `quantile` is learned instead of the mean where it is given, by XGBoost alone.
     """
 
     task: Task
@@ -39,6 +39,7 @@ class Problem:
     fixed: Params
     threads: int = 0
     monotone: Mapping[str, int] = field(default_factory=dict)
+    quantile: float | None = None
 
     @property
     def question(self) -> Question:

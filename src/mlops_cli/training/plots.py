@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlops_cli.bundle.manifest import ClassLabel, Task, class_key
+from mlops_cli.bundle.manifest import THRESHOLD, ClassLabel, Task, class_key
 from mlops_cli.serving.predictions import class_indices
 
 Array = NDArray[np.float64]
@@ -25,20 +25,26 @@ SHOWN = 500  # rows of a scatter
 
 
 def plots(
-    task: Task, classes: Sequence[ClassLabel] | None, target: Array, predictions: Array
+    task: Task,
+    classes: Sequence[ClassLabel] | None,
+    target: Array,
+    predictions: Array,
+    *,
+    threshold: float = THRESHOLD,
 ) -> dict[str, str]:
     """The plots' files by name, of target and predictions as in `training.base`.
 
     Binary: ROC and precision-recall curves, calibration in ten bins of equal count, confusion.
     Multiclass: confusion and calibration of the chosen class. Regression: predictions against the
-    target, and residuals by tenth of the predictions.
+    target, and residuals by tenth of the predictions. `threshold` is the probability from which on
+    a row is called positive.
     """
     if task == "regression":
         tables = _of_values(target, predictions)
     elif task == "binary":
         tables = _of_curves(target, predictions)
         tables["calibration.csv"] = _calibration(target == 1, predictions)
-        labels = class_indices(predictions)
+        labels = class_indices(predictions, threshold)
         tables["confusion.csv"] = _confusion(target, labels, classes or ())
     else:
         best = predictions.argmax(axis=1)

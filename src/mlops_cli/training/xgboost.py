@@ -87,6 +87,7 @@ class XGBoost:
             **({"num_class": problem.classes} if problem.task == "multiclass" else {}),
             **_directions(problem),
             **problem.fixed,
+            **({} if problem.quantile is None else _of_quantile(problem.quantile)),
         }
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
@@ -161,6 +162,10 @@ class XGBoost:
         # Categories go in as numbers: docs/decisions/004-categories-as-numbers.md.
         bins = self._base.get("max_bin", _BINS)
         return xgboost.QuantileDMatrix(part.matrix, label=part.target, max_bin=bins)
+
+
+def _of_quantile(level: float) -> dict[str, Any]:
+    return {"objective": "reg:quantileerror", "quantile_alpha": level}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_cli.config.paths import TUNE
-from mlops_cli.errors import DataError
+from mlops_cli.errors import DataError, EnvironmentFault
+from mlops_cli.tuning.base import Best, Objective
 
 OOF = f"{TUNE}/oof.parquet"
 
@@ -26,7 +27,7 @@ class OutOfFold:
 
     `rows` are the source rows' numbers, as `Events.numbers` has them; `folds` and `members` are of
     the same shape. `predictions` are as `Fitted.predict` gives them: (n,), multiclass (n, k).
-    Without folds the validation part is fold 0; without an ensemble all are of member 0.
+    Without folds the validation part is fold 0; what several models say together is member 0.
     """
 
     rows: NDArray[np.int64]
@@ -35,10 +36,11 @@ class OutOfFold:
     predictions: Predictions
 
 
-def one_fold(rows: NDArray[np.int64], predictions: Predictions) -> OutOfFold:
-    """The unseen predictions of one model of one part, of shape (n,) or (n, k)."""
-    alone = np.zeros(len(rows), dtype=np.int64)
-    return OutOfFold(rows, alone, alone, predictions)
+def to_come(parts: Sequence[NDArray[np.int64]]) -> OutOfFold:
+    """The rows that judge a trial, fold by fold, without the predictions, which are to come."""
+    rows, sizes = np.concatenate(parts), [len(part) for part in parts]
+    folds = np.repeat(np.arange(len(parts)), sizes)
+    return OutOfFold(rows, folds, np.zeros_like(rows), np.empty(0))
 
 
 def write_oof(file: Path, unseen: OutOfFold) -> None:
@@ -92,3 +94,21 @@ class Leaders:
     def of(self, params: Mapping[str, object]) -> Predictions | None:
         """What the trial of these parameters said, None where it was not among the leaders."""
         return next((said for known, said in self._said if known == dict(params)), None)
+
+    def unseen(self, best: Best, objective: Objective, rounds: int) -> Predictions:
+        """What the best trial said of the rows that judged it.
+
+        One that another process ran is fitted once more, to its best round and on to `rounds`: the
+        same steps make the same numbers. Raises `EnvironmentFault` where they do not.
+        """
+        if self.of(best.params) is None:
+            again = objective(best.params)
+            again.advance(best.rounds or 1, lambda: None)
+            again.advance(rounds, lambda: None)
+        said = self.of(best.params)
+        if said is None:
+            raise EnvironmentFault(
+                f"the best trial, {best.trial}, is not what it was when it is fitted again",
+                hint="mlops run --force",
+            )
+        return said

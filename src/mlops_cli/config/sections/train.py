@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from mlops_cli.config.sections.base import Section, one_of
+from mlops_cli.config.sections.base import Section, Share, one_of
 
 _FORMS = {
     "xgboost": r"xgboost",
@@ -23,6 +23,13 @@ def _in_its_form(estimator: str) -> str:
             "write xgboost, lightgbm, or sklearn:module.Class (sklearn:linear_model.Ridge)"
         )
     return estimator
+
+
+class CostsConfig(Section):
+    """What the two kinds of error cost, in one unit: only how they relate matters."""
+
+    false_positive: float = Field(gt=0, description="a row called positive that is not")
+    false_negative: float = Field(gt=0, description="a positive row that is not called so")
 
 
 class TrainConfig(Section):
@@ -54,3 +61,54 @@ class TrainConfig(Section):
         description="go on from this version of the registry, rather than from nothing: `mlops "
         "train --update` writes the champion here",
     )
+    calibrate: Literal["isotonic", "sigmoid", "temperature"] | None = Field(
+        None,
+        description="fitted on rows that the model had not seen, so that of rows with 0.3 three in "
+        "ten are positive; of several classes: temperature",
+    )
+    costs: CostsConfig | None = Field(
+        None, description="the label then follows the threshold of least cost, instead of 0.5"
+    )
+    interval: Share | None = Field(
+        None, description="of a regression: answer low and high, between which so many targets lie"
+    )
+    quantiles: tuple[Share, Share] | None = Field(
+        None,
+        description="of a regression by xgboost: the interval is as wide as the row asks for, by a "
+        "model each of these two quantiles",
+    )
+
+    @model_validator(mode="after")
+    def _quantiles_are_in_order(self) -> TrainConfig:
+        if self.quantiles is None:
+            return self
+        low, high = self.quantiles
+        if low >= high:
+            raise ValueError(f"quantiles: {low:g} is not below {high:g}")
+        if self.estimator != "xgboost":
+            raise ValueError("quantiles are learned by xgboost alone: leave them out, or use it")
+        return self
+
+    @model_validator(mode="after")
+    def _an_update_has_seen_all(self) -> TrainConfig:
+        if self.update is not None and self.needs_unseen:
+            raise ValueError(
+                "update goes on from a model without predictions of rows that it had not seen, "
+                "which calibrate, costs, interval and quantiles are made of: train from nothing"
+            )
+        return self
+
+    @property
+    def needs_unseen(self) -> bool:
+        """Whether anything is made of predictions of rows that the model had not seen."""
+        return any(v is not None for v in (self.calibrate, self.costs, self.level))
+
+    @property
+    def level(self) -> float | None:
+        """How often the target is to lie between low and high; None without an interval."""
+        if self.interval is not None or self.quantiles is None:
+            return self.interval
+        return round(self.quantiles[1] - self.quantiles[0], 12)
+
+
+DECIDED = ("calibrate", "costs", "interval", "quantiles")  # after the search, which needs none

@@ -69,7 +69,7 @@ class HoldOut:
             theirs = _predict(opponent, table)
         except (BundleError, DataError, UsageError) as e:
             return e.message
-        found = self._compare(rows, theirs)
+        found = self._compare(rows, theirs, opponent.manifest.threshold)
         return Match(role, version.digest, found, len(rows), known is not None)
 
     @cached_property
@@ -89,14 +89,15 @@ class HoldOut:
             return self._events.rows(rows)
         return _made_again(project, features, opponent, self._events.numbers[rows])
 
-    def _compare(self, rows: Rows, theirs: Any) -> Comparison:
+    def _compare(self, rows: Rows, theirs: Any, threshold: float) -> Comparison:
         config, events = self._case.project.config, self._events
-        metric = metric_of(config.task, config.metric)
+        metric = metric_of(config.task, config.metric, self._case.candidate.manifest.threshold)
+        value = metric_of(config.task, config.metric, threshold).value
         classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
         target = events.target[rows]
         ours = self._ours[np.searchsorted(events.split.holdout, rows)]
         return compare(
-            scores_of(metric.value, target, (ours, theirs), classes=classes),
+            scores_of((metric.value, value), target, (ours, theirs), classes=classes),
             len(target),
             higher_is_better=metric.greater_is_better,
             in_time=config.split_by == "time",
@@ -129,4 +130,4 @@ def _features_of(version: ModelVersion) -> FeaturesConfig | None:
 
 
 def _predict(bundle: Bundle, table: Any) -> Any:
-    return open_predictor(bundle, cores()).numbers(encode(table, bundle.manifest.features))
+    return open_predictor(bundle, cores()).points(encode(table, bundle.manifest.features))

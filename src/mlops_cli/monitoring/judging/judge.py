@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import ClassLabel, Feature, Task
+from mlops_cli.bundle.manifest import THRESHOLD, ClassLabel, Feature, Task
 from mlops_cli.bundle.profile import LossTree, ScoreBins
 from mlops_cli.monitoring.collected.rows import Rows
 from mlops_cli.monitoring.counts.comparison import Comparison, compare
@@ -45,6 +45,7 @@ class Terms:
     `TARGET`; `scores` what a classifier's probabilities meant on the hold-out, `losses` how a
     regression erred there, by the model's `features`. `over`: the time is over in which labels
     usually come. `beside` are rows that all rows are held to together (see `joint`).
+    `threshold` is the probability from which on a row is called positive.
     """
 
     task: Task
@@ -57,6 +58,7 @@ class Terms:
     features: tuple[Feature, ...] = ()
     over: bool = True
     beside: pa.Table | None = None
+    threshold: float = THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,9 @@ def _part(rows: Rows, terms: Terms) -> Part:
     return Part(
         rows=rows.count,
         labels=labels,
-        performance=performance_of(terms.task, rows.truth, rows.said) if labels.labelled else None,
+        performance=performance_of(terms.task, rows.truth, rows.said, threshold=terms.threshold)
+        if labels.labelled
+        else None,
         estimated=_estimated(rows, terms),
     )
 
@@ -148,7 +152,7 @@ def _estimated(rows: Rows, terms: Terms) -> Mapping[str, float] | None:
     there = np.isfinite(rows.said if rows.said.ndim == 1 else rows.said.sum(axis=1))
     said = rows.said[there]
     if terms.losses is None:
-        found = estimate(terms.task, terms.scores, said)
+        found = estimate(terms.task, terms.scores, said, threshold=terms.threshold)
     else:
         inputs = encode(rows.table, terms.features)[there].astype(np.float64)
         found = estimate_losses(terms.losses, inputs, said)

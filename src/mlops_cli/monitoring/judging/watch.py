@@ -149,6 +149,7 @@ class Watch:
             scores=model.profile.scores,
             losses=model.profile.losses,
             features=model.manifest.features,
+            threshold=model.manifest.threshold,
             over=work.over,
             beside=self._standards.beside(model, standard, window.version),
         )

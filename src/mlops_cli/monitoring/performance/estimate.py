@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc, ndtri
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import THRESHOLD, Task
 from mlops_cli.bundle.profile import ScoreBins
 from mlops_cli.evaluation.intervals import LEVEL
 from mlops_cli.monitoring.performance.calibration import Curve, Placed, count_scores, curve_of
-from mlops_cli.monitoring.performance.expected import METRICS
+from mlops_cli.monitoring.performance.expected import BY_THRESHOLD, METRICS
 
 Numbers = NDArray[np.float64]
 
@@ -82,9 +82,16 @@ def scores_of(
     return tuple(count_scores(predictions[:, k], target == k, groups) for k in classes)
 
 
-def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> dict[str, Estimated]:
+def estimate(
+    task: Task,
+    scores: Sequence[ScoreBins],
+    predictions: Numbers,
+    *,
+    threshold: float = THRESHOLD,
+) -> dict[str, Estimated]:
     """Every metric of the task that can be expected on a window's `predictions`, by name.
 
+    `threshold` is the probability from which on a row is called positive.
     `scores` is what `scores_of` gave of the reference. A metric that needs every class is left
     out where a class is expected fewer than once; an empty window has none.
     """
@@ -100,7 +107,8 @@ def estimate(task: Task, scores: Sequence[ScoreBins], predictions: Numbers) -> d
     for name, expectation in METRICS[task].items():
         if not enough and name in {"roc_auc", "roc_auc_ovr", "average_precision"}:
             continue
-        value, slopes = expectation(chances, predictions)
+        labels = (threshold,) if name in BY_THRESHOLD else ()
+        value, slopes = expectation(chances, predictions, *labels)
         variance = alike * _of_labels(chances, slopes)
         variance += _of_curves(curves, placed, chances, slopes)
         found[name] = between(name, value, math.sqrt(variance))

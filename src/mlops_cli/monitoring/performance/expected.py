@@ -13,18 +13,19 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import THRESHOLD, Task
 from mlops_cli.serving.predictions import class_indices
 
 Numbers = NDArray[np.float64]
 Expected = tuple[float, Numbers]
-Expectation = Callable[[Numbers, Numbers], Expected]
+Expectation = Callable[..., Expected]
+BY_THRESHOLD = ("accuracy", "f1")  # of labels: these take the threshold of two classes, too
 
 
-def accuracy(chances: Numbers, predictions: Numbers) -> Expected:
+def accuracy(chances: Numbers, predictions: Numbers, threshold: float = THRESHOLD) -> Expected:
     """The mean chance of the label that was given."""
     slopes = np.zeros_like(chances)
-    slopes[np.arange(len(chances)), class_indices(predictions)] = 1 / len(chances)
+    slopes[np.arange(len(chances)), class_indices(predictions, threshold)] = 1 / len(chances)
     return _linear(chances, slopes)
 
 
@@ -57,9 +58,9 @@ def roc_auc_ovr(chances: Numbers, predictions: Numbers) -> Expected:
     )
 
 
-def f1(chances: Numbers, predictions: Numbers) -> Expected:
+def f1(chances: Numbers, predictions: Numbers, threshold: float = THRESHOLD) -> Expected:
     """Of the second class."""
-    value, slopes = _f1(chances[:, 1], class_indices(predictions) == 1)
+    value, slopes = _f1(chances[:, 1], class_indices(predictions, threshold) == 1)
     return value, np.column_stack([np.zeros(len(chances)), slopes])
 
 

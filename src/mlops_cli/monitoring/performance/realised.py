@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mlops_cli.bundle.manifest import Task
+from mlops_cli.bundle.manifest import THRESHOLD, Task
 from mlops_cli.evaluation.intervals import interval
 from mlops_cli.evaluation.metrics import metrics_of
 from mlops_cli.monitoring.windows.records import LabelsFound
@@ -19,20 +19,23 @@ APART = 0.1  # the least distance of two distributions that is called biased
 Array = NDArray[np.float64]
 
 
-def performance_of(task: Task, truth: Array, said: Array) -> dict[str, float] | None:
+def performance_of(
+    task: Task, truth: Array, said: Array, *, threshold: float = THRESHOLD
+) -> dict[str, float] | None:
     """Every metric of the task on rows that have a label and a prediction, with its 95 % interval.
 
     `truth`, shape (n,), is NaN without a label; `said`, shape (n,) or (n, classes). The keys are
     NAME, NAME_low and NAME_high; a metric that is undefined on the rows is left out. None where
-    fewer than two rows can be judged.
+    fewer than two rows can be judged. `threshold` is the probability from which on a row was called
+    positive.
     """
     there = known(truth, said)
     y, p = truth[there], said[there]
     if len(y) < 2:
         return None
     found: dict[str, float] = {}
-    for name, value in metrics_of(task, y, p).items():
-        between = interval(task, name, y, p)
+    for name, value in metrics_of(task, y, p, threshold).items():
+        between = interval(task, name, y, p, threshold=threshold)
         found |= {name: value, f"{name}_low": between.low, f"{name}_high": between.high}
     return {name: round(value, 6) for name, value in found.items() if np.isfinite(value)} or None
 

@@ -9,6 +9,7 @@ import numpy as np
 from mlops_cli.serving.candidate_messages import Asked, Told
 from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.models import Raw
+from mlops_cli.serving.predictions import points, shape_of
 from mlops_cli.serving.protocols.open_inference import CHUNK, infer
 from mlops_cli.serving.protocols.tensors import Column
 from mlops_cli.serving.requests import Event, RequestError
@@ -51,9 +52,7 @@ class Columns:
     def there(self, version: Version, told: Sequence[Told]) -> Raw:
         """See `Rows.there`."""
         numbers = np.frombuffer(b"".join([one.numbers for one in told]))
-        manifest = version.bundle.manifest
-        width = len(manifest.classes or ())
-        return numbers.reshape(-1, width) if manifest.task == "multiclass" else numbers
+        return numbers.reshape(-1, *shape_of(version.bundle.manifest))
 
     def logged(self, version: Version, places: Sequence[int]) -> tuple[list[Event], list[bytes]]:
         """See `Rows.logged`."""
@@ -64,7 +63,8 @@ class Columns:
 
     def mean(self, served: Version, said: Raw) -> float | None:
         """See `Rows.mean`."""
-        return None if served.bundle.manifest.task == "multiclass" else float(said.mean())
+        manifest = served.bundle.manifest
+        return None if manifest.task == "multiclass" else float(points(manifest, said).mean())
 
     def merged(self, parts: Sequence[tuple[Sequence[int], Raw]]) -> Raw:
         """See `Rows.merged`."""

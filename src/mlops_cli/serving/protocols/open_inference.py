@@ -14,7 +14,7 @@ from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.serving.log import Entry, vector
 from mlops_cli.serving.models import Raw
-from mlops_cli.serving.predictions import class_indices
+from mlops_cli.serving.predictions import VALUE, class_indices, shape_of
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.served import Served
@@ -51,8 +51,7 @@ def inputs_of(manifest: Manifest) -> list[dict[str, Any]]:
 
 def outputs_of(manifest: Manifest) -> list[dict[str, Any]]:
     """The model's outputs, as metadata has them."""
-    width = len(manifest.classes or ())
-    none = np.empty((0, width) if manifest.task == "multiclass" else (0,))
+    none = np.empty((0, *shape_of(manifest)))
     return [
         {"name": o.name, "datatype": o.datatype, "shape": [-1, *o.shape[1:]]}
         for o in outputs(manifest, none)
@@ -63,14 +62,17 @@ def outputs(manifest: Manifest, raw: Raw) -> list[Output]:
     """What `Model.predict` gave, as tensors.
 
     Binary `probability` [n] and `label` [n], multiclass `label` [n] and `probabilities` [n, k] in
-    the manifest's order of classes, regression `value` [n].
+    the manifest's order of classes, regression `value` [n], with an interval `low` and `high`, too.
     """
     numbers = raw.ravel().tolist()
+    if manifest.interval is not None:
+        columns = zip(VALUE, raw.T.tolist(), strict=True)
+        return [Output(name, "FP64", (len(raw),), column) for name, column in columns]
     if manifest.task == "regression":
         return [Output("value", "FP64", raw.shape, numbers)]
     classes = manifest.classes or ()
     kind = {bool: "BOOL", int: "INT64", str: BYTES}[type(classes[0])]
-    labels = [classes[i] for i in class_indices(raw).tolist()]
+    labels = [classes[i] for i in class_indices(raw, manifest.threshold).tolist()]
     label = Output("label", kind, (len(labels),), labels)
     if manifest.task == "binary":
         return [Output("probability", "FP64", raw.shape, numbers), label]
