@@ -22,8 +22,9 @@ class Decided:
     """What was decided on rows that the model had not seen; nothing where nothing is configured.
 
     `method` is the calibrator's, `rows` are those rows. `chosen` is the threshold of least cost and
-    what it costs a row on them by `costs` (of a false positive and a false negative), `level` how often the target is to lie between low and high; `ends`
-    are the models of the two quantiles, if the interval is of these.
+    what it costs a row on them, by `costs` of a false positive and of a false negative. `level` is
+    how often the target is to lie between low and high; `ends` are the models of the two quantiles,
+    if the interval is of these.
     """
 
     rows: int = 0
