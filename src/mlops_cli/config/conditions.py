@@ -26,8 +26,10 @@ LATENCIES = ("latency_p50", "latency_p95", "latency_p99", "latency_mean")
 VOLUME = "volume"
 ESTIMATED = "estimated_"
 OF_MODELS = tuple(dict.fromkeys(name for names in METRICS.values() for name in names))
+COVERAGE = "coverage"  # of a regression's intervals
 KNOWN = (
-    *YES_OR_NO, *SHARES, VOLUME, *LATENCIES, *OF_MODELS, *(f"{ESTIMATED}{m}" for m in OF_MODELS),
+    *YES_OR_NO, *SHARES, VOLUME, *LATENCIES, *OF_MODELS, COVERAGE,
+    *(f"{ESTIMATED}{m}" for m in OF_MODELS),
 )  # fmt: skip
 _UNBOUNDED = ("log_loss", "rmse", "mae", "r2")  # a percentage of nothing is no bound on these
 _NUMBER = r"(?P<number>\d{1,12}(?:\.\d{1,12})?)\s*(?P<unit>ms|s|%)?"
@@ -145,4 +147,5 @@ def unknown_metric(name: str, known: tuple[str, ...]) -> str:
 def metrics_of(task: str) -> tuple[str, ...]:
     """The metrics that a condition may be on in a project with this task."""
     own = METRICS[task]
-    return (*KNOWN[: KNOWN.index(OF_MODELS[0])], *own, *(f"{ESTIMATED}{m}" for m in own))
+    covered = (COVERAGE,) if task == "regression" else ()
+    return (*KNOWN[: KNOWN.index(OF_MODELS[0])], *own, *covered, *(f"{ESTIMATED}{m}" for m in own))

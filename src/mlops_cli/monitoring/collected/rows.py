@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
 from mlops_cli.monitoring.collected.labelled import labelled
 from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
+from mlops_cli.serving.predictions import VALUE, points, shape_of
 from mlops_cli.tables.base import ColumnForm, Engine, literal, quote
 from mlops_cli.tables.casts import cast_sql
 from mlops_cli.tables.groups import codes_of
@@ -48,7 +49,8 @@ class Rows:
     `said` are the model's numbers, shape (n,) or (n, classes), NaN where it failed; `truth` the
     class's index or the value, NaN without a label. `first` tells which row of its unit a row is
     that counts, of the window's rows and then of each segment's column. `delay` is how long after
-    the prediction its label is of, in seconds. `labels` is the fingerprint of the labels.
+    the prediction its label is of, in seconds. `labels` is the fingerprint of the labels. `ends`
+    are low and high, shape (n, 2), where a regression answers them.
     """
 
     table: pa.Table
@@ -58,6 +60,7 @@ class Rows:
     first: Mapping[str, NDArray[np.bool_]]
     with_unit: int
     labels: str = ""
+    ends: Array | None = None
 
     @property
     def count(self) -> int:
@@ -73,7 +76,8 @@ class Rows:
         first = {name: mask[chosen] for name, mask in self.first.items()}
         table = self.table.filter(pa.array(chosen))
         said, truth, delay = self.said[chosen], self.truth[chosen], self.delay[chosen]
-        return Rows(table, said, truth, delay, first, self.with_unit)
+        ends = None if self.ends is None else self.ends[chosen]
+        return Rows(table, said, truth, delay, first, self.with_unit, ends=ends)
 
 
 class Reader:
@@ -92,13 +96,15 @@ class Reader:
         """
         table = self._engine.arrow(self._sql(rows, version, count))
         manifest = self._asked.manifest
+        numbers = _said(table[_SAID], manifest)
         first = {
             name: np.asarray(table[f"{_FIRST}{i}"])
             for i, name in enumerate(("", *self._asked.segments))
         }
         return Rows(
             table=table,
-            said=_said(table[_SAID], manifest),
+            said=points(manifest, numbers),
+            ends=None if manifest.interval is None else numbers[:, 1:],
             truth=_truth(table[_LABEL], manifest),
             delay=_seconds(table[_LABELLED]) - _seconds(table[_TIME]),
             first=first,
@@ -125,7 +131,7 @@ class Reader:
         inputs = _spec({i.name: _json_type(i) for i in asked.manifest.inputs})
         return Selection(
             f"(select time, request_id, row, id, {unit} as {UNIT}, hash({alone}) as {_PLACE}, "
-            f"json_transform(inputs, {inputs}) as {_IN}, {said_sql(asked.manifest)} as {_SAID} "
+            f"json_transform(inputs, {inputs}) as {_IN}, {_numbers_sql(asked.manifest)} as {_SAID} "
             f"from {rows.sql} where {whole})"
         )
 
@@ -227,11 +233,20 @@ def said_sql(manifest: Manifest) -> str:
     return f"[{', '.join(each)}]"
 
 
+def _numbers_sql(manifest: Manifest) -> str:
+    """The same with the ends of an interval, as a list, where there is one."""
+    if manifest.interval is None:
+        return said_sql(manifest)
+    of = f"json_transform(prediction, {_spec(dict.fromkeys(VALUE, 'DOUBLE'))})"
+    return f"[{', '.join(f'{of}.{name}' for name in VALUE)}]"
+
+
 def _said(column: pa.ChunkedArray, manifest: Manifest) -> Array:
-    if manifest.task != "multiclass":
+    shape = shape_of(manifest)
+    if not shape:
         return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
-    return np.asarray(flat, np.float64).reshape(len(column), len(manifest.classes or ()))
+    return np.asarray(flat, np.float64).reshape(len(column), *shape)
 
 
 def _truth(column: pa.ChunkedArray, manifest: Manifest) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import THRESHOLD, ClassLabel, Feature, Task
 from mlops_cli.bundle.profile import LossTree, ScoreBins
+from mlops_cli.evaluation.coverage import coverage_of
 from mlops_cli.monitoring.collected.rows import Rows
 from mlops_cli.monitoring.counts.comparison import Comparison, compare
 from mlops_cli.monitoring.drift.base import ColumnDrift
@@ -140,11 +141,18 @@ def _part(rows: Rows, terms: Terms) -> Part:
     return Part(
         rows=rows.count,
         labels=labels,
-        performance=performance_of(terms.task, rows.truth, rows.said, threshold=terms.threshold)
-        if labels.labelled
-        else None,
+        performance=_performance(rows, terms) if labels.labelled else None,
         estimated=_estimated(rows, terms),
     )
+
+
+def _performance(rows: Rows, terms: Terms) -> dict[str, float] | None:
+    found = performance_of(terms.task, rows.truth, rows.said, threshold=terms.threshold)
+    if found is None or rows.ends is None:
+        return found
+    there = known(rows.truth, rows.said)
+    covered = coverage_of(rows.truth[there], rows.ends[there])
+    return found | {name: round(value, 6) for name, value in covered.items()}
 
 
 def _estimated(rows: Rows, terms: Terms) -> Mapping[str, float] | None:
