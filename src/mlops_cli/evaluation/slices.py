@@ -108,10 +108,10 @@ def _slice(judged: Judged, name: str, mask: Mask) -> Slice:
 
 def _value(judged: Judged, mask: Mask) -> tuple[float | None, float | None, float | None]:
     task, metric = judged.question.task, judged.question.metric
-    y, p = judged.target[mask], judged.predictions[mask]
-    found = metrics_of(task, y, p).get(metric)
+    y, p, threshold = judged.target[mask], judged.predictions[mask], judged.threshold
+    found = metrics_of(task, y, p, threshold).get(metric)
     if found is None:
         return (None, None, None)
-    ends = interval(task, metric, y, p)
+    ends = interval(task, metric, y, p, threshold=threshold)
     known = math.isfinite(ends.low + ends.high)
     return (found, float(ends.low), float(ends.high)) if known else (found, None, None)
