@@ -31,7 +31,7 @@ from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, stage
 from mlops_cli.tables.folds import Fold
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord, TrialRecord
+from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Estimator, Part, Problem, TrialFit, Trials
 from mlops_cli.training.data import Events, about_groups, draw_of, problem_of, read_events
@@ -53,7 +53,7 @@ from mlops_cli.tuning.base import (
 )
 from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, to_come, write_oof
 from mlops_cli.tuning.spaces import check_first, ends, space_of
-from mlops_cli.tuning.summary import best_of, trials_csv
+from mlops_cli.tuning.summary import best_of, trial_records, trials_csv
 
 JOURNALS = "tune"  # under .mlops/
 
@@ -115,7 +115,7 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     _write(project.root, best, trials_csv(found), unseen)
     seconds = time.monotonic() - started
     run = replace(_run(project, best), seconds=seconds, datasets=read)
-    tracker.log_trials(run, _trials(best, found))
+    tracker.log_trials(run, trial_records(best, found))
     return _result(best, found)
 
 
@@ -369,23 +369,6 @@ def _run(project: Project, best: Best) -> RunRecord:
         metrics={best.metric: best.score} | {k: float(v) for k, v in numbers.items() if v},
         tags={"stage": "tune", "estimator": project.config.train.estimator},
     )
-
-
-def _trials(best: Best, found: Search) -> list[TrialRecord]:
-    """The trials as runs; one that was pruned has no score, since it was not fitted to its end."""
-    return [
-        TrialRecord(
-            number=t.number,
-            state=t.state,
-            params=t.params,
-            metrics=({best.metric: t.score} if t.score is not None else {})
-            | ({"rounds": float(t.ran)} if t.ran is not None else {}),
-            began=t.began,
-            ended=t.ended,
-            reason=t.reason,
-        )
-        for t in found.trials
-    ]
 
 
 def _result(best: Best, found: Search) -> TuneResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from mlops_cli.tracking.base import TrialRecord
 from mlops_cli.tuning.base import Best, Search
 
 
@@ -44,3 +45,20 @@ def trials_csv(search: Search) -> str:
             [t.number, t.state, score, t.rounds, t.ran, *(t.params.get(n) for n in names)]
         )
     return out.getvalue()
+
+
+def trial_records(best: Best, found: Search) -> list[TrialRecord]:
+    """The trials as runs; one that was pruned has no score, since it was not fitted to its end."""
+    return [
+        TrialRecord(
+            number=t.number,
+            state=t.state,
+            params=t.params,
+            metrics=({best.metric: t.score} if t.score is not None else {})
+            | ({"rounds": float(t.ran)} if t.ran is not None else {}),
+            began=t.began,
+            ended=t.ended,
+            reason=t.reason,
+        )
+        for t in found.trials
+    ]
