@@ -279,7 +279,7 @@ def drift_status(project: Project) -> DriftStatus | None:
 
 def _missing(project: Project) -> tuple[Missing, ...]:
     config, root = project.config, project.root
-    tables = dict.fromkeys([config.data.table, *(j.table for j in config.features.join)])
+    tables = dict.fromkeys(project.tables)
     found = [fault for table in tables if (fault := _table_fault(root, table)) is not None]
     found += [
         Missing(where, f"{what} is in git, or would be", HINT)

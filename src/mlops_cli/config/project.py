@@ -62,7 +62,9 @@ class Project:
     def contracts(self) -> dict[str, str]:
         """Each table that the configuration names, the main one first, with its contract's file."""
         config = self.config
-        joined = {join.table: contract_of(join.table) for join in config.features.join}
+        features = config.features
+        others = [f.table for f in features.join] + [f.table for f in features.aggregates]
+        joined = {table: contract_of(table) for table in others}
         return {config.data.table: config.contract} | (
             {table: file for table, file in joined.items() if table != config.data.table}
         )

@@ -40,8 +40,11 @@ def write_missing_contracts(project: Project) -> list[Path]:
 
 def _tables(project: Project) -> list[tuple[str, str, list[str]]]:
     """Every table with its contract's file and the columns that have to be times."""
-    data, joins = project.config.data, project.config.features.join
+    data, features = project.config.data, project.config.features
     times: dict[str, list[str]] = {data.table: [data.time] if data.time else []}
-    for join in joins:
+    for join in features.join:
         times.setdefault(join.table, []).extend([join.asof] if join.asof else [])
+    for aggregate in features.aggregates:
+        asof = aggregate.asof or data.time
+        times.setdefault(aggregate.table, []).extend([asof] if asof else [])
     return [(table, project.contracts[table], names) for table, names in times.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_cli.bundle.manifest import Feature, Input, Target
 from mlops_cli.config.project import Project
-from mlops_cli.config.sections.features import JoinConfig
+from mlops_cli.config.sections.features import AggregateConfig, JoinConfig
 from mlops_cli.contracts.model import Rule, read_contract
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.tables.base import ColumnForm
@@ -60,6 +60,20 @@ class JoinSource:
     path: Path
     types: Mapping[str, ValueType]
     config: JoinConfig
+    forms: Mapping[str, ColumnForm] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateSource:
+    """The table of an aggregate on disk: its file, the columns that are read, and what of them.
+
+    `time` is its time column, `types` and `forms` are those of all its columns.
+    """
+
+    path: Path
+    types: Mapping[str, ValueType]
+    time: str
+    config: AggregateConfig
     forms: Mapping[str, ColumnForm] = field(default_factory=dict)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
-from mlops_cli.features.base import JoinSource, in_form
+from mlops_cli.features.aggregates import AT, NUMBER, aggregated_sql, parse_aggregate
+from mlops_cli.features.base import AggregateSource, JoinSource, in_form
 from mlops_cli.features.sql import render, render_feature
 from mlops_cli.tables.base import ROW, Engine, is_nan, literal, quote
 
@@ -34,6 +36,7 @@ class Events:
     columns: Mapping[str, ValueType]
     time: str | None
     joins: Sequence[JoinSource]
+    aggregates: Sequence[AggregateSource]
     inputs: Sequence[str]
     rows: Sequence[FeatureTree]
     target: Node | None = None
@@ -67,6 +70,8 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"
     for source in events.joins:
         sql = _joined(engine, source, sql, rejected)
+    for aggregate in events.aggregates:
+        sql = _aggregated(engine, aggregate, sql, rejected)
     cells = [ROW]
     cells += [TIME] if events.time is not None else []
     cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
@@ -98,6 +103,23 @@ def _joined(engine: Engine, source: JoinSource, events: str, rejected: Rejected)
         cells = [f"{_fresh(source, name)} as {quote(name)}" for name in source.config.columns]
         join = f"asof left join {right} r on {' and '.join([*on, f'l.{TIME} >= r.{_KNOWN}'])}"
     return f"(select l.*, {', '.join(cells)} from {events} l {join})"
+
+
+def _aggregated(engine: Engine, source: AggregateSource, events: str, rejected: Rejected) -> str:
+    config = source.config
+    aggregate = parse_aggregate(config.expr, source.types)
+    types = {n: source.types[n] for n in (*config.by, *aggregate.columns, source.time)}
+    typed = engine.typed(source.path, in_form(types, source.forms))
+    facts = _without_nan(rejected.without(engine, config.table, typed), types)
+    at = f"(select *, {quote(source.time)} as {AT}, {ROW} as {NUMBER} from {facts})"
+    span = (_microseconds(config.lag), _microseconds(config.window))
+    by = [quote(name) for name in config.by]
+    made = (quote(config.name), aggregate)
+    return aggregated_sql(events, at, by, span, made, row=ROW, time=TIME)
+
+
+def _microseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:

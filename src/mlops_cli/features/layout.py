@@ -8,11 +8,12 @@ from typing import Literal
 from mlops_cli.bundle.manifest import Feature, Input, Target, Task
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import CONFIG
-from mlops_cli.config.sections.features import JoinConfig
+from mlops_cli.config.sections.features import AggregateConfig, JoinConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType, columns_of
 from mlops_cli.features.base import Layout, Schemas, TableSchema, in_form
 from mlops_cli.features.expressions import parse, unknown_column
+from mlops_cli.features.known_then import check_aggregate
 from mlops_cli.features.typing import operation
 
 _SHOWN = 200  # characters of an expression
@@ -62,6 +63,13 @@ def join_types(schemas: Schemas, join: JoinConfig) -> dict[str, ValueType]:
     return types
 
 
+def aggregate_types(
+    schemas: Schemas, aggregate: AggregateConfig, time: str | None
+) -> dict[str, ValueType]:
+    """The types of an aggregated table; its time column is a timestamp."""
+    return event_types(schemas[aggregate.table], aggregate.asof or time)
+
+
 def event_types(schema: TableSchema, time: str | None) -> dict[str, ValueType]:
     """The types of the events table; the column that `data.time` names is a timestamp."""
     types = dict(schema.types)
@@ -103,6 +111,14 @@ def _joined_types(
                 where = config.data.table if _taken(name, event) else "another join"
                 raise _clash(f"{key}.columns", name, f"`{where}` has it, too")
             joined[name] = types[name]
+    for i, aggregate in enumerate(config.features.aggregates):
+        name = aggregate.name
+        tables = aggregate_types(schemas, aggregate, config.data.time), event
+        key = f"features.aggregates.{i}"
+        kind = check_aggregate(key, config, aggregate, tables, _target(config, event)[1])
+        if _taken(name, joined) or _taken(name, event):
+            raise _clash(key, name, "a table or another feature has it")
+        joined[name] = kind
     return joined
 
 
@@ -162,7 +178,7 @@ def _check_names(
     config: Config, event: Mapping[str, ValueType], joined: Mapping[str, ValueType]
 ) -> None:
     features, target = config.features, config.data.target_name
-    if not (features.columns or features.row or features.join):
+    if not (features.columns or features.row or features.join or features.aggregates):
         raise UsageError(
             f"{CONFIG}: `features` names none", hint="list columns under features.columns"
         )
@@ -218,6 +234,9 @@ def _trees(config: Config, known: Mapping[str, ValueType]) -> tuple[FeatureTree,
     for i, join in enumerate(features.join):
         for name in join.columns:
             trees.setdefault(name, _plain(f"features.join.{i}.columns", name, known))
+    for i, aggregate in enumerate(features.aggregates):
+        key = f"features.aggregates.{i}"
+        trees.setdefault(aggregate.name, _plain(key, aggregate.name, known))
     return tuple(FeatureTree(name, tree) for name, tree in trees.items())
 
 

@@ -12,10 +12,10 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, ValueType
-from mlops_cli.features.base import JoinSource, Layout, Schemas, in_form
+from mlops_cli.features.base import AggregateSource, JoinSource, Layout, Schemas, in_form
 from mlops_cli.features.events import Events, events_sql
 from mlops_cli.features.layout import event_types, join_types
-from mlops_cli.features.table import rejected_rows
+from mlops_cli.features.table import aggregate_sources, rejected_rows
 from mlops_cli.tables.base import ROW, SOURCE, ColumnForm, Engine, in_groups, is_nan, quote
 
 _SHOWN = 80
@@ -53,18 +53,22 @@ class _Wanted:
 
 def _sql(engine: Engine, project: Project, schemas: Schemas, wanted: _Wanted, path: Path) -> str:
     present = raw_names(engine, path)
-    joins = _needed_joins(project, schemas, wanted.inputs, path, present)
+    aggregates = _needed_aggregates(project, schemas, wanted.inputs, present)
+    made = [source.config.name for source in aggregates]
+    joins = _needed_joins(project, schemas, wanted.inputs, path, [*present, *made])
     own = {i.name: i for i in wanted.inputs if i.name in present}
-    columns = {**_join_columns(project, schemas, joins), **{n: i.type for n, i in own.items()}}
+    columns = _join_columns(project, schemas, joins, aggregates)
+    columns |= {n: i.type for n, i in own.items()}
     forms = in_form(columns, schemas[project.config.data.table].forms)
     forms |= {name: input_form(i) for name, i in own.items()}
     if lacking := [name for name in columns if name not in present]:
         raise _lacks(path, lacking[0], "the join of `features.join` needs it")
-    asof = any(join.config.asof is not None for join in joins)
+    asof = any(join.config.asof is not None for join in joins) or bool(aggregates)
     events = Events(
         columns=columns,
         time=project.config.data.time if asof else None,
         joins=joins,
+        aggregates=aggregates,
         inputs=tuple(i.name for i in wanted.inputs),
         rows=tuple(t for t in wanted.trees if not _is_plain(t)),
     )
@@ -155,15 +159,28 @@ def _needed_joins(
     return tuple(sources)
 
 
+def _needed_aggregates(
+    project: Project, schemas: Schemas, inputs: Sequence[Input], present: Sequence[str]
+) -> tuple[AggregateSource, ...]:
+    lacking = {i.name for i in inputs if i.source == "join" and i.name not in present}
+    sources = aggregate_sources(project, schemas)
+    return tuple(source for source in sources if source.config.name in lacking)
+
+
 def _join_columns(
-    project: Project, schemas: Schemas, joins: Sequence[JoinSource]
+    project: Project,
+    schemas: Schemas,
+    joins: Sequence[JoinSource],
+    aggregates: Sequence[AggregateSource],
 ) -> dict[str, ValueType]:
-    if not joins:
+    if not joins and not aggregates:
         return {}
     data = project.config.data
     types = event_types(schemas[data.table], data.time)
     names = [name for join in joins for name in join.config.on]
-    if data.time is not None and any(join.config.asof is not None for join in joins):
+    names += [name for aggregate in aggregates for name in aggregate.config.by]
+    asof = any(join.config.asof is not None for join in joins)
+    if data.time is not None and (asof or aggregates):
         names.append(data.time)
     return {name: types[name] for name in names}
 

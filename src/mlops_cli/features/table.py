@@ -12,9 +12,9 @@ from mlops_cli.config.paths import REJECTED
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import Node, columns_of
-from mlops_cli.features.base import JoinSource, Layout, Schemas
+from mlops_cli.features.base import AggregateSource, JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
-from mlops_cli.features.layout import join_types
+from mlops_cli.features.layout import aggregate_types, join_types
 from mlops_cli.features.rules import input_rules
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal, quote
@@ -85,6 +85,21 @@ def join_sources(project: Project, schemas: Schemas) -> tuple[JoinSource, ...]:
     )
 
 
+def aggregate_sources(project: Project, schemas: Schemas) -> tuple[AggregateSource, ...]:
+    """The tables that `mlops.yaml` aggregates, one for each aggregate."""
+    config = project.config
+    return tuple(
+        AggregateSource(
+            project.root / a.table,
+            aggregate_types(schemas, a, config.data.time),
+            a.asof or config.data.time or "",
+            a,
+            schemas[a.table].forms,
+        )
+        for a in config.features.aggregates
+    )
+
+
 def _typed(engine: Engine, table: Path, layout: Layout, events: Events) -> str:
     return engine.typed(table, {name: layout.forms[name] for name in events.columns})
 
@@ -98,6 +113,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
             *(i.name for i in layout.inputs if i.source == "event"),
             *columns_of(layout.target_tree),
             *(name for join in joins for name in join.config.on),
+            *(name for aggregate in config.features.aggregates for name in aggregate.by),
             *([time] if time is not None else []),
             *kept_columns(config),
             *config.data.sensitive,
@@ -108,6 +124,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
         columns={name: layout.event[name] for name in names},
         time=time,
         joins=joins,
+        aggregates=aggregate_sources(project, schemas),
         inputs=inputs,
         rows=tuple(t for t in layout.trees if t.name in layout.rows),
         target=layout.target_tree,

@@ -44,6 +44,11 @@ class DataConfig(Section):
     window: Duration | None = Field(
         None, description="learn only from rows so long before the newest one; null: from all"
     )
+    target_known_after: Duration | None = Field(
+        None,
+        description="how long after an event its target is known: aggregates that read what it is "
+        "made of lag at least so long",
+    )
     id: IdConfig = Field(IdConfig(), description="the columns that name a subject and an event")
     purpose: str | None = Field(
         None,

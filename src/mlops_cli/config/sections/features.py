@@ -30,9 +30,28 @@ class JoinConfig(Section):
         return self
 
 
+class AggregateConfig(Section):
+    """A figure of the rows of a table in a window of time before the event."""
+
+    name: str = Field(min_length=1)
+    expr: str = Field(min_length=1, description="such as `avg(x)`, or `sum(a) / count(*)`")
+    table: ProjectPath
+    by: tuple[str, ...] = Field(min_length=1, description="columns that both tables have")
+    window: Duration = Field(description="how far back: rows in (t - lag - window, t - lag]")
+    lag: Duration = Field(timedelta(0), description="how long after its time a row is known")
+    asof: str | None = Field(None, description="the table's time column; default: data.time")
+
+    @model_validator(mode="after")
+    def _has_a_window(self) -> AggregateConfig:
+        if self.window <= timedelta(0):
+            raise ValueError("a window is longer than nothing")
+        return self
+
+
 class FeaturesConfig(Section):
-    """What the model sees: columns, expressions of one row, and joined columns."""
+    """What the model sees: columns, expressions of one row, joined columns, and aggregates."""
 
     columns: tuple[str, ...] = ()
     row: dict[str, str] = Field(default_factory=dict, description="name: scalar expression")
     join: tuple[JoinConfig, ...] = ()
+    aggregates: tuple[AggregateConfig, ...] = ()
