@@ -36,12 +36,12 @@ class Events:
     columns: Mapping[str, ValueType]
     time: str | None
     joins: Sequence[JoinSource]
-    aggregates: Sequence[AggregateSource]
     inputs: Sequence[str]
     rows: Sequence[FeatureTree]
     target: Node | None = None
     ids: Sequence[str] = ()
     sensitive: Sequence[str] = ()
+    aggregates: Sequence[AggregateSource] = ()
 
 
 @dataclass(frozen=True, slots=True)
