@@ -38,7 +38,6 @@ VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
         ),
         ("train: {estimator: xgbost}", "did you mean xgboost?"),
         ("train: {estimator: sklearn}", "write xgboost, lightgbm, or sklearn:module.Class"),
-        ("train: {estimator: sklearn}", "write xgboost, or sklearn:module.Class"),
         ("train: {calibrate: isotonik}", "`train.calibrate`"),
         ("train: {costs: {false_positive: 1}}", "`train.costs.false_negative`"),
         ("train: {costs: {false_positive: 0, false_negative: 1}}", "`train.costs.false_positive`"),
