@@ -109,7 +109,7 @@ def test_a_fold_without_a_class(tmp_path, monkeypatch):
     asked = {"metric": "roc_auc_ovr"}
     with pytest.raises(DataError, match=r"undefined on the fold \d part: .*0 are of class"):
         tune(reconfigure(project, split={"by": "stratified", "folds": 10}, train=asked))
-    # One row of it, whatever is drawn, is learned from where the metric can do without.
+    # Log loss does without a class that a fold lacks.
     tune(reconfigure(project, split={"by": "stratified", "folds": 2}, train={}))
 
 
