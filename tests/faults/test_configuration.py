@@ -48,6 +48,10 @@ EDITS: dict[str, dict[str, Any]] = {
     "storage-that-is-no-database": {"tune": {"storage": "sqlite:///tune.db"}},
     "gate-without-bound": {"register": {"gates": [{"metric": "roc_auc"}]}},
     "gate-on-no-metric": {"register": {"gates": [{"metric": "rocauc", "min": 0.6}]}},
+    "fairness-without-groups": {
+        "register": {"gates": [{"fairness": "disparate_impact", "min": 0.8}]}
+    },
+    "slice-twice": {"evaluate": {"slices": ["a", "a"]}},
     "unknown-metric": {"train": {"metric": "rocauc"}},
     "no-such-contract": {"validate": {"contract": "contracts/tabel.yaml"}},
 }
