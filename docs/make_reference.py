@@ -92,24 +92,30 @@ def _configuration() -> Iterator[str]:
 def _keys(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[str]:
     required = model.get("required", [])
     for key, field in model["properties"].items():
-        inner = _section(field, definitions)
-        if inner:
+        sections = _sections(field, definitions)
+        if sections:
             if "anyOf" in field:
-                yield f"| `{prefix}{key}` | section or `null` | | {field.get('description', '')} |"
-            yield from _keys(inner, definitions, f"{prefix}{key}.")
+                said = field.get("description", "")
+                yield f"| `{prefix}{key}` | {_either(field)} | | {said} |"
+            for inner in sections:
+                yield from _keys(inner, definitions, f"{prefix}{key}.")
             continue
         default = "required" if key in required else f"`{_written(field.get('default', {}))}`"
         meaning = field.get("description", "").replace("|", "\\|").replace("\n", " ")
         yield f"| `{prefix}{key}` | {_form(field)} | {default} | {meaning} |"
 
 
-def _section(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
-    """The section that a key is, be it one that may be null."""
-    for form in (field, *field.get("anyOf", ())):
-        inner: dict[str, Any] = definitions.get(form.get("$ref", "").rpartition("/")[2], {})
-        if "properties" in inner:
-            return inner
-    return None
+def _sections(field: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """The section that a key is, be it one that may be null, or one of several."""
+    forms = (field, *field.get("anyOf", ()))
+    found = [definitions.get(form.get("$ref", "").rpartition("/")[2], {}) for form in forms]
+    return [inner for inner in found if "properties" in inner]
+
+
+def _either(field: dict[str, Any]) -> str:
+    """What a key may be that is a section or something else."""
+    kinds = [form.get("type", "section") for form in field["anyOf"]]
+    return " or ".join("`null`" if kind == "null" else kind for kind in dict.fromkeys(kinds))
 
 
 def _written(default: Any) -> str:

@@ -69,18 +69,6 @@ class Example(msgspec.Struct, frozen=True):
     rest: float
 
 
-class Stability(msgspec.Struct, frozen=True):
-    """Two models of the same parameters, each fitted on another half of the rows.
-
-    `importance` is the rank correlation of how much they use each feature; `prediction` is by how
-    much a row's number differs between them, on average over the hold-out.
-    """
-
-    rows: int
-    importance: float
-    prediction: float
-
-
 class Explanations(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the model goes by on `rows` rows of the hold-out.
 
@@ -94,7 +82,6 @@ class Explanations(msgspec.Struct, frozen=True, omit_defaults=True):
     examples: Sequence[Example] = ()
     pair_rows: int = 0
     pairs: Sequence[Pair] = ()
-    stability: Stability | None = None
 
 
 @dataclass(frozen=True, slots=True)

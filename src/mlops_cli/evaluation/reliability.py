@@ -33,6 +33,7 @@ class Reliability(msgspec.Struct, frozen=True):
     A perfect model has an `ece` of `noise` on so many rows, by chance alone; `ece_corrected` is
     without what chance adds. `slope` and `intercept` are of log odds: 1 and 0 where they mean what
     they say, below 1 where they are too sure of themselves (Cox 1958; null where there are none).
+    `method` is the calibrator that stands behind the model, null without one.
     """
 
     ece: float
@@ -41,6 +42,7 @@ class Reliability(msgspec.Struct, frozen=True):
     slope: float | None
     intercept: float | None
     bins: Sequence[Bin]
+    method: str | None = None
 
 
 def reliability_of(judged: Judged) -> Reliability:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from mlops_cli.evaluation.curves import confusion_of, curves_of
 from mlops_cli.evaluation.fairness import Fairness, fairness_of
 from mlops_cli.evaluation.groups import groups_of
 from mlops_cli.evaluation.judged import Judged
-from mlops_cli.evaluation.reliability import reliability_of
+from mlops_cli.evaluation.reliability import Reliability, reliability_of
 from mlops_cli.evaluation.report import Report, estimated, threshold_of
 from mlops_cli.evaluation.residuals import residuals_of
 from mlops_cli.evaluation.slices import slices_of
@@ -55,7 +56,7 @@ def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
         baseline=baseline_of(judged, of.events.target[fitted]),
         positive=class_key(plan.classes[1]) if binary and plan.classes else None,
         threshold=threshold_of(judged) if binary else None,
-        calibration=reliability_of(judged) if classes else None,
+        calibration=_reliability(config, judged) if classes else None,
         confusion=confusion_of(judged) if classes else None,
         curves=curves_of(judged) if binary else None,
         residuals=None if classes else residuals_of(judged),
@@ -64,6 +65,10 @@ def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
         weak_spots=weak_spots(judged, of.matrix, bundle.manifest.features, _subjects(config, of)),
         explanations=explanations_of(bundle, of.matrix),
     )
+
+
+def _reliability(config: Config, judged: Judged) -> Reliability:
+    return msgspec.structs.replace(reliability_of(judged), method=config.train.calibrate)
 
 
 def _fairness(config: Config, of: HoldOut) -> dict[str, Fairness]:
