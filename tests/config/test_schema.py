@@ -65,6 +65,7 @@ def test_the_defaults_of_a_join_load():
 BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
     "data.table": {"sql": "select 1", "url": "sqlite:///t.db"},
+    "data.table.version": {"delta": "t"},  # of one of its forms
     "deploy.watch": {"for": "1d"},
     "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
     "deploy.kubernetes.autoscaling.kafka": {"brokers": "[k:9092]", "topic": "t", "group": "g"},
@@ -76,7 +77,8 @@ def as_yaml(key, default=None):
     *sections, name = key.split(".")
     lines = [f"{k}: {json.dumps(v)}" for k, v in BASE.items() if k != sections[0]]
     for depth, section in enumerate(sections, 1):
-        beside = BESIDE.get(".".join(sections[:depth]), {})
+        here = ".".join(sections[:depth])
+        beside = BESIDE.get(key if here == ".".join(sections) and key in BESIDE else here, {})
         lines += [f"{'  ' * (depth - 1)}{section}:"]
         inner = {name, *sections[depth : depth + 1]}
         lines += [f"{'  ' * depth}{k}: {v}" for k, v in beside.items() if k not in inner]
