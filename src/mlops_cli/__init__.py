@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops_cli.actions.drift import drift
     from mlops_cli.actions.erase import erase
     from mlops_cli.actions.export import export
+    from mlops_cli.actions.features import describe_features
     from mlops_cli.actions.import_model import import_model
     from mlops_cli.actions.ingest import ingest
     from mlops_cli.actions.init import init
@@ -72,6 +73,7 @@ __all__ = [
     "contract",
     "demo",
     "deploy",
+    "describe_features",
     "doctor",
     "drift",
     "erase",

@@ -117,6 +117,17 @@ mlops run --force train
     ),
     *map(_stage, STAGES),
     _action(
+        "features",
+        PIPELINE,
+        "What the model sees, how each feature is made, and of which columns of which tables.",
+        function="describe_features",  # `mlops_cli.features` is a package
+        usage="list|show|lineage [NAME]",
+        examples="""
+mlops features list
+mlops features lineage --mermaid
+""",
+    ),
+    _action(
         "contract",
         PIPELINE,
         "Infer, check, compare, publish, list the tables' contracts; write them for other tools.",
