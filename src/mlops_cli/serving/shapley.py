@@ -81,7 +81,8 @@ class ShapleyExplainer:
         masks = np.eye(len(row), dtype=bool)[moved]
         values = value(self._mixed(row, np.vstack([np.zeros((1, len(row)), bool), masks])))
         parts = np.zeros((len(row), values.shape[1]))
-        parts[moved] = values[1:] - values[0]
+        with np.errstate(invalid="ignore"):  # infinite, where a probability is 0 or 1
+            parts[moved] = values[1:] - values[0]
         return Explanation(parts, values[0], "value" if self._task == "regression" else "margin")
 
     def _shapley(self, row: Matrix, moved: npt.NDArray[np.intp]) -> Explanation:
