@@ -18,6 +18,8 @@ NUMBERS = [0.0, 1.0, 0.5, 1e-7, 0.1, 1 / 3, 5e-324, 123456.789]
 class Model:
     task: Task
     classes: tuple[ClassLabel, ...] | None
+    threshold: float = 0.5
+    interval: float | None = None
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,9 @@ class Model:
         (Model("binary", (False, True)), np.array(NUMBERS)),
         (Model("binary", ("a,b", 'say "c"')), np.array(NUMBERS)),
         (Model("binary", (0, 1)), np.array([np.nan])),
+        (Model("binary", ("no", "yes"), threshold=0.1), np.array(NUMBERS)),
         (Model("regression", None), np.array([*NUMBERS, -1e300])),
+        (Model("regression", None, interval=0.9), np.array([[1.5, -0.5, 1 / 3], [0.0, 0.0, 2.0]])),
         (Model("multiclass", ("a", "b")), np.array([[0.25, 0.75], [1.0, 0.0]])),
         (Model("binary", (False, True)), np.array([])),
     ],
