@@ -91,7 +91,7 @@ XGBOOST: list[tuple[str, Spoil, str]] = [
     ("a link that nobody named", link("more", "/etc"), "more does not stand in"),
     ("a manifest of a terabyte", sparse, "has more than"),
     ("a manifest that is nested without end", raw("manifest.json", b"[" * 10**6), "manifest"),
-    ("a manifest of the next major", manifest(lambda m: m.update(format="2.0")), "has format 2.0"),
+    ("a manifest of the next major", manifest(lambda m: m.update(format="3.0")), "has format 3.0"),
     (
         "a manifest of an earlier major",
         manifest(lambda m: m.update(format="0.9")),
