@@ -94,7 +94,7 @@ def _keys(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> It
     for key, field in model["properties"].items():
         sections = _sections(field, definitions)
         if sections:
-            if "anyOf" in field:
+            if _forms(field):
                 said = field.get("description", "")
                 yield f"| `{prefix}{key}` | {_either(field)} | | {said} |"
             for inner in sections:
@@ -107,14 +107,19 @@ def _keys(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> It
 
 def _sections(field: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """The section that a key is, be it one that may be null, or one of several."""
-    forms = (field, *field.get("anyOf", ()))
+    forms = (field, *_forms(field))
     found = [definitions.get(form.get("$ref", "").rpartition("/")[2], {}) for form in forms]
     return [inner for inner in found if "properties" in inner]
 
 
+def _forms(field: dict[str, Any]) -> list[dict[str, Any]]:
+    """The forms that a key may have, where it is more than one."""
+    return list(field.get("anyOf") or field.get("oneOf") or ())
+
+
 def _either(field: dict[str, Any]) -> str:
     """What a key may be that is a section or something else."""
-    kinds = [form.get("type", "section") for form in field["anyOf"]]
+    kinds = [form.get("type", "section") for form in _forms(field)]
     return " or ".join("`null`" if kind == "null" else kind for kind in dict.fromkeys(kinds))
 
 

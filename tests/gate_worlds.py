@@ -91,7 +91,7 @@ class World:
         """What the gate computes of two models' predictions."""
         measure = METRICS[self.task][self.metric]
         return compare(
-            scores_of(self.value, rows[0], (ours, theirs), classes=0),
+            scores_of((self.value, self.value), rows[0], (ours, theirs), classes=0),
             self.rows,
             higher_is_better=measure.greater_is_better,
             in_time=bool(self.days),

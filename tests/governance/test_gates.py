@@ -44,7 +44,7 @@ def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
     shared = rng.normal(size=rows)
     candidate = y + worse * (shared + 0.5 * rng.normal(size=rows))
     champion = y + shared + 0.5 * rng.normal(size=rows)
-    return scores_of(rmse, y, (candidate, champion), classes=0)
+    return scores_of((rmse, rmse), y, (candidate, champion), classes=0)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_kind_of_gate_that_nobody_handles_is_no_other_gate() -> None:
 
 def test_a_metric_that_is_undefined_decides_nothing() -> None:
     y = np.ones(50)  # one class only
-    scores = scores_of(rmse, y, (y, y), classes=2)
+    scores = scores_of((rmse, rmse), y, (y, y), classes=2)
     found = compare(scores, 50, higher_is_better=True, in_time=False)
     gate = verdict_of(NOT_WORSE, "roc_auc", [Match("champion", B, found, 50)])
     assert gate.verdict == "undecided"

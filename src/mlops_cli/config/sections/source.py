@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import Discriminator, Field, Tag
 
 from mlops_cli.config.sections.base import ProjectPath, Section
 
 FILES = (".csv", ".csv.gz", ".tsv", ".txt", ".parquet", ".pq")  # what is read where it stands
 _OTHER_FILES = (".jsonl", ".ndjson", ".json")
-_FORMS = ({"sql", "url"}, {"delta"}, {"kafka", "servers"})
+_FORMS = {
+    "SqlSource": {"sql", "url"},
+    "DeltaSource": {"delta"},
+    "KafkaSource": {"kafka", "servers"},
+}
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -42,17 +46,30 @@ class KafkaSource(Section):
     servers: str = Field(description="HOST:PORT,... of the brokers, or `${VAR}`")
 
 
-def _in_one_form(value: Any) -> Any:
-    if isinstance(value, dict) and sum(bool(form & value.keys()) for form in _FORMS) != 1:
-        raise ValueError(
-            "a table is a file, a folder, a pattern or a URL; or `{sql: QUERY, url: URL}`, "
-            "`{delta: PATH}` or `{kafka: TOPIC, servers: HOST:PORT}`"
-        )
-    return value
+def _form_of(value: Any) -> str:
+    """The form that a table is written in, by the keys that it has."""
+    if isinstance(value, Section):
+        return type(value).__name__
+    if not isinstance(value, dict):
+        return "ProjectPath"
+    named = [name for name, keys in _FORMS.items() if keys & value.keys()]
+    return named[0] if len(named) == 1 else ""
 
 
 Remote = SqlSource | DeltaSource | KafkaSource
-TableSource = Annotated[ProjectPath | Remote, BeforeValidator(_in_one_form)]
+TableSource = Annotated[
+    Annotated[ProjectPath, Tag("ProjectPath")]
+    | Annotated[SqlSource, Tag("SqlSource")]
+    | Annotated[DeltaSource, Tag("DeltaSource")]
+    | Annotated[KafkaSource, Tag("KafkaSource")],
+    Discriminator(
+        _form_of,
+        custom_error_type="form_of_a_table",
+        custom_error_message="a table is a file, a folder, a pattern or a URL; or "
+        "`{sql: QUERY, url: URL}`, `{delta: PATH}` or `{kafka: TOPIC, servers: HOST:PORT}`",
+    ),
+]
+TABLE_FORMS = ("ProjectPath", *(form.__name__ for form in get_args(Remote)))
 
 
 def is_file(table: str | Remote) -> bool:
