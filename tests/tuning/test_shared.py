@@ -120,7 +120,7 @@ def test_four_find_what_one_finds_and_each_step_is_done_once(server, tmp_path):
     done: list[tuple[float, int]] = []
 
     def counting(params: Any) -> Falling:
-        return Falling(params, 0.001, lambda ran: done.append((params["x"], ran)))
+        return Falling(params, 0.02, lambda ran: done.append((params["x"], ran)))
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(search, p, counting) for p in (worker, plan, worker, worker)]
