@@ -10,7 +10,7 @@ import pytest
 from mlops_cli.evaluation.metrics import METRICS
 from mlops_cli.testing.estimator import FEATURES, MAIN, make_part, opened
 from mlops_cli.training.base import Part, Problem
-from mlops_cli.training.finish import ETA, LEAST_ROWS, MOST_CELLS, candidates, finish
+from mlops_cli.training.finish import ETA, LEAST_ROWS, MOST_CELLS, candidates, finish, step_of
 from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
 from mlops_cli.training.portfolio import PORTFOLIO
 from mlops_cli.training.round_loss import round_loss
@@ -46,8 +46,8 @@ def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
         (lambda a=a, b=b: (without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b])))
         for a, b in pairwise(edges)
     ]
-    made = finish(estimator, problem(task), tries, folds, rounds=400)
-    again = finish(estimator, problem(task), tries, folds, rounds=400)
+    made = finish(estimator, problem(task), tries, folds, most=4000)
+    again = finish(estimator, problem(task), tries, folds, most=4000)
     assert made.fits == again.fits
     assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
     assert len(made.fits) >= 4
@@ -62,6 +62,28 @@ def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
     # What is said of rows that were not seen is about as good as on other rows.
     unseen = value(whole.target, made.predictions)
     assert unseen == pytest.approx(value(others.target, model.predict(others.matrix)), rel=0.15)
+
+
+@pytest.mark.parametrize("most", [30, 150])
+def test_an_average_has_no_more_rounds_than_an_answer_has_time_for(most):
+    whole = make_part("binary", 1000)
+    tries = candidates(problem(), 1000, FOUND)
+    folds = [
+        (lambda a=a: (without(whole, a, a + 200), Part(whole.matrix[a : a + 200],
+                                                       whole.target[a : a + 200])))
+        for a in range(0, 1000, 200)
+    ]  # fmt: skip
+    made = finish(opened("xgboost", "binary"), problem(), tries, folds, most=most)
+    assert 1 <= sum(fit.rounds for fit in made.fits) <= most
+    assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
+
+
+def test_the_step_leaves_room_for_an_average():
+    assert step_of({"eta": 0.3}, 10, 300) == ETA
+    assert step_of({"eta": 0.2}, 100, 300) == pytest.approx(2 * 0.2 * 100 / 300)
+    assert step_of({"eta": 0.2}, 200, 300) == 0.2  # never larger than its own
+    assert step_of({}, 100, 300) == pytest.approx(0.2)
+    assert candidates(problem(), 1000, FOUND, step=0.1)[1]["eta"] == 0.1
 
 
 def without(whole, a, b):
@@ -80,6 +102,20 @@ def test_weights_are_those_of_the_least_loss():
     assert min(weights[:2]) > 0.35
     mixed = round_loss("regression", truth, weights[0] * good + weights[1] * bad)
     assert mixed < min(round_loss("regression", truth, each) for each in (good, bad))
+
+
+def test_what_is_taken_costs_no_more_than_there_is():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=500)
+    margins = [truth + rng.normal(0, 0.5, 500) for _ in range(3)]
+    costs = [70, 50, 40]
+    taken = {
+        most: greedy_weights("regression", truth, margins, costs=costs, most=most) > 0
+        for most in (10, 100, 1000)
+    }
+    assert taken[10].sum() == 1
+    assert sum(np.array(costs)[taken[100]]) <= 100
+    assert taken[1000].all()
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

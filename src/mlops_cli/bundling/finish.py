@@ -13,11 +13,11 @@ from mlops_cli.tables.folds import Fold
 from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Averaging, Part, Problem
 from mlops_cli.training.data import Events, draw_of, problem_of
-from mlops_cli.training.finish import FOLDS, Finish, candidates, finish
+from mlops_cli.training.finish import FOLDS, Finish, candidates, finish, step_of
 from mlops_cli.tuning.base import Best, Member
 from mlops_cli.tuning.oof import OutOfFold
 
-_ROUNDS = 10  # of so small a step, as many times more than of a trial's
+_ROUNDS = 1.5  # of the whole average, as many times more than a trial may have
 
 
 def finished(config: Config, events: Events, best: Best) -> tuple[Best, OutOfFold | None]:
@@ -32,14 +32,16 @@ def finished(config: Config, events: Events, best: Best) -> tuple[Best, OutOfFol
     rows = len(events.split.fitted)
     problem = problem_of(config, events, events.features(events.split.fitted))
     estimator = open_estimator(config.train.estimator, problem)
-    tries = candidates(problem, rows, best.params)
+    most = int(_ROUNDS * config.tune.rounds)
+    step = step_of(best.params, best.rounds or 1, most)
+    tries = candidates(problem, rows, best.params, step=step)
     if not tries or not isinstance(estimator, Averaging):
         return best, None
     folds = events.folds(draw_of(config), FOLDS)
     if not all(_holds_every_class(events, problem, fold) for fold in folds):
         return best, None
     parts = [partial(_parts, events, problem, fold) for fold in folds]
-    made = finish(estimator, problem, tries, parts, rounds=_ROUNDS * config.tune.rounds)
+    made = finish(estimator, problem, tries, parts, most=most)
     return _with_members(config, best, made, events, folds)
 
 

@@ -24,10 +24,12 @@ FOLDS = 5
 MOST_CELLS = 1_800_000  # that go through the folds, over all parameters that are tried
 _ROWS_OF_A_TREE = 3000  # as many more rows are what growing a tree costs of itself
 LEAST_ROWS = 800  # below, weights from folds are luck
-ETA = 0.05
+ETA = 0.05  # the least step
 _PATIENCE = 40  # rounds without gain, of so small a step
+_FITS = 2  # that an average has room for at the least, by the step that it begins with
 _MORE_ROWS = 1.1  # rounds of a fit on all rows against those of a fold's, which lacks a fifth
-_LEAST_FITS = 4  # fewer are fitted again with other seeds
+_LEAST_FITS = 4  # fewer are fitted again with other seeds, as far as there is room
+_OWN_STEP = 0.3  # of parameters that name none: XGBoost's default
 
 Array = NDArray[np.float64]
 
@@ -45,7 +47,16 @@ class Finish:
     folds: NDArray[np.int64]
 
 
-def candidates(problem: Problem, rows: int, found: Params) -> list[Params]:
+def step_of(found: Params, rounds: int, most: int) -> float:
+    """The step by which models of `most` rounds together can be averaged, at least `ETA`.
+
+    `found` wanted `rounds` of its own step, and wants about as many times more of a smaller one.
+    """
+    own = float(found.get("eta", _OWN_STEP))
+    return min(own, max(ETA, own * rounds * _FITS / most))
+
+
+def candidates(problem: Problem, rows: int, found: Params, *, step: float = ETA) -> list[Params]:
     """The parameters that go through the folds, `found` first; none where it does not pay.
 
     How many there are follows from the size of the table alone: rows times features times classes.
@@ -56,8 +67,10 @@ def candidates(problem: Problem, rows: int, found: Params) -> list[Params]:
     count = min(1 + len(PORTFOLIO), MOST_CELLS // max(1, cells))
     if rows < LEAST_ROWS or count == 0:
         return []
-    made = [{**found, "eta": ETA}, *({**found, **each} for each in PORTFOLIO)][:count]
-    return [{k: v for k, v in each.items() if k not in problem.fixed} for each in made]
+    made = [found, *({**found, **each} for each in PORTFOLIO)][:count]
+    return [
+        {k: v for k, v in {**each, "eta": step}.items() if k not in problem.fixed} for each in made
+    ]
 
 
 def finish(
@@ -66,25 +79,29 @@ def finish(
     tries: Sequence[Params],
     folds: Sequence[Callable[[], tuple[Part, Part]]],
     *,
-    rounds: int,
+    most: int,
 ) -> Finish:
-    """Fit each of `tries` on each fold for `rounds` rounds at the most, and weigh them.
+    """Fit each of `tries` on each fold, and weigh them.
 
-    A fold is asked for its training and validation part when its turn comes. The same fits come
+    The fits of the average have at most `most` rounds together: an answer takes time by them. A
+    fold is asked for its training and validation part when its turn comes. The same fits come
     out whatever number of threads there is.
     """
+    rounds = int(most / _MORE_ROWS)
     seen = [_fold(estimator, tries, fold, rounds) for fold in folds]
     target = np.concatenate([fold.target for fold in seen])
     said = [np.concatenate([fold.said[i] for fold in seen]) for i in range(len(tries))]
     margins = [margins_of(problem.task, each) for each in said]
-    weights = greedy_weights(problem.task, target, margins).tolist()
-    wanted = (_MORE_ROWS * np.mean([fold.rounds for fold in seen], axis=0)).tolist()
+    wanted = _MORE_ROWS * np.mean([fold.rounds for fold in seen], axis=0)
+    costs = np.clip(np.floor(wanted), 1, most)
+    weights = greedy_weights(problem.task, target, margins, costs=costs.tolist(), most=most)
     chosen = np.flatnonzero(weights).tolist()
-    again = -(-_LEAST_FITS // len(chosen))
+    room = int(most // costs[chosen].sum())
+    again = max(1, min(-(-_LEAST_FITS // len(chosen)), room))
     fits = [
         Fit(
             tries[i],
-            max(1, round(float(wanted[i]))),
+            int(costs[i]),
             problem.seed + seed,
             float(weights[i]) / again,
         )

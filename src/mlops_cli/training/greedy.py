@@ -15,18 +15,31 @@ _STEPS = 20
 _SURE = 1e-7  # the farthest from 0 and 1 that a chance in float32 can be told from them
 
 
-def greedy_weights(task: Task, target: Array, margins: Sequence[Array]) -> Array:
+def greedy_weights(
+    task: Task,
+    target: Array,
+    margins: Sequence[Array],
+    *,
+    costs: Sequence[float] | None = None,
+    most: float = np.inf,
+) -> Array:
     """Weights that sum to 1, of shape (m,), for the average of m models' margins.
 
     Caruana et al. 2004: models are added one at a time, each as often as it makes the average's
     loss least; the weights are those of the best average on the way. Margins are of shape (n,), or
-    (n, k); the loss is log loss or RMSE.
+    (n, k); the loss is log loss or RMSE. With `costs`, one a model, those that are taken cost at
+    most `most` together, but for a first one that costs more by itself.
     """
+    price = np.zeros(len(margins)) if costs is None else np.asarray(costs, dtype=np.float64)
     counts = np.zeros(len(margins))
     best, kept = np.inf, counts
     total = np.zeros_like(margins[0])
     for step in range(1, _STEPS + 1):
-        losses = [round_loss(task, target, (total + each) / step) for each in margins]
+        dear = (counts == 0) & (step > 1) & (price[counts > 0].sum() + price > most)
+        losses = [
+            np.inf if barred else round_loss(task, target, (total + each) / step)
+            for each, barred in zip(margins, dear, strict=True)
+        ]
         chosen = int(np.argmin(losses))
         total = total + margins[chosen]
         counts[chosen] += 1
