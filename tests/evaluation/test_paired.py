@@ -15,24 +15,11 @@ from mlops_cli.evaluation.metrics import METRICS
 from mlops_cli.evaluation.paired import (
     LEVEL,
     Comparison,
-    Scores,
     answer,
     compare,
     surely_worse,
 )
-
-
-def rmse(y: np.ndarray, p: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((y - p) ** 2)))
-
-
-def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
-    """Two models of one truth, that err independently, the candidate `worse` times as much."""
-    y = rng.normal(size=rows)
-    shared = rng.normal(size=rows)
-    candidate = y + worse * (shared + 0.5 * rng.normal(size=rows))
-    champion = y + shared + 0.5 * rng.normal(size=rows)
-    return scores_of((rmse, rmse), y, (candidate, champion), classes=0)
+from paired_models import pair, rmse
 
 
 def passes(found: Comparison) -> bool:

@@ -10,25 +10,14 @@ import pandas as pd
 import pytest
 
 import projects
+from heard import Heard
 from learning import configure
 from mlops_cli.contracts.missing import write_missing_contracts
-from mlops_cli.progress import Progress
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
 
 N = 3000
-
-
-class Heard(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def update(self, text: str, *, done: int | None = None, total: int | None = None) -> None:
-        pass
 
 
 def orders(seed: int = 0) -> pd.DataFrame:

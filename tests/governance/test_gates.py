@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from mlops_cli.config.sections.register import ChampionGate, MetricGate
 from mlops_cli.errors import GateError, InconclusiveError
 from mlops_cli.evaluation.holdout import scores_of, take_rows
-from mlops_cli.evaluation.paired import Comparison, Scores, compare
+from mlops_cli.evaluation.paired import Comparison, compare
 from mlops_cli.governance.decide import refusal
 from mlops_cli.governance.decision import (
     Decision,
@@ -29,22 +29,10 @@ from mlops_cli.governance.gates import open_gate
 from mlops_cli.governance.gates.champion import verdict_of
 from mlops_cli.governance.gates.hold_out import Match
 from mlops_cli.governance.gates.metric import hold
+from paired_models import pair, rmse
 
 A, B = "a" * 64, "b" * 64
 NOT_WORSE = ChampionGate(champion="not_worse")
-
-
-def rmse(y: np.ndarray, p: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((y - p) ** 2)))
-
-
-def pair(rng: np.random.Generator, rows: int, worse: float = 1.0) -> Scores:
-    """Two models of one truth, that err independently, the candidate `worse` times as much."""
-    y = rng.normal(size=rows)
-    shared = rng.normal(size=rows)
-    candidate = y + worse * (shared + 0.5 * rng.normal(size=rows))
-    champion = y + shared + 0.5 * rng.normal(size=rows)
-    return scores_of((rmse, rmse), y, (candidate, champion), classes=0)
 
 
 @pytest.mark.parametrize(

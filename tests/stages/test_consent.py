@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from heard import Heard
 from learning import configure, reconfigure
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import DataError, UsageError
@@ -16,19 +17,6 @@ from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate
 
 N = 200
-
-
-class Heard:
-    """Progress that keeps what is logged."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def update(self, text: str) -> None:
-        pass
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def project(root, *, consent="consent: agreed", kind="boolean"):

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import projects
+from heard import Heard
 from learning import configure, reconfigure
 from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.progress import Progress
 from mlops_cli.stages import stage
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.settings import typed
@@ -25,17 +25,6 @@ from mlops_cli.stages.train import train
 from mlops_cli.stages.tune import tune
 from mlops_cli.stages.validate import validate
 from mlops_cli.training.data import read_events
-
-
-class Heard(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def update(self, text: str, *, done: int | None = None, total: int | None = None) -> None:
-        pass
 
 
 def panel(root: Path, split: dict[str, object], customers: int = 150) -> Project:

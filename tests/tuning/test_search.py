@@ -14,46 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange
+from heard import Heard
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import QUIET
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import Outcome, Search, SearchPlan
 from mlops_cli.tuning.journal import held
 from mlops_cli.tuning.summary import best_of, trials_csv
-
-PLAN = SearchPlan(
-    space={
-        "x": FloatRange(float_=(-2.0, 2.0)),
-        "k": IntRange(int_=(1, 100), log=True),
-        "c": Choice(choice=("u", "v")),
-    },
-    trials=14,
-    sampler="tpe",
-    pruner="hyperband",
-    rounds=40,
-    seed=3,
-    greater_is_better=False,
-    identity="data",
-)
-
-
-class Falling:
-    """A loss that falls with the rounds towards where the parameters let it."""
-
-    def __init__(self, params, breaks=None):
-        self.floor = (params["x"] - 1) ** 2 + abs(params["k"] - 10) / 50 + (params["c"] == "u")
-        self.ran, self.breaks = 0, breaks
-
-    def advance(self, rounds, check):
-        while self.ran < rounds:
-            check()
-            self.ran += 1
-            if self.breaks:
-                self.breaks(self.ran)
-        loss = self.floor + 1 / self.ran
-        return Outcome(loss, self.ran, self.ran, ended=False, metrics=lambda: {"loss": loss})
-
+from searches import PLAN, Falling
 
 objective = Falling
 
@@ -200,7 +168,7 @@ KILLED = """
 import os, sys, signal
 from dataclasses import replace
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], os.path.dirname(sys.argv[2])]
 import test_search as t
 seen = []
 def work(params):
@@ -317,14 +285,6 @@ def test_progress_tells_trials_best_and_time_left(tmp_path):
 
 
 BEST_THERE_IS = {"x": 1.0, "k": 10, "c": "v"}
-
-
-class Heard(type(QUIET)):
-    def __init__(self):
-        self.lines = []
-
-    def log(self, text):
-        self.lines.append(text)
 
 
 def test_what_is_asked_for_is_tried_first_and_is_another_search(tmp_path):

@@ -16,58 +16,16 @@ from typing import Any
 
 import pytest
 
-from mlops_cli.config.sections.tune import Choice, FloatRange, IntRange
+from heard import Heard
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tuning import open_searcher
-from mlops_cli.tuning.base import Changed, Outcome, Search, SearchPlan, Shared
+from mlops_cli.tuning.base import Changed, Search, SearchPlan, Shared
 from mlops_cli.tuning.summary import best_of, trials_csv
 from postgres import Postgres, postgres
+from searches import PLAN, Falling
 
 psycopg = pytest.importorskip("psycopg")
-PLAN = SearchPlan(
-    space={
-        "x": FloatRange(float_=(-2.0, 2.0)),
-        "k": IntRange(int_=(1, 100), log=True),
-        "c": Choice(choice=("u", "v")),
-    },
-    trials=14,
-    sampler="tpe",
-    pruner="hyperband",
-    rounds=40,
-    seed=3,
-    greater_is_better=False,
-    identity="data",
-)
-
-
-class Falling:
-    """A loss that falls with the rounds towards where the parameters let it."""
-
-    def __init__(self, params: Any, pause: float = 0.0, breaks: Any = None) -> None:
-        self.floor = (params["x"] - 1) ** 2 + abs(params["k"] - 10) / 50 + (params["c"] == "u")
-        self.ran, self.pause, self.breaks = 0, pause, breaks
-
-    def advance(self, rounds: int, check: Any) -> Outcome:
-        while self.ran < rounds:
-            check()
-            time.sleep(self.pause)
-            self.ran += 1
-            if self.breaks:
-                self.breaks(self.ran)
-        loss = self.floor + 1 / self.ran
-        return Outcome(loss, self.ran, self.ran, ended=False, metrics=lambda: {"loss": loss})
-
-
-class Heard(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def update(self, text: str, *, done: int | None = None, total: int | None = None) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +78,7 @@ def test_four_find_what_one_finds_and_each_step_is_done_once(server, tmp_path):
     done: list[tuple[float, int]] = []
 
     def counting(params: Any) -> Falling:
-        return Falling(params, 0.02, lambda ran: done.append((params["x"], ran)))
+        return Falling(params, lambda ran: done.append((params["x"], ran)), 0.02)
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(search, p, counting) for p in (worker, plan, worker, worker)]
@@ -187,7 +145,7 @@ import test_shared as t
 from mlops_cli.tuning import postgres
 postgres.BEAT, postgres.GRACE = 0.2, 1.0
 class Server: url = {url!r}
-t.search(t.shared(Server, "killed"), lambda params: t.Falling(params, 0.02))
+t.search(t.shared(Server, "killed"), lambda params: t.Falling(params, pause=0.02))
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from mlops_cli.training.base import PATIENCE, Check, Params, Part, Problem, Trie
 from mlops_cli.training.greedy import predictions_of
 from mlops_cli.training.lightgbm_text import Inexact, onnx_of
 from mlops_cli.training.onnx import difference
+from mlops_cli.training.parameters import check_names
 from mlops_cli.training.round_loss import round_loss
 
 MONOTONE = True  # it can keep to a direction
@@ -84,8 +84,8 @@ class LightGBM:
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`."""
-        for name in [*self.problem.fixed, *(name for params in tries for name in params)]:
-            _check_name(name)
+        names = [*self.problem.fixed, *(name for params in tries for name in params)]
+        check_names("lightgbm", names, PARAMETERS)
         step = max(1, len(part.target) // _FEW)
         few = Part(np.ascontiguousarray(part.matrix[::step]), part.target[::step])
         model = self.fit(few, {}, 5)
@@ -225,16 +225,6 @@ class LightGBMModel:
             raise UsageError(
                 f"mlops.yaml: train.estimator lightgbm cannot be served: {e.why}", hint=e.hint
             ) from e
-
-
-def _check_name(name: str) -> None:
-    if name in PARAMETERS:
-        return
-    near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.5)
-    if name in ("num_iterations", "n_estimators", "num_boost_round"):
-        near = ["tune.rounds"]
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(PARAMETERS))}"
-    raise UsageError(f"mlops.yaml: {name!r} is no parameter of lightgbm that may be set", hint=hint)
 
 
 @contextmanager

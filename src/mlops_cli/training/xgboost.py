@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import Metric, metric_of
 from mlops_cli.training.bag import averaged
 from mlops_cli.training.base import PATIENCE, Check, Fit, Fitted, Params, Part, Problem, Tried
+from mlops_cli.training.parameters import check_names
 from mlops_cli.training.parts import together
 from mlops_cli.training.round_loss import round_loss
 
@@ -92,8 +92,8 @@ class XGBoost:
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`: what XGBoost fits it can save, so only parameters can be wrong."""
-        for name in [*self._problem.fixed, *(name for params in tries for name in params)]:
-            _check_name(name)
+        names = [*self._problem.fixed, *(name for params in tries for name in params)]
+        check_names("xgboost", names, PARAMETERS)
         if any("max_bin" in params for params in tries):
             raise UsageError(
                 "mlops.yaml: tune.space.max_bin cannot be searched: trials share one binned table",
@@ -310,16 +310,6 @@ def _directions(problem: Problem) -> dict[str, str]:
 
 def _predictions(raw: Any) -> NDArray[np.float64]:
     return np.asarray(raw, dtype=np.float64)
-
-
-def _check_name(name: str) -> None:
-    if name in PARAMETERS:
-        return
-    near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.5)
-    if name in ("num_boost_round", "n_estimators"):
-        near = ["tune.rounds"]
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(PARAMETERS))}"
-    raise UsageError(f"mlops.yaml: {name!r} is no parameter of xgboost that may be set", hint=hint)
 
 
 @contextmanager
