@@ -85,18 +85,18 @@ def test_an_estimator_without_a_space_is_tried_once(made):
 
 def test_folds_make_the_final_model_an_average(tmp_path):
     project = make(tmp_path / "p", n=1100)
-    project = reconfigure(project, tune={"trials": 4, "rounds": 200})
+    project = reconfigure(project, tune={"trials": 4, "rounds": 1000})
     tune(project)
     best = json.loads((project.root / "tune/best.json").read_text())
     assert len(best["members"]) >= 4
-    assert sum(member["rounds"] for member in best["members"]) <= 300  # an answer's time
+    assert sum(member["rounds"] for member in best["members"]) <= 1500
     assert sum(member["weight"] for member in best["members"]) == pytest.approx(1)
     assert best["unseen"]["log_loss"] < 0.6
     train(project)
     model = read_ubjson((project.root / "model/model.ubj").read_bytes())
     trees = model["learner"]["gradient_booster"]["model"]["trees"]
     assert len(trees) == sum(member["rounds"] for member in best["members"])
-    tune(reconfigure(project, tune={"trials": 4, "rounds": 200, "finish": False}))
+    tune(reconfigure(project, tune={"trials": 4, "rounds": 1000, "finish": False}))
     plain = json.loads((project.root / "tune/best.json").read_text())
     assert (plain["members"], plain["unseen"]) == ([], {})
     assert (plain["params"], plain["rounds"]) == (best["params"], best["rounds"])
