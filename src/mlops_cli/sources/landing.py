@@ -25,28 +25,38 @@ _GROUP = 131_072  # rows of a row group
 
 
 class Landing:
-    """A folder of parts; of one process at a time."""
+    """A folder of parts; of one process at a time. Each file is looked at once."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises `DataError` for a file in it that is none of ours."""
         self._folder = folder
         for left in folder.parent.glob(f".{folder.name}-*.part"):  # of one that was killed
             left.unlink()
+        files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+        self._parts = {part.number: part for part in map(_read, files)}
+        self._schemas = {n: _schema_of(self._file(n)) for n in self._parts}
 
     def landed(self) -> list[Landed]:
-        """The parts in order; raises `DataError` for a file that is none of ours."""
-        return [_read(file) for file in self._files()]
+        """The parts in order."""
+        return [self._parts[number] for number in sorted(self._parts)]
 
     def schema(self) -> pa.Schema | None:
-        """The columns of all parts together; None where there is none."""
+        """The columns of all parts together; None where there is none.
+
+        Raises `DataError` for parts whose columns do not fit one another.
+        """
         schema: pa.Schema | None = None
-        for file in self._files():
-            found = pq.read_schema(file).remove_metadata()
-            schema = found if schema is None else evolve(schema, found, file.name)
+        for number in sorted(self._schemas):
+            found = self._schemas[number]
+            known = schema is not None and schema.equals(found)
+            if not known:
+                schema = evolve(schema, found, self._file(number).name) if schema else found
         return schema
 
     def remove(self, number: int) -> None:
         """Take a part away."""
         self._file(number).unlink()
+        del self._parts[number], self._schemas[number]
 
     def write(self, part: Part, schema: pa.Schema | None) -> Landed | None:
         """Write a part aside, for `commit`; None where it has no row and no mark to keep.
@@ -57,7 +67,7 @@ class Landing:
         first = next(batches, None)
         if first is None and not (part.keeps_mark and schema is not None):
             return None
-        number = part.number or max((p.number for p in self.landed()), default=0) + 1
+        number = part.number or max(self._parts, default=0) + 1
         aside = self._aside(number)
         self._folder.mkdir(parents=True, exist_ok=True)
         rows = _written(aside, first, batches, schema, part)
@@ -68,15 +78,18 @@ class Landing:
         """Let a part that was written take its place, at once and for good."""
         self._aside(part.number).replace(self._file(part.number))
         sync(self._folder)
+        self._parts[part.number] = part
+        self._schemas[part.number] = _schema_of(self._file(part.number))
 
     def _aside(self, number: int) -> Path:
         return self._folder.parent / f".{self._folder.name}-{number:06d}.part"
 
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("*.parquet")) if self._folder.is_dir() else []
-
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:06d}.parquet"
+
+
+def _schema_of(file: Path) -> pa.Schema:
+    return pq.read_schema(file).remove_metadata()
 
 
 def _plain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
