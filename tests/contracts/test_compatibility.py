@@ -110,3 +110,29 @@ def test_rules_keys_and_freshness_of_the_table_count() -> None:
     new = Contract.model_validate(BASE | asked | {"compatibility": "BACKWARD"})
     assert [rule for _, rule, *_ in _broken(new, _contract())] == ["unique", "rules", "freshness"]
     assert _broken(new, Contract.model_validate(BASE | asked)) == []
+
+
+def test_rules_of_the_whole_table_count() -> None:
+    fence = {"type": "integer", "min": 0, "max": 100, "outliers": {"factor": 3}}
+    asked = {
+        "foreign_keys": [{"columns": ["kind"], "table": "kinds"}],
+        "row_counts": [{"column": "made", "window": "1d", "min": 10, "max": 20}],
+        "queries": [{"name": "none", "sql": "select 1 where false"}],
+        "distribution": {"columns": ["price"], "max_moved": 0.1},
+    }
+    columns = {"columns": BASE["columns"] | {"price": fence}}
+    new = Contract.model_validate(BASE | columns | asked | {"compatibility": "BACKWARD"})
+    assert [rule for _, rule, *_ in _broken(new, _contract())] == [
+        "outliers",
+        *("foreign_keys", "row_counts", "queries", "distribution"),
+    ]
+    stricter = asked | {
+        "row_counts": [{"column": "made", "window": "1d", "min": 12, "max": 19}],
+        "distribution": {"columns": ["price", "id"], "max_moved": 0.05},
+    }
+    tight = {"columns": BASE["columns"] | {"price": fence | {"outliers": {"factor": 2}}}}
+    assert _broken(new, Contract.model_validate(BASE | tight | stricter)) == []
+    wide = {"columns": BASE["columns"] | {"price": fence | {"outliers": {"by": "mad"}}}}
+    assert [r for _, r, *_ in _broken(new, Contract.model_validate(BASE | wide | asked))] == [
+        "outliers"
+    ]

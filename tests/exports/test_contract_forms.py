@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import jsonschema
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandera.errors import SchemaError
 from pandera.io.pandas_io import from_yaml
+from ruamel.yaml import YAML
 
 from mlops_cli.contracts.model import Contract
 from mlops_cli.errors import UsageError
 from mlops_cli.exports.base import write_files
 from mlops_cli.exports.contracts import FORMS, contract_files_of
+from mlops_cli.exports.contracts.table_queries import table_queries
 
 CLIENTS = os.environ.get("MLOPS_CLIENTS")
 beside = pytest.mark.skipif(
@@ -110,6 +115,72 @@ def test_what_a_form_has_no_place_for_is_told() -> None:
     assert "min, max, categories and pattern" in told["avro"]
     assert "rules" in told["great-expectations"]
     assert told["odcs"] == told["dbt"] == ""
+
+
+WHOLE = Contract.model_validate(
+    {
+        "columns": {
+            "shop": {"type": "text", "nullable": True},
+            "at": {"type": "timestamp"},
+            "price": {"type": "float", "nullable": True, "outliers": {"max_share": 0.01}},
+        },
+        "foreign_keys": [{"columns": ["shop"], "table": "shops", "to": ["code"]}],
+        "row_counts": [{"column": "at", "window": "1d", "min": 20, "max": 24}],
+        "queries": [{"name": "free", "sql": "select * from sales where price <= 0;"}],
+        "distribution": {"columns": ["price"]},
+    }
+)
+HOURLY = [datetime(2024, 1, 1) + timedelta(hours=i) for i in range(24 * 5)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "row", "value"),
+    [
+        (None, 0, None),
+        ("foreign key shop", 3, {"shop": "z"}),
+        ("row counts at", 30, {"at": HOURLY[0]}),
+        ("outliers price", 4, {"price": 1e6}),
+        ("free", 5, {"price": 0.0}),
+    ],
+)
+def test_rules_of_the_whole_table_are_queries_that_find_what_is_bad(
+    bad: str | None, row: int, value: Any
+) -> None:
+    columns: dict[str, list[Any]] = {
+        "shop": ["a", "b", None, "a"] * 30,
+        "at": list(HOURLY),
+        "price": [float("nan"), *(float(10 + i % 7) for i in range(119))],
+    }
+    for name, cell in (value or {}).items():
+        columns[name][row] = cell
+        if bad == "outliers price":
+            columns[name][row + 1] = cell
+        if bad == "row counts at":
+            columns[name][48:72] = [t + timedelta(days=1) for t in columns[name][48:72]]
+    engine = duckdb.connect()
+    engine.register("sales", pa.table(columns))
+    engine.register("shops", pa.table({"code": ["a", "b"]}))
+    queries = dict(table_queries("sales", WHOLE, table=lambda name: name))
+    assert len(queries) == 4
+    failing = {title for title, sql in queries.items() if engine.execute(sql).fetchall()}
+    assert failing == ({bad} if bad else set())
+
+
+def test_rules_of_the_whole_table_are_dbt_s_own_and_the_rest_is_told() -> None:
+    dbt = contract_files_of("sales", WHOLE, "dbt")
+    properties = YAML(typ="safe").load(dbt.files["models/sales.yml"])
+    (shop, *_) = properties["models"][0]["columns"]
+    key = {"to": "ref('shops')", "field": "code"}
+    assert shop["data_tests"] == [{"relationships": {"arguments": key}}]
+    assert sorted(f for f in dbt.files if "/sales_" in f) == [
+        f"tests/sales_{t}.sql" for t in ("free", "outliers_price", "row_counts_at")
+    ]
+    odcs = YAML(typ="safe").load(contract_files_of("sales", WHOLE, "odcs").files["sales.odcs.yaml"])
+    assert len(odcs["schema"][0]["quality"]) == 4
+    told = {form: " ".join(contract_files_of("sales", WHOLE, form).remarks) for form in FORMS}
+    assert all("distribution has no place there" in said for said in told.values())
+    for form in ("json-schema", "avro", "pandera", "great-expectations"):
+        assert "foreign_keys, row_counts, queries, outliers have no place there" in told[form]
 
 
 def test_a_column_that_avro_cannot_name_is_refused() -> None:

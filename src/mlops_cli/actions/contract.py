@@ -14,6 +14,7 @@ from mlops_cli.config.model import contract_of
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.changes import Change, changes_of
 from mlops_cli.contracts.compatibility import Break, incompatible
+from mlops_cli.contracts.distribution import profile_of
 from mlops_cli.contracts.infer import infer_contract
 from mlops_cli.contracts.model import Contract, load_contract
 from mlops_cli.contracts.published import (
@@ -24,6 +25,7 @@ from mlops_cli.contracts.published import (
     refuse_changed,
     version_file,
 )
+from mlops_cli.contracts.table_rules import Shares
 from mlops_cli.contracts.write import with_keys, write_contract
 from mlops_cli.errors import EnvironmentFault, GateError, UsageError
 from mlops_cli.exports.base import Exported, write_files
@@ -246,7 +248,7 @@ def _published(project: Project, name: str | None, reason: str | None) -> Contra
         if new:
             versions.refuse_incompatible()
             number = (versions.last or 0) + 1
-            _write(project.root, versions, number, reason)
+            _write(project, versions, number, reason)
             versions = _versions(project, name)
         last = versions.known[versions.last or 1]
         if versions.here.version != last.number:  # the last step of one that was killed
@@ -264,12 +266,28 @@ def _published(project: Project, name: str | None, reason: str | None) -> Contra
     )
 
 
-def _write(root: Path, versions: _Versions, number: int, reason: str | None) -> None:
+def _write(project: Project, versions: _Versions, number: int, reason: str | None) -> None:
     text = versions.path.read_text(encoding="utf-8")
     said: dict[str, object] = {"version": number} | ({"reason": reason} if reason else {})
-    file = version_file(root, versions.name, number)
+    if profile := _profile(project, versions):
+        said["profile"] = {n: p.model_dump(exclude_none=True) for n, p in profile.items()}
+    file = version_file(project.root, versions.name, number)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, with_keys(text, said))
+
+
+def _profile(project: Project, versions: _Versions) -> dict[str, Shares] | None:
+    """What the version keeps of its table, for `distribution`."""
+    if versions.here.distribution is None:
+        return None
+    of = {Path(file).stem: table for table, file in project.contracts.items()}
+    if versions.name not in of:
+        raise UsageError(
+            f"distribution of the contract {versions.name} needs its table",
+            hint="mlops.yaml: `validate: {tables: [FILE]}` names it",
+        )
+    with open_engine(temporary=project.temporary) as engine:
+        return profile_of(engine, project.root / of[versions.name], versions.here)
 
 
 def _set_version(path: Path, number: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_cli.contracts.model import ColumnContract, Contract
 
-_OF_PUBLISHING = ("version", "reason")
+_OF_PUBLISHING = ("version", "reason", "profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Change:
 def changes_of(before: Contract, after: Contract) -> list[Change]:
     """The changes from one contract to another: columns in order, then the table's own keys.
 
-    A column that came or went is one change, of the key `columns`. Version and reason are left out.
+    A column that came or went is one change, of the key `columns`. What `publish` writes is left
+    out.
     """
     return [*_of_columns(before, after), *_of_table(before, after)]
 

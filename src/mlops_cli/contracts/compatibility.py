@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlops_cli.contracts.model import ColumnContract, Compatibility, Contract, parse_moment
+from mlops_cli.contracts.table_rules import Outliers, RowCounts
 
 _WIDENED = {("integer", "float")}  # what was written as the first can be read as the second
 Direction = Literal["BACKWARD", "FORWARD"]
@@ -66,6 +67,7 @@ def _refused(reader: Contract, writer: Contract) -> Iterator[tuple[str | None, s
         elif not column.nullable:
             yield name, "columns", "the column is read, is not written, and may not be missing"
     yield from _refused_of_table(reader, writer)
+    yield from _refused_of_whole(reader, writer)
 
 
 def _refused_of(reader: ColumnContract, writer: ColumnContract) -> Iterator[tuple[str, str]]:
@@ -94,6 +96,8 @@ def _refused_values(reader: ColumnContract, writer: ColumnContract) -> Iterator[
             yield "categories", "any value is written, listed ones are read"
         elif more := [c for c in writer.categories if c not in reader.categories]:
             yield "categories", f"{more[0]!r} is written, and not read"
+    if (fence := reader.outliers) is not None and not _kept(fence, writer.outliers):
+        yield "outliers", "values farther outside are written than are read"
     if reader.pattern not in (None, writer.pattern):
         yield "pattern", f"{writer.pattern or 'any text'} is written, {reader.pattern} is read"
 
@@ -115,6 +119,40 @@ def _refused_of_table(reader: Contract, writer: Contract) -> Iterator[tuple[str 
         old = writer.freshness
         if old is None or old.column != fresh.column or old.max_age > fresh.max_age:
             yield fresh.column, "freshness", "older values are written than are read"
+
+
+def _refused_of_whole(reader: Contract, writer: Contract) -> Iterator[tuple[str | None, str, str]]:
+    """Of the rules that take the whole table; one counts as the same where all of it is."""
+    for key in reader.foreign_keys:
+        if key not in writer.foreign_keys:
+            columns = ", ".join(key.columns)
+            yield None, "foreign_keys", f"{columns} may be written without a row of {key.table}"
+    for counted in reader.row_counts:
+        if not any(_counted_within(counted, other) for other in writer.row_counts):
+            yield counted.column, "row_counts", "other numbers of rows are written than are read"
+    written = {query.sql for query in writer.queries}
+    for query in reader.queries:
+        if query.sql not in written:
+            yield None, "queries", f"{query.name} is asked of what is read, not of what is written"
+    if (asked := reader.distribution) is not None:
+        old = writer.distribution
+        lost = [n for n in asked.columns if old is None or n not in old.columns]
+        if lost or (old is not None and old.max_moved > asked.max_moved):
+            yield (*lost, None)[0], "distribution", "values may move farther than is read"
+
+
+def _kept(reader: Outliers, writer: Outliers | None) -> bool:
+    """Whether what the writer's fence lets through lies within the reader's."""
+    if writer is None or writer.by != reader.by:
+        return False
+    return writer.fence <= reader.fence and writer.max_share <= reader.max_share
+
+
+def _counted_within(reader: RowCounts, writer: RowCounts) -> bool:
+    if (reader.column, reader.window) != (writer.column, writer.window):
+        return False
+    ends = ((reader.min, writer.min, True), (reader.max, writer.max, False))
+    return not any(_narrower(read, written, below=below) for read, written, below in ends)
 
 
 def _narrower(reader: object, writer: object, *, below: bool) -> bool:

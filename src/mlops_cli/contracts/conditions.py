@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from mlops_cli.contracts.model import ColumnContract, Contract, Rule, parse_moment
-from mlops_cli.tables.base import SOURCE, is_nan, literal, quote
+from mlops_cli.errors import UsageError
+from mlops_cli.tables.base import SOURCE, Engine, is_nan, literal, quote
 
 SHOWN = 200  # characters of a value that a report shows
 
@@ -16,7 +20,8 @@ SHOWN = 200  # characters of a value that a report shows
 class Condition:
     """`sql` is true for a row that breaks `rule` of `column` (no column: a rule of the table).
 
-    `value` is SQL for the text to show of such a row, `expected` what the contract says.
+    `value` is SQL for the text to show of such a row, `expected` what the contract says, `allowed`
+    the share of the rows that may be such.
     """
 
     column: str
@@ -24,6 +29,7 @@ class Condition:
     expected: str
     sql: str
     value: str
+    allowed: float = 0.0
 
 
 def conditions(contract: Contract) -> list[Condition]:
@@ -34,6 +40,43 @@ def conditions(contract: Contract) -> list[Condition]:
         broken = f"coalesce(not try({rule.expr}), false)"
         found.append(Condition("", rule.name, rule.expr, broken, "null::varchar"))
     return found
+
+
+def check_condition(engine: Engine, rule: Rule) -> None:
+    """Raise `UsageError` for what is more than one expression over the columns of a row.
+
+    DuckDB's own parser tells: a second statement, a table, a query within the expression.
+    """
+    said = "json_serialize_sql($sql::varchar)"
+    parsed = engine.rows(f"select {said}", {"sql": f"select (\n{rule.expr}\n)"})[0][0]
+    tree: Any = msgspec.json.decode(parsed)
+    if tree["error"]:
+        broken = tree.get("error_message", "it is no expression")
+    elif _is_one(tree["statements"]):
+        return
+    else:
+        broken = "it is more than one expression over the columns of a row"
+    raise UsageError(
+        f"the rule {rule.name!r} of the contract: {' '.join(str(broken).split())[:300]}",
+        hint="a rule is a condition on the columns of one row, such as arr >= dep; what takes "
+        "other rows or tables is one of `queries`",
+    )
+
+
+def _is_one(statements: Any) -> bool:
+    if len(statements) != 1:
+        return False
+    node = statements[0]["node"]
+    items = node.get("select_list", ())
+    alone = len(items) == 1 and node["from_table"]["type"] == "EMPTY"
+    clauses = ("where_clause", "having", "qualify", "sample")
+    return alone and not any(node[c] for c in clauses) and not _has_query(items)
+
+
+def _has_query(tree: Any) -> bool:
+    if isinstance(tree, dict):
+        return tree.get("class") == "SUBQUERY" or any(map(_has_query, tree.values()))
+    return isinstance(tree, list | tuple) and any(map(_has_query, tree))
 
 
 def columns_read(rule: Rule, names: Iterable[str]) -> tuple[str, ...]:

@@ -47,4 +47,6 @@ def _tables(project: Project) -> list[tuple[str, str, list[str]]]:
     for aggregate in features.aggregates:
         asof = aggregate.asof or data.time
         times.setdefault(aggregate.table, []).extend([asof] if asof else [])
+    for table in project.config.validate_.tables:
+        times.setdefault(table, [])
     return [(table, project.contracts[table], names) for table, names in times.items()]

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -28,6 +26,15 @@ from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.project import Project
 from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.sections.base import Duration
+from mlops_cli.contracts.table_rules import (
+    Distribution,
+    ForeignKey,
+    Outliers,
+    Part,
+    Query,
+    RowCounts,
+    Shares,
+)
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import check_form, to_timestamp
@@ -60,11 +67,7 @@ def _moment(value: Any) -> Any:
 Bound = Annotated[StrictInt | StrictFloat | StrictStr, BeforeValidator(_moment)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ColumnContract(_Part):
+class ColumnContract(Part):
     """What every value of a column must be. A NaN counts as null, and null breaks no other rule."""
 
     type: ValueType
@@ -78,6 +81,9 @@ class ColumnContract(_Part):
         None, description="a regular expression (RE2) that the whole text matches"
     )
     unique: StrictBool = Field(False, description="whether no value may occur twice")
+    outliers: Outliers | None = Field(
+        None, description="values far outside the others of the table; of numbers"
+    )
     missing: tuple[StrictStr, ...] = Field(
         (), description="texts that stand for a missing value, such as NA in a column of text"
     )
@@ -98,6 +104,8 @@ class ColumnContract(_Part):
             raise ValueError(f"a {self.type} column has no min and max")
         if self.type not in _HAS_CATEGORIES and self.categories is not None:
             raise ValueError(f"a {self.type} column has no categories")
+        if self.type not in ("integer", "float") and self.outliers is not None:
+            raise ValueError(f"a {self.type} column has no outliers")
         if self.type != "text" and self.pattern is not None:
             raise ValueError(f"a {self.type} column has no pattern")
         _check_missing(self.type, self.missing)
@@ -114,14 +122,14 @@ class ColumnContract(_Part):
         return self
 
 
-class Rule(_Part):
+class Rule(Part):
     """A boolean expression of one row (DuckDB's scalar SQL); a row passes where it is null."""
 
     name: StrictStr = Field(min_length=1)
     expr: StrictStr = Field(min_length=1)
 
 
-class Freshness(_Part):
+class Freshness(Part):
     """The newest value of a column may be at most this old at `as_of`.
 
     Without `as_of` the clock is that of the other tables of the project: the newest time of any
@@ -138,7 +146,7 @@ class Freshness(_Part):
         return self
 
 
-class Contract(_Part):
+class Contract(Part):
     """`contracts/NAME.yaml`; docs/schemas/contract.schema.json is made from it."""
 
     columns: dict[str, ColumnContract] = Field(min_length=1)
@@ -147,6 +155,14 @@ class Contract(_Part):
     )
     rules: tuple[Rule, ...] = ()
     freshness: Freshness | None = None
+    foreign_keys: tuple[ForeignKey, ...] = Field(
+        (), description="columns whose values stand in another table of the project"
+    )
+    row_counts: tuple[RowCounts, ...] = Field((), description="rows of each hour, day, week")
+    distribution: Distribution | None = Field(
+        None, description="how far values may move from the last published version"
+    )
+    queries: tuple[Query, ...] = Field((), description="queries that find what is bad")
     consent: StrictStr | None = Field(
         None,
         min_length=1,
@@ -169,6 +185,9 @@ class Contract(_Part):
     reason: StrictStr | None = Field(
         None, description="why this version was published; `mlops contract publish` writes it"
     )
+    profile: dict[str, Shares] | None = Field(
+        None, description="of a published version: what `distribution` is held to"
+    )
 
     @property
     def types(self) -> dict[str, ValueType]:
@@ -182,25 +201,51 @@ class Contract(_Part):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Contract:
-        named = [name for key in self.unique for name in key]
-        if self.freshness:
-            named.append(self.freshness.column)
-        if self.consent is not None:
-            named.append(self.consent)
-        for name in named:
+        for name in self._named():
             if name not in self.columns:
                 near = difflib.get_close_matches(name, self.columns, n=1, cutoff=0)
                 raise ValueError(f"no column {name!r} here; the nearest is {near[0]!r}")
-        if self.freshness and self.columns[self.freshness.column].type not in ("date", "timestamp"):
-            raise ValueError(f"freshness needs a date or timestamp, not {self.freshness.column!r}")
-        if self.consent and self.columns[self.consent].type not in _HAS_CONSENT:
-            raise ValueError(f"consent needs a boolean, an integer or a text, not {self.consent!r}")
-        names = [rule.name for rule in self.rules]
+        names = [rule.name for rule in (*self.rules, *self.queries)]
         if twice := next((n for n in names if names.count(n) > 1), None):
             raise ValueError(f"two rules are called {twice!r}")
         if any(not key for key in self.unique):
             raise ValueError("`unique` holds an empty list of columns")
         return self
+
+    @model_validator(mode="after")
+    def _columns_fit_their_rules(self) -> Contract:
+        for key, column in self._timed():
+            if self.columns[column].type not in ("date", "timestamp"):
+                raise ValueError(f"{key} needs a date or timestamp, not {column!r}")
+        for column in self.distribution.columns if self.distribution else ():
+            self._check_distributed(column)
+        if self.consent and self.columns[self.consent].type not in _HAS_CONSENT:
+            raise ValueError(f"consent needs a boolean, an integer or a text, not {self.consent!r}")
+        return self
+
+    def _named(self) -> Iterator[str]:
+        """Every column that a rule of the table names."""
+        for key in self.unique:
+            yield from key
+        for foreign in self.foreign_keys:
+            yield from foreign.columns
+        yield from (column for _, column in self._timed())
+        yield from self.distribution.columns if self.distribution else ()
+        if self.consent is not None:
+            yield self.consent
+
+    def _timed(self) -> Iterator[tuple[str, str]]:
+        if self.freshness:
+            yield "freshness", self.freshness.column
+        for counted in self.row_counts:
+            yield "row_counts", counted.column
+
+    def _check_distributed(self, name: str) -> None:
+        column = self.columns[name]
+        if column.type == "text" and column.categories is None:
+            raise ValueError(f"distribution needs the categories of {name!r}, which is a text")
+        if column.type in ("date", "timestamp"):
+            raise ValueError(f"distribution needs a number, a boolean or categories, not {name!r}")
 
 
 def load_contract(path: Path) -> Contract:
@@ -305,9 +350,14 @@ def _fault(error: Any) -> str:
 
 
 def _known_keys(path: list[str]) -> Iterator[str]:
-    models: dict[str, type[_Part]] = {
-        "columns": ColumnContract,
+    models: dict[str, type[Part]] = {
+        "columns": Outliers if path[-1:] == ["outliers"] else ColumnContract,
         "rules": Rule,
         "freshness": Freshness,
+        "foreign_keys": ForeignKey,
+        "row_counts": RowCounts,
+        "distribution": Distribution,
+        "queries": Query,
+        "profile": Shares,
     }
     yield from (models[path[0]] if path else Contract).model_fields

@@ -37,8 +37,8 @@ def to_pandera(contract: Contract) -> pa.DataFrameSchema:
     """The schema whose checks are named as the rules of `scan`: type, null, range and so on.
 
     Values are judged as the contract's type, whatever the frame's dtype is, and the frame comes
-    back unchanged. A check gives a truth for each row. Freshness is no property of a frame and is
-    left to `mlops validate`.
+    back unchanged. A check gives a truth for each row. Freshness and what takes the whole table
+    (`table_rules`) are left to `mlops validate`.
     """
     columns = {
         name: pa.Column(None, nullable=True, required=True, checks=_column_checks(column))

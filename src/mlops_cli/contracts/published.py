@@ -10,6 +10,7 @@ from pathlib import Path
 from mlops_cli._files import sha256_of
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.model import Contract, load_contract
+from mlops_cli.contracts.table_rules import Shares
 from mlops_cli.errors import GateError, UsageError
 
 CONTRACTS = "contracts"
@@ -56,6 +57,23 @@ def published_versions(root: Path, name: str) -> dict[int, Published]:
     files = (root / PUBLISHED / name).glob("*.yaml")
     numbered = sorted((int(f.stem), f) for f in files if f.stem.isdecimal())
     return {n: Published(n, load_contract(f), sha256_of(f)) for n, f in numbered}
+
+
+def published_profile(root: Path, name: str, contract: Contract) -> dict[str, Shares]:
+    """What `distribution` of a contract is held to: the profile of its last published version.
+
+    Raises `UsageError` where that version's file is not there.
+    """
+    if contract.distribution is None or contract.version is None:
+        return {}
+    file = version_file(root, name, contract.version)
+    if not file.is_file():
+        where = file.relative_to(root)
+        raise UsageError(
+            f"the contract {name} is held to its version {contract.version}, and {where} is gone",
+            hint=f"git checkout {where}",
+        )
+    return load_contract(file).profile or {}
 
 
 def refuse_changed(name: str, known: Mapping[int, Published], recorded: Mapping[int, str]) -> None:

@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 
 from mlops_cli.config.sections.base import format_duration
-from mlops_cli.contracts.conditions import Condition, conditions, is_missing
+from mlops_cli.contracts.conditions import Condition, check_condition, conditions, is_missing
+from mlops_cli.contracts.findings import BadRow, Findings, Violation, bad_rows, with_examples
 from mlops_cli.contracts.model import Contract, Rule, parse_moment
+from mlops_cli.contracts.outliers import outlier_conditions
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.tables.base import ROW, Engine, in_groups, literal, quote
 
-EXAMPLES = 5  # rows that a report names for each broken rule
 _GROUP = 128  # checks of one scan
 _COLUMNS = ("table", "row", "column", "rule", "value")
 _NO_ROWS = (
     'select \'\'::varchar as "table", 0::bigint as "row", \'\'::varchar as "column", '
     "''::varchar as rule, ''::varchar as value, 0 as place where false"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that breaks a rule: its number in the file, from 0, and its value as text."""
-
-    row: int
-    value: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken rule; `column` is empty for a rule of the table, `count` is of rows.
-
-    A structural violation (`missing`, `extra`) and `freshness` are no matter of single rows:
-    their count is 0.
-    """
-
-    column: str
-    rule: str
-    expected: str
-    count: int
-    first: tuple[BadRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a scan found; `newest` is the newest value of the column that freshness looks at.
-
-    `timeless` counts the rows without a time, which no split can place. `rows_sql` selects every
-    bad row with its reason, where there is one.
-    """
-
-    rows: int
-    bad_rows: int
-    violations: tuple[Violation, ...]
-    newest: datetime | None = None
-    timeless: int = 0
-    rows_sql: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +59,7 @@ def scan(
     relation = engine.typed_with_source(path, contract.forms)
     for rule in contract.rules:
         _check_rule(engine, relation, rule)
-    checks = conditions(contract)
+    checks = [*conditions(contract), *outlier_conditions(engine, path, contract)]
     timed = contract.freshness.column if contract.freshness else ordered_by
     groups = list(in_groups(checks, _GROUP)) or [checks]
     timing = [name for name in (timed, ordered_by) if name]
@@ -109,21 +71,19 @@ def scan(
     )
     rows, newest, timeless, *_ = parts[0][0]
     counts = [count for (part,) in parts for count in part[3:]]
-    broken = [c for c, n in zip(checks, counts, strict=True) if n]
-    found = [
-        Violation(c.column, c.rule, c.expected, n) for c, n in zip(checks, counts, strict=True) if n
-    ]
-    selects = [_rows_of(relation, broken, table)] if broken else []
+    broken = [(c, n) for c, n in zip(checks, counts, strict=True) if n > c.allowed * rows]
+    found = [Violation(c.column, c.rule, c.expected, n) for c, n in broken]
+    selects = [_rows_of(relation, [c for c, _ in broken], table)] if broken else []
     for key in _keys(contract):
         if count := engine.rows(_repeated_count(relation, contract, key))[0][0]:
             found.append(Violation(", ".join(key), "unique", "no second time", int(count)))
             selects.append(_repeated_rows(relation, contract, key, table))
     sql = f"({' union all '.join(selects)})" if selects else None
-    bad = found[0].count if len(found) == 1 else _bad_rows(engine, sql)
+    bad = found[0].count if len(found) == 1 else bad_rows(engine, sql)
     return Findings(
         rows=rows,
         bad_rows=bad,
-        violations=tuple(_with_examples(engine, found, sql)) if sql else (),
+        violations=tuple(with_examples(engine, found, sql)) if sql else (),
         newest=_as_datetime(newest),
         timeless=timeless,
         rows_sql=sql,
@@ -169,6 +129,7 @@ def find_unconsented(
 
 
 def _check_rule(engine: Engine, relation: str, rule: Rule) -> None:
+    check_condition(engine, rule)
     try:
         # WHERE takes no aggregate and no window; TRY no subquery.
         engine.rows(f"select 1 from {relation} where try({rule.expr}) limit 0")
@@ -206,12 +167,6 @@ def _aggregate(
     cells += [f"count_if(bad_{i})" for i in range(len(checks))]
     inner = ", ".join([*flags, *(quote(n) for n in {timed: 0, ordered_by: 0} if n)])
     return f"select {', '.join(cells)} from (select {inner} from {relation})"
-
-
-def _bad_rows(engine: Engine, sql: str | None) -> int:
-    if sql is None:
-        return 0
-    return int(engine.rows(f'select count(distinct "row") from {sql}')[0][0])
 
 
 def _rows_of(relation: str, broken: Sequence[Condition], table: str) -> str:
@@ -256,18 +211,6 @@ def _repeated_rows(relation: str, contract: Contract, key: Sequence[str], table:
         f"(select *, row_number() over (partition by {columns} order by {ROW}) as nth "
         f"from {relation} where {_present(contract, key)}) where nth > 1"
     )
-
-
-def _with_examples(engine: Engine, found: Sequence[Violation], sql: str) -> list[Violation]:
-    firsts = engine.rows(
-        f'select "column", rule, "row", value from {sql} qualify '
-        f'row_number() over (partition by "column", rule order by "row") <= {EXAMPLES} '
-        f'order by "row"'
-    )
-    examples: dict[tuple[str, str], list[BadRow]] = {}
-    for column, rule, row, value in firsts:
-        examples.setdefault((column, rule), []).append(BadRow(row, value))
-    return [replace(v, first=tuple(examples.get((v.column, v.rule), ()))) for v in found]
 
 
 def _as_datetime(value: date | None) -> datetime | None:

@@ -61,7 +61,7 @@ def with_keys(text: str, values: Mapping[str, object]) -> str:
     yaml.preserve_quotes = True
     content = yaml.load(text)
     for key, value in values.items():
-        content[key] = value
+        content[key] = _flow(value)
     out = io.StringIO()
     yaml.dump(content, out)
     return out.getvalue()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from mlops_cli._files import write_text
@@ -12,12 +14,12 @@ from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.consent import check_purpose, without_consent
+from mlops_cli.contracts.findings import BadRow, Findings, Violation, joined
 from mlops_cli.contracts.model import Contract, read_contract
+from mlops_cli.contracts.others import Table
+from mlops_cli.contracts.published import published_profile
 from mlops_cli.contracts.scan import (
-    BadRow,
-    Findings,
     Unconsented,
-    Violation,
     find_unconsented,
     missing_time_sql,
     rejected_sql,
@@ -25,6 +27,7 @@ from mlops_cli.contracts.scan import (
     stale,
     structure,
 )
+from mlops_cli.contracts.whole import has_table_rules, hold_table
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
@@ -73,6 +76,7 @@ class _Held:
     timeless: str | None = None
     """SQL of the rows without a time, which no split can place."""
     unconsented: Unconsented | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def validate(project: Project, *, progress: Progress = QUIET, now: bool = False) -> ValidateResult:
@@ -86,8 +90,9 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
     Raises `DataError` where a table breaks its contract and `on_bad_rows` does not forgive it,
     `UsageError` for a contract that is missing or wrong.
     """
-    with open_engine(temporary=project.temporary) as engine:
+    with tempfile.TemporaryDirectory() as aside, open_engine(temporary=project.temporary) as engine:
         held = [_hold(engine, project, *table, progress) for table in project.contracts.items()]
+        held = list(_with_table_rules(engine, project, held, Path(aside)))
         clock = datetime.now(UTC).replace(tzinfo=None) if now else _newest(held)
         held = [_with_freshness(table, clock) for table in held]
         selects = _rejected(project, held)
@@ -121,6 +126,27 @@ def _hold(
     if time and found.timeless:
         timeless = missing_time_sql(engine, path, contract, time, table)
     return _Held(table, contract_file, contract, found, timeless=timeless, unconsented=unconsented)
+
+
+def _with_table_rules(
+    engine: Engine, project: Project, held: Sequence[_Held], aside: Path
+) -> Iterator[_Held]:
+    """Each table held to the rules that take all of it, or another one, too."""
+    tables = {
+        Path(h.contract_file).stem: Table(
+            h.table, Path(h.contract_file).stem, project.root / h.table, h.contract
+        )
+        for h in held
+        if not h.structural
+    }
+    for one in held:
+        table = tables.get(Path(one.contract_file).stem)
+        if table is None or not has_table_rules(one.contract):
+            yield one
+            continue
+        profile = published_profile(project.root, table.name, one.contract)
+        more = hold_table(engine, table, tables, profile=profile, aside=aside)
+        yield replace(one, found=joined(engine, one.found, more), remarks=more.remarks)
 
 
 def _unconsented(
@@ -214,8 +240,8 @@ def _verdict(project: Project, held: _Held) -> str | None:
         return f"{held.table} breaks its contract: " + _told(found.violations)
     if config.on_bad_rows == "warn":
         return None
-    if old := [v for v in found.violations if v.rule == "freshness"]:
-        return f"{held.table} breaks its contract: " + _told(old)
+    if whole := [v for v in found.violations if not v.count]:  # no row can be left out for it
+        return f"{held.table} breaks its contract: " + _told(whole)
     if _share(found) > config.max_bad_share:
         return (
             f"{held.table}: {found.bad_rows} of {found.rows} rows ({_share(found):.2%}) break its "
@@ -239,6 +265,9 @@ def describe(violation: Violation) -> str:
         return f"{column} is not in the contract, which refuses extra columns"
     if violation.rule == "freshness":
         return f"{column} ends at {violation.first[0].value}; allowed is {violation.expected}"
+    if not violation.count:
+        found = "; ".join(str(row.value) for row in violation.first)
+        return f"{column} breaks {violation.rule} ({violation.expected}): {found}"
     rows = ", ".join(_bad_row(r) for r in violation.first[:3])
     what = f"{violation.rule} ({violation.expected})"
     return f"{column} breaks {what} in {violation.count} rows, such as {rows}"
@@ -264,6 +293,8 @@ def _judge(
     for table in held:
         if table.found.violations:
             progress.log(f"{table.table}: {_told(table.found.violations)}")
+        for remark in table.remarks:
+            progress.log(f"{table.table}: {remark}")
         if table.unconsented and table.unconsented.count:
             progress.log(_told_consent(project, table.table, table.unconsented.count))
     if result.rejected:

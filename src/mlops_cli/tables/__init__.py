@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, cast
 from mlops_cli._adapters import load_adapter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mlops_cli.tables.base import Engine
+    from mlops_cli.tables.confined import Confined
 
 ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
+CONFINED = "mlops_cli.tables.confined"
 
 
 def open_engine(
@@ -22,6 +25,11 @@ def open_engine(
     `memory` is how much that is, such as `256MB`, where it is to be less than usual.
     """
     return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary, memory))
+
+
+def open_confined(tables: Mapping[str, str], *, files: Iterable[Path], temporary: Path) -> Confined:
+    """Where a query that somebody wrote may read those tables and nothing else: see `Confined`."""
+    return cast("Confined", load_adapter(CONFINED).Confined(tables, files, temporary))
 
 
 def preload() -> None:

@@ -15,5 +15,8 @@ class ValidateConfig(Section):
     contract: ProjectPath | None = Field(
         None, description="the contract's file; default: contracts/<the table's stem>.yaml"
     )
+    tables: tuple[ProjectPath, ...] = Field(
+        (), description="further tables, such as those that foreign keys of a contract refer to"
+    )
     on_bad_rows: Literal["fail", "quarantine", "warn"] = "fail"
     max_bad_share: float = Field(0.01, ge=0, le=1, description="above it quarantine fails, too")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from mlops_cli.contracts.model import ColumnContract, Contract
+from mlops_cli.contracts.table_rules import ForeignKey
 from mlops_cli.exports.base import Rendered
+from mlops_cli.exports.contracts.table_queries import table_queries
 from mlops_cli.exports.contracts.untold import untold
 from mlops_cli.tables.base import literal, quote
 
@@ -22,7 +24,9 @@ def render(name: str, contract: Contract) -> Rendered:
         "models": [
             {
                 "name": name,
-                "columns": [_column(n, c) for n, c in contract.columns.items()],
+                "columns": [
+                    _column(n, c, _keys_of(n, contract)) for n, c in contract.columns.items()
+                ],
             }
         ],
     }
@@ -39,7 +43,13 @@ def render(name: str, contract: Contract) -> Rendered:
             f"select {names} from {{{{ ref('{name}') }}}}\nwhere {there}\n"
             f"group by {names}\nhaving count(*) > 1\n"
         )
-    return Rendered(files, untold(contract, unique=False, rules=False))
+    for title, query in table_queries(name, contract, table=_ref, keys=False):
+        files[_query_file(name, title)] = f"{query}\n"
+    return Rendered(files, untold(contract, unique=False, rules=False, whole=False))
+
+
+def _ref(table: str) -> str:
+    return f"{{{{ ref('{table}') }}}}"
 
 
 def _query_file(name: str, title: str) -> str:
@@ -47,7 +57,11 @@ def _query_file(name: str, title: str) -> str:
     return f"tests/{name}_{slug}.sql"
 
 
-def _column(name: str, column: ColumnContract) -> dict[str, Any]:
+def _keys_of(name: str, contract: Contract) -> list[ForeignKey]:
+    return [key for key in contract.foreign_keys if key.columns == (name,)]
+
+
+def _column(name: str, column: ColumnContract, keys: Sequence[ForeignKey]) -> dict[str, Any]:
     tests: list[Any] = [] if column.nullable else ["not_null"]
     if column.unique:
         tests.append("unique")
@@ -55,6 +69,9 @@ def _column(name: str, column: ColumnContract) -> dict[str, Any]:
         whole = column.type == "integer"
         arguments = {"values": list(column.categories)} | ({"quote": False} if whole else {})
         tests.append({"accepted_values": {"arguments": arguments}})
+    for key in keys:
+        arguments = {"to": f"ref('{key.table}')", "field": key.others[0]}
+        tests.append({"relationships": {"arguments": arguments}})
     return {"name": name, "quote": True} | ({"data_tests": tests} if tests else {})
 
 

@@ -10,6 +10,8 @@ from ruamel.yaml import YAML
 
 from mlops_cli.contracts.model import ColumnContract, Contract
 from mlops_cli.exports.base import Rendered
+from mlops_cli.exports.contracts.table_queries import Naming, table_queries
+from mlops_cli.exports.contracts.untold import untold_of_whole
 from mlops_cli.expressions.tree import ValueType
 
 _VERSION = "v3.0.2"
@@ -31,7 +33,7 @@ def render(name: str, contract: Contract) -> Rendered:
         "physicalType": "table",
         "properties": [_property(n, c) for n, c in contract.columns.items()],
     }
-    if quality := list(_quality(contract)):
+    if quality := list(_quality(name, contract)):
         table["quality"] = quality
     document: dict[str, Any] = {
         "apiVersion": _VERSION,
@@ -50,7 +52,7 @@ def render(name: str, contract: Contract) -> Rendered:
         document["slaProperties"] = [{"property": "latency", "value": age, "unit": "d"}]
     text = io.StringIO()
     YAML().dump(document, text)
-    return Rendered({f"{name}.odcs.yaml": text.getvalue()})
+    return Rendered({f"{name}.odcs.yaml": text.getvalue()}, untold_of_whole(contract, lacks=False))
 
 
 def _property(name: str, column: ColumnContract) -> dict[str, Any]:
@@ -81,15 +83,27 @@ def _property(name: str, column: ColumnContract) -> dict[str, Any]:
     return found
 
 
-def _quality(contract: Contract) -> Iterator[dict[str, Any]]:
+def _quality(name: str, contract: Contract) -> Iterator[dict[str, Any]]:
     for rule in contract.rules:
         query = f"select count(*) from {{object}} where not ({rule.expr})"
         yield {"type": "sql", "name": rule.name, "query": query, "mustBe": 0}
     for key in contract.unique:
-        names = ", ".join(f'"{name}"' for name in key)
+        names = ", ".join(f'"{column}"' for column in key)
         yield {
             "type": "sql",
             "name": f"unique {', '.join(key)}",
             "query": f"select count(*) - count(distinct ({names})) from {{object}}",
             "mustBe": 0,
         }
+    for title, bad in table_queries(name, contract, table=_named(name)):
+        yield {
+            "type": "sql",
+            "name": title,
+            "query": f"select count(*) from (\n{bad}\n)",
+            "mustBe": 0,
+        }
+
+
+def _named(name: str) -> Naming:
+    """ODCS puts the table in the place of `{object}`; others stand by their names."""
+    return lambda table: "{object}" if table == name else f'"{table}"'

@@ -14,13 +14,16 @@ def untold(
     bounds_of_times: bool = False,
     unique: bool = True,
     rules: bool = True,
+    whole: bool = True,
 ) -> tuple[str, ...]:
     """A sentence for each key that is used and left out; each argument is whether the form does.
 
     `values` are ranges, categories and patterns, `bounds_of_times` ranges of dates and timestamps,
-    `unique` keys of columns and of the table, `rules` those across columns.
+    `unique` keys of columns and of the table, `rules` those across columns, `whole` foreign keys,
+    row counts, outliers and queries.
     """
-    return tuple(_untold(contract, values, bounds_of_times, unique, rules))
+    found = [*_untold(contract, values, bounds_of_times, unique, rules)]
+    return (*found, *untold_of_whole(contract, lacks=whole))
 
 
 def _untold(
@@ -40,3 +43,16 @@ def _untold(
         yield "freshness has no place there"
     if any(c.format for c in columns):
         yield "how dates and numbers are written (format) has no place there"
+
+
+def untold_of_whole(contract: Contract, *, lacks: bool) -> tuple[str, ...]:
+    """The same of the rules that take the whole table; `lacks`: the form has no queries."""
+    keys = ("foreign_keys", "row_counts", "queries")
+    used = [key for key in keys if getattr(contract, key)]
+    used += ["outliers"] if any(c.outliers for c in contract.columns.values()) else []
+    said = []
+    if lacks and used:
+        said.append(f"{', '.join(used)} {'has' if len(used) == 1 else 'have'} no place there")
+    if contract.distribution is not None:
+        said.append("distribution has no place there: `mlops validate` holds it")
+    return tuple(said)
