@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -130,6 +131,18 @@ def versions_of(root: Path, path: str) -> Iterator[bytes]:
     for commit in commits.split():
         if (content := committed(root, commit, path)) is not None:
             yield content
+
+
+def dated_versions(root: Path, path: str, *, most: int) -> Iterator[tuple[str, datetime, bytes]]:
+    """The newest `most` commits up to HEAD that changed the file `path`, newest first.
+
+    Each with its time (UTC) and what the file held.
+    """
+    asked = ("log", f"--max-count={most}", "--format=%H %ct", "--", path)
+    for line in (_text(_asked(root, *asked)) or "").splitlines():
+        commit, _, seconds = line.partition(" ")
+        if (content := committed(root, commit, path)) is not None:
+            yield commit, datetime.fromtimestamp(int(seconds), UTC), content
 
 
 def every_version(root: Path, *paths: str) -> Iterator[tuple[str, bytes]]:

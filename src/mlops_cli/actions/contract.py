@@ -31,10 +31,11 @@ from mlops_cli.errors import EnvironmentFault, GateError, UsageError
 from mlops_cli.exports.base import Exported, write_files
 from mlops_cli.exports.contracts import Form, contract_files_of
 from mlops_cli.governance.contracts import publication, recorded_versions
+from mlops_cli.reports.contract import write_contract_page
 from mlops_cli.tables import open_engine
 from mlops_cli.tracking import open_tracker
 
-Action = Literal["infer", "check", "diff", "publish", "list", "export"]
+Action = Literal["infer", "check", "diff", "publish", "list", "export", "report"]
 _LOCK_SECONDS = 60.0
 
 
@@ -99,6 +100,8 @@ def contract(
 ) -> ContractResult:
     """List the contracts, infer, compare or publish one, or write it in another tool's form.
 
+    `report` writes a page of what `mlops validate` found of all of them.
+
     `name` is the contract's (default: the main table's), of `infer` the table's file. `publish` and
     `check` raise `GateError` for what the contract's `compatibility` forbids, naming column and
     rule, and for a published version that was changed; `publish` is recorded in the audit log.
@@ -119,6 +122,8 @@ def contract(
             return _published(project, name, asked.reason)
         case "export":
             return _exported(project, name, asked)
+        case "report":
+            return ContractResult(action, file=write_contract_page(project))
         case _:
             assert_never(action)
 

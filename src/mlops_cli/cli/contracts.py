@@ -28,6 +28,7 @@ class What(StrEnum):
     publish = "publish"
     list = "list"
     export = "export"
+    report = "report"
 
 
 class As(StrEnum):
@@ -57,7 +58,7 @@ def render_contract(result: ContractResult) -> None:
 
 def _outcome(result: ContractResult) -> str:
     match result.action:
-        case "infer":
+        case "infer" | "report":
             return f"wrote {result.file}"
         case "publish" if result.published:
             return f"published {result.file}"

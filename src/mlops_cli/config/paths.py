@@ -20,6 +20,7 @@ ERASED = "governance/erased.jsonl"  # which object of DVC was written again as w
 IMAGE = "image"
 SIGNATURES = "signatures"  # of bundles and images, by version
 VALIDATE_REPORT = "reports/validate.json"
+CONTRACT_PAGE = "reports/contract.html"
 DRIFT_REPORT = "reports/drift.json"
 DRIFT_PAGE = "reports/drift.html"
 AB_REPORT = "reports/ab.json"  # what the last experiment found

@@ -26,7 +26,7 @@ def _broken(engine: Engine, path: Path, contract: Contract) -> Iterator[Violatio
             first = [BadRow(0, text) for _, text in sorted(said)[:EXAMPLES]]
             more = len(said) - EXAMPLES
             first += [BadRow(0, f"{more} more")] if more > 0 else []
-            yield Violation(asked.column, "row_counts", _expected(asked), 0, tuple(first))
+            yield Violation(asked.column, "row_counts", expected_rows(asked), 0, tuple(first))
 
 
 def _outside(engine: Engine, relation: str, asked: RowCounts) -> Iterator[tuple[date, str]]:
@@ -68,7 +68,8 @@ def _microseconds(asked: RowCounts) -> int:
     return asked.window // timedelta(microseconds=1)
 
 
-def _expected(asked: RowCounts) -> str:
+def expected_rows(asked: RowCounts) -> str:
+    """The rule in words."""
     if asked.max is None:
         bounds = f"at least {asked.min}"
     else:

@@ -93,6 +93,7 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
     with tempfile.TemporaryDirectory() as aside, open_engine(temporary=project.temporary) as engine:
         held = [_hold(engine, project, *table, progress) for table in project.contracts.items()]
         held = list(_with_table_rules(engine, project, held, Path(aside)))
+        held = [_withheld(table, project.config.data.sensitive) for table in held]
         clock = datetime.now(UTC).replace(tzinfo=None) if now else _newest(held)
         held = [_with_freshness(table, clock) for table in held]
         selects = _rejected(project, held)
@@ -147,6 +148,17 @@ def _with_table_rules(
         profile = published_profile(project.root, table.name, one.contract)
         more = hold_table(engine, table, tables, profile=profile, aside=aside)
         yield replace(one, found=joined(engine, one.found, more), remarks=more.remarks)
+
+
+def _withheld(held: _Held, sensitive: Sequence[str]) -> _Held:
+    """Without the values of personal data that break a rule: the report goes to git."""
+    told = tuple(
+        replace(v, first=tuple(replace(row, value=None) for row in v.first))
+        if v.count and set(v.column.split(", ")) & set(sensitive)
+        else v
+        for v in held.found.violations
+    )
+    return replace(held, found=replace(held.found, violations=told))
 
 
 def _unconsented(

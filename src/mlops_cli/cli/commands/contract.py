@@ -36,7 +36,7 @@ def contract_command(
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Infer, check, compare, publish, list or export contracts (exit 4: a version breaks one)."""
+    """Infer, check, compare, publish, list, export or report contracts (exit 4: one is broken)."""
 
     def work() -> ContractResult:
         from mlops_cli.actions.contract import ContractOptions, contract
