@@ -73,7 +73,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A figure over the runs, oldest first: heights (0 to 100) of its bars, and its ends in words."""
+    """A figure over the runs, oldest first: heights (0 to 100) of its bars, and it in words."""
 
     title: str
     heights: Sequence[float]
