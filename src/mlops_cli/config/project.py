@@ -63,7 +63,7 @@ class Project:
         """Each table that the configuration names, the main one first, with its contract's file."""
         config = self.config
         features = config.features
-        others = [f.table for f in (*features.join, *features.aggregates)]
+        others = [f.table for f in features.join] + [f.table for f in features.aggregates]
         others += config.validate_.tables
         joined = {table: contract_of(table) for table in others}
         return {config.data.table: config.contract} | (

@@ -205,7 +205,7 @@ class Contract(Part):
             if name not in self.columns:
                 near = difflib.get_close_matches(name, self.columns, n=1, cutoff=0)
                 raise ValueError(f"no column {name!r} here; the nearest is {near[0]!r}")
-        names = [rule.name for rule in (*self.rules, *self.queries)]
+        names = [*(rule.name for rule in self.rules), *(query.name for query in self.queries)]
         if twice := next((n for n in names if names.count(n) > 1), None):
             raise ValueError(f"two rules are called {twice!r}")
         if any(not key for key in self.unique):

@@ -70,8 +70,8 @@ def _column(name: str, column: ColumnContract, keys: Sequence[ForeignKey]) -> di
         arguments = {"values": list(column.categories)} | ({"quote": False} if whole else {})
         tests.append({"accepted_values": {"arguments": arguments}})
     for key in keys:
-        arguments = {"to": f"ref('{key.table}')", "field": key.others[0]}
-        tests.append({"relationships": {"arguments": arguments}})
+        other = {"to": f"ref('{key.table}')", "field": key.others[0]}
+        tests.append({"relationships": {"arguments": other}})
     return {"name": name, "quote": True} | ({"data_tests": tests} if tests else {})
 
 
