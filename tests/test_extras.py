@@ -141,7 +141,10 @@ def delta(folder: Path) -> None:
 
 
 def kafka(_: Path) -> None:
+    import fastavro
     from confluent_kafka import Consumer, Producer
+
+    assert fastavro.parse_schema("long")
 
     producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
     broker = next(iter(producer.list_topics(timeout=10).brokers.values()))

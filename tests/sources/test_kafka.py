@@ -143,3 +143,44 @@ def test_a_topic_that_is_not_there_and_a_broker_that_is_not(
     text = (root / "mlops.yaml").read_text().replace(str(SERVERS), "127.0.0.1:9")
     (root / "mlops.yaml").write_text(text)
     assert "do not answer" in mlops(root, "ingest", code=8).err
+
+
+def test_avro_records_land_by_their_schemas_and_poison_is_set_aside(
+    root: Path, topic: str, mlops: Mlops
+) -> None:
+    pytest.importorskip("fastavro", reason="the extra kafka is not installed")
+    from schema_registry import registry
+
+    fields = [{"name": "id", "type": "long"}, {"name": "n", "type": "int"}]
+    more = {"name": "more", "type": ["null", "string"], "default": None}
+    needed = {"name": "needed", "type": "string"}
+    with registry() as kept:
+        text = (root / "mlops.yaml").read_text()
+        (root / "mlops.yaml").write_text(
+            text.replace("servers:", f"registry: '{kept.url}', servers:")
+        )
+        old = kept.register(topic, {"type": "record", "name": "E", "fields": fields})
+        rows = [kept.record(old, {"id": n, "n": n}) for n in range(3)]
+        _send(topic, [*rows, b'{"id": 9}', rows[0] + b"!", None])
+        found = mlops(root, "ingest", "--json", code=0).result
+        assert (found["rows"], found["rejected"]) == (3, 3)
+        aside = [json.loads(line) for line in (root / found["rejects"]).read_text().splitlines()]
+        assert [(r["offset"], r["key"]) for r in aside] == [(3, "k3"), (4, "k4"), (5, "k5")]
+        assert "schema 1" in aside[1]["reason"]
+        new = kept.register(topic, {"type": "record", "name": "E", "fields": [*fields, more]})
+        _send(topic, [kept.record(new, {"id": 3, "n": 3, "more": "x"})])
+        mlops(root, "ingest", code=0)
+        assert _ids(root) == [0, 1, 2, 3]
+        worse = {"type": "record", "name": "E", "fields": [*fields, needed]}
+        third = kept.register(topic, worse)
+        _send(topic, [kept.record(third, {"id": 4, "n": 4, "needed": "y"})])
+        said = mlops(root, "ingest", code=3).err
+        assert "schema 3 of the source breaks BACKWARD" in said
+        assert "needed, rule `columns`" in said
+        assert _ids(root) == [0, 1, 2, 3]
+        (root / "contracts").mkdir()
+        contract = "columns: {id: {type: integer}}\ncompatibility: FORWARD\n"
+        (root / "contracts/stream.yaml").write_text(contract)
+        mlops(root, "ingest", code=0)
+        assert _ids(root) == [0, 1, 2, 3, 4]
+        assert mlops(root, "ingest", "--json", code=0).result["rows"] == 0

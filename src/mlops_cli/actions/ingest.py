@@ -14,11 +14,13 @@ import msgspec
 from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
 from mlops_cli.config.project import Project
+from mlops_cli.contracts.evolution import refuse_evolution
+from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.pipeline.kept import keep_again
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.sources import open_source
-from mlops_cli.sources.base import Report, Span
+from mlops_cli.sources.base import Landed, Report, Span
 from mlops_cli.sources.landing import Landing
 
 REJECTED = "data/rejected"
@@ -93,6 +95,7 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
                 written = landing.write(part, landing.schema())
                 _set_aside(project, report.rejected)
                 if written is not None:
+                    _hold_to_contract(project, landing, written)
                     landing.commit(written)
                     new.append(written)
                     progress.update(f"{sum(p.rows for p in new)} rows of {data.name}")
@@ -111,6 +114,21 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
         rejects=_rejects(project) if report.rejected else None,
         remarks=tuple(report.remarks),
     )
+
+
+def _hold_to_contract(project: Project, landing: Landing, part: Landed) -> None:
+    """Refuse a part whose columns break the compatibility that the table's contract asks.
+
+    Of a source that has a schema of its own: of others a type that changes is refused as it lands.
+    """
+    after = part.mark.get("schemas")
+    if not after:
+        return
+    landed = landing.landed()
+    before = landed[-1].mark.get("schemas", {}) if landed else {}
+    file = project.root / project.config.contract
+    mode = load_contract(file).compatibility if file.is_file() else "BACKWARD"
+    refuse_evolution(project.config.data.name, mode, before, after)
 
 
 def _rejects(project: Project) -> str:

@@ -188,4 +188,7 @@ def contract_of(table: str) -> str:
 # DVC would not see such a change anywhere else.
 UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
-HANDED_ON = ("serve.cache", "monitor.sinks", "tune.storage", "data.table.url", "data.table.servers")
+HANDED_ON = (
+    *("serve.cache", "monitor.sinks", "tune.storage"),
+    *("data.table.url", "data.table.servers", "data.table.registry"),
+)

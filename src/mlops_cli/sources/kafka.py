@@ -19,12 +19,14 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.source import KafkaSource
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
-from mlops_cli.sources.base import Landed, Part, Report, Source, Span
-from mlops_cli.sources.json_lines import fault_of, table_of
+from mlops_cli.sources.base import Landed, Mark, Part, Report, Source, Span
+from mlops_cli.sources.records import JsonRecords, Records
 from mlops_cli.sources.variables import filled
 
+AVRO = "mlops_cli.sources.avro"
 _BATCH = 20_000  # records that are read at once
 _PART = 200_000  # records of a part, about: what a kill makes be read again
 _ASK = 10.0  # seconds for an answer of the brokers
@@ -35,14 +37,18 @@ _SHOWN = 2_000  # characters of a rejected record
 def open_source(source: KafkaSource, root: Path) -> Source:
     """See `sources.open_source`."""
     del root
-    return _Kafka(source.kafka, filled(source.servers, "data.table.servers"))
+    records: Records = JsonRecords()
+    if source.registry is not None:
+        registry = filled(source.registry, "data.table.registry")
+        records = load_adapter(AVRO, extra="kafka").AvroRecords(registry)
+    return _Kafka(source.kafka, filled(source.servers, "data.table.servers"), records)
 
 
 class _Kafka:
     """`Source`: from the offsets that landed to the ends that the topic has now."""
 
-    def __init__(self, topic: str, servers: str) -> None:
-        self._topic = topic
+    def __init__(self, topic: str, servers: str, records: Records) -> None:
+        self._topic, self._taken = topic, records
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
@@ -69,12 +75,15 @@ class _Kafka:
     ) -> Iterator[Part]:
         """See `Source.parts`."""
         try:
+            before = landed[-1].mark if landed else {}
             ends = self._ends(span)
             reached = self._begin(landed, span, ends)
             while any(reached[p] < end for p, end in ends.items()):
                 mark: dict[str, Any] = {}
                 part = self._read(reached, ends, schema, report)
-                yield Part(self._marked(part, mark, reached), mark, keeps_mark=True)
+                yield Part(self._marked(part, mark, reached, before), mark, keeps_mark=True)
+                before = mark
+            report.remarks.extend(self._taken.remarks())
         except KafkaException as e:
             raise EnvironmentFault(
                 f"the brokers of {self._topic} do not answer: {e.args[0]}"[:300],
@@ -86,10 +95,15 @@ class _Kafka:
         self._consumer.close()
 
     def _marked(
-        self, batches: Iterator[pa.RecordBatch], mark: dict[str, Any], reached: dict[int, int]
+        self,
+        batches: Iterator[pa.RecordBatch],
+        mark: dict[str, Any],
+        reached: dict[int, int],
+        before: Mark,
     ) -> Iterator[pa.RecordBatch]:
         yield from batches
         mark["offsets"] = {str(p): offset for p, offset in sorted(reached.items())}
+        mark.update(self._taken.mark(before))
 
     def _ends(self, span: Span) -> dict[int, int]:
         """The offset behind the last record of each partition, or the first one after `until`."""
@@ -146,36 +160,29 @@ class _Kafka:
     ) -> Iterator[pa.RecordBatch]:
         rows = 0
         while rows < _PART and any(reached[p] < end for p, end in ends.items()):
-            values = self._records(reached, ends, report)
-            if values:
-                table = table_of(values, schema, f"the records of {self._topic}")
+            self._collect(reached, ends, report)
+            table = self._taken.table(schema, f"the records of {self._topic}")
+            if table is not None:
                 schema = schema or table.schema
                 rows += table.num_rows
                 yield from table.to_batches()
 
-    def _records(
-        self, reached: dict[int, int], ends: dict[int, int], report: Report
-    ) -> list[bytes]:
-        """The next JSON objects; `reached` goes on, and what is none goes to `report`."""
+    def _collect(self, reached: dict[int, int], ends: dict[int, int], report: Report) -> None:
+        """Take the next records; `reached` goes on, and what cannot be read goes to `report`."""
         deadline = time.monotonic() + _SILENT
-        values: list[bytes] = []
-        while not values and any(reached[p] < end for p, end in ends.items()):
+        taken = 0
+        while not taken and any(reached[p] < end for p, end in ends.items()):
             if time.monotonic() > deadline:
                 raise EnvironmentFault(
                     f"{self._topic}: no record for {_SILENT:.0f} s", hint="are the brokers up?"
                 )
             for message in self._consumer.consume(_BATCH, timeout=1.0):
-                self._take(message, reached, ends, values, report)
-        return values
+                taken += self._take(message, reached, ends, report)
 
     def _take(
-        self,
-        message: Message,
-        reached: dict[int, int],
-        ends: dict[int, int],
-        values: list[bytes],
-        report: Report,
-    ) -> None:
+        self, message: Message, reached: dict[int, int], ends: dict[int, int], report: Report
+    ) -> bool:
+        """Whether it is a record to go on with."""
         p, offset = int(message.partition() or 0), int(message.offset() or 0)
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
@@ -183,15 +190,15 @@ class _Kafka:
         if error is not None or offset >= ends[p]:
             # The end of a partition lies behind its control records, which nobody is given.
             reached[p] = max(reached[p], min(offset, ends[p]))
-            return
-        reached[p] = offset + 1
+            return False
         value = message.value()
-        reason = "it has no value" if value is None else fault_of(value)
-        if value is not None and reason is None:
-            values.append(value)
-            return
+        reason = "it has no value" if value is None else self._taken.take(value)
+        reached[p] = offset + 1
+        if reason is None:
+            return True
         rejected = {"partition": p, "offset": offset, "key": _text(message.key())}
         report.rejected.append(rejected | {"text": _text(value), "reason": reason})
+        return False
 
 
 def _text(raw: bytes | None) -> str | None:

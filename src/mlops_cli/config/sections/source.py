@@ -40,10 +40,15 @@ class DeltaSource(Section):
 
 
 class KafkaSource(Section):
-    """The records of a topic, JSON objects."""
+    """The records of a topic: JSON objects, or Avro with a schema registry."""
 
     kafka: str = Field(min_length=1, description="the topic")
     servers: str = Field(description="HOST:PORT,... of the brokers, or `${VAR}`")
+    registry: str | None = Field(
+        None,
+        description="URL of the schema registry that Avro records name their schema of, `${VAR}` "
+        "or without a password; without it records are JSON objects",
+    )
 
 
 def _form_of(value: Any) -> str:
