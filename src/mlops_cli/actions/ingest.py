@@ -128,7 +128,7 @@ def _hold_to_contract(project: Project, landing: Landing, part: Landed) -> None:
     before = landed[-1].mark.get("schemas", {}) if landed else {}
     file = project.root / project.config.contract
     mode = load_contract(file).compatibility if file.is_file() else "BACKWARD"
-    refuse_evolution(project.config.data.name, mode, before, after)
+    refuse_evolution(file.stem, mode, before, after)
 
 
 def _rejects(project: Project) -> str:
