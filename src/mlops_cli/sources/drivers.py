@@ -1,4 +1,4 @@
-"""What reads a database or a bucket, loaded when its URL asks for it."""
+"""What reads a database, a bucket or Avro, loaded when a URL asks for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_cli.sources.connection import Connection
+    from mlops_cli.sources.records import Records
 
 _DATABASES = {  # of a URL's scheme: what reads it, and the extra that brings that
     "postgresql": ("mlops_cli.sources.adbc", "postgres"),
@@ -38,3 +39,9 @@ def open_bucket(url: str) -> Any:
     """The `ObjectStore` of a URL; raises `EnvironmentFault` as it does, and without its package."""
     extra = _BUCKETS.get(url.partition(":")[0], "s3")
     return load_adapter("mlops_cli.serving.object_store", extra=extra).ObjectStore(url)
+
+
+def open_avro(registry: str) -> Records:
+    """The `Records` by the schemas of the registry at that URL; raises as `AvroRecords` does."""
+    module = load_adapter("mlops_cli.sources.avro", extra="kafka")
+    return cast("Records", module.AvroRecords(registry))

@@ -19,14 +19,13 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from mlops_cli._adapters import load_adapter
 from mlops_cli.config.sections.source import KafkaSource
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
 from mlops_cli.sources.base import Landed, Mark, Part, Report, Source, Span
+from mlops_cli.sources.drivers import open_avro
 from mlops_cli.sources.records import JsonRecords, Records
 from mlops_cli.sources.variables import filled
 
-AVRO = "mlops_cli.sources.avro"
 _BATCH = 20_000  # records that are read at once
 _PART = 200_000  # records of a part, about: what a kill makes be read again
 _ASK = 10.0  # seconds for an answer of the brokers
@@ -39,8 +38,7 @@ def open_source(source: KafkaSource, root: Path) -> Source:
     del root
     records: Records = JsonRecords()
     if source.registry is not None:
-        registry = filled(source.registry, "data.table.registry")
-        records = load_adapter(AVRO, extra="kafka").AvroRecords(registry)
+        records = open_avro(filled(source.registry, "data.table.registry"))
     return _Kafka(source.kafka, filled(source.servers, "data.table.servers"), records)
 
 
