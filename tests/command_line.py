@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -18,9 +19,7 @@ import pytest
 from mlops_cli.cli.main import main
 
 MLOPS = str(Path(sys.executable).parent / "mlops")
-_OUTPUT = json.loads(
-    (Path(__file__).resolve().parents[1] / "docs/schemas/output.schema.json").read_text("utf-8")
-)
+_OUTPUT = Path(__file__).resolve().parents[1] / "docs/schemas/output.schema.json"
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,16 @@ class Done:
     def result(self) -> Any:
         """What `--json` printed: one object of the published schema; its result, or its error."""
         told = json.loads(self.out)
-        jsonschema.validate(told, _OUTPUT)
+        _published().validate(told)
         return told["result"] if "result" in told else told["error"]
+
+
+@functools.cache
+def _published() -> jsonschema.Draft202012Validator:
+    """Of the published schema, which is checked itself, once."""
+    schema = json.loads(_OUTPUT.read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 Mlops = Callable[..., Done]  # a folder and the command's arguments; `code` is how it must end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -32,9 +33,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+_homes = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = tmp_path_factory.mktemp("home")
+    # `mktemp` would look at every folder that thousands of tests made, once for each of them.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))
+    home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
@@ -49,6 +55,11 @@ def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         "MLOPS_RUN",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A cluster's tests wait more than they work: they begin, and are left for no worker's end."""
+    items.sort(key=lambda item: item.get_closest_marker("kubernetes") is None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -77,6 +78,14 @@ def finished(name: str) -> Path:
     return _once(f"{name}-finished", functools.partial(_finish, name)) / name
 
 
+def twice() -> Path:
+    """A folder with `people`, finished, and its DVC remote, with two versions of the data in both.
+
+    The second has a person more. Not to be changed; a copy of the folder is whole.
+    """
+    return _once("twice", _twice)
+
+
 def how_it_ran(name: str) -> Done:
     """What `mlops run --json` said when it made `finished(name)`."""
     folder = finished(name).parent
@@ -126,13 +135,39 @@ def _finish(name: str, folder: Path) -> None:
     (folder / "err").write_text(done.err)
 
 
+def _twice(folder: Path) -> None:
+    made, table = copy(finished("people"), folder / "people"), "data/raw/people.csv"
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@x.example")
+
+    def command(*words: str) -> None:
+        path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        subprocess.run(words, cwd=made, check=True, env=_env() | path, capture_output=True)
+
+    def commit() -> None:
+        command("git", "add", "-A")
+        command("git", *who, "commit", "-qm", "work")
+
+    commit()
+    command("dvc", "remote", "add", "-q", "-d", "store", "../remote")
+    command("dvc", "push", "-q")
+    text = (made / table).read_text()
+    (made / table).unlink()
+    (made / table).write_text(text + "person-90000-zq,Oslo,40,50000,1\n")
+    command("dvc", "add", "-q", table)
+    command("dvc", "push", "-q")
+    commit()
+
+
 def _mlops(folder: Path, *arguments: str) -> Done:
     """A command as from a shell of a stranger, who has it nowhere on the PATH."""
-    home = _folder() / "home"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
-    env |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "DVC_SITE_CACHE_DIR": str(home)}
     path = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    return mlops_process(folder, *arguments, code=0, env=env | path)
+    return mlops_process(folder, *arguments, code=0, env=_env() | path)
+
+
+def _env() -> dict[str, str]:
+    home = str(_folder() / "home")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
+    return env | {"HOME": home, "XDG_CONFIG_HOME": home, "DVC_SITE_CACHE_DIR": home}
 
 
 def _once(name: str, make: Callable[[Path], None]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import projects
-from command_line import Mlops, mlops_process
+from command_line import Mlops
 from mlops_cli.bundle.manifest import digest_of
 from mlops_cli.pipeline.erasure import dvc_objects, tables
 from mlops_cli.pipeline.erasure.erased import read_erased, renamed
@@ -40,17 +40,7 @@ def commit(project: Path) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """With two versions of the data, both in a remote: the second has a person more."""
-    made = projects.copy(projects.finished("people"), tmp_path / "people")
-    commit(made)
-    command(made, "dvc", "remote", "add", "-q", "-d", "store", tmp_path / "remote")
-    command(made, "dvc", "push", "-q")
-    text = (made / TABLE).read_text()
-    (made / TABLE).unlink()
-    (made / TABLE).write_text(text + "person-90000-zq,Oslo,40,50000,1\n")
-    command(made, "dvc", "add", "-q", TABLE)
-    command(made, "dvc", "push", "-q")
-    commit(made)
-    return made
+    return projects.copy(projects.twice(), tmp_path / "there") / "people"
 
 
 def texts(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -68,13 +58,28 @@ def holders(folder: Path, needle: str = NEEDLE) -> list[str]:
     return [str(file.relative_to(folder)) for file, text in texts(folder) if needle in text]
 
 
-def erase(project: Path, *arguments: str, code: int = 0, **env: str) -> dict[str, Any]:
-    done = mlops_process(project, "erase", *arguments, "--json", code=code, env=os.environ | env)
-    found: dict[str, Any] = done.result
-    return found
+Erase = Callable[..., dict[str, Any]]
 
 
-def test_a_subject_leaves_files_cache_and_remote_in_every_version(project: Path) -> None:
+@pytest.fixture
+def erase(mlops: Mlops, monkeypatch: pytest.MonkeyPatch) -> Erase:
+    for name, value in WHO.items():
+        monkeypatch.setenv(name, value)
+
+    def run(project: Path, *arguments: str, code: int = 0, key: str = "") -> dict[str, Any]:
+        with monkeypatch.context() as environment:
+            if key:
+                environment.setenv("MLOPS_ERASE_KEY", key)
+            done = mlops(project, "erase", *arguments, "--json", code=code)
+        found: dict[str, Any] = done.result
+        return found
+
+    return run
+
+
+def test_a_subject_leaves_files_cache_and_remote_in_every_version(
+    project: Path, mlops: Mlops, erase: Erase
+) -> None:
     remote = project.parent / "remote"
     before = (holders(project), holders(remote))
     assert len(before[0]) >= 5
@@ -85,7 +90,7 @@ def test_a_subject_leaves_files_cache_and_remote_in_every_version(project: Path)
 
     told = erase(project, *SUBJECT, "--dry-run")
     assert (holders(project), holders(remote)) == before
-    found = erase(project, *SUBJECT, MLOPS_ERASE_KEY="k")
+    found = erase(project, *SUBJECT, key="k")
     assert found["places"] == told["places"]
     assert {p["where"]: p["rows"] for p in found["places"]} == {
         TABLE: 1,
@@ -101,17 +106,17 @@ def test_a_subject_leaves_files_cache_and_remote_in_every_version(project: Path)
     last = json.loads((project / "governance/audit.jsonl").read_text().splitlines()[-1])
     assert (last["action"], last["outcome"]) == ("erase", "done")
     assert last["subject"] == {"column": "person", "subject": found["subject"]}
-    mlops_process(project, "audit", "--verify", code=0)
+    mlops(project, "audit", "--verify", code=0)
     commit(project)
     command(project, "dvc", "pull", "-q")  # what the work tree names is there
     told = erase(project, *SUBJECT, code=2)
     assert "no row has person" in told["message"]
-    stale = mlops_process(project, "status", "--json", code=0).result["stages"]
+    stale = mlops(project, "status", "--json", code=0).result["stages"]
     assert "people.csv" in str(stale)
 
 
-def test_the_log_names_the_subject_to_who_has_the_key_alone(project: Path) -> None:
-    first = erase(project, *SUBJECT, MLOPS_ERASE_KEY="k")["subject"]
+def test_the_log_names_the_subject_to_who_has_the_key_alone(project: Path, erase: Erase) -> None:
+    first = erase(project, *SUBJECT, key="k")["subject"]
     import hmac
 
     assert first == hmac.new(b"k", f"person={NEEDLE}".encode(), "sha256").hexdigest()
@@ -121,10 +126,10 @@ def test_the_log_names_the_subject_to_who_has_the_key_alone(project: Path) -> No
     assert holders(project, OTHER) == []
 
 
-def test_reproduce_follows_what_was_erased(project: Path) -> None:
+def test_reproduce_follows_what_was_erased(project: Path, mlops: Mlops, erase: Erase) -> None:
     erase(project, *SUBJECT)
     commit(project)
-    done = mlops_process(project, "reproduce", "--here", "--json", code=4)
+    done = mlops(project, "reproduce", "--here", "--json", code=4)
     assert (done.result["verdict"], done.result["first_difference"]) == ("different", "data")
     assert done.result["why"] == f"erased: rows of a subject are no longer in {TABLE}"
 
@@ -135,7 +140,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("at", ["before the first step", "between", "before the old one goes"])
 def test_what_was_killed_half_way_ends_whole(
-    project: Path, monkeypatch: pytest.MonkeyPatch, mlops: Mlops, at: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, mlops: Mlops, erase: Erase, at: str
 ) -> None:
     kill = {
         "before the first step": (tables, "md5_of", 1),
@@ -151,10 +156,10 @@ def test_what_was_killed_half_way_ends_whole(
             raise Killed
         return real(*given)
 
-    monkeypatch.setattr(module, name, dying)
-    with pytest.raises(Killed, match=r"^$"):
-        mlops(project, "erase", *SUBJECT)
-    monkeypatch.undo()
+    with monkeypatch.context() as dies:
+        dies.setattr(module, name, dying)
+        with pytest.raises(Killed, match=r"^$"):
+            mlops(project, "erase", *SUBJECT)
     assert holders(project.parent / "remote")
     (plan,) = (project / ".mlops/erase").glob("*.json")
     assert NEEDLE not in plan.name + plan.read_text()
@@ -168,7 +173,7 @@ def test_what_was_killed_half_way_ends_whole(
     assert not plan.exists()
 
 
-def test_rejected_rows_go_and_the_others_keep_their_row(project: Path) -> None:
+def test_rejected_rows_go_and_the_others_keep_their_row(project: Path, erase: Erase) -> None:
     file = project / "data/rejected.parquet"
     rows = [{"table": TABLE, "row": n, "column": "age", "rule": "max", "value": "400"}
             for n in (5, 123, 200)]  # fmt: skip
@@ -180,7 +185,7 @@ def test_rejected_rows_go_and_the_others_keep_their_row(project: Path) -> None:
     assert pq.read_table(file)["row"].to_pylist() == [5, 199]
 
 
-def test_what_cannot_be_rewritten_is_told(project: Path) -> None:
+def test_what_cannot_be_rewritten_is_told(project: Path, erase: Erase) -> None:
     (project / "notes.md").write_text(f"{NEEDLE} called\n")
     commit(project)
     command(project, "dvc", "remote", "add", "-q", "far", "s3://nowhere/at/all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import projects
-from command_line import mlops_process
+from command_line import Mlops
 from mlops_cli.config.load import load_project
 from mlops_cli.monitoring.windows.records import DriftFound, Window
 from mlops_cli.monitoring.windows.window_log import append_windows
@@ -57,12 +58,21 @@ def drifted(project: Path, *days: int) -> None:
     append_windows(project, windows)
 
 
-def retrain(project: Path, *how: str, code: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = mlops_process(project, "retrain", "--json", *how, code=code).result
-    return found
+Retrain = Callable[..., dict[str, Any]]
 
 
-def test_a_candidate_on_a_branch_that_a_person_merges(project: Path) -> None:
+@pytest.fixture
+def retrain(mlops: Mlops) -> Retrain:
+    def run(project: Path, *how: str, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = mlops(project, "retrain", "--json", *how, code=code).result
+        return found
+
+    return run
+
+
+def test_a_candidate_on_a_branch_that_a_person_merges(
+    project: Path, mlops: Mlops, retrain: Retrain
+) -> None:
     drifted(project, 0, 1, 2)
     table = project / "data/raw/table.csv"
     before, tracker = git(project, "rev-parse", "HEAD"), open_tracker(load_project(project))
@@ -86,7 +96,7 @@ def test_a_candidate_on_a_branch_that_a_person_merges(project: Path) -> None:
     assert f"{table.relative_to(project)}.dvc" in changed
     again = retrain(project)
     assert not again["due"]
-    entries = mlops_process(project, "audit", "--json").result["entries"]
+    entries = mlops(project, "audit", "--json").result["entries"]
     made = [e for e in entries if e["action"] == "retrain"]
     assert [(e["outcome"], e["subject"]["at"][:10]) for e in made] == [("done", "2026-03-05")]
     git(project, "add", "-A")
@@ -94,13 +104,13 @@ def test_a_candidate_on_a_branch_that_a_person_merges(project: Path) -> None:
     git(project, "checkout", "-q", "--", ".")
     git(project, "merge", "-q", "-X", "theirs", found["branch"], "-m", "merged")
     subprocess.run(["dvc", "checkout", "-q", "--force"], cwd=project, check=True)
-    mlops_process(project, "run", "--json")
+    mlops(project, "run", "--json")
     now = open_tracker(load_project(project)).alias(CHAMPION)
     assert now is not None
     assert now.digest == candidate.digest
 
 
-def test_nothing_is_due_and_nothing_is_done(project: Path) -> None:
+def test_nothing_is_due_and_nothing_is_done(project: Path, retrain: Retrain) -> None:
     drifted(project, 0, 1)
     assert not retrain(project)["due"]
     drifted(project, 2)
@@ -112,13 +122,11 @@ def test_nothing_is_due_and_nothing_is_done(project: Path) -> None:
     assert "retrain/" not in git(project, "branch")
 
 
-def test_what_lacks_is_told(project: Path) -> None:
-    done = mlops_process(project, "retrain", "--json", code=2)
-    assert "no window" in done.result["message"]
+def test_what_lacks_is_told(project: Path, retrain: Retrain) -> None:
+    assert "no window" in retrain(project, code=2)["message"]
     drifted(project, 0, 1, 2)
     git(project, "branch", "retrain/2026-03-05T0000")
-    done = mlops_process(project, "retrain", "--json", code=2)
-    assert "is there already" in done.result["message"]
+    assert "is there already" in retrain(project, code=2)["message"]
 
 
 def _grow(table: Path) -> None:

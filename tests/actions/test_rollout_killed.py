@@ -76,11 +76,28 @@ def done(pair: Pair, state: str) -> int:
     return sum(e.subject["state"] == state for e in found)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("write", [DOCUMENT, ALIAS, TAG, ENTRY, ANCHOR], ids=lambda w: w[1])
-def test_an_abort_is_done_whole_or_not_at_all(pair: Pair, write: Write, after: bool) -> None:
+def kills(*writes: tuple[Write, int]) -> list[Any]:
+    """Before and after each, in their order: what stands before one stands after the last, too."""
+    return [
+        pytest.param(
+            *(write, nth, after),
+            id=f"{'after' if after else 'before'} {write[1]} {nth}",
+            marks=() if after or number == 0 else pytest.mark.slow,
+        )
+        for number, (write, nth) in enumerate(writes)
+        for after in (False, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("write", "nth", "after"),
+    kills((DOCUMENT, 1), (ALIAS, 1), (TAG, 1), (ENTRY, 1), (ANCHOR, 1)),
+)
+def test_an_abort_is_done_whole_or_not_at_all(
+    pair: Pair, write: Write, nth: int, after: bool
+) -> None:
     deploy(pair.project)
-    assert killed(lambda: rollout(pair.project, "abort", reason="slow"), write, 1, after=after)
+    assert killed(lambda: rollout(pair.project, "abort", reason="slow"), write, nth, after=after)
     begun = write != DOCUMENT or after
     assert pair.status().state == ("rolled_back" if begun else "running")
     found = pair.tick()
@@ -96,14 +113,9 @@ def test_an_abort_is_done_whole_or_not_at_all(pair: Pair, write: Write, after: b
     assert (pair.file().read_bytes(), len(pair.entries())) == before
 
 
-WRITES = [
-    (write, nth, after)
-    for write, nth in ((DOCUMENT, 1), (ENTRY, 1), (BRING, 1), (DOCUMENT, 2))
-    for after in (False, True)
-]
-
-
-@pytest.mark.parametrize(("write", "nth", "after"), WRITES)
+@pytest.mark.parametrize(
+    ("write", "nth", "after"), kills((DOCUMENT, 1), (ENTRY, 1), (BRING, 1), (DOCUMENT, 2))
+)
 def test_an_end_is_done_whole_or_not_at_all(
     pair: Pair, write: Write, nth: int, after: bool
 ) -> None:
@@ -120,10 +132,11 @@ def test_an_end_is_done_whole_or_not_at_all(
     assert (pair.tick().moved, pair.champion()) == (False, pair.new.digest)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("write", [DOCUMENT, ENTRY], ids=lambda w: w[1])
-def test_a_start_is_done_whole_or_not_at_all(pair: Pair, write: Write, after: bool) -> None:
-    assert killed(lambda: deploy(pair.project), write, 1, after=after)
+@pytest.mark.parametrize(("write", "nth", "after"), kills((DOCUMENT, 1), (ENTRY, 1)))
+def test_a_start_is_done_whole_or_not_at_all(
+    pair: Pair, write: Write, nth: int, after: bool
+) -> None:
+    assert killed(lambda: deploy(pair.project), write, nth, after=after)
     found = pair.tick()
     if write == DOCUMENT and not after:
         assert (found.state, pair.ask(20)) == ("none", {pair.old.version: 20})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import projects
-from command_line import MLOPS, Mlops, mlops_process
+from command_line import MLOPS, Mlops
 from mlops_cli.pipeline.worth import worth_of
 from projects import registered
 
@@ -32,14 +33,24 @@ def entries(project: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def run(project: Path, *command: str, **environment: str) -> dict[str, Any]:
-    done = mlops_process(project, *command, "--json", code=0, env={**os.environ, **environment})
-    found: dict[str, Any] = done.result["registration"]
-    return found
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(mlops: Mlops) -> Run:
+    """A command's word of the registration."""
+
+    def registration(project: Path, *command: str) -> dict[str, Any]:
+        found: dict[str, Any] = mlops(project, *command, "--json", code=0).result["registration"]
+        return found
+
+    return registration
 
 
 @pytest.mark.slow
-def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project: Path) -> None:
+def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(
+    project: Path, mlops: Mlops, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (first,) = entries(project)
     assert (first["action"], first["outcome"]) == ("register", "done")
     git(project, "add", "-A")
@@ -53,11 +64,11 @@ def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project:
     git(project, "commit", "-qam", "another search")
     git(project, "switch", "-q", "main")
     git(project, "merge", "-q", "--ff-only", "try")
-    assert run(project, "run", DVC_EXP_NAME="mole")["state"] == "not registered"
+    with monkeypatch.context() as experiment:
+        experiment.setenv("DVC_EXP_NAME", "mole")
+        assert run(project, "run")["state"] == "not registered"
     assert (len(registered(project)), entries(project)) == (1, [first])
-    told = mlops_process(
-        project, "run", code=0
-    ).out  # DVC has nothing to do, and this is the main line
+    told = mlops(project, "run", code=0).out  # DVC has nothing to do, and this is the main line
     assert f"{found['version']} is the champion" in told
     _, second = entries(project)
     assert second["subject"] == {"digest": found["digest"], "before": first["subject"]["digest"]}
@@ -78,7 +89,7 @@ def test_a_branch_and_an_experiment_move_nothing_until_somebody_says_so(project:
     assert len(entries(project)) == len(registered(project)) == 2
 
 
-def test_plain_dvc_ends_with_the_command_that_registers(project: Path) -> None:
+def test_plain_dvc_ends_with_the_command_that_registers(project: Path, run: Run) -> None:
     change(project, 22)
     path = os.pathsep.join([str(Path(MLOPS).parent), os.environ["PATH"]])
     done = subprocess.run(
@@ -95,14 +106,14 @@ def test_plain_dvc_ends_with_the_command_that_registers(project: Path) -> None:
     assert len(entries(project)) == len(registered(project)) == 2
 
 
-def test_on_a_branch_register_is_a_wish_that_is_obeyed(project: Path) -> None:
+def test_on_a_branch_register_is_a_wish_that_is_obeyed(project: Path, run: Run) -> None:
     git(project, "switch", "-qc", "try")
     change(project, 23)
     assert run(project, "register")["state"] == "champion"
     assert len(entries(project)) == len(registered(project)) == 2
 
 
-def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path) -> None:
+def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path, run: Run) -> None:
     git(project, "add", "-A")
     git(project, "commit", "-qm", "a champion")
     change(project, 24)
@@ -114,7 +125,9 @@ def test_a_model_that_was_replaced_does_not_come_back_by_itself(project: Path) -
     assert found["why"] == f"it was the champion before, and {newer['version']} replaced it"
 
 
-def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> None:
+def test_with_approvals_what_a_commit_holds_waits_for_them(
+    project: Path, mlops: Mlops, run: Run
+) -> None:
     git(project, "add", "-A")
     git(project, "commit", "-qm", "a champion")
     (first,) = entries(project)
@@ -125,7 +138,7 @@ def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> Non
     said["tune"]["rounds"] = 25
     with config.open("w") as file:
         yaml.dump(said, file)
-    refused = mlops_process(project, "run", code=2)
+    refused = mlops(project, "run", code=2)
     assert "no commit holds what it was made from (mlops.yaml)" in refused.err
     assert entries(project) == [first]
     git(project, "add", "-A")
@@ -137,11 +150,11 @@ def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> Non
     assert len(entries(project)) == 2
     before = first["subject"]["digest"]
     assert last["subject"] == {"digest": found["digest"], "alias": "candidate", "before": before}
-    stands = mlops_process(project, "status", "--json", code=0).result
+    stands = mlops(project, "status", "--json", code=0).result
     assert stands["champion"]["digest"] == before
     waits = {"digest": found["digest"], "version": found["version"]}
     assert stands["candidate"] == {**waits, "approvals": [], "missing": ["expert"]}
-    assert "lacks 1 approval: expert" in mlops_process(project, "promote", code=7).err
+    assert "lacks 1 approval: expert" in mlops(project, "promote", code=7).err
     said["register"]["gates"] = [{"metric": "roc_auc", "min": 1.0}]
     with config.open("w") as file:
         yaml.dump(said, file)
@@ -149,7 +162,7 @@ def test_with_approvals_what_a_commit_holds_waits_for_them(project: Path) -> Non
     said["tune"]["rounds"] = 26
     with config.open("w") as file:
         yaml.dump(said, file)
-    refused = mlops_process(project, "run", code=2)
+    refused = mlops(project, "run", code=2)
     assert "no commit holds what it was made from" in refused.err
     assert "nor would it be otherwise" in refused.err
     assert len(entries(project)) == 2

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
+from command_line import Mlops
 from mlops_cli.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,12 +31,8 @@ def script(path: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_help_page(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlops_cli", command, "--help"], capture_output=True, text=True
-    )
-    assert done.returncode == 0
-    assert f"mlops {command}" in done.stdout
+def test_every_command_has_a_help_page(command: str, mlops: Mlops, tmp_path: Path) -> None:
+    assert f"mlops {command}" in mlops(tmp_path, command, "--help", code=0).out
 
 
 def test_an_unknown_option_is_exit_2() -> None:

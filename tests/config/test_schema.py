@@ -15,6 +15,7 @@ from mlops_cli.config.load import check_config, load_project
 from mlops_cli.config.schema import config_schema
 
 SCHEMA = config_schema()
+VALID = jsonschema.Draft202012Validator(SCHEMA)
 REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference/commands.md"
 BASE = {"project": "x", "task": "binary", "data": {"table": "t.csv", "target": "y"}}
 
@@ -45,10 +46,14 @@ JOIN = SCHEMA["$defs"]["JoinConfig"]["properties"]
 
 @pytest.mark.parametrize(("path", "field"), DEFAULTS, ids=[".".join(p) for p, _ in DEFAULTS])
 def test_a_default_fits_its_own_schema_and_loads(path, field):
-    jsonschema.validate(field["default"], {"$defs": SCHEMA["$defs"], **field})
+    VALID.evolve(schema={"$defs": SCHEMA["$defs"], **field}).validate(field["default"])
     config = with_value(path, field["default"])
-    jsonschema.validate(config, SCHEMA)
+    VALID.validate(config)
     assert check_config(config, file="mlops.yaml") == check_config(BASE, file="mlops.yaml")
+
+
+def test_the_schema_is_one_itself():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_the_defaults_of_a_join_load():
@@ -57,7 +62,7 @@ def test_the_defaults_of_a_join_load():
     least = {"table": "w.csv", "on": ["k"], "columns": ["a"]}
     for join in (least, {**said, **least}):
         config = {**BASE, "features": {"join": [join]}}
-        jsonschema.validate(config, SCHEMA)
+        VALID.validate(config)
         assert check_config(config, file="mlops.yaml").features.join[0].lag.total_seconds() == 0
 
 

@@ -10,7 +10,8 @@ from mlops_cli.progress import QUIET
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
 
-pytestmark = pytest.mark.kubernetes
+# That its plan names the image, and that a change of pods loses nothing, is tested in any run.
+pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
 
 
 def test_another_release_of_the_tool_rolls_the_pods_and_loses_no_request(

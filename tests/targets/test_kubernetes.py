@@ -14,6 +14,7 @@ import yaml
 
 from clusters import Load, kubeconfig, kubectl, load_command
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
+from mlops_cli.packaging import image as packaged
 from mlops_cli.progress import QUIET
 from mlops_cli.serving import contract
 from mlops_cli.targets.base import Release, whole
@@ -66,10 +67,9 @@ def made(namespace: str, *, log: bool = False, **changes: Any) -> KubernetesTarg
 
 
 @pytest.fixture
-def target(namespace: str) -> Iterator[KubernetesTarget]:
-    kubernetes = made(namespace)
-    yield kubernetes
-    kubernetes.stop()
+def target(namespace: str) -> KubernetesTarget:
+    """What runs of it goes with its namespace, which nobody waits for."""
+    return made(namespace)
 
 
 class TestKubernetesTarget(TargetConformance):
@@ -80,10 +80,8 @@ class TestKubernetesLog(LogConformance):
     """The log's: of each pod its own."""
 
     @pytest.fixture
-    def target(self, namespace: str) -> Iterator[KubernetesTarget]:
-        kubernetes = made(namespace, log=True)
-        yield kubernetes
-        kubernetes.stop()
+    def target(self, namespace: str) -> KubernetesTarget:
+        return made(namespace, log=True)
 
 
 def names(namespace: str) -> set[str]:
@@ -99,9 +97,14 @@ def failed(target: KubernetesTarget, release: Release) -> ClusterFault:
 
 
 def test_a_change_of_version_loses_no_request(
-    target: KubernetesTarget, first: Release, second: Release
+    target: KubernetesTarget, first: Release, second: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = target.deploy(whole(first), progress=QUIET).url
+    with monkeypatch.context() as another_release:
+        another_release.setattr(packaged, "version", lambda _: "99.0")
+        (change,) = target.plan(whole(first))
+        assert change.kind == "Deployment"
+        assert f'image: "conformance:{first.version}-99.0"' in change.detail
     with Load(url) as load:
         target.deploy(whole(second), progress=QUIET)
     assert set(load.answers) == {first.version, second.version}
@@ -123,37 +126,38 @@ def test_what_is_there_is_what_restricted_asks_and_no_more(namespace: str, first
     assert names(namespace) == set()
 
 
-def test_an_image_that_cannot_be_pulled_leaves_the_old_version(
+def test_what_fails_leaves_the_old_version(
     target: KubernetesTarget, namespace: str, first: Release, second: Release
 ) -> None:
+    def lasting() -> set[str]:
+        return {name for name in names(namespace) if "replicaset" not in name}
+
     url = target.deploy(whole(first), progress=QUIET).url
-    before = names(namespace)
-    absent = made(namespace, image="127.0.0.1:9/absent:1", timeout="20s")
-    fault = failed(absent, second)
+    before = lasting()
+    for fail in (cannot_be_pulled, crashes, is_interrupted):
+        fail(namespace, first, second)
+        assert get(url)[1]["digest"] == first.digest, fail
+        assert target.plan(whole(first)) == [], fail
+        found = target.status()
+        assert found is not None
+        assert (found.digest, found.healthy) == (first.digest, True), fail
+        assert lasting() == before, fail
+
+
+def cannot_be_pulled(namespace: str, first: Release, second: Release) -> None:
+    fault = failed(made(namespace, image="127.0.0.1:9/absent:1", timeout="12s"), second)
     assert fault.kind == "kubernetes-image"
     assert "ImagePull" in fault.message or "ErrImage" in fault.message
     assert f"{first.version} answers on" in fault.message
-    assert get(url)[1]["digest"] == first.digest
-    assert target.plan(whole(first)) == []
-    now = names(namespace)
-    assert {n for n in now if "replicaset" not in n} == {n for n in before if "replicaset" not in n}
 
 
-def test_a_server_that_crashes_is_told_with_its_last_lines(
-    target: KubernetesTarget, namespace: str, first: Release, second: Release
-) -> None:
-    target.deploy(whole(first), progress=QUIET)
+def crashes(namespace: str, first: Release, second: Release) -> None:
     fault = failed(made(namespace, image=first.image.name), second)
     assert fault.kind == "kubernetes-crash"
     assert f"holds {first.version}, and {second.version} was asked for" in fault.message
-    found = target.status()
-    assert found is not None
-    assert (found.digest, found.healthy) == (first.digest, True)
 
 
-def test_an_interrupt_leaves_the_old_version(
-    target: KubernetesTarget, first: Release, second: Release
-) -> None:
+def is_interrupted(namespace: str, first: Release, second: Release) -> None:
     class Interrupts:
         def update(self, message: str, *, done: float = 0.0, total: float | None = None) -> None:
             if "are ready" in message:
@@ -162,11 +166,8 @@ def test_an_interrupt_leaves_the_old_version(
         def log(self, message: str) -> None:
             """Nothing."""
 
-    url = target.deploy(whole(first), progress=QUIET).url
     with pytest.raises(KeyboardInterrupt):
-        target.deploy(whole(second), progress=Interrupts())
-    assert get(url)[1]["digest"] == first.digest
-    assert target.plan(whole(first)) == []
+        made(namespace).deploy(whole(second), progress=Interrupts())
 
 
 def test_a_deploy_that_another_one_replaced_says_so_and_leaves_it(
@@ -264,7 +265,6 @@ def test_what_the_new_spec_has_no_more_is_pruned(namespace: str, first: Release)
     fixed.deploy(whole(first), progress=QUIET)
     assert not any("autoscaler" in name for name in names(namespace))
     assert fixed.plan(whole(first)) == []
-    fixed.stop()
 
 
 def test_the_number_of_pods_is_the_autoscalers(
@@ -285,7 +285,6 @@ def test_the_number_of_pods_is_the_autoscalers(
     assert "mlops" not in owners
     assert "mlops" in [e["manager"] for e in fields]  # or it would own nothing at all
     assert scaling.plan(whole(second)) == []
-    scaling.stop()
 
 
 def test_a_change_by_hand_is_taken_back_and_another_tools_is_refused(
@@ -330,7 +329,6 @@ def test_an_equal_quantity_that_another_tool_owns_is_no_conflict(
     assert fault.kind == "kubernetes-conflict"
     assert "argocd" in fault.message
     assert "cpu" in fault.message
-    target.stop()
 
 
 @pytest.fixture

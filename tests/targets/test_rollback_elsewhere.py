@@ -67,6 +67,7 @@ def test_a_container_goes_back(
         back(made, first, second)
 
 
+@pytest.mark.slow  # the way back of a container, and a change of pods that loses nothing, are not
 @pytest.mark.kubernetes
 def test_a_cluster_goes_back_and_loses_no_request(
     project: Path, namespace: str, first: Release, second: Release

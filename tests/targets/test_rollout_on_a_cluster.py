@@ -6,7 +6,6 @@ import http.client
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,10 +73,8 @@ def pods(namespace: str) -> list[str]:
 
 
 @pytest.fixture
-def target(namespace: str) -> Iterator[KubernetesTarget]:
-    kubernetes = KubernetesTarget(PROJECT, small(namespace, 2), SERVE)
-    yield kubernetes
-    kubernetes.stop()
+def target(namespace: str) -> KubernetesTarget:
+    return KubernetesTarget(PROJECT, small(namespace, 2), SERVE)
 
 
 def test_pods_divide_the_traffic_and_lose_no_request(

@@ -11,7 +11,7 @@ import xgboost
 from sklearn.metrics import log_loss
 
 import projects
-from command_line import mlops_process
+from command_line import Mlops
 from mlops_cli.bundle.manifest import Feature, Task
 from mlops_cli.config.document import read_yaml, set_value
 from mlops_cli.errors import UsageError
@@ -123,10 +123,10 @@ def test_what_cannot_go_on_names_what_can(path: str, fixed: dict[str, Value], wh
     assert "train.update" in str(e.value.hint)
 
 
-def test_the_champion_is_gone_on_from_and_judged_as_any_model(tmp_path: Path) -> None:
+def test_the_champion_is_gone_on_from_and_judged_as_any_model(tmp_path: Path, mlops: Mlops) -> None:
     project = projects.copy(projects.finished("parcels"), tmp_path / "p")
-    champion = mlops_process(project, "status", "--json").result["champion"]["version"]
-    done = mlops_process(project, "train", "--update", "--json")
+    champion = mlops(project, "status", "--json").result["champion"]["version"]
+    done = mlops(project, "train", "--update", "--json")
     assert done.code in (0, 6), done.said
     assert f"update: {champion}" in (project / "mlops.yaml").read_text()
     if done.code == 0:
@@ -141,12 +141,12 @@ def test_the_champion_is_gone_on_from_and_judged_as_any_model(tmp_path: Path) ->
     content = read_yaml(contract)
     content["columns"]["depot"]["categories"].append("X")  # the contract takes it, the model not
     contract.write_text(json.dumps(content, default=str))
-    told = mlops_process(project, "train", "--json", code=2).result["message"]
+    told = mlops(project, "train", "--json", code=2).result["message"]
     assert "depot has the category 'X'" in told
 
 
-def test_a_version_that_nobody_has_is_refused(tmp_path: Path) -> None:
+def test_a_version_that_nobody_has_is_refused(tmp_path: Path, mlops: Mlops) -> None:
     project = projects.copy(projects.finished("people"), tmp_path / "p")
     set_value(project / "mlops.yaml", "train", "update", "ab" * 6)
-    told = mlops_process(project, "train", "--json", code=2).result["message"]
+    told = mlops(project, "train", "--json", code=2).result["message"]
     assert "does not have" in told
