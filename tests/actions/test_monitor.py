@@ -71,6 +71,20 @@ def test_what_moved_is_named_with_exit_5(watched: Watched, mlops: Mlops) -> None
     assert "temp drifted in 1 of 2 windows" in page
 
 
+def test_a_season_that_training_does_not_stand_for_is_told_with_what_helps(
+    watched: Watched,
+) -> None:
+    for day in range(4):
+        watched.answer(day, quiet(N, day), _hotter)
+    assert not [r for r in monitor(watched.project).remarks if "season" in r]
+    watched.answer(4, quiet(N, 4), _hotter)
+    (said,) = (r for r in monitor(watched.project).remarks if "season" in r)
+    assert said.startswith("each of the last 5 windows drifted from training")
+    assert "monitor.baseline: same_weekday" in said
+    watched.answer(5, quiet(N, 5))
+    assert not [r for r in monitor(watched.project).remarks if "season" in r]
+
+
 def test_broken_data_is_no_drift(watched: Watched) -> None:
     def emptied(line: dict[str, Any]) -> dict[str, Any]:
         return line | {"inputs": line["inputs"] | {"temp": None, "carrier": None}}

@@ -150,6 +150,24 @@ def test_what_is_older_than_kept_goes_by_the_newest_row_and_not_by_the_clock(
     assert keep_last([_store(tmp_path / "none"), other], timedelta(days=1)) == []
 
 
+def test_a_row_of_a_clock_that_is_ahead_takes_no_day_with_it(tmp_path: Path) -> None:
+    one, other = _store(tmp_path / "one"), _store(tmp_path / "other")
+    for day in ("2019-01-01", "2019-01-09", "2019-01-10"):
+        one.add(_rows(day, f"{day}T12:00:00"))
+    other.add(_rows("label", "2019-01-09T12:00:00"))
+    one.add(_rows("years ahead", "2190-01-01T00:00:00"))
+    assert keep_last([one, other], timedelta(days=400)) == []
+    assert keep_last([one, other], timedelta(days=2)) == [date(2019, 1, 1)]
+    # The clock of this machine may have been ahead, too, or nobody asked for a long time.
+    one.add(_rows("alone", "2021-01-01T12:00:00"))
+    assert keep_last([one, other], timedelta(days=400)) == []
+    one.add(_rows("again", "2021-01-02T12:00:00"))
+    gone = [date(2019, 1, 9), date(2019, 1, 10)]
+    assert keep_last([one, other], timedelta(days=400)) == gone
+    assert one.days() == [date(2021, 1, 1), date(2021, 1, 2), date(2190, 1, 1)]
+    assert other.days() == []
+
+
 def test_batches_are_bounded_and_hold_every_file() -> None:
     sizes = {Path(str(i)): size for i, size in enumerate([5, 5, 1, 20, 1])}
     batches = [[str(p) for p in batch] for batch in in_batches(sizes, 10)]

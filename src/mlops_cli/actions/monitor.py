@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import msgspec
 
@@ -38,6 +39,7 @@ from mlops_cli.tables import open_engine
 
 _LOCK = "monitor.lock"
 _MEMORY = "256MB"  # of the engine, which would keep what it has read: windows are large or small
+_SEASON = 5  # windows in a row that drifted: those of a season that training does not stand for
 _LOOKED_AT = "monitor.json"  # in the project's cache: may be lost, which costs time alone
 
 
@@ -90,6 +92,8 @@ def monitor(
         append_windows(project.root, found.judged)
         write_monitor_page(project, [*known, *found.judged])
     shown = found.judged or found.standing[-1:]
+    if found.judged and project.config.monitor.baseline == "training":
+        remarks = (*remarks, *_season([*known, *found.judged]))
     return MonitorResult(
         drifted=any(w.drifted for w in shown),
         judged=len(found.judged),
@@ -140,6 +144,19 @@ def _judge(
         new = {w.end for w in found.judged}
         left_out = (silence for silence in grid.left_out if silence.start in new)
         return replace(found, remarks=tuple(map(_left_out, left_out)))
+
+
+def _season(windows: Sequence[Window]) -> Iterator[str]:
+    """A remark, where the newest windows drifted one after another; of a window the last counts."""
+    verdicts = {w.start: w for w in windows if w.drift is not None}
+    newest = (verdicts[start] for start in sorted(verdicts, reverse=True))
+    in_a_row = sum(1 for _ in takewhile(lambda w: w.drifted, newest))
+    if in_a_row >= _SEASON:
+        yield (
+            f"each of the last {in_a_row} windows drifted from training: where that is a season or "
+            "a trend, `monitor.baseline: same_weekday` (or last_window) holds a window to those "
+            "before it; where it stays, mlops retrain"
+        )
 
 
 def _left_out(silence: Stretch) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -171,10 +171,7 @@ def recorded_labels(root: Path) -> Recorded:
 
 
 def keep_last(stores: Sequence[Recorded], keep: timedelta) -> list[date]:
-    """Remove the days that lie further back than `keep` from the newest one of the first store.
-
-    The wall clock is not asked: who replays last year loses nothing. Returns the days.
-    """
+    """Remove the days before `oldest_kept` from all stores; returns them."""
     first = oldest_kept(stores, keep)
     if first is None:
         return []
@@ -182,9 +179,18 @@ def keep_last(stores: Sequence[Recorded], keep: timedelta) -> list[date]:
 
 
 def oldest_kept(stores: Sequence[Recorded], keep: timedelta) -> date | None:
-    """The first day that `keep_last` leaves; None where there is no row."""
-    days = stores[0].days()
-    return days[-1] - keep if days else None
+    """The first day that `keep_last` leaves; None where there is no row.
+
+    It lies `keep` back from the newest day of the first store: who replays last year loses nothing.
+    A day to come, of a clock that is ahead, is not that one; nor is a day that would leave no other
+    behind, as where this machine's own clock is ahead: then it is the one before.
+    """
+    today = datetime.now(UTC).date()
+    days = [day for day in stores[0].days() if day <= today]
+    if not days:
+        return None
+    alone = len(days) > 1 and days[-2] < days[-1] - keep
+    return days[-2 if alone else -1] - keep
 
 
 def in_batches(sizes: Mapping[Path, int], most: int) -> Iterator[list[Path]]:
