@@ -38,6 +38,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "exports/contracts/__init__.py",  # a form, of which one is made by another library
     "importing/__init__.py",  # the library that a model is of
     *(f"{port}/__init__.py" for port in PORTS),  # a port's adapter
+    "serving/online/opened.py",  # the same, for features that are looked up
     "serving/cache.py",  # the client of Redis, where one is asked for
     "serving/logs.py",  # the client of object storage, where one is asked for
     "serving/models.py",  # a model's runtime; the versions that a manifest names

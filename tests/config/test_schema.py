@@ -71,6 +71,7 @@ BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
     "data.table": {"sql": "select 1", "url": "sqlite:///t.db"},
     "data.table.version": {"delta": "t"},  # of one of its forms
+    "features.online": {"url": "sqlite"},
     "deploy.watch": {"for": "1d"},
     "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
     "deploy.kubernetes.autoscaling.kafka": {"brokers": "[k:9092]", "topic": "t", "group": "g"},

@@ -29,7 +29,7 @@ from mlops_cli.serving.encoder import Row
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.predictor import open_predictor
-from mlops_cli.serving.served import Served
+from mlops_cli.serving.served import Served, Stores
 from redis_server import Redis
 from running import command, serving
 from servers import free_port
@@ -118,7 +118,7 @@ def test_each_version_gives_its_own_numbers_from_one_cache(
         for _ in range(2):
             for sample in (binary, other):
                 bundle = open_bundle(sample.path)
-                served = Served(bundle, open_predictor(bundle), (shared, metrics))
+                served = Served(bundle, open_predictor(bundle), Stores(metrics, shared))
                 assert isinstance(served.batcher, CachingBatcher)
                 plain = MicroBatcher(served.predictor)
                 for event in binary.events[:10]:

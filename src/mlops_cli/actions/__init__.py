@@ -119,12 +119,14 @@ mlops run --force train
     _action(
         "features",
         PIPELINE,
-        "What the model sees, how each feature is made, and of which columns of which tables.",
+        "What the model sees, how it is made, of which columns; what a server looks up by key.",
         function="describe_features",  # `mlops_cli.features` is a package
-        usage="list|show|lineage [NAME]",
+        usage="list|show|lineage|materialize|get [NAME]",
         examples="""
 mlops features list
 mlops features lineage --mermaid
+mlops features materialize
+mlops features get --key origin=JFK
 """,
     ),
     _action(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import msgspec
 
 from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
+from mlops_cli.actions.online import materialize
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.evolution import refuse_evolution
 from mlops_cli.contracts.model import load_contract
-from mlops_cli.errors import EnvironmentFault, UsageError
+from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.pipeline.kept import keep_again
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.sources import open_source
@@ -66,14 +67,33 @@ def ingest(
             f"{project.config.data.table} is a file of the project: nothing is to be ingested",
             hint="data.table may be a folder, a URL, a query, a Delta table or a topic",
         )
-    found = _once(project, Span(since, until), progress)
+    found = _materialized(project, _once(project, Span(since, until), progress), progress)
     while follow:
         time.sleep(_PAUSE)
-        again = _once(project, Span(None, until), progress)
+        again = _materialized(project, _once(project, Span(None, until), progress), progress)
         if again.rows:
             progress.log(f"{again.rows} rows, {again.total} in all")
         found = again
     return found
+
+
+def _materialized(project: Project, found: IngestResult, progress: Progress) -> IngestResult:
+    """Have what landed in the online store, too, where features of that table are looked up.
+
+    What landed has landed, whether or not that store can be had: the next time repairs it.
+    """
+    asked = project.config.features.looked_up_tables
+    if not (found.rows or found.removed) or found.table not in asked:
+        return found
+    if not (project.root / project.contracts[found.table]).is_file():
+        return found  # no run has seen the table yet
+    try:
+        filled = materialize(project, progress=progress)
+        said = f"{filled.store}: {filled.changed} buckets changed"
+    except MlopsError as e:
+        said = f"the online store is as it was: {e.message}"
+        progress.log(f"warning: {said}")
+    return replace(found, remarks=(*found.remarks, said))
 
 
 def _once(project: Project, span: Span, progress: Progress) -> IngestResult:

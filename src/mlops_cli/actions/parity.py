@@ -208,7 +208,7 @@ def _with_service(made: _Made, bundle: Bundle, url: str) -> _Made:
     if not asked:
         raise InconclusiveError("no row can be sent to the service: each holds an infinity")
     names = [made.names[i] for i in asked]
-    events = [made.events[i] for i in asked]
+    events = [_asked(made, bundle, made.events[i]) for i in asked]
     key = os.environ.get(KEY, "")
     answers = list(explanations(url, bundle.version, events, names, key))
     order = [feature.name for feature in bundle.manifest.features]
@@ -217,6 +217,14 @@ def _with_service(made: _Made, bundle: Bundle, url: str) -> _Made:
     served = Way(SERVICE, np.array(features, dtype=np.float32), answers)  # None becomes NaN
     left_out = made.left_out + len(made.names) - len(asked)
     return replace(made, names=names, events=events, ways=[*ways, served], left_out=left_out)
+
+
+def _asked(made: _Made, bundle: Bundle, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event without what the service looks up; one that was recorded has what it found then."""
+    if made.source == "recorded":
+        return event
+    looked_up = {i.name for i in bundle.manifest.inputs if i.source == "online"}
+    return {name: value for name, value in event.items() if name not in looked_up}
 
 
 def _said(row: Mapping[str, Any]) -> dict[str, Any]:

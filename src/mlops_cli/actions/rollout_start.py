@@ -8,6 +8,7 @@ from mlops_cli.actions.bring import collect_first, hold_to_residency, release_of
 from mlops_cli.actions.rollout_steps import Found, Work
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.profile import Profile
+from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
@@ -49,6 +50,7 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     both = champion.bundle.manifest, candidate.bundle.manifest
     if project.config.deploy.kubernetes.router == "process" or work.name != "kubernetes":
         _hold_to_one_process(both)
+        _hold_to_lookups(champion.bundle, candidate.bundle)
     check_log(project, config)
     segment = _segment(config, both)
     _hold_to_inputs(config, both)
@@ -79,6 +81,15 @@ def _hold_to_one_process(both: tuple[Manifest, Manifest]) -> None:
         raise UsageError(
             f"the candidate answers another question: {new.task} {new.classes or ''}, and the "
             f"champion {old.task} {old.classes or ''}",
+            hint="deploy it at once: deploy.rollout.strategy: rolling",
+        )
+
+
+def _hold_to_lookups(champion: Bundle, candidate: Bundle) -> None:
+    if champion.online() != candidate.online():
+        raise UsageError(
+            "champion and candidate look up other features (`source: online`): in one process an "
+            "event is completed once",
             hint="deploy it at once: deploy.rollout.strategy: rolling",
         )
 

@@ -94,7 +94,8 @@ def _settings(project: Project) -> Settings:
     folder = str(project.root / serve.log.dir) if serve.log is not None and serve.log.dir else None
     tls = TlsPair(*map(str, project.tls)) if project.tls else None
     found = serve.settings(project.keys, project.models, log=folder, tls=tls)
-    return msgspec.structs.replace(found, trust=str(project.trust) if project.trust else None)
+    trust = str(project.trust) if project.trust else None
+    return msgspec.structs.replace(found, trust=trust, online=project.online)
 
 
 def _address(project: Project | None, host: str | None, port: int | None) -> tuple[str, int]:

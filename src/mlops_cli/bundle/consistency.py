@@ -16,8 +16,9 @@ from mlops_cli.bundle.manifest import (
     Task,
     class_key,
 )
+from mlops_cli.bundle.online import OnlinePlan
 from mlops_cli.expressions.compile import compile_tree
-from mlops_cli.expressions.tree import FeatureTrees, Node
+from mlops_cli.expressions.tree import FeatureTrees, Node, columns_of
 from mlops_cli.expressions.values import check_form
 
 DEEPEST = 200  # of a tree: an expression has at most 60 levels, a cast between two of them
@@ -91,7 +92,7 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
 def _decided_faults(manifest: Manifest) -> Iterator[str]:
     if manifest.decided != (manifest.format.partition(".")[0] == "2"):
         yield f"its format is {manifest.format[:20]}: 2 is of bundles with a threshold, a " + (
-            "calibrator or an interval"
+            "calibrator, an interval or features that are looked up"
         )
     if manifest.threshold != THRESHOLD and manifest.task != "binary":
         yield f"the task is {manifest.task}, and it has a threshold"
@@ -136,6 +137,28 @@ def check_trees(manifest: Manifest, trees: FeatureTrees) -> None:
                 f"the feature {ascii(tree.name)[:80]} is of another kind than its tree"
             )
         compile_tree(tree.tree)
+
+
+def check_online(manifest: Manifest, plan: OnlinePlan) -> None:
+    """Hold the features that are looked up to the manifest's inputs; raises `ValueError`."""
+    inputs = {i.name: i for i in manifest.inputs}
+    online = [i.name for i in manifest.inputs if i.source == "online"]
+    if sorted(f.name for f in plan.features) != sorted(online):
+        raise ValueError("its features are not the inputs that the manifest has looked up")
+    if lost := [name for name in plan.keys if name not in inputs]:
+        raise ValueError(f"the key {ascii(lost[0])[:80]} is no input")
+    if plan.time is not None and getattr(inputs.get(plan.time), "type", None) != "timestamp":
+        raise ValueError(f"the time {ascii(plan.time)[:80]} is no input of moments")
+    for feature in plan.features:
+        for _ in _nodes(feature.tree):
+            pass
+        if {*columns_of(feature.tree)} != {*feature.figures}:
+            raise ValueError(f"{ascii(feature.name)[:80]}: its tree reads other figures")
+        if any(len(f.parts) != (2 if f.function == "avg" else 1) for f in feature.figures.values()):
+            raise ValueError(f"{ascii(feature.name)[:80]}: a figure lacks a part")
+        if feature.type != inputs[feature.name].type:
+            raise ValueError(f"{ascii(feature.name)[:80]} is of another type than its input")
+        compile_tree(feature.tree)
 
 
 def check_golden(manifest: Manifest, features: int, prediction: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ FEATURES = "features.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.jsonl"
 REQUIREMENTS = "requirements.txt"
+ONLINE = "online.json"  # where features are looked up by key
 CALIBRATION = "calibration.json"  # where there is a calibrator or an interval
 LOW, HIGH = "low.ubj", "high.ubj"  # boosters of the lower and the upper quantile
 FOLDER = "bundle"  # where a bundle stands in a version that MLflow keeps
@@ -119,8 +120,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def decided(self) -> bool:
-        """Whether anything stands between the model's number and the answer: format 2."""
-        return self.threshold != THRESHOLD or self.interval is not None or CALIBRATION in self.files
+        """Whether an answer takes more than a request and the model's number: format 2."""
+        more = CALIBRATION in self.files or ONLINE in self.files
+        return self.threshold != THRESHOLD or self.interval is not None or more
 
 
 def class_key(label: ClassLabel) -> str:

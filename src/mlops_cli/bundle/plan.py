@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from mlops_cli.bundle.manifest import ClassLabel, Feature, Input, Target
-from mlops_cli.expressions.tree import FeatureTree
+from mlops_cli.bundle.online import OnlinePlan
+from mlops_cli.expressions.tree import FeatureTree, columns_of
 
 TIME = "__time__"
 TARGET = "__target__"
@@ -29,7 +32,7 @@ class FeaturePlan(msgspec.Struct, frozen=True, omit_defaults=True):
     `inputs` are the raw columns that a request brings, `features` the model's columns in order
     (categories are frozen later, when a model is fitted), `trees` how each feature is computed.
     `classes` are sorted, null for a regression. The counts are of rows. `rules` are those of the
-    contracts that read inputs.
+    contracts that read inputs, `online` tells of the inputs that a server looks up.
     """
 
     inputs: tuple[Input, ...]
@@ -41,3 +44,10 @@ class FeaturePlan(msgspec.Struct, frozen=True, omit_defaults=True):
     without_target: int
     quarantined: int
     rules: tuple[InputRule, ...] = ()
+    online: OnlinePlan | None = None
+
+
+def lookups(inputs: Iterable[Input], trees: Iterable[FeatureTree]) -> list[str]:
+    """The inputs that no feature reads: by them others are looked up."""
+    read = {name for tree in trees for name in columns_of(tree.tree)}
+    return [i.name for i in inputs if i.name not in read]

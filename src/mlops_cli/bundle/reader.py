@@ -14,7 +14,7 @@ import msgspec
 
 from mlops_cli._files import sha256_of
 from mlops_cli._json import plain_json
-from mlops_cli.bundle.consistency import check_golden, check_manifest, check_trees
+from mlops_cli.bundle.consistency import check_golden, check_manifest, check_online, check_trees
 from mlops_cli.bundle.manifest import (
     CALIBRATION,
     FEATURES,
@@ -26,6 +26,7 @@ from mlops_cli.bundle.manifest import (
     LOW,
     MANIFEST,
     MODEL_FILES,
+    ONLINE,
     PROFILE,
     PROVENANCE,
     REQUIREMENTS,
@@ -33,6 +34,7 @@ from mlops_cli.bundle.manifest import (
     digest_of,
     short,
 )
+from mlops_cli.bundle.online import OnlinePlan
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.requirements import parse_requirements
 from mlops_cli.errors import BundleError, MlopsError
@@ -44,7 +46,7 @@ REQUIRED = (FEATURES, PROFILE, GOLDEN, REQUIREMENTS)
 
 
 _READ = {FORMAT.partition(".")[0], FORMAT_DECIDED.partition(".")[0]}  # major versions
-_MAY = {CALIBRATION, LOW, HIGH}
+_MAY = {CALIBRATION, LOW, HIGH, ONLINE}
 
 
 class _Format(msgspec.Struct):
@@ -97,6 +99,15 @@ class Bundle:
             trees = msgspec.json.decode(self.content(FEATURES), type=FeatureTrees)
             check_trees(self.manifest, trees)
         return trees
+
+    def online(self) -> OnlinePlan | None:
+        """The features that are looked up, None where there are none; raises `BundleError`."""
+        if ONLINE not in self.manifest.files:
+            return None
+        with bundle_faults(str(self.path / ONLINE)):
+            plan = msgspec.json.decode(self.content(ONLINE), type=OnlinePlan)
+            check_online(self.manifest, plan)
+        return plan
 
     def profile(self) -> Profile:
         """Drift's reference; raises `BundleError`."""

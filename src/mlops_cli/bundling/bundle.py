@@ -16,11 +16,12 @@ from mlops_cli.bundle.manifest import (
     FEATURES,
     GOLDEN,
     MODEL_FILES,
+    ONLINE,
     PROFILE,
     REQUIREMENTS,
     Input,
 )
-from mlops_cli.bundle.plan import FeaturePlan
+from mlops_cli.bundle.plan import FeaturePlan, lookups
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
@@ -73,6 +74,7 @@ def bundle_files(
     files = {
         MODEL_FILES[kind]: fitted.content(),
         **fitted.decided.files(),
+        **({ONLINE: canonical_json(plan.online)} if plan.online is not None else {}),
         FEATURES: canonical_json(FeatureTrees(features=plan.trees)),
         PROFILE: weighted(profile, features, importance=importance, trees=plan.trees),
         REQUIREMENTS: requirements.encode(),
@@ -95,6 +97,7 @@ def _golden(
     ):
         broken = broken_by(engine, plan.rules, folder)
         ties = golden.Ties(plan.trees, plan.rules, broken, model.sensitive)
+        rows = _without_lookups(rows, model.inputs, plan.trees)
         raw = golden.golden_inputs(rows, model.inputs, model.features, ties)
         file = folder / "inputs.parquet"
         golden.write(raw, file)
@@ -102,6 +105,16 @@ def _golden(
     matrix = encode(made, model.features)
     said = render(model, fitted.answers(matrix))
     return golden.golden_lines(raw, matrix, said)
+
+
+def _without_lookups(
+    rows: pa.Table, inputs: Sequence[Input], trees: Sequence[FeatureTree]
+) -> pa.Table:
+    """Rows without what names them: features that are looked up stand there themselves."""
+    for name in lookups(inputs, trees):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, name, pa.nulls(len(rows), rows.schema.field(at).type))
+    return rows
 
 
 def _features(engine: Engine, file: Path, trees: Sequence[FeatureTree]) -> pa.Table:

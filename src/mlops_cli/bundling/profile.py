@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundle.plan import ID
+from mlops_cli.bundle.plan import ID, lookups
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.project import Project
@@ -21,10 +21,11 @@ from mlops_cli.training.data import Events
 
 
 def profile(project: Project, work: Work) -> Profile:
-    """The profile of the fitted rows: inputs, features, subjects."""
+    """The profile of the fitted rows: inputs that features read, features, subjects."""
+    plan = work.events.plan
     return profile_of(
         work.events.rows(work.events.split.fitted),
-        inputs=work.events.plan.inputs,
+        inputs=[i for i in plan.inputs if i.name not in lookups(plan.inputs, plan.trees)],
         features=work.problem.features,
         units=_units(project, work.events, work.events.split.fitted),
         sensitive=work.events.sensitive,

@@ -18,6 +18,7 @@ from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
 from mlops_cli.config.root import ENV_VARIABLE, find_project
 from mlops_cli.config.sections.alerts import AnySink
+from mlops_cli.config.sections.features import STORE_FORMS
 from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.config.sections.source import TABLE_FORMS
 from mlops_cli.errors import UsageError
@@ -182,7 +183,7 @@ def _is_union_tag(part: object) -> bool:
 
 
 _UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate", "OtherGate"}
-_UNION_TAGS |= {kind.__name__ for kind in get_args(AnySink)} | set(TABLE_FORMS)
+_UNION_TAGS |= {kind.__name__ for kind in get_args(AnySink)} | {*TABLE_FORMS, *STORE_FORMS}
 _UNION_TAGS |= {"FairnessGate"}
 
 

@@ -189,6 +189,6 @@ def contract_of(table: str) -> str:
 UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
 HANDED_ON = (
-    *("serve.cache", "monitor.sinks", "tune.storage"),
+    *("serve.cache", "monitor.sinks", "tune.storage", "features.online"),
     *("data.table.url", "data.table.servers", "data.table.registry"),
 )

@@ -35,5 +35,6 @@ DATABASE = "mlflow.db"  # the registry of the project itself
 DVC_YAML = "dvc.yaml"
 DVC_LOCK = "dvc.lock"
 CACHE = ".mlops"
+ONLINE = f"{CACHE}/online/store.sqlite"
 TEMPLATE_RECORD = ".mlops-init.json"
 OWN_DOCKERFILE = "templates/image/Dockerfile.j2"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlops_cli._files import nearest
 from mlops_cli.config.model import Config, contract_of
-from mlops_cli.config.paths import CACHE
+from mlops_cli.config.paths import CACHE, ONLINE
+from mlops_cli.config.sections.features import SQLITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class Project:
         """The file of the keys whose signature a bundle must bear; None: none needs one."""
         file = self.config.serve.trust
         return self.root / file if file else None
+
+    @property
+    def online(self) -> str | None:
+        """Where features are looked up, as a server on this machine is told; None: nowhere."""
+        store = self.config.features.store
+        if store is None:
+            return None
+        return f"sqlite:{self.root / ONLINE}" if store.url == SQLITE else store.url
 
     @property
     def contracts(self) -> dict[str, str]:

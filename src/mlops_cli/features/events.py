@@ -109,16 +109,27 @@ def _aggregated(engine: Engine, source: AggregateSource, events: str, rejected: 
     config = source.config
     aggregate = parse_aggregate(config.expr, source.types)
     types = {n: source.types[n] for n in (*config.by, *aggregate.columns, source.time)}
-    typed = engine.typed(source.path, in_form(types, source.forms))
-    facts = _without_nan(rejected.without(engine, config.table, typed), types)
+    facts = facts_sql(engine, source, types, rejected)
     at = f"(select *, {quote(source.time)} as {AT}, {ROW} as {NUMBER} from {facts})"
-    span = (_microseconds(config.lag), _microseconds(config.window))
+    span = (microseconds(config.lag), microseconds(config.window))
     by = [quote(name) for name in config.by]
     made = (quote(config.name), aggregate)
     return aggregated_sql(events, at, by, span, made, row=ROW, time=TIME)
 
 
-def _microseconds(span: timedelta) -> int:
+def facts_sql(
+    engine: Engine,
+    source: AggregateSource | JoinSource,
+    types: Mapping[str, ValueType],
+    rejected: Rejected,
+) -> str:
+    """A relation of a table's columns in these types, without rejected rows, a NaN being null."""
+    typed = engine.typed(source.path, in_form(types, source.forms))
+    return _without_nan(rejected.without(engine, source.config.table, typed), types)
+
+
+def microseconds(span: timedelta) -> int:
+    """A span in microseconds."""
     return span // timedelta(microseconds=1)
 
 
@@ -126,10 +137,7 @@ def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:
     config = source.config
     names = [*config.on, *config.columns, *([config.asof] if config.asof else [])]
     types = {name: source.types[name] for name in names}
-    typed = rejected.without(
-        engine, config.table, engine.typed(source.path, in_form(types, source.forms))
-    )
-    relation = _without_nan(typed, types)
+    relation = facts_sql(engine, source, types, rejected)
     if config.asof is None:
         return relation
     at = quote(config.asof)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
+
+import msgspec
 
 from mlops_cli.bundle.manifest import Feature, Input, Target, Task
 from mlops_cli.config.model import Config
@@ -43,8 +45,9 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
     trees = _trees(config, known)
     _check_leaks(config, trees)
     _check_no_id(config, trees)
+    columns = _columns(config, schemas, known, joined)
     return Layout(
-        inputs=_inputs(trees, _columns(config, schemas, known, joined)),
+        inputs=(*_inputs(trees, columns), *_lookups(config, trees, columns)),
         features=tuple(Feature(t.name, _kind(t.tree.type)) for t in trees),
         trees=trees,
         rows=frozenset(config.features.row),
@@ -287,7 +290,28 @@ def _check_leaks(config: Config, trees: Iterable[FeatureTree]) -> None:
 def _inputs(trees: Iterable[FeatureTree], columns: Mapping[str, Input]) -> tuple[Input, ...]:
     names = dict.fromkeys(name for tree in trees for name in columns_of(tree.tree))
     read = [columns[name] for name in names]
-    return tuple(sorted(read, key=lambda i: i.source == "join"))
+    return tuple(sorted(read, key=lambda i: i.source != "event"))
+
+
+def _lookups(
+    config: Config, trees: Iterable[FeatureTree], columns: Mapping[str, Input]
+) -> Iterator[Input]:
+    """The inputs that no feature reads, by which others are looked up: keys and the moment."""
+    read = {name for tree in trees for name in columns_of(tree.tree)}
+    for name in lookup_columns(config):
+        if name not in read:
+            yield msgspec.structs.replace(columns[name], nullable=True)
+
+
+def lookup_columns(config: Config) -> tuple[str, ...]:
+    """The columns of events by which features are looked up online, the moment's last."""
+    features = config.features
+    if not features.looked_up:
+        return ()
+    keys = [name for join in features.join if join.source == "online" for name in join.on]
+    keys += [name for a in features.aggregates if a.source == "online" for name in a.by]
+    moment = [config.data.time] if config.data.time is not None else []
+    return tuple(dict.fromkeys([*keys, *moment]))
 
 
 def _columns(
@@ -297,6 +321,8 @@ def _columns(
     joined: Mapping[str, ValueType],
 ) -> dict[str, Input]:
     """Every column that a feature could read, as the input that it would be."""
+    online = {n for j in config.features.join if j.source == "online" for n in j.columns}
+    online |= {a.name for a in config.features.aggregates if a.source == "online"}
     nullable = _may_be_missing(config, schemas)
     forms = dict(schemas[config.data.table].forms)
     for join in config.features.join:
@@ -307,7 +333,7 @@ def _columns(
             type=kind,
             nullable=name in joined or nullable.get(name, True),
             categories=None,
-            source="join" if name in joined else "event",
+            source="online" if name in online else "join" if name in joined else "event",
             missing=forms[name].missing if name in forms else (),
             format=forms[name].format if name in forms else None,
         )

@@ -75,7 +75,7 @@ def _copies(rows: Looked, sample: pa.Table, target: Floats) -> Iterator[str]:
     names = [f.name for f in rows.plan.features]
     with_target = sample.select(names).append_column(_TARGET, pa.array(target))
     power = predictive_power(with_target, _TARGET, rows.task)
-    joined = {i.name for i in rows.plan.inputs if i.source == "join"}
+    joined = {i.name for i in rows.plan.inputs if i.source != "event"}
     for tree in rows.plan.trees:
         if power.get(tree.name, 0.0) >= LEAK:
             score = "R²" if rows.task == "regression" else "AUC"
@@ -148,7 +148,7 @@ def _later(rows: Looked, sample: pa.Table, moments: Rows) -> Iterator[str]:
         known = np.asarray(pc.is_valid(sample[name]))
         at = sample[name].cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0)
         later = float((np.asarray(at)[known] > moments[known]).mean()) if known.any() else 0.0
-        if later > 0.5:
+        if later > 0.5 and features:
             yield (
                 f"{name}, which {', '.join(features)} reads, is later than {rows.time} in "
                 f"{later:.0%} of the rows: leave it out unless it is planned before the event"

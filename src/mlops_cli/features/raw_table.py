@@ -146,7 +146,7 @@ def _needed_joins(
     made: set[str] = set()
     sources = []
     for join in project.config.features.join:
-        columns = tuple(i.name for i in lacking if i.source == "join" and i.name in join.columns)
+        columns = tuple(i.name for i in lacking if i.source != "event" and i.name in join.columns)
         if columns:
             made.update(columns)
             narrow = join.model_copy(update={"columns": columns})
@@ -154,7 +154,7 @@ def _needed_joins(
             sources.append(_source(schemas, path, narrow))
     for i in lacking:
         if i.name not in made:
-            why = "no join of mlops.yaml makes it" if i.source == "join" else "the model needs it"
+            why = "no join of mlops.yaml makes it" if i.source != "event" else "the model needs it"
             raise _lacks(file, i.name, why)
     return tuple(sources)
 
@@ -162,7 +162,7 @@ def _needed_joins(
 def _needed_aggregates(
     project: Project, schemas: Schemas, inputs: Sequence[Input], present: Sequence[str]
 ) -> tuple[AggregateSource, ...]:
-    lacking = {i.name for i in inputs if i.source == "join" and i.name not in present}
+    lacking = {i.name for i in inputs if i.source != "event" and i.name not in present}
     sources = aggregate_sources(project, schemas)
     return tuple(source for source in sources if source.config.name in lacking)
 

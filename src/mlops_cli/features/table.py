@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import ClassLabel
+from mlops_cli.bundle.online import OnlinePlan
 from mlops_cli.bundle.plan import TARGET, TIME, FeaturePlan
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import REJECTED
@@ -15,6 +16,7 @@ from mlops_cli.expressions.tree import Node, columns_of
 from mlops_cli.features.base import AggregateSource, JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.layout import aggregate_types, join_types
+from mlops_cli.features.online import Source, online_plan, online_sources
 from mlops_cli.features.rules import input_rules
 from mlops_cli.features.sql import render
 from mlops_cli.tables.base import ROW, Engine, literal, quote
@@ -66,7 +68,20 @@ def write_features(
         without_target=counts.without_target,
         quarantined=counts.quarantined,
         rules=input_rules(project, schemas, layout.inputs),
+        online=_online(project, schemas),
     )
+
+
+def _online(project: Project, schemas: Schemas) -> OnlinePlan | None:
+    return online_plan(
+        project.config, online_of(project, schemas), schemas[project.config.data.table]
+    )
+
+
+def online_of(project: Project, schemas: Schemas) -> tuple[Source, ...]:
+    """The features of `mlops.yaml` that a server looks up, with their tables."""
+    joins, aggregates = join_sources(project, schemas), aggregate_sources(project, schemas)
+    return online_sources(joins, aggregates)
 
 
 def rejected_rows(project: Project) -> Rejected:

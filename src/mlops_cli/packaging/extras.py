@@ -41,6 +41,7 @@ _ASKED: tuple[tuple[str, Callable[[str], bool], Mapping[str, str]], ...] = (
     (contract.GRPC_PORT, bool, _GRPC),
     (contract.TRUST, bool, _TRUST),
     (contract.CACHE, lambda value: value.startswith(contract.REDIS), _REDIS),
+    (contract.ONLINE, lambda value: value.startswith(contract.REDIS), _REDIS),
     *((variable, bool, _OTEL) for variable in ENDPOINTS),
 )
 

@@ -18,6 +18,7 @@ from mlops_cli.packaging.extras import extra_requirements, tag_of
 from mlops_cli.packaging.origin import created, origin
 from mlops_cli.packaging.signing import signature
 from mlops_cli.progress import Progress
+from mlops_cli.serving.contract import ONLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def project_image(project: Project, bundle: Bundle) -> BundleImage:
     """The image of a project's bundle, with what its `serve` and its secrets ask of a server."""
     config = project.config
     secrets = dict.fromkeys(config.deploy.secrets, "set")
-    serve = {**config.serve.environment(), **secrets}
+    online = {ONLINE: project.online} if project.online else {}
+    serve = {**config.serve.environment(), **online, **secrets}
     return image_of(bundle, base=config.package.base, root=project.root, serve=serve)
 
 

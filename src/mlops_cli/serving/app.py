@@ -39,7 +39,7 @@ from mlops_cli.serving.routes import (
     Routes,
     request_id,
 )
-from mlops_cli.serving.served import Served, Version
+from mlops_cli.serving.served import Served, Stores, Version
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.tracing import Span, open_tracing
 from mlops_cli.serving.versions import Versions
@@ -75,10 +75,9 @@ class App:
         self.admission = admission or Admission(settings.limits, Metrics())
         self._metrics = self.admission.metrics
         self._keys = Keys(Path(settings.keys)) if settings.keys else None
-        opened = open_cache(settings.cache)
-        cache = (opened, self._metrics) if opened is not None else None
+        stores = Stores(self._metrics, open_cache(settings.cache), settings.online)
         self._control = ControlSecret(Path(settings.control)) if settings.control else None
-        self.versions = versions = Versions(Served(bundle, predictor, cache))
+        self.versions = versions = Versions(Served(bundle, predictor, stores))
         self.predictions = kept = logs.predictions if logs else None
         self.tracing = open_tracing(bundle.manifest.project)
         self.one_events = OneEvents(versions, self._metrics, self._keys, kept, self.tracing)
@@ -97,7 +96,7 @@ class App:
         routes += Feedback(versions, logs.labels).routes() if logs else []
         self._follower: Follower | None = None
         if roster is not None:
-            self._follower = Follower(roster, versions, self._metrics, cache, settings.trust)
+            self._follower = Follower(roster, versions, self._metrics, stores, settings.trust)
             self._follower.catch_up()
             admin = Admin(versions, roster, self._follower, self._metrics, settings)
             routes += admin.routes()

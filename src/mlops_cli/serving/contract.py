@@ -36,4 +36,5 @@ S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # th
 UPLOADED = f"{SETTINGS}LOG__TO"  # where segments are uploaded; until then nobody may remove them
 CACHE = f"{SETTINGS}CACHE"  # where predictions are kept; REDIS begins one that an extra brings
 REDIS = "redis"
+ONLINE = f"{SETTINGS}ONLINE"  # where features are looked up; REDIS begins one of an extra
 LOG_DIR = f"{SETTINGS}LOG__DIR"  # the folder of the prediction log; without it there is none

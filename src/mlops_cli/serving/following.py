@@ -12,12 +12,11 @@ from pathlib import Path
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.errors import BundleError, MlopsError
-from mlops_cli.serving.cache import Cache
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.metrics import APPLIED, FAILED, Metrics
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.roster import Entry, Roster, Wanted
-from mlops_cli.serving.served import Served
+from mlops_cli.serving.served import Served, Stores
 from mlops_cli.serving.trust import open_trusted
 from mlops_cli.serving.versions import Versions
 
@@ -35,13 +34,13 @@ class Follower:
         roster: Roster,
         versions: Versions,
         metrics: Metrics,
-        cache: tuple[Cache, Metrics] | None = None,
+        stores: Stores | None = None,
         trust: str | None = None,
     ) -> None:
         self._roster = roster
         self._versions = versions
         self._metrics = metrics
-        self._cache = cache
+        self._stores = stores
         self._trust = trust
         self._applied = 0
         self._turn = asyncio.Lock()
@@ -81,7 +80,7 @@ class Follower:
             self._finish(generation, wanted)
 
     def _load(self, entry: Entry) -> Served:
-        return load_served(entry, self._cache, self._trust)
+        return load_served(entry, self._stores, self._trust)
 
     def _lacking(self, wanted: Wanted) -> list[Entry]:
         return [e for e in wanted.entries if short(e.digest) not in self._versions.loaded]
@@ -99,16 +98,14 @@ class Follower:
             _give_back()
 
 
-def load_served(
-    entry: Entry, cache: tuple[Cache, Metrics] | None = None, trust: str | None = None
-) -> Served:
+def load_served(entry: Entry, stores: Stores | None = None, trust: str | None = None) -> Served:
     """A version from its folder, its golden rows reproduced; raises `MlopsError`."""
     bundle = open_trusted(Path(entry.path), trust)
     if bundle.digest != entry.digest:
         raise BundleError(f"{entry.path} holds {bundle.version}, not {short(entry.digest)}")
     predictor = open_predictor(bundle)
     replay(bundle, predictor)
-    return Served(bundle, predictor, cache)
+    return Served(bundle, predictor, stores)
 
 
 def _give_back() -> None:

@@ -23,12 +23,14 @@ _REQUESTS, _SECONDS, _PREDICTIONS = (
 )
 _LINES = "mlops_log_lines_total"
 _HITS, _LOOKUPS = "mlops_cache_hits_total", "mlops_cache_lookups_total"
+_ONLINE = "mlops_online_lookups_total"
 _COUNTERS = {
     _REQUESTS: "What was asked of the models, by the status of its answer; 499: the client left",
     _PREDICTIONS: "Predictions answered",
     _LINES: "Lines of the prediction log that were written, or were not or no longer kept",
     _LOOKUPS: "Events whose prediction was looked for in the cache",
     _HITS: "Events whose prediction the cache had",
+    _ONLINE: "Events whose features were looked up in the online store, by what came of it",
     OVERFLOW: "What was counted where there was no room for another series",
 }
 _GAUGES = {
@@ -89,6 +91,11 @@ class Metrics:
         """Count what the cache was asked, and what of it it had."""
         self._words[self._block.cell(_HITS)] += hits
         self._words[self._block.cell(_LOOKUPS)] += lookups
+
+    def looked_up_online(self, outcome: str, events: int) -> None:
+        """Count events whose features were looked up: answered, expired, or unavailable."""
+        if events:
+            self._words[self._block.cell(f'{_ONLINE}{{outcome="{outcome}"}}')] += events
 
     def show(self, gauge: int, number: int) -> None:
         """Show this worker's present number."""

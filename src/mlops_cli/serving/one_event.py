@@ -115,9 +115,14 @@ class OneEvents:
         self.heads = KnownHeads()
         self.openings = Openings()
 
+    @property
+    def _looks_up(self) -> bool:
+        """Whether events have to be completed first, which may take a while."""
+        return self.versions.default.online is not None
+
     def begin(self, headers: Iterable[Header], body: bytes, respond: Respond) -> OneEvent | None:
         """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
-        if body[:1] != _OBJECT or self._tracing.wanted(headers):
+        if body[:1] != _OBJECT or self._tracing.wanted(headers) or self._looks_up:
             return None
         try:
             key = self._keys.check(headers, "predict") if self._keys is not None else None
@@ -127,7 +132,7 @@ class OneEvents:
 
     def begin_known(self, head: Head, body: bytes, respond: Respond) -> OneEvent | None:
         """As `begin`, of a head that is known: nothing that is traced was ever begun with it."""
-        if body[:1] != _OBJECT:
+        if body[:1] != _OBJECT or self._looks_up:
             return None
         try:
             key = head.key(self._keys, time.time()) if self._keys is not None else None

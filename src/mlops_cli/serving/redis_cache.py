@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -17,7 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import MaxConnectionsError, RedisError
 
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import SETTINGS
+from mlops_cli.serving.contract import CACHE as _SETTING
+from mlops_cli.serving.redis_address import HINT, filled
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +28,6 @@ _EVERY = 60.0  # seconds between two lines in the log
 _CHECKED = 16  # bytes of the key that stand before what is kept under it
 _PREFIX = b"mlops:"
 _FAULTS = (RedisError, OSError, TimeoutError)
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class RedisCache:
@@ -44,15 +41,14 @@ class RedisCache:
     def __init__(self, url: str) -> None:
         try:
             self._client = redis.asyncio.Redis.from_url(
-                _filled(url),
+                filled(url, _SETTING),
                 socket_timeout=PATIENCE,
                 socket_connect_timeout=PATIENCE,
                 retry=Retry(NoBackoff(), 0),  # by default a dead server costs seconds a call
                 max_connections=_CONNECTIONS,
             )
         except ValueError as e:  # its text may hold the password
-            hint = "write it as redis://:${REDIS_PASSWORD}@host:6379/0"
-            raise UsageError(f"{SETTINGS}CACHE is no address of Redis", hint=hint) from e
+            raise UsageError(f"{_SETTING} is no address of Redis", hint=HINT) from e
         place = self._client.connection_pool.connection_kwargs
         self._name = f"Redis at {place.get('host', 'localhost')}:{place.get('port', 6379)}"
         self._away = False
@@ -131,13 +127,3 @@ def _checked(key: bytes, value: bytes | None) -> bytes | None:
     if value is None or value[:_CHECKED] != key[:_CHECKED]:
         return None
     return value[_CHECKED:]
-
-
-def _filled(url: str) -> str:
-    missing = [name for name in _VARIABLE.findall(url) if name not in os.environ]
-    if missing:
-        said = f"{SETTINGS}CACHE needs the environment variable {missing[0]}"
-        raise UsageError(said, hint=f"export {missing[0]}=..., and name it in deploy.secrets")
-    login, at, place = url.rpartition("@")
-    escaped = _VARIABLE.sub(lambda match: quote(os.environ[match[1]], safe=""), login)
-    return escaped + at + _VARIABLE.sub(lambda match: os.environ[match[1]], place)

@@ -133,6 +133,8 @@ class Rollout:
         if bundle.manifest.task != here.task:
             said = f"the candidate's task is {bundle.manifest.task}, and the champion's {here.task}"
             raise ValueError(said)
+        if bundle.online() != self._versions.default.bundle.online():
+            raise ValueError("the candidate looks up other features than the champion")
         if bundle.manifest.classes != here.classes and (traffic.sticky or traffic.segment):
             raise ValueError(
                 "candidate and champion have other classes: with sticky or segment a request may "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,8 @@ from mlops_cli.serving.contributions import Explainer, explained
 from mlops_cli.serving.explain import open_explainer
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher
+from mlops_cli.serving.online.complete import Completer
+from mlops_cli.serving.online.opened import open_served
 from mlops_cli.serving.openapi import openapi
 from mlops_cli.serving.page import Page
 from mlops_cli.serving.predictions import Prediction
@@ -32,6 +35,7 @@ class Version:
         self.model = bundle.manifest.project
         self.version = bundle.version
         self.variant = variant
+        self.online: Completer | None = None
         self.decoder = EventDecoder([i.name for i in bundle.manifest.inputs], types)
         # How an answer begins, up to the request's id.
         names = msgspec.json.encode({"model": self.model, "version": self.version})
@@ -48,20 +52,34 @@ class Version:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What versions ask beside their models, and the metrics that count how often.
+
+    `cache` has what a model said of rows before; `online` is the setting of the online store.
+    """
+
+    metrics: Metrics
+    cache: Cache | None = None
+    online: str | None = None
+
+
 class Served(Version):
     """One version with all that stands between a request's body and its answer.
 
-    `cache` has what the model said of rows before, and the metrics that count how often.
+    Without `stores` nothing is looked up: events bring all.
     """
 
-    def __init__(
-        self, bundle: Bundle, predictor: Predictor, cache: tuple[Cache, Metrics] | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, predictor: Predictor, stores: Stores | None = None) -> None:
         super().__init__(bundle, CHAMPION, predictor.exact.types)
         self.predictor = predictor
-        self.batcher = (
-            CachingBatcher(predictor, bundle.digest, *cache) if cache else MicroBatcher(predictor)
-        )
+        self.batcher = MicroBatcher(predictor)
+        if stores is not None and stores.cache is not None:
+            self.batcher = CachingBatcher(predictor, bundle.digest, stores.cache, stores.metrics)
+        plan = bundle.online() if stores is not None else None
+        if plan is not None and stores is not None:
+            store = open_served(stores.online, bundle.manifest.project)
+            self.online = Completer(bundle.manifest, plan, store, stores.metrics)
         self._example = next(bundle.golden()).inputs
 
     def explain(self, events: Sequence[Mapping[str, Any]], start: int = 0) -> list[Prediction]:

@@ -12,6 +12,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.serving.contract import SETTINGS
 
 DURATION = r"^(\d+)\s*(s|m|h)$"
+ONLINE = r"^(sqlite:[^\s].*|rediss?://[^\s]+)$"
 CACHE = r"^(memory:[1-9]\d{0,8}|rediss?://[^\s]+)$"
 SIZE = r"^(\d+)\s*(B|KB|KiB|MB|MiB|GB|GiB)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -93,7 +94,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the folder below which a key for admin, or the secret in the file `control`, may load bundles.
     `cache` keeps what was predicted: `memory:ROWS` in each worker, or the URL of a Redis. `trust`
     are public keys in PEM, or the file of them: a bundle that none of them signed is not loaded.
-    `rollout` is the file of the rollout that is obeyed, while there is one.
+    `rollout` is the file of the rollout that is obeyed, while there is one. `online` is where
+    features are looked up: `sqlite:FILE`, or the URL of a Redis.
     """
 
     limits: Limits = Limits()
@@ -108,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grpc: Grpc = Grpc()
     log: Log | None = Log()
     rollout: str | None = None
+    online: Annotated[str, msgspec.Meta(pattern=ONLINE)] | None = None
 
 
 def from_environment(variables: Mapping[str, str]) -> Settings:

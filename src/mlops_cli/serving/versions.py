@@ -67,6 +67,14 @@ class Versions:
             return self.loaded.get(version, beside)
         return self.find(name, version)
 
+    async def completed(self, asked: Version, body: bytes) -> bytes:
+        """A body of our own protocol with the features that are looked up; raises `RequestError`.
+
+        While a rollout runs, its candidate looks up what the champion does.
+        """
+        online = (asked if asked.version in self.loaded else self.default).online
+        return body if online is None else await online.body(body)
+
     def names(self, first: Version) -> list[str]:
         """The versions of a model that may be named, `first` first."""
         others = (v.version for v in self._all() if v.model == first.model)

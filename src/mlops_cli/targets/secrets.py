@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.contract import TLS_CERT, TRUST
+from mlops_cli.serving.contract import ONLINE, TLS_CERT, TRUST
+from mlops_cli.serving.online.opened import SQLITE
 from mlops_cli.serving.trust import trusted_keys
 
 
@@ -21,8 +22,13 @@ def handed_over(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
-def refuse_tls(settings: Mapping[str, str]) -> None:
-    """Raise `UsageError` where a container's server would need a certificate: it gets none."""
+def refuse_local_files(settings: Mapping[str, str]) -> None:
+    """Raise `UsageError` where a container's server would need a file of this machine."""
+    if settings.get(ONLINE, "").startswith(SQLITE):
+        raise UsageError(
+            "features.online: sqlite is a file of this machine, and a container has none",
+            hint="features.online: redis://... (mlops.ENV.yaml may say so for this target)",
+        )
     if TLS_CERT in settings:
         raise UsageError(
             "serve.tls: a container gets no certificate; what stands before it brings TLS",
@@ -32,10 +38,11 @@ def refuse_tls(settings: Mapping[str, str]) -> None:
 
 
 def trusting(project: Project, settings: Mapping[str, str]) -> dict[str, str]:
-    """A server's settings with the keys that it trusts themselves, where the project names a file.
+    """A server's settings with where it looks features up, and the keys that it trusts themselves.
 
     Who changes an image, or the folder of a bundle, does not change these. Raises `UsageError`
     where the file holds no keys.
     """
     keys = {TRUST: trusted_keys(str(project.trust)).decode()} if project.trust else {}
-    return {**settings, **keys}
+    online = {ONLINE: project.online} if project.online else {}
+    return {**settings, **online, **keys}

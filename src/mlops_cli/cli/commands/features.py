@@ -1,56 +1,58 @@
-"""`mlops features`: what the model sees, and where it comes from."""
+"""`mlops features`: what the model sees, where it comes from, and what a server looks up."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, cast
 
 import typer
 
 from mlops_cli.cli.execute import execute
-from mlops_cli.cli.look import row
+from mlops_cli.cli.features import (
+    What,
+    render_features,
+    render_looked_up,
+    render_materialized,
+)
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
-from mlops_cli.cli.rendering import echo_rows
-
-if TYPE_CHECKING:
-    from mlops_cli.actions.features import FeaturesResult
-
-
-class What(StrEnum):
-    """What to tell of the features."""
-
-    list = "list"
-    show = "show"
-    lineage = "lineage"
 
 
 def features_command(
-    what: Annotated[What, typer.Argument(metavar="list|show|lineage")],
+    what: Annotated[What, typer.Argument(metavar="list|show|lineage|materialize|get")],
     name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="The lineage as a Mermaid flowchart.")
     ] = False,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="materialize: rows up to then (now).")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", metavar="COLUMN=VALUE", help="get: of this key.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="get: as known then.")] = None,
     project: ProjectOption = None,
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the features, show one, or tell which columns of which tables they are made of."""
+    """List features, show one, tell its columns; fill the online store, or look a key up there."""
+    from mlops_cli.actions import features as actions
+    from mlops_cli.actions import online
+    from mlops_cli.config.load import load_project
 
-    def work() -> FeaturesResult:
-        from mlops_cli.actions.features import describe_features
-        from mlops_cli.config.load import load_project
+    def describe() -> actions.FeaturesResult:
+        of = load_project(project, env=env)
+        return actions.describe_features(of, cast("actions.Action", what.value), name)
 
-        return describe_features(load_project(project, env=env), what.value, name)
-
-    def render(result: FeaturesResult) -> None:
+    def render(result: actions.FeaturesResult) -> None:
         if mermaid and result.mermaid:
             typer.echo(result.mermaid, nl=False)
-            return
-        for entry in result.features:
-            sources = [f"{s.table}: {s.column}" for s in (*entry.sources, *entry.keys)]
-            if what is What.lineage:
-                echo_rows([row(entry.name, ", ".join(sources))])
-            else:
-                echo_rows([row(entry.name, entry.kind, entry.type, entry.made)])
+        else:
+            render_features(result)
 
-    execute("features", work, render, as_json=as_json)
+    if what is What.materialize:
+        execute("features", lambda: online.materialize(load_project(project, env=env), until=until),
+            render_materialized, as_json=as_json)  # fmt: skip
+    elif what is What.get:
+        execute("features", lambda: online.get_features(load_project(project, env=env), key or [],
+            at=at), render_looked_up, as_json=as_json)  # fmt: skip
+    else:
+        execute("features", describe, render, as_json=as_json)

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from mlops_cli.config.sections.base import Duration, ProjectPath, Section
+
+SQLITE = "sqlite"  # as the online store: a file of this machine, in .mlops/
+StoreUrl = Annotated[str, Field(pattern=r"^(sqlite|rediss?://[^\s]+)$")]
+Source = Annotated[
+    Literal["table", "online"],
+    Field(
+        description="where a server has it from: the request brings it, or it is looked up by key "
+        "in features.online"
+    ),
+]
+
+
+class OnlineConfig(Section):
+    """Where a server looks features up by key."""
+
+    url: StoreUrl
+    ttl: Duration | None = Field(
+        None,
+        description="how long after `mlops features materialize --until` its values count; later "
+        "they are missing. null: for ever",
+    )
 
 
 class JoinConfig(Section):
@@ -22,6 +44,7 @@ class JoinConfig(Section):
     lag: Duration = Field(timedelta(0), description="how long after its time a row is known")
     ttl: Duration | None = Field(None, description="how old a row may be, counted from its time")
     columns: tuple[str, ...] = Field(min_length=1)
+    source: Source = "table"
 
     @model_validator(mode="after")
     def _has_a_key(self) -> JoinConfig:
@@ -40,12 +63,28 @@ class AggregateConfig(Section):
     window: Duration = Field(description="how far back: rows in (t - lag - window, t - lag]")
     lag: Duration = Field(timedelta(0), description="how long after its time a row is known")
     asof: str | None = Field(None, description="the table's time column; default: data.time")
+    source: Source = "table"
 
     @model_validator(mode="after")
     def _has_a_window(self) -> AggregateConfig:
         if self.window <= timedelta(0):
             raise ValueError("a window is longer than nothing")
         return self
+
+
+def _form_of(value: Any) -> str:
+    if value is None:
+        return "None"
+    return "StoreUrl" if isinstance(value, str) else "OnlineConfig"
+
+
+STORE_FORMS = ("StoreUrl", "OnlineConfig")
+StoreForm = Annotated[
+    Annotated[StoreUrl, Tag("StoreUrl")]
+    | Annotated[OnlineConfig, Tag("OnlineConfig")]
+    | Annotated[None, Tag("None")],
+    Discriminator(_form_of),
+]
 
 
 class FeaturesConfig(Section):
@@ -55,3 +94,32 @@ class FeaturesConfig(Section):
     row: dict[str, str] = Field(default_factory=dict, description="name: scalar expression")
     join: tuple[JoinConfig, ...] = ()
     aggregates: tuple[AggregateConfig, ...] = ()
+    online: StoreForm = Field(
+        None,
+        description="where `mlops features materialize` puts features that have `source: online`, "
+        "and a server looks them up: sqlite, or redis://host:6379/0 (extra redis); a password as "
+        "${VAR}, which the server fills in",
+    )
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether a server looks any feature up."""
+        return bool(self.looked_up_tables)
+
+    @property
+    def looked_up_tables(self) -> tuple[str, ...]:
+        """The tables of what a server looks up."""
+        joined = [join.table for join in self.join if join.source == "online"]
+        return (*joined, *(a.table for a in self.aggregates if a.source == "online"))
+
+    @property
+    def store(self) -> OnlineConfig | None:
+        """The online store, None where nothing is looked up."""
+        found = OnlineConfig(url=self.online) if isinstance(self.online, str) else self.online
+        return found if self.looked_up else None
+
+    @model_validator(mode="after")
+    def _has_a_store(self) -> FeaturesConfig:
+        if self.looked_up and self.online is None:
+            raise ValueError("`source: online` needs `online: sqlite`, or the URL of a Redis")
+        return self

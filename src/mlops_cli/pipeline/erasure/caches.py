@@ -11,7 +11,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.pipeline.erasure.base import Found, Place, Search
 
 # Rows of tables without the column that names whom they are of, or of nobody knows what.
-_ROWS = ("golden", "tmp", "exercise")
+_ROWS = ("golden", "tmp", "exercise", "online")
 _KEPT = ("erase", "bundles", "tracking")
 _SHORTEST = 4  # bytes of a value that is looked for in any text: 7 stands everywhere
 _CHUNK = 1 << 20

@@ -88,6 +88,7 @@ async def answered(
 
     Raises `RequestError`.
     """
+    columns = await _completed(versions, version, columns, rows)
     if versions.split is not None:
         divided = await versions.split.answer(request, Columns(columns, rows), version)
         if divided is not None:
@@ -98,3 +99,16 @@ async def answered(
         entry = log.begin(served.bundle, request.id, request.key, served.variant)
         request.entry = entry
     return Divided(served, await infer(served, columns, rows, entry))
+
+
+async def _completed(
+    versions: Versions, version: str | None, columns: Sequence[Column], rows: int
+) -> Sequence[Column]:
+    """The columns with those that are looked up; see `Versions.completed`."""
+    online = versions.loaded.get(version or "", versions.default).online
+    if online is None:
+        return columns
+    of = Columns(columns, rows)
+    events = await online.events([of.body(place) for place in range(rows)])
+    names = dict.fromkeys(name for event in events for name in event)
+    return [Column(name, [event.get(name) for event in events]) for name in names]

@@ -46,8 +46,9 @@ class V1:
     async def predict(self, request: Request) -> Answer:
         """A prediction for each event."""
         split, parameters = self._versions.split, request.parameters
+        request.served = asked = self._versions.known(**parameters)
+        request.body = await self._versions.completed(asked, request.body)
         if split is not None:
-            request.served = self._versions.known(**parameters)
             events = Events(request.body, self.contents)
             divided = await split.answer(request, events, parameters.get("version"))
             if divided is not None:
@@ -62,6 +63,7 @@ class V1:
     async def explain(self, request: Request) -> Answer:
         """A prediction for each event, with what each feature contributes to it."""
         served = request.served = self._versions.find(**request.parameters)
+        request.body = await self._versions.completed(served, request.body)
         events = elements(request.body)
         if events is None:
             alone = served.explain([served.decoder.event(request.body)])

@@ -30,7 +30,7 @@ from mlops_cli.targets.docker.container import (
 )
 from mlops_cli.targets.local.control import Control
 from mlops_cli.targets.readiness import ready_digest, soon, url_of
-from mlops_cli.targets.secrets import handed_over, refuse_tls, trusting
+from mlops_cli.targets.secrets import handed_over, refuse_local_files, trusting
 from mlops_cli.targets.shipped import Take
 
 NAME = "docker"
@@ -57,7 +57,7 @@ class DockerTarget(rollout.RolloutVolume):
     def deploy(self, routes: Routes, *, progress: Progress) -> Deployment:
         """Replace the container by one of `release`; see `Target.deploy`."""
         release = only(routes)
-        refuse_tls(self._spec.serve)
+        refuse_local_files(self._spec.serve)
         self._spec.environment()  # before anything is done
         with self._turns.command():
             release.image.build(progress=progress)
@@ -79,7 +79,7 @@ class DockerTarget(rollout.RolloutVolume):
     def plan(self, routes: Routes) -> list[Change]:
         """Compare labels and settings; see `Target.plan`."""
         release = only(routes)
-        refuse_tls(self._spec.serve)
+        refuse_local_files(self._spec.serve)
         with _docker.engine("the engine cannot be asked") as client:
             old = self._current(client)
             if old is None:
@@ -91,7 +91,7 @@ class DockerTarget(rollout.RolloutVolume):
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file for `docker compose`; see `Target.render`."""
         release = only(routes)
-        refuse_tls(self._spec.serve)
+        refuse_local_files(self._spec.serve)
         return [self._spec.write_compose(release, folder)]
 
     def status(self) -> Deployment | None:

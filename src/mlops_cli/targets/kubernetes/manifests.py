@@ -172,12 +172,14 @@ def _called(spec: Spec) -> list[int]:
         handed = ((n, os.environ.get(n)) for n in names if n in spec.secrets)
         return next(((n, value) for n, value in handed if value), (names[0], ""))
 
-    cache = spec.serve.get(contract.CACHE, "")
+    stores = {"serve.cache": contract.CACHE, "features.online": contract.ONLINE}
     ports = []
     if contract.UPLOADED in spec.serve:
         ports.append(_port(*endpoint(contract.S3_ENDPOINTS), 443))
-    if cache.startswith(contract.REDIS):
-        ports.append(_port("serve.cache", cache, 6379))
+    for setting, variable in stores.items():
+        url = spec.serve.get(variable, "")
+        if url.startswith(contract.REDIS):
+            ports.append(_port(setting, url, 6379))
     name, traces = endpoint(ENDPOINTS)
     if traces:
         ports.append(_port(name, traces, 443 if traces.startswith("https") else 80))

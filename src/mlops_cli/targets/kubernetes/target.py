@@ -70,7 +70,7 @@ from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.kubernetes.rollout_map import FILE, delete_maps
 from mlops_cli.targets.kubernetes.route import routed_share
 from mlops_cli.targets.readiness import ready_digest, soon
-from mlops_cli.targets.secrets import refuse_tls, trusting
+from mlops_cli.targets.secrets import refuse_local_files, trusting
 from mlops_cli.targets.shipped import Take
 
 NAME = "kubernetes"
@@ -108,7 +108,7 @@ class KubernetesTarget(PodRollout):
         it is for who is in a pod, with one that stood there before.
         """
         release = only(routes)
-        refuse_tls(self._serve)
+        refuse_local_files(self._serve)
         spec = self._spec(release)
         live = self._ours()
         pair = pair_of(live, self._name)
@@ -143,7 +143,7 @@ class KubernetesTarget(PodRollout):
         While the version earns its traffic, what stands then is what should.
         """
         release = only(routes)
-        refuse_tls(self._serve)
+        refuse_local_files(self._serve)
         spec = self._spec(release)
         live = self._ours()
         pair = pair_of(live, self._name)
@@ -194,7 +194,7 @@ class KubernetesTarget(PodRollout):
     def render(self, routes: Routes, folder: Path) -> list[Path]:
         """A file an object, and a kustomization; see `Target.render`."""
         release = only(routes)
-        refuse_tls(self._serve)
+        refuse_local_files(self._serve)
         return write_manifests(self._spec(release), folder)
 
     def status(self) -> Deployment | None:
@@ -341,7 +341,7 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
 def spec_of(project: Project, release: Release) -> Spec:
     """What `deploy` would apply of a release, for those who render it in another form."""
     target = open_target(project)
-    refuse_tls(target._serve)
+    refuse_local_files(target._serve)
     return target._spec(release)
 
 
