@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -84,12 +85,56 @@ def test_each_record_lands_once_though_ingests_are_killed(
     assert mlops(root, "ingest", "--json", code=0).result["rows"] == 0
 
 
+@pytest.mark.slow
+def test_fifty_kills_leave_each_record_and_each_poison_once(
+    root: Path, topic: str, mlops: Mlops
+) -> None:
+    """Every other kill waits for a part that is being written, the rest come at any moment."""
+    moments, sent, poison = random.Random(7), 0, 0
+    writing = 0
+    for kill in range(50):
+        _send(topic, [*_records(sent, 20_000), f"poison {kill}".encode()])
+        sent, poison = sent + 20_000, poison + 1
+        wait = moments.uniform(0.1, 5.0)
+        while not _killed(root, wait, in_a_part=bool(kill % 2)):  # it was done before
+            _send(topic, _records(sent, 20_000))
+            sent += 20_000
+        writing += bool(list((root / "data/raw").glob(".stream-*.part")))
+    mlops(root, "ingest", code=0)
+    assert sorted(_ids(root)) == list(range(sent))
+    aside = (root / "data/rejected/stream.ndjson").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in aside] == [f"poison {n}" for n in range(poison)]
+    assert mlops(root, "ingest", "--json", code=0).result["rows"] == 0
+    assert not list((root / "data/raw").glob(".*.part"))
+    assert writing > 10
+
+
+def _killed(root: Path, wait: float, *, in_a_part: bool) -> bool:
+    """Whether an ingest was killed before it was done."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mlops_cli", "ingest"], cwd=root, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + (60 if in_a_part else wait)
+    while running.poll() is None and time.monotonic() < end:
+        if in_a_part and list((root / "data/raw").glob(".stream-*.part")):
+            time.sleep(wait / 50)
+            break
+        time.sleep(0.002)
+    alive = running.poll() is None
+    if alive:
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    return alive
+
+
 def test_what_is_no_object_is_set_aside_once_with_its_offset(
     root: Path, topic: str, mlops: Mlops
 ) -> None:
     _send(topic, [*_records(0, 3), b"no json", b"[1]", None, *_records(3, 1)])
     found = mlops(root, "ingest", "--json", code=0).result
     assert (found["rows"], found["rejected"]) == (4, 3)
+    assert found["remarks"][0].startswith("1 records say that their key was deleted, such as 'k5'")
     aside = [json.loads(line) for line in (root / found["rejects"]).read_text().splitlines()]
     assert [(r["offset"], r["key"], r["text"]) for r in aside] == [
         (3, "k3", "no json"),

@@ -119,6 +119,7 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
                     landing.commit(written)
                     new.append(written)
                     progress.update(f"{sum(p.rows for p in new)} rows of {data.name}")
+        report.remarks.extend(map(_told_cut, landing.cut.items()))
         total = sum(part.rows for part in landing.landed())
         if not total:
             raise UsageError(f"{data.name}: the source has no row", hint="see data.table")
@@ -133,6 +134,14 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
         rejected=len(report.rejected),
         rejects=_rejects(project) if report.rejected else None,
         remarks=tuple(report.remarks),
+    )
+
+
+def _told_cut(found: tuple[str, int]) -> str:
+    column, moments = found
+    return (
+        f"{moments} moments of {column!r} are finer than a microsecond and were cut: those that "
+        "differ by less are equal now, so let another column decide their order"
     )
 
 

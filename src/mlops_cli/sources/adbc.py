@@ -24,9 +24,18 @@ def connect(url: str, root: Path) -> Connection:
         path = root / url.partition("://")[2].removeprefix("/")
         if not path.is_file():
             raise EnvironmentFault(f"{path} does not exist", hint="check data.table.url")
-        return _Adbc(_opened("adbc_driver_sqlite", "sql", str(path)), "?", {})
+        opened = _opened("adbc_driver_sqlite", "sql", str(path))
+        return _read_only(opened, "pragma query_only = on", _Adbc(opened, "?", {}))
     hint = {"adbc.postgresql.batch_size_hint_bytes": _BATCH}
-    return _Adbc(_opened("adbc_driver_postgresql", "postgres", url), "${n}", hint)
+    opened = _opened("adbc_driver_postgresql", "postgres", url)
+    return _read_only(opened, "set transaction read only", _Adbc(opened, "${n}", hint))
+
+
+def _read_only(opened: dbapi.Connection, said: str, connection: Connection) -> Connection:
+    """The connection, of which the database itself refuses what writes."""
+    with opened.cursor() as cursor:
+        cursor.execute(said)
+    return connection
 
 
 def _opened(driver: str, extra: str, url: str) -> dbapi.Connection:

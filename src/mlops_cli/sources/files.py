@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_cli.config.sections.source import FILES
-from mlops_cli.errors import DataError, UsageError
+from mlops_cli.errors import DataError, EnvironmentFault, MlopsError, UsageError
 from mlops_cli.sources.base import Landed, Part, Report, Source, Span
 from mlops_cli.sources.drivers import open_bucket
 from mlops_cli.sources.json_lines import fault_of, table_of
@@ -74,7 +74,9 @@ class _Files:
                 if part is not None:
                     report.remarks.append(f"{name} has changed: its rows are replaced")
                 file = self._place.fetch(name, Path(folder))
-                batches = _with_partitions(_batches(file, name, schema), name)
+                batches = _with_partitions(
+                    _there_still(_batches(file, name, schema), file, name), name
+                )
                 number = part.number if part is not None else None
                 yield Part(batches, {"file": name, "stamp": stamp}, number, keeps_mark=True)
                 if file.parent == Path(folder):
@@ -165,6 +167,20 @@ def _batches(file: Path, name: str, schema: pa.Schema | None) -> Iterator[pa.Rec
     if lower.endswith(FILES):
         return _of_csv(file)
     return _of_json(file, name, schema)
+
+
+def _there_still(
+    batches: Iterator[pa.RecordBatch], file: Path, name: str
+) -> Iterator[pa.RecordBatch]:
+    """The batches; raises `EnvironmentFault` where the file went away while it was read."""
+    try:
+        yield from batches
+    except (OSError, MlopsError) as e:
+        if file.exists():
+            raise
+        raise EnvironmentFault(
+            f"{name} is gone since it was listed", hint="mlops ingest looks again, and goes on"
+        ) from e
 
 
 def _of_parquet(file: Path, name: str) -> Iterator[pa.RecordBatch]:

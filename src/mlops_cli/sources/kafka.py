@@ -31,6 +31,7 @@ _PART = 200_000  # records of a part, about: what a kill makes be read again
 _ASK = 10.0  # seconds for an answer of the brokers
 _SILENT = 60.0  # seconds without a record before the end that was promised
 _SHOWN = 2_000  # characters of a rejected record
+_DELETED = "it has no value: its key was deleted"
 
 
 def open_source(source: KafkaSource, root: Path) -> Source:
@@ -81,7 +82,7 @@ class _Kafka:
                 part = self._read(reached, ends, schema, report)
                 yield Part(self._marked(part, mark, reached, before), mark, keeps_mark=True)
                 before = mark
-            report.remarks.extend(self._taken.remarks())
+            report.remarks.extend([*_told_deleted(report), *self._taken.remarks()])
         except KafkaException as e:
             raise EnvironmentFault(
                 f"the brokers of {self._topic} do not answer: {e.args[0]}"[:300],
@@ -190,13 +191,23 @@ class _Kafka:
             reached[p] = max(reached[p], min(offset, ends[p]))
             return False
         value = message.value()
-        reason = "it has no value" if value is None else self._taken.take(value)
+        reason = _DELETED if value is None else self._taken.take(value)
         reached[p] = offset + 1
         if reason is None:
             return True
         rejected = {"partition": p, "offset": offset, "key": _text(message.key())}
         report.rejected.append(rejected | {"text": _text(value), "reason": reason})
         return False
+
+
+def _told_deleted(report: Report) -> Iterator[str]:
+    """How many keys were deleted: a log that is only appended to keeps the rows that they had."""
+    gone = [record["key"] for record in report.rejected if record["reason"] == _DELETED]
+    if gone:
+        yield (
+            f"{len(gone)} records say that their key was deleted, such as {gone[0]!r}: the rows "
+            "that it had stay in the table, and its keys stand among the rejected"
+        )
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -7,6 +7,7 @@ rows and mark are there together or not at all, whatever is killed when.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mlops_cli._files import sync
 from mlops_cli._json import canonical_json
 from mlops_cli.errors import DataError
 from mlops_cli.sources.base import Landed, Part
-from mlops_cli.sources.schema import conform, evolve, plain
+from mlops_cli.sources.schema import conform, cut_moments, evolve, plain
 
 _MARK = b"mlops.mark"
 _GROUP = 131_072  # rows of a row group
@@ -30,6 +31,7 @@ class Landing:
     def __init__(self, folder: Path) -> None:
         """Raises `DataError` for a file in it that is none of ours."""
         self._folder = folder
+        self.cut = Counter[str]()  # moments that lost what is finer than a microsecond, by column
         for left in folder.parent.glob(f".{folder.name}-*.part"):  # of one that was killed
             left.unlink()
         files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
@@ -63,14 +65,18 @@ class Landing:
 
         Raises `DataError` where a column is of another type than in `schema`.
         """
-        batches = _plain(part.batches)
+        batches = self._plain(part.batches)
         first = next(batches, None)
         if first is None and not (part.keeps_mark and schema is not None):
             return None
         number = part.number or max(self._parts, default=0) + 1
         aside = self._aside(number)
         self._folder.mkdir(parents=True, exist_ok=True)
-        rows = _written(aside, first, batches, schema, part)
+        try:
+            rows = _written(aside, first, batches, schema, part)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
         sync(aside)
         return Landed(number, rows, dict(part.mark))
 
@@ -81,6 +87,12 @@ class Landing:
         self._parts[part.number] = part
         self._schemas[part.number] = _schema_of(self._file(part.number))
 
+    def _plain(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if batch.num_rows:
+                self.cut.update(cut_moments(batch))
+                yield plain(batch)
+
     def _aside(self, number: int) -> Path:
         return self._folder.parent / f".{self._folder.name}-{number:06d}.part"
 
@@ -90,10 +102,6 @@ class Landing:
 
 def _schema_of(file: Path) -> pa.Schema:
     return pq.read_schema(file).remove_metadata()
-
-
-def _plain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    return (plain(batch) for batch in batches if batch.num_rows)
 
 
 def _written(

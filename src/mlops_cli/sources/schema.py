@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +23,11 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 def evolve(known: pa.Schema, new: pa.Schema, where: str) -> pa.Schema:
     """The columns of both, integers widened to floats, a column of nulls to any type.
 
-    Raises `DataError` naming the first column whose type is another.
+    Raises `DataError` naming the first column whose type is another, or whose name differs from
+    another's in its case alone.
     """
+    _refuse_twins([*known.names, *(n for n in new.names if n not in set(known.names))], where)
+    _refuse_twins(new.names, where)
     fields = {field.name: field.type for field in known}
     for field in new:
         old = fields.get(field.name)
@@ -37,6 +42,28 @@ def evolve(known: pa.Schema, new: pa.Schema, where: str) -> pa.Schema:
                 )
             fields[field.name] = pa.float64()
     return pa.schema(list(fields.items()))
+
+
+def cut_moments(batch: pa.RecordBatch) -> dict[str, int]:
+    """How many moments of each column `plain` cuts, since they are finer than a microsecond."""
+    found = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            kept = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+            cut = pc.sum(pc.not_equal(kept.cast(column.type, safe=False), column)).as_py()
+            found |= {name: cut} if cut else {}
+    return found
+
+
+def _refuse_twins(names: Sequence[str], where: str) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise DataError(
+                f"the columns {seen[name.lower()]!r} and {name!r} are one name to SQL in {where}",
+                hint="names differ in more than their case: rename one at the source",
+            )
+        seen[name.lower()] = name
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
