@@ -46,7 +46,7 @@ def evolve(known: pa.Schema, new: pa.Schema, where: str) -> pa.Schema:
 
 def cut_moments(batch: pa.RecordBatch) -> dict[str, int]:
     """How many moments of each column `plain` cuts, since they are finer than a microsecond."""
-    found = {}
+    found: dict[str, int] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
             kept = column.cast(pa.timestamp("us", column.type.tz), safe=False)
