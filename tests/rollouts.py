@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,9 @@ def service(
     port = free_port()
     with serving(champion.path, "--port", str(port)) as process:
         yield Service(port, process.pid, *(open_bundle(s.path) for s in (champion, candidate)))
+
+
+Start = Callable[..., AbstractContextManager[Service]]  # so many workers, with settings
 
 
 def arm(key: str, percent: float) -> str:

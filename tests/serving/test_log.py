@@ -63,12 +63,6 @@ class Logged:
         return [json.loads(x) for file in files for x in file.read_bytes().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
-    """Another version of the same model."""
-    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
-
-
 @pytest.fixture
 def bundle(binary: bundles.Sample) -> Bundle:
     return open_bundle(binary.path)

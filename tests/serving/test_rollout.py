@@ -5,34 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
-
-import pytest
 
 import bundles
 from mlops_cli._poll import wait_until
-from rollouts import Service, arm, candidates_of, service
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
-    """The candidate."""
-    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
-
-
-@pytest.fixture(params=[1, 2])
-def two(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    binary: bundles.Sample,
-    other: bundles.Sample,
-) -> Iterator[Service]:
-    """The service with one and with two workers."""
-    with service(tmp_path, monkeypatch, binary, other, request.param) as started:
-        yield started
+from rollouts import Service, arm, candidates_of
 
 
 def test_a_canary_meets_its_share_and_every_answer_is_counted_once(

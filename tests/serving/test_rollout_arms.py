@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,15 @@ import pytest
 import bundles
 from mlops_cli._poll import wait_until
 from mlops_cli.features.expressions import parse
-from rollouts import SALT, Service, arm, service
+from rollouts import SALT, Service, arm
 
 TYPES: Any = {"origin": "text", "distance": "integer", "temp": "float", "day": "date"}
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
-    """The candidate."""
-    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
-
-
 @pytest.fixture
-def one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample, other: bundles.Sample
-) -> Iterator[Service]:
-    """A service of one worker that logs."""
-    log = str(tmp_path / "log")
-    with service(tmp_path, monkeypatch, binary, other, LOG__DIR=log) as started:
-        yield started
+def settings(tmp_path: Path) -> dict[str, str]:
+    """It logs."""
+    return {"LOG__DIR": str(tmp_path / "log")}
 
 
 def lines(folder: Path, count: int) -> list[dict[str, Any]]:

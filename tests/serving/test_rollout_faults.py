@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,27 +17,13 @@ import pytest
 import bundles
 from mlops_cli._poll import wait_until
 from mlops_cli.bundle.reader import open_bundle
-from rollouts import Service, candidates_of, service
+from rollouts import Service, Start, candidates_of
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
-    """The candidate."""
-    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
-
-
-@pytest.fixture(params=[1, 2])
-def two(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    binary: bundles.Sample,
-    other: bundles.Sample,
-) -> Iterator[Service]:
-    """The service with one and with two workers; a candidate has 0.2 s for an answer."""
-    limits = {"LIMITS__TIMEOUT": "6s", "LOG__DIR": str(tmp_path / "log")}
-    with service(tmp_path, monkeypatch, binary, other, request.param, **limits) as started:
-        yield started
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """A candidate has 0.2 s for an answer."""
+    return {"LIMITS__TIMEOUT": "6s", "LOG__DIR": str(tmp_path / "log")}
 
 
 def test_a_candidate_that_is_killed_costs_nobody_an_answer_and_is_replaced(
@@ -142,12 +127,9 @@ def test_a_shadow_that_hangs_is_felt_by_nobody(two: Service, other: bundles.Samp
 
 
 def test_a_worker_that_is_killed_takes_its_candidate_along_and_no_count(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    binary: bundles.Sample,
-    other: bundles.Sample,
+    start: Start, other: bundles.Sample
 ) -> None:
-    with service(tmp_path, monkeypatch, binary, other, 2) as two:
+    with start(2) as two:
         two.weigh(40)
         for event in other.events[3:103]:
             two.predict(event)
@@ -168,15 +150,12 @@ def test_a_worker_that_is_killed_takes_its_candidate_along_and_no_count(
 
 
 def test_a_service_that_starts_obeys_its_file_and_then_what_is_written_to_it(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    binary: bundles.Sample,
-    other: bundles.Sample,
+    start: Start, tmp_path: Path, binary: bundles.Sample, other: bundles.Sample
 ) -> None:
     file, event = tmp_path / "rollout.json", other.events[5]
     planned = Service(0, 0, *(open_bundle(s.path) for s in (binary, other)))
     file.write_text(json.dumps(planned.document(100)))
-    with service(tmp_path, monkeypatch, binary, other, 2) as two:
+    with start(2) as two:
         assert two.predict(event)["version"] == two.candidate.version
         two.generation = 1
         file.write_text("{")
@@ -194,15 +173,12 @@ def test_a_service_that_starts_obeys_its_file_and_then_what_is_written_to_it(
 
 
 def test_a_file_that_is_no_rollout_or_of_another_model_starts_a_service_without(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    binary: bundles.Sample,
-    other: bundles.Sample,
+    start: Start, tmp_path: Path, binary: bundles.Sample, other: bundles.Sample
 ) -> None:
     planned = Service(0, 0, *(open_bundle(s.path) for s in (other, binary)))
     for text in ("{", json.dumps(planned.document(100)), "null", '{"generation": 1}'):
         (tmp_path / "rollout.json").write_text(text)
-        with service(tmp_path, monkeypatch, binary, other) as two:
+        with start() as two:
             assert two.predict(other.events[5])["version"] == two.champion.version
 
 

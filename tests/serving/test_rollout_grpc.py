@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import bundles
-from rollouts import arm, service
+from rollouts import Start, arm
 from servers import free_port
 
 pytestmark = pytest.mark.extras
@@ -34,12 +33,9 @@ def infer(channel: Any, events: list[Any], **named: str) -> Any:
     return ask(message, timeout=20)
 
 
-def test_rows_meet_their_arms_over_grpc_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample
-) -> None:
-    other = bundles.write(tmp_path / "other", n=180)
+def test_rows_meet_their_arms_over_grpc_too(start: Start, other: bundles.Sample) -> None:
     port = str(free_port())
-    with service(tmp_path, monkeypatch, binary, other, GRPC__PORT=port) as one:
+    with start(GRPC__PORT=port) as one:
         one.weigh(40, sticky=["origin", "distance"])
         events = other.events[3:23]
         keys = [json.dumps([e["origin"], e["distance"]], separators=(",", ":")) for e in events]

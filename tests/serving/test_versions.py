@@ -61,12 +61,6 @@ class Service:
         return [int(pid) for pid in found.split()]
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bundles.Sample:
-    """Another version of the same model."""
-    return bundles.write(tmp_path_factory.mktemp("other") / "other", n=180)
-
-
 @contextmanager
 def _service(folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> Iterator[Service]:
     now = datetime.now(UTC)
