@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from mlops_cli.actions.audit import audit_log
 from mlops_cli.actions.deploy import How, deploy, plan
 from mlops_cli.actions.rollback import rollback
 from mlops_cli.actions.rollout import rollout
+from mlops_cli.actions.rollout_steps import Found
 from mlops_cli.actions.status import status
 from mlops_cli.audit.graph import champion
 from mlops_cli.audit.live import live
@@ -24,7 +27,7 @@ from mlops_cli.cli.rendering import render_audit
 from mlops_cli.errors import GateError, InconclusiveError, UsageError
 from mlops_cli.governance.withdrawal import standing_champion
 from mlops_cli.targets import open_target
-from mlops_cli.targets.base import KeepsRollout
+from mlops_cli.targets.base import Counted, KeepsRollout
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import WITHDRAWN
 from rolling import Pair, canary
@@ -160,6 +163,15 @@ def test_a_document_that_is_gone_comes_back_from_what_obeys_it(
     assert pair.tick().salt == salt
     assert json.loads(pair.file().read_bytes())["traffic"]["percent"] == 40
     assert pair.entries()[-1].subject["weight"] == "40"
+
+
+def test_one_clock_that_is_minutes_off_is_not_gone_by() -> None:
+    now = datetime(2024, 5, 1, tzinfo=UTC)
+    for off, several in itertools.product((-7, 7), (2, 3, 4, 5)):
+        clocks = [now + timedelta(minutes=off if i == 0 else 0) for i in range(several)]
+        counted = tuple(Counted(str(i), clock, None, ()) for i, clock in enumerate(clocks))
+        told = Found(None, 1, None, counted=counted).now
+        assert told == (min(clocks) if several == 2 else now)  # a step is never the shorter for it
 
 
 def test_paused_it_stays_until_somebody_resumes_it(pair: Pair) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,9 @@ def test_nothing_collected_and_days_before_the_rollout_are_nothing(tmp_path: Pat
     record(tmp_path, [line("a", "champion", p(0.8))], {"a": "true"})
     later = NOW + timedelta(days=2)
     assert read(tmp_path, config(LABEL, max_time="30d"), since=later) == {}
+    midnight = datetime.combine(NOW.date() + timedelta(days=1), time.min, UTC)
+    of_a_clock_behind = midnight + timedelta(minutes=20)
+    assert read(tmp_path, config(LABEL, max_time="30d"), since=of_a_clock_behind) != {}
 
 
 def test_labels_withdraw_a_candidate_and_few_wait() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from mlops_cli.bundle.manifest import Manifest, class_key
 from mlops_cli.config.project import Project
@@ -21,6 +21,7 @@ from mlops_cli.tables.base import literal, quote
 
 CLIP = 0.001  # of a probability, from 0 and from 1
 WORST = -math.log(CLIP)  # the log loss of a failure
+_ASTRAY = timedelta(hours=1)  # that a server's clock may be behind
 _LABEL, _ERRORS, _MEAN = "label", "error_rate", "prediction_mean"
 
 
@@ -70,7 +71,7 @@ def read_logged(  # one reading of the log, by all that says what is read
     that either arm had. Without `sticky` a unit is a request.
     """
     store = recorded_predictions(project.root)
-    first = since.astimezone(UTC).date() if since is not None else date.min
+    first = (since.astimezone(UTC) - _ASTRAY).date() if since is not None else date.min
     files = store.files(day for day in store.days() if day >= first)
     if not files:
         return ()
