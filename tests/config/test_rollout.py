@@ -69,6 +69,12 @@ LABEL = {"metric": "label", "worse_by": 0.01}
         ({"kubernetes": GATEWAY, "rollout": {"strategy": "shadow"}}, "needs router: process"),
         ({"kubernetes": GATEWAY, "rollout": {"segment": "a > 1"}}, "rollout.segment is about"),
         ({"kubernetes": GATEWAY, "rollout": {"sticky": ["a"]}}, "rollout.sticky is about"),
+        ({"rollout": {"testers": {"value": "a"}}}, "by a `header` or by a `cookie`"),
+        ({"rollout": {"testers": {"header": "a b", "value": "a"}}}, "testers.header"),
+        (
+            {"rollout": {"strategy": "shadow", "testers": {"cookie": "a", "value": "b"}}},
+            "nobody sees what a shadow answers",
+        ),
     ],
 )
 def test_what_no_rollout_could_do_is_refused(deploy: dict[str, Any], said: str) -> None:

@@ -135,6 +135,7 @@ def test_steps_and_rules_are_those_of_the_section() -> None:
     [
         ({"strategy": "ab", "steps": [30], "sticky": ["origin"]}, "sticky"),
         ({"strategy": "canary", "segment": "origin = 'JFK'"}, "segment"),
+        ({"strategy": "canary", "testers": {"header": "x-try", "value": "on"}}, "testers"),
     ],
 )
 def test_what_sees_no_inputs_says_so(section: dict[str, Any], said: str) -> None:
@@ -142,7 +143,7 @@ def test_what_sees_no_inputs_says_so(section: dict[str, Any], said: str) -> None
         lambda: argo_rollouts_files(exported.spec(), rollout(**section)),
         lambda: istio_files(exported.spec(), rollout(**section), before=exported.BEFORE),
     ):
-        with pytest.raises(UsageError, match=f"sees no inputs.*{said}") as caught:
+        with pytest.raises(UsageError, match=f"by weights alone.*{said}") as caught:
             refused()
         assert "mlops deploy" in (caught.value.hint or "")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+from contextlib import closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import MANIFEST, digest_of
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving.auth import Key, digest_of_key, format_keys
-from rollouts import SECRET, Service, arm, service
+from rollouts import SECRET, Service, Start, arm, candidates_of
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +37,9 @@ def other(tmp_path_factory: pytest.TempPathFactory, binary: bundles.Sample) -> b
 
 
 @pytest.fixture
-def one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample, other: bundles.Sample
-) -> Iterator[Service]:
-    """A service with a cache, and with the candidate's folder as that of its models."""
-    settings = {"CACHE": "memory:1000", "MODELS": str(other.path.parent)}
-    with service(tmp_path, monkeypatch, binary, other, **settings) as started:
-        yield started
+def settings(other: bundles.Sample) -> dict[str, str]:
+    """It has a cache, and the candidate's folder as that of its models."""
+    return {"CACHE": "memory:1000", "MODELS": str(other.path.parent)}
 
 
 def test_an_input_of_the_candidate_alone_is_no_fault_for_the_champion(
@@ -110,13 +109,45 @@ def test_a_request_of_a_trace_goes_the_same_way(one: Service, other: bundles.Sam
     assert one.tallies()[0, "candidate"]["answered"] == 1
 
 
+@pytest.mark.parametrize(
+    ("mark", "head"),
+    [
+        ({"header": "X-Candidate"}, {"x_candidate": "yes"}),
+        ({"cookie": "try"}, {"cookie": "a=1; try=yes; b=2"}),
+    ],
+    ids=["header", "cookie"],
+)
+def test_a_tester_meets_the_candidate_and_counts_for_nobody(
+    one: Service, other: bundles.Sample, mark: dict[str, str], head: dict[str, str]
+) -> None:
+    one.weigh(0, testers=mark | {"value": "yes"})
+    event, events = other.events[5], other.events[5:8]
+    with closing(HTTPConnection("127.0.0.1", one.port, timeout=20)) as kept:
+        names = {name.replace("_", "-"): value for name, value in head.items()}
+        for given, version in ((names, one.candidate), ({}, one.champion)) * 3:  # known by now
+            kept.request("POST", "/v1/predict", json.dumps(event), given)
+            assert json.loads(kept.getresponse().read())["version"] == version.version
+    assert one.predict(events, **head)["version"] == one.candidate.version
+    nearly = {name: value.replace("yes", "yess") for name, value in head.items()}
+    assert one.predict(event, **nearly)["version"] == one.champion.version
+    assert [one.tallies()[0, arm]["requests"] for arm in ("champion", "candidate")] == [4, 0]
+    assert one.ask("POST", "/v1/predict", {"temp": "warm"}, **head)[0] == 422
+    for process in candidates_of(one.process):
+        os.kill(process, signal.SIGKILL)
+    assert one.predict(event, **head)["version"] == one.champion.version
+    one.weigh(0, testers=mark | {"value": "yes"}, arm="champion", candidate_path=None, step=1)
+    assert one.predict(event, **head)["version"] == one.champion.version
+    one.predict(event)
+    assert one.tallies()[1, "champion"]["requests"] == 1
+
+
 def test_with_keys_a_rollout_is_for_who_may_administrate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample, other: bundles.Sample
+    start: Start, tmp_path: Path, other: bundles.Sample
 ) -> None:
     now, scopes = datetime.now(UTC), (("predict",), ("admin", "predict"))
     keys = [Key(s[0], digest_of_key(s[0].encode() * 9), s, now) for s in scopes]  # type: ignore[arg-type]
     (tmp_path / "keys").write_bytes(format_keys(keys))
-    with service(tmp_path, monkeypatch, binary, other, KEYS=str(tmp_path / "keys")) as one:
+    with start(KEYS=str(tmp_path / "keys")) as one:
         path = "/v1/admin/rollout"
         assert one.ask("GET", path)[0] == 401
         assert one.ask("GET", path, authorization="Bearer " + "predict" * 9)[0] == 403
@@ -128,15 +159,15 @@ def test_with_keys_a_rollout_is_for_who_may_administrate(
 
 
 def test_where_digests_are_allowed_no_other_candidate_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample, other: bundles.Sample
+    start: Start, monkeypatch: pytest.MonkeyPatch, binary: bundles.Sample, other: bundles.Sample
 ) -> None:
     champion, candidate = (open_bundle(s.path).digest for s in (binary, other))
     monkeypatch.setenv("MLOPS_DIGEST", champion)
-    with service(tmp_path, monkeypatch, binary, other) as one:
+    with start() as one:
         status, said = one.put(one.document(10))
         assert (status, "MLOPS_DIGEST" in said["error"]["message"]) == (422, True)
     monkeypatch.setenv("MLOPS_DIGEST", f"{champion},{candidate}")
-    with service(tmp_path, monkeypatch, binary, other) as one:
+    with start() as one:
         one.weigh(10)
 
 
@@ -154,6 +185,8 @@ def test_where_digests_are_allowed_no_other_candidate_is(
         ({"segment": {"op": "spin", "type": "boolean", "args": []}}, "operation"),
         ({"segment": "origin = 'JFK'"}, "segment"),
         ({"warm_until": "soon"}, "warm_until"),
+        ({"testers": {"value": "yes"}}, "a header, or a cookie"),
+        ({"testers": {"header": "a b", "value": "yes"}}, "testers"),
     ],
 )
 def test_a_document_that_cannot_be_obeyed_says_why_and_changes_nothing(

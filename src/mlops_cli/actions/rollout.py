@@ -134,7 +134,7 @@ def tick(work: Work, found: Found, *, switch: bool = False) -> RolloutResult:
     work.keep_seen(found)
     judged = work.judge(found, collect=True)
     told = told_of(judged)
-    if (no := _rejected(work, state)) is not None:
+    if (no := _rejected(work, state) or work.candidate_fault()) is not None:
         after: State | None = withdraw(state, found.now, "judge", (no,), told)
     else:
         after = next_step(state, judged.action, told, found.now, switch=switch)

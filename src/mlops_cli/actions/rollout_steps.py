@@ -42,7 +42,14 @@ from mlops_cli.experiments.rollout import (
 from mlops_cli.governance.withdrawal import withdraw_version
 from mlops_cli.progress import Progress
 from mlops_cli.serving.traffic import Document, parse_document
-from mlops_cli.targets.base import Counted, KeepsRollout, Kept, RolloutMoved, Target
+from mlops_cli.targets.base import (
+    Counted,
+    KeepsRollout,
+    Kept,
+    RolloutMoved,
+    Target,
+    TellsOfCandidate,
+)
 from mlops_cli.tracking.base import Tracker
 
 _OTHERS = timedelta(seconds=60)  # in which a command elsewhere may be about to record what it moved
@@ -65,9 +72,9 @@ class Found:
 
     @property
     def now(self) -> datetime:
-        """The clock of what answers: of several servers that in the middle."""
+        """The clock of what answers: of several servers that in the middle, of two the earlier."""
         clocks = sorted(c.now for c in self.counted)
-        return clocks[len(clocks) // 2] if clocks else datetime.now(UTC)
+        return clocks[(len(clocks) - 1) // 2] if clocks else datetime.now(UTC)
 
 
 class RolloutTarget(Target, KeepsRollout, Protocol):
@@ -152,6 +159,11 @@ class Work:
         after = counts.add(before, {c.boot: c.tallies for c in found.counted})
         if after != before:
             self.place.keep_seen(msgspec.json.encode(after))
+
+    def candidate_fault(self) -> str | None:
+        """Why nothing of the candidate answers, where nobody does in its place."""
+        place = self.place
+        return place.candidate_fault() if isinstance(place, TellsOfCandidate) else None
 
     def _seen(self, state: State) -> counts.Seen:
         return counts.read_seen(self.place.seen(), state.salt)

@@ -172,6 +172,7 @@ def traffic_of(state: State) -> Traffic:
         segment=state.segment,
         mirror=state.mirrors,
         warm_until=state.began + COLD,
+        testers=state.asked.mark or msgspec.UNSET,
     )
 
 

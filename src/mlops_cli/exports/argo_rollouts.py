@@ -74,10 +74,10 @@ def _green(config: RolloutConfig) -> bool:
 
 def _refuse(config: RolloutConfig) -> None:
     ours = "let the service itself divide: mlops deploy"
-    for name in ("sticky", "segment"):
+    for name in ("sticky", "segment", "testers"):
         if getattr(config, name):
             raise UsageError(
-                f"Argo Rollouts sees no inputs: it cannot keep to deploy.rollout.{name}",
+                f"Argo Rollouts divides by weights alone: it cannot keep to deploy.rollout.{name}",
                 hint=f"leave {name} out, or {ours}",
             )
     if config.strategy == "shadow":

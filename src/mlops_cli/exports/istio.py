@@ -53,10 +53,10 @@ def istio_files(spec: Spec, config: RolloutConfig, *, before: str | None) -> Ren
 
 
 def _refuse(config: RolloutConfig) -> None:
-    for name in ("sticky", "segment"):
+    for name in ("sticky", "segment", "testers"):
         if getattr(config, name):
             raise UsageError(
-                f"Istio sees no inputs: it cannot keep to deploy.rollout.{name}",
+                f"Istio divides by weights alone: it cannot keep to deploy.rollout.{name}",
                 hint=f"leave {name} out, or let the service itself divide: mlops deploy",
             )
 

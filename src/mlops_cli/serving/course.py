@@ -15,6 +15,7 @@ from mlops_cli.serving.candidate_messages import Told
 from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Scheme
+from mlops_cli.serving.marked import Mark, marked
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.served import Version
 from mlops_cli.serving.split import Rows
@@ -57,6 +58,8 @@ class Course:
         self._scheme: Scheme | None = None  # of the candidate's lines in the log
         self._single_there = (other or champion.manifest).task != "multiclass"
         self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
+        told = traffic.testers
+        self.marked = marked(told) if isinstance(told, Mark) else None
         self.mirroring = 0  # bytes of requests that are mirrored now
         self.look()
 

@@ -95,7 +95,8 @@ class OneEvents:
     """Begins such predictions, of the version that is the default.
 
     `heads` and `openings` are what the connections know of requests and of answers. `route` is
-    `here`, or what begins them while a rollout runs.
+    `here`, or what begins them while a rollout runs, and `aside` tells requests by their headers
+    that are left to the usual way then.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class OneEvents:
     ) -> None:
         self.versions = versions
         self.route: Begin = self.here
+        self.aside: Callable[[Iterable[Header]], bool] | None = None
         self.metrics = metrics
         self._keys = keys
         self.log = predictions
@@ -124,6 +126,8 @@ class OneEvents:
         """Begin; `respond` is called in a later turn. None: the request takes the usual way."""
         if body[:1] != _OBJECT or self._tracing.wanted(headers) or self._looks_up:
             return None
+        if self.aside is not None and self.aside(headers):
+            return None
         try:
             key = self._keys.check(headers, "predict") if self._keys is not None else None
         except RequestError:
@@ -133,6 +137,8 @@ class OneEvents:
     def begin_known(self, head: Head, body: bytes, respond: Respond) -> OneEvent | None:
         """As `begin`, of a head that is known: nothing that is traced was ever begun with it."""
         if body[:1] != _OBJECT or self._looks_up:
+            return None
+        if self.aside is not None and self.aside(head.headers):
             return None
         try:
             key = head.key(self._keys, time.time()) if self._keys is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ class Rollout:
         before, self._course, self._obeys = self._course, course, turn
         versions, version = self._versions, course.version if course is not None else None
         versions.split = self if course is not None else None
+        self._events.aside = course.marked if course is not None else None
         versions.beside = version
         inputs = version.bundle.manifest.inputs if version is not None else ()
         process = course.process if course is not None else None
@@ -193,7 +195,10 @@ class Rollout:
     ) -> Divided[Any] | None:
         """See `Split.answer`."""
         course, served = self.course, self._versions.default
-        if course is None or (course.alone and version is not None):
+        if course is None:
+            return None
+        tried = version is None and course.marked is not None and course.marked(request.headers)
+        if course.alone and (tried or version is not None):
             return None
         division = Division(course, request, served, self._events.log)
         if version is not None:
@@ -204,9 +209,25 @@ class Rollout:
                 return None
             request.served = beside
             return await division.named(rows, beside)
+        if tried:
+            return await self._tried(division, request, rows)
         divided = await division.answer(rows)
         division.mirror(rows, self._ends)
         return divided
+
+    async def _tried(
+        self, division: Division, request: Request, rows: Rows[Any]
+    ) -> Divided[Any] | None:
+        """The candidate's answers to a tester; None where it has none, and the champion answers."""
+        request.served = version = self._versions.beside
+        try:
+            if version is not None:
+                return await division.named(rows, version)
+        except RequestError as e:
+            if e.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+        request.entry = None
+        return None
 
     def one_event(
         self, named: bytes, key: str | None, body: bytes, respond: Respond

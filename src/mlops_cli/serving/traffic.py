@@ -19,6 +19,7 @@ from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import Node, columns_of
 from mlops_cli.expressions.values import Refused, converter
 from mlops_cli.serving.logged_columns import scalars_reader
+from mlops_cli.serving.marked import Mark
 
 Arm = Literal["champion", "candidate"]
 CHAMPION: Arm = "champion"
@@ -34,7 +35,8 @@ class Traffic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `mirror`: the champion answers all, and `percent` is what the candidate is asked beside it.
     `arm`: this server holds that version alone, and counts what it answers for it. `segment` is a
-    tree as `features.json` has them: events of which it is not true are not eligible.
+    tree as `features.json` has them: events of which it is not true are not eligible. What brings
+    the mark of `testers` meets the candidate, and counts for nobody.
     """
 
     salt: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -48,6 +50,7 @@ class Traffic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mirror: bool = False
     arm: Arm | None = None
     warm_until: datetime | None = None
+    testers: Mark | msgspec.UnsetType = msgspec.UNSET  # servers of before know no such field
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

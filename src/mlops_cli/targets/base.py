@@ -236,6 +236,17 @@ class KeepsRollout(Protocol):
 
 
 @runtime_checkable
+class TellsOfCandidate(Protocol):
+    """A target where nobody may answer in the place of a candidate that is down."""
+
+    def candidate_fault(self) -> str | None:
+        """Why nothing of the candidate answers; None where something does, or soon may.
+
+        Raises `EnvironmentFault` where the target cannot be asked.
+        """
+
+
+@runtime_checkable
 class KeepsLog(Protocol):
     """A target whose server keeps a prediction log; where it stands is its own to say."""
 

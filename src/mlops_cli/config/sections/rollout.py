@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from mlops_cli.config.sections.base import Duration, Section
+from mlops_cli.serving.marked import Mark
 
 METRICS = ("error_rate", "latency_p50", "latency_p99", "prediction_mean", "label")
 MEAN = "prediction_mean"
@@ -168,6 +169,23 @@ class JudgeConfig(Section):
         return any(rule.metric == LABEL for rule in self.rules)
 
 
+_WORD = r"^[A-Za-z0-9._-]{1,128}$"
+
+
+class MarkConfig(Section):
+    """What the requests of people who try the candidate bring: a header, or a cookie."""
+
+    header: str | None = Field(None, pattern=_WORD, description="its name, such as x-candidate")
+    cookie: str | None = Field(None, pattern=_WORD, description="or the name of a cookie")
+    value: str = Field(pattern=_WORD, description="what it is")
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> MarkConfig:
+        if (self.header is None) == (self.cookie is None):
+            raise ValueError("testers are told by a `header` or by a `cookie`: name one of both")
+        return self
+
+
 Percent = Annotated[float, Field(ge=0.01, le=100)]
 
 
@@ -192,6 +210,11 @@ class RolloutConfig(Section):
         None,
         max_length=10_000,
         description="a row expression: only these events may meet the candidate",
+    )
+    testers: MarkConfig | None = Field(
+        None,
+        description="such as {header: x-candidate, value: try}: they meet the candidate whatever "
+        "its share, and count for nobody",
     )
     judge: JudgeConfig = JudgeConfig()
 
@@ -231,6 +254,8 @@ class RolloutConfig(Section):
             self.judge.max_time < self.hold
         ):
             raise ValueError("judge.max_time is shorter than hold: no step could ever go on")
+        if self.strategy == "shadow" and self.testers is not None:
+            raise ValueError("nobody sees what a shadow answers: testers are for other strategies")
         return self
 
     @property
@@ -239,6 +264,12 @@ class RolloutConfig(Section):
         if self.strategy == "canary":
             return self.steps if self.steps[-1] == 100 else (*self.steps, 100.0)
         return self.steps[:1] if self.strategy in ("ab", "shadow") else (100.0,)
+
+    @property
+    def mark(self) -> Mark | None:
+        """What the requests of testers bring, as servers and routes are told."""
+        told = self.testers
+        return Mark(told.value, told.header, told.cookie) if told is not None else None
 
 
 class WatchConfig(Section):

@@ -63,6 +63,13 @@ def pair_of(live: Mapping[Key, Object], name: str) -> Pair | None:
     return Pair(champion, candidate) if candidate is not None else None
 
 
+def is_beside(live: Mapping[Key, Object], name: str) -> bool:
+    """Whether there is a pair, or anything is left of a candidate's own objects."""
+    called = candidate_name(name)
+    left = any(x["metadata"]["labels"].get(NAME) == called for x in live.values())
+    return left or pair_of(live, name) is not None
+
+
 def specs_of(spec: Spec, pair: Pair, share: float) -> tuple[Spec, ...]:
     """What stands while `pair` does: `spec`, of whatever version, says all else of it."""
     champion = replace(spec, digest=pair.champion.digest, image=pair.champion.image)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mlops_cli.config.sections.kubernetes import GatewayConfig
 from mlops_cli.errors import MlopsError
 from mlops_cli.progress import Progress
+from mlops_cli.serving.marked import Mark
 from mlops_cli.targets.kubernetes.beside import bring, part_of
 from mlops_cli.targets.kubernetes.faults import FORBIDDEN, GATEWAY, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -54,8 +55,11 @@ def bring_by_route(
     specs: tuple[Spec, ...],
     until: float,
     progress: Progress,
+    *,
+    mark: Mark | None = None,
 ) -> None:
-    """Have champion and candidate stand in two Deployments, and prove that a route divides.
+    """Have champion and candidate stand in two Deployments, and prove that a route divides, and
+    brings testers, by their `mark`, to the candidate.
 
     The candidate gets nothing yet. Where this raises, nothing of it is left.
     """
@@ -65,7 +69,7 @@ def bring_by_route(
     bring(kubectl, live, candidate, until, progress)
     try:
         bring(kubectl, live, replace(champion, share=share), until, progress)
-        try_weights(kubectl, champion, candidate, progress)
+        try_weights(kubectl, specs, mark, progress)
     except BaseException as e:
         if not part_of(live, candidate):
             _remove(kubectl, candidate, e)

@@ -11,6 +11,9 @@ from mlops_cli.targets import control
 from mlops_cli.targets.base import Counted, Kept, RolloutMoved
 from mlops_cli.targets.kubernetes.asked_pods import AskedPod, asked_pods, of_each
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
+from mlops_cli.targets.kubernetes.naming import candidate_name
+from mlops_cli.targets.kubernetes.pods import ready, trouble
+from mlops_cli.targets.kubernetes.rollout import look
 from mlops_cli.targets.kubernetes.rollout_map import (
     delete_document,
     files_of,
@@ -78,6 +81,22 @@ class PodRollout:
     def keep_seen(self, content: bytes) -> None:
         """See `KeepsRollout.keep_seen`."""
         write_seen(self._cluster, self._deployed, content)
+
+    def candidate_fault(self) -> str | None:
+        """See `TellsOfCandidate.candidate_fault`: of one that has pods of its own.
+
+        For pods that wait for room on a node the cluster is to blame, not the candidate.
+        """
+        if self._routed is None:
+            return None
+        seen = look(self._cluster, candidate_name(self._deployed))
+        if seen.deployment is None:
+            return "the candidate's Deployment is gone"
+        if any(map(ready, seen.pods)):
+            return None
+        found = (t for pod in seen.newest if (t := trouble(pod)) is not None)
+        crashed = next((t for t in found if t.kind != "capacity"), None)
+        return f"no pod of the candidate answers: {crashed.said}" if crashed is not None else None
 
     def _tell(self, document: bytes, parsed: Document) -> None:
         """The route, then every pod. What one pod cannot load, none can: so one is asked first."""

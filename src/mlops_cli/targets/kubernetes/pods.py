@@ -40,13 +40,16 @@ class Trouble:
     crashed: bool = False
     container: str = "server"
 
+    @property
+    def said(self) -> str:
+        """The same in a line."""
+        message = f": {self.message}" if self.message else ""
+        return f"pod {self.pod}: {self.reason}{message[:500]}"
+
     def fault(self, log: str = "") -> ClusterFault:
         """The same as an error, with the last lines that the pod wrote."""
-        said = f": {self.message}" if self.message else ""
         lines = f"; its last lines:\n{log}" if log else ""
-        return ClusterFault(
-            self.kind, f"pod {self.pod}: {self.reason}{said[:500]}{lines}", hint=_HINTS[self.kind]
-        )
+        return ClusterFault(self.kind, f"{self.said}{lines}", hint=_HINTS[self.kind])
 
 
 def ready(pod: Object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mlops_cli.serving.marked import Mark
 from mlops_cli.serving.traffic import Traffic, parse_document
 from mlops_cli.targets.base import Kept
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -29,7 +30,7 @@ def parts_of(percent: float) -> int:
 
 def routed_share(route: Object, name: str) -> float | None:
     """What the route gives the candidate, in percent; None where it knows none."""
-    weights = _weights(route)
+    weights = _weights(route, name)
     total = sum(weights.values())
     if candidate_name(name) not in weights or not total:
         return None
@@ -67,19 +68,51 @@ def divide(kubectl: Kubectl, name: str, port: int, traffic: Traffic | None) -> N
     route, champion = _standing(kubectl, name)
     if route is None:
         return
-    known = candidate_name(name) in _weights(route)
+    known = candidate_name(name) in _weights(route, name)
     if known or (traffic is not None and champion == traffic.champion):
-        kubectl.apply([divided(route, name, port, share_of(traffic))], force=True)
+        told = traffic.testers if traffic is not None else None
+        mark = told if isinstance(told, Mark) else None
+        kubectl.apply([divided(route, name, port, share_of(traffic), mark)], force=True)
 
 
-def divided(route: Object, name: str, port: int, percent: float) -> Object:
-    """A live route as it is to be applied, with other weights; what else it has, it keeps."""
+def divided(
+    route: Object,
+    name: str,
+    port: int,
+    percent: float,
+    mark: Mark | None = None,
+) -> Object:
+    """A live route as it is to be applied, with other weights; what else it has, it keeps.
+
+    What brings `mark` is the candidate's, whatever its weight.
+    """
     weight = parts_of(percent)
     weights = {name: PARTS - weight, candidate_name(name): weight}
     backends = [{"name": n, "port": port, "weight": w} for n, w in weights.items()]
-    rules = route["spec"].get("rules") or [{}]
-    spec = route["spec"] | {"rules": [rules[0] | {"backendRefs": backends}, *rules[1:]]}
-    return cleaned(route) | {"spec": spec}
+    rules = [r for r in route["spec"].get("rules", []) if not _is_testers(r, name)] or [{}]
+    testers = [_testers(mark, backends[1])] if mark is not None else []
+    rules = [*testers, rules[0] | {"backendRefs": backends}, *rules[1:]]
+    return cleaned(route) | {"spec": route["spec"] | {"rules": rules}}
+
+
+def with_testers(wanted: Object, live: Object, name: str) -> Object:
+    """A route with the rule for testers that the live one has, if any."""
+    found = [rule for rule in live["spec"].get("rules", []) if _is_testers(rule, name)]
+    spec = wanted["spec"]
+    return wanted | {"spec": spec | {"rules": [*found, *spec["rules"]]}}
+
+
+def _testers(mark: Mark, candidate: Mapping[str, Any]) -> Object:
+    """A rule that comes before the others, since it matches more."""
+    name, value = (mark.header, mark.value) if mark.header else ("Cookie", f"^{mark.pattern}$")
+    match = {"type": "Exact" if mark.header else "RegularExpression", "name": name, "value": value}
+    return {"matches": [{"headers": [match]}], "backendRefs": [{**candidate, "weight": 1}]}
+
+
+def _is_testers(rule: Mapping[str, Any], name: str) -> bool:
+    backends = {backend["name"] for backend in rule.get("backendRefs", [])}
+    by_header = any(match.get("headers") for match in rule.get("matches", []))
+    return by_header and backends == {candidate_name(name)}
 
 
 def _standing(kubectl: Kubectl, name: str) -> tuple[Object | None, str]:
@@ -91,6 +124,7 @@ def _standing(kubectl: Kubectl, name: str) -> tuple[Object | None, str]:
     return by_kind.get("HTTPRoute"), str(digest)
 
 
-def _weights(route: Object) -> dict[str, int]:
-    backends = [b for rule in route["spec"].get("rules", []) for b in rule.get("backendRefs", [])]
+def _weights(route: Object, name: str) -> dict[str, int]:
+    rules = [rule for rule in route["spec"].get("rules", []) if not _is_testers(rule, name)]
+    backends = [backend for rule in rules for backend in rule.get("backendRefs", [])]
     return {b["name"]: int(b.get("weight", 1)) for b in backends}

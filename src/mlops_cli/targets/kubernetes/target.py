@@ -24,12 +24,14 @@ from mlops_cli.serving.contract import (
     ROLLOUT,
     ROLLOUTS,
 )
+from mlops_cli.serving.marked import Mark
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_inside, is_outside, service_url
 from mlops_cli.targets.kubernetes.beside import (
     Pair,
     bring,
     differing,
+    is_beside,
     pair_of,
     refuse_same_image,
     specs_of,
@@ -68,7 +70,7 @@ from mlops_cli.targets.kubernetes.pods import ready
 from mlops_cli.targets.kubernetes.release import Rollout, rehearse
 from mlops_cli.targets.kubernetes.rollout import Look, look, replaced
 from mlops_cli.targets.kubernetes.rollout_map import FILE, delete_maps
-from mlops_cli.targets.kubernetes.route import routed_share
+from mlops_cli.targets.kubernetes.route import routed_share, with_testers
 from mlops_cli.targets.readiness import ready_digest, soon
 from mlops_cli.targets.secrets import refuse_local_files, trusting
 from mlops_cli.targets.shipped import Take
@@ -80,7 +82,10 @@ _STOP_LIMIT = 120.0
 
 
 class KubernetesTarget(PodRollout):
-    """The target `kubernetes`: one project's model in one namespace of one cluster."""
+    """The target `kubernetes`: one project's model in one namespace of one cluster.
+
+    `testers` is what their requests bring, by which a route is tried.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class KubernetesTarget(PodRollout):
         own: Path | None = None,
         secrets: tuple[str, ...] = (),
     ) -> None:
+        self.testers: Mark | None = None
         self._secrets = secrets
         self._own = own
         self._project = project
@@ -154,6 +160,8 @@ class KubernetesTarget(PodRollout):
         else:
             specs = (spec,)
         wanted = {key: thing for spec in specs for key, thing in objects(spec).items()}
+        if (key := ("HTTPRoute", self._name)) in live and len(specs) > 1:
+            wanted[key] = with_testers(wanted[key], live[key], self._name)
         self._held_to(live, wanted)
         made = self._kubectl.apply(wanted.values(), force=True, dry_run=True)
         return changes(live, {key_of(thing): thing for thing in made}, scales=specs[0].scales)
@@ -179,7 +187,7 @@ class KubernetesTarget(PodRollout):
         if CONTROL_FILE in self._serve and read_control(kubectl, self._name) is None:
             rotate_control(kubectl, self._name)
         if self._config.router == "gateway":
-            bring_by_route(kubectl, live, specs, until, progress)
+            bring_by_route(kubectl, live, specs, until, progress, mark=self.testers)
             return MODEL
         bring(kubectl, live, specs[0], until, progress)
         return f"{CANDIDATE}/{candidate.digest}"
@@ -188,7 +196,7 @@ class KubernetesTarget(PodRollout):
         """See `KeepsRollout.alone`."""
         live = self._ours()
         now = standing(live, self._name)
-        stands = now is not None and now.digest == digest and pair_of(live, self._name) is None
+        stands = now is not None and now.digest == digest and not is_beside(live, self._name)
         return stands and look(self._kubectl, self._name).complete
 
     def render(self, routes: Routes, folder: Path) -> list[Path]:
@@ -335,7 +343,9 @@ def open_target(project: Project, *, port: int | None = None) -> KubernetesTarge
     settings = project.config.serve.environment(KEYS, log=LOG, control=CONTROL)
     serve = trusting(project, settings | {ROLLOUT: f"{ROLLOUTS}/{FILE}"})
     secrets = project.config.deploy.secrets
-    return KubernetesTarget(project.config.project, config, serve, own, secrets)
+    target = KubernetesTarget(project.config.project, config, serve, own, secrets)
+    target.testers = project.config.deploy.rollout.mark
+    return target
 
 
 def spec_of(project: Project, release: Release) -> Spec:

@@ -9,9 +9,9 @@ import http.client
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ import msgspec
 from mlops_cli.bundle.manifest import short
 from mlops_cli.progress import Progress
 from mlops_cli.serving.contract import READY
+from mlops_cli.serving.marked import Mark
 from mlops_cli.targets.kubernetes.address import node_host
 from mlops_cli.targets.kubernetes.faults import GATEWAY, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
@@ -34,11 +35,18 @@ _Fits = Callable[[Counter[str], str], bool]
 _ANY = ".mlops-cli.invalid"  # no listener of ours asks for a host
 
 
-def try_weights(kubectl: Kubectl, champion: Spec, candidate: Spec, progress: Progress) -> None:
-    """Return when a route of half and half was answered so, and then one of all and nothing.
+def try_weights(
+    kubectl: Kubectl,
+    specs: tuple[Spec, ...],
+    mark: Mark | None,
+    progress: Progress,
+) -> None:
+    """Return when a route of half and half was answered so, and then one of all and nothing, and
+    one of nothing but what brings `mark`.
 
     Raises `ClusterFault` where the gateway cannot be reached from here, or does otherwise.
     """
+    champion, candidate = specs
     route = objects(champion)["HTTPRoute", champion.name]
     gateway = route["spec"]["parentRefs"][0]["name"]
     listener = _listener(kubectl, gateway, champion)
@@ -46,14 +54,17 @@ def try_weights(kubectl: Kubectl, champion: Spec, candidate: Spec, progress: Pro
     if host is None:
         progress.log(f"the listener of Gateway {gateway} takes one host alone: it is not tried")
         return
-    where = _Door(_address(kubectl, gateway), int(listener["port"]), host)
+    door = _Door(_address(kubectl, gateway), int(listener["port"]), host)
+    looks: list[tuple[float, _Door, _Fits]] = [(50.0, door, _half), (100.0, door, _all)]
+    if mark is not None:
+        looks += [(0.0, replace(door, head=_head(mark)), _all), (0.0, door, _none)]
     route["metadata"]["name"] = f"{champion.name}-trial"
     route["spec"]["hostnames"] = [host]
     port = champion.config.service.port
     try:
-        for percent, fits in ((50.0, _half), (100.0, _all)):
+        for percent, where, fits in looks:
             progress.update(f"trying weights on Gateway {gateway}")
-            kubectl.apply([divided(route, champion.name, port, percent)], force=True)
+            kubectl.apply([divided(route, champion.name, port, percent, mark)], force=True)
             _wait(where, fits, candidate.digest, gateway)
     finally:
         with suppress(ClusterFault):  # the reason must not be lost
@@ -67,11 +78,12 @@ class _Ready(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Door:
-    """Where a gateway answers, and for which host."""
+    """Where a gateway answers, for which host, and with which headers beside it is asked."""
 
     address: str
     port: int
     host: str
+    head: Mapping[str, str] = field(default_factory=dict)
 
     def look(self) -> Counter[str]:
         """What answers so many requests: digests, statuses, `nobody`."""
@@ -80,7 +92,7 @@ class _Door:
     def _ask(self) -> str:
         connection = connection_to(self.address, self.port, tls=False)
         try:
-            connection.request("GET", READY, headers={"Host": self.host})
+            connection.request("GET", READY, headers={"Host": self.host, **self.head})
             answer = connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException):
@@ -122,6 +134,16 @@ def _half(seen: Counter[str], candidate: str) -> bool:
 
 def _all(seen: Counter[str], candidate: str) -> bool:
     return seen[candidate] == _ASKED
+
+
+def _none(seen: Counter[str], candidate: str) -> bool:
+    return sum(n for who, n in seen.items() if len(who) == 64) == _ASKED and not seen[candidate]
+
+
+def _head(mark: Mark) -> dict[str, str]:
+    if mark.header is not None:
+        return {mark.header: mark.value}
+    return {"Cookie": f"a=1; {mark.cookie}={mark.value}; b=2"}
 
 
 def _listener(kubectl: Kubectl, gateway: str, spec: Spec) -> dict[str, Any]:
