@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import itertools
 import json
 import os
 import shlex
@@ -14,9 +15,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +31,7 @@ from servers import ask
 _KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
 _ALLOWED = os.environ.get("MLOPS_TEST_KUBERNETES")
 _LOAD = os.environ.get("MLOPS_TEST_KUBERNETES_LOAD")
+CLASS, PORT = "traefik", 18080  # of the Gateway API, on this machine
 
 
 def kubectl(*command: str, given: str | None = None, namespace: str = "") -> str:
@@ -88,6 +91,15 @@ def small(namespace: str, replicas: int) -> KubernetesConfig:
     )
 
 
+def gateway(host: str, **others: Any) -> dict[str, Any]:
+    """A section for a gateway that brings what asks for `host`; skips the test where none is."""
+    try:
+        kubectl("get", f"gatewayclasses.gateway.networking.k8s.io/{CLASS}")
+    except AssertionError:
+        pytest.skip(f"the cluster has no GatewayClass {CLASS}")
+    return {"class": CLASS, "host": host, "port": PORT} | others
+
+
 def _load_command() -> str:
     if _LOAD:
         return _LOAD
@@ -109,10 +121,20 @@ def _is_here(host: str) -> bool:
 
 
 class Load:
-    """Requests without a pause, each on a connection of its own or all on one that is kept."""
+    """Requests without a pause, each on a connection of its own or all on one that is kept.
 
-    def __init__(self, url: str) -> None:
+    `host` is the name that is asked for, where that is not the address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        bodies: Sequence[bytes] = (b'{"kind": "a", "x": 1000}',),
+        host: str | None = None,
+    ) -> None:
         self._where = urlsplit(url).netloc
+        self._bodies = bodies
+        self._host = host
         self._over = threading.Event()
         self.answers: Counter[str] = Counter()
 
@@ -128,13 +150,13 @@ class Load:
             thread.join()
 
     def _ask(self, kept: bool) -> None:
-        body = b'{"kind": "a", "x": 1000}'
+        bodies = itertools.cycle(self._bodies)
         heard, connection = time.monotonic(), http.client.HTTPConnection(self._where, timeout=10)
         while not self._over.wait(0.02):
             if connection.sock is None:
                 heard = time.monotonic()
             try:
-                said = ask(connection, heard, "/v1/predict", body)
+                said = ask(connection, heard, "/v1/predict", next(bodies), self._host)
             except (OSError, http.client.HTTPException) as e:
                 self.answers[repr(e)] += 1
                 continue

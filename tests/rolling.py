@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,9 +41,9 @@ class Pair:
 
     def ask(self, requests: int = 100) -> Counter[str]:
         """The versions that answer so many requests."""
-        running = open_target("local", self.project).status()
+        running = open_target(self.project.config.deploy.target, self.project).status()
         assert running is not None
-        event = json.dumps(next(open_bundle(self.project.root / "old").golden()).inputs)
+        event = self.events()[0]
         connection = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=10)
         found: Counter[str] = Counter()
         for _ in range(requests):
@@ -51,6 +52,11 @@ class Pair:
             found[str(answer["version"])] += 1
         connection.close()
         return found
+
+    def events(self) -> list[bytes]:
+        """What the versions may be asked."""
+        golden = open_bundle(self.project.root / "old").golden()
+        return [json.dumps(row.inputs).encode() for row in golden]
 
     def status(self) -> RolloutResult:
         """What `mlops rollout status` tells."""
@@ -89,12 +95,14 @@ def canary(**others: Any) -> dict[str, Any]:
 @contextmanager
 def pair(root: Path, rollout: dict[str, Any], **deploying: Any) -> Iterator[Pair]:
     """Both versions, the old one deployed; what runs is stopped at the end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     raw = {
-        "project": "delays",
+        "project": f"rolling-{worker}" if "target" in deploying else "delays",
         "task": "binary",
         "data": {"table": "data/raw/x.parquet", "target": "late"},
         "deploy": {"port": free_port(), "rollout": rollout} | deploying,
     }
+    (root / "mlops.yaml").write_text(json.dumps(raw))  # which is YAML, too
     project = Project(projects.with_database(root), check_config(raw, file="mlops.yaml"))
     old = _crown(project, "old", 60)
     deploy(project)

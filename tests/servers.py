@@ -44,7 +44,11 @@ _STOOD_STILL = 0.9
 
 
 def ask(
-    connection: http.client.HTTPConnection, heard: float, path: str, body: bytes | None = None
+    connection: http.client.HTTPConnection,
+    heard: float,
+    path: str,
+    body: bytes | None = None,
+    host: str | None = None,
 ) -> tuple[http.client.HTTPResponse, bytes] | None:
     """What a server under load answers to `body` (None: a GET), and the answer's own body.
 
@@ -56,7 +60,8 @@ def ask(
     silent = 0.0
     try:
         try:
-            connection.request("GET" if body is None else "POST", path, body)
+            head = {"Host": host} if host is not None else {}
+            connection.request("GET" if body is None else "POST", path, body, head)
         finally:
             silent = time.monotonic() - heard
         answer = connection.getresponse()

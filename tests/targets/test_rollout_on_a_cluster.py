@@ -1,57 +1,36 @@
-"""A rollout on a cluster: two versions beside each other, by the pods and by a gateway's route."""
+"""A rollout on a cluster: two versions in the same pods, and what the account of a tick may do."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import subprocess
 from collections import Counter
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-import yaml
 
 from clusters import Load, kubectl, small
 from mlops_cli._poll import wait_until
-from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.serving import contract
 from mlops_cli.serving.traffic import Document, Traffic, parse_document
 from mlops_cli.targets.base import Counted, Release, RolloutMoved, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
-from mlops_cli.targets.kubernetes.rights import tick_rights
 from mlops_cli.targets.kubernetes.target import KubernetesTarget
+from on_a_cluster import (
+    OURS,
+    PROJECT,
+    SERVE,
+    account_of,
+    api_server,
+    document,
+    may,
+    names,
+    over,
+    reached,
+)  # fmt: skip
 
 pytestmark = pytest.mark.kubernetes
-PROJECT = "rollout-delays"
-SERVE = {
-    contract.CONTROL_FILE: contract.CONTROL,
-    contract.ROLLOUT: f"{contract.ROLLOUTS}/rollout.json",
-}
-OURS = f"mlops-cli.dev/project={PROJECT}"
-KINDS = "deployments,services,hpa,pdb,networkpolicies,serviceaccounts,configmaps,secrets"
-ROUTED = "gateways.gateway.networking.k8s.io,httproutes.gateway.networking.k8s.io"
-CLASS, PORT, HOST = "traefik", 18080, "delays.example"
-
-
-def document(pair: tuple[Release, Release], generation: int, percent: float, path: str) -> bytes:
-    traffic = Traffic(
-        salt="salt",
-        champion=pair[0].digest,
-        candidate=pair[1].digest,
-        percent=percent,
-        step=generation,
-        candidate_path=path,
-    )
-    return msgspec.json.encode(Document(generation, traffic))
-
-
-def over(generation: int) -> bytes:
-    return msgspec.json.encode(Document(generation))
 
 
 def requests(counted: tuple[Counted, ...]) -> Counter[str]:
@@ -61,10 +40,6 @@ def requests(counted: tuple[Counted, ...]) -> Counter[str]:
             found[tally.arm] += tally.requests
             assert not tally.errors
     return found
-
-
-def names(namespace: str, kinds: str = KINDS) -> set[str]:
-    return set(kubectl("get", kinds, "-l", OURS, "-o", "name", namespace=namespace).split())
 
 
 def pods(namespace: str) -> list[str]:
@@ -130,60 +105,15 @@ def test_a_candidate_that_no_pod_can_load_changes_nothing(
     assert target.alone(first.digest)
 
 
-ACCOUNT = "tick"
-
-
-@pytest.fixture
-def account(namespace: str, tmp_path: Path) -> Path:
-    """A kubeconfig of a ServiceAccount that has the rights of a tick, and no others."""
-    rules: list[dict[str, Any]] = [
-        {"apiGroups": [r.group], "resources": r.resources, "verbs": r.verbs}
-        | ({"resourceNames": r.names} if r.names else {})
-        for r in tick_rights(PROJECT, routed=False, logged=False)
-    ]
-    role: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "rules": rules,
-    }
-    role |= {"metadata": {"name": ACCOUNT, "namespace": namespace}}
-    kubectl("create", "serviceaccount", ACCOUNT, namespace=namespace)
-    kubectl("apply", "-f", "-", given=json.dumps(role))
-    who = [f"--role={ACCOUNT}", f"--serviceaccount={namespace}:{ACCOUNT}"]
-    kubectl("create", "rolebinding", ACCOUNT, *who, namespace=namespace)
-    token = kubectl("create", "token", ACCOUNT, namespace=namespace).strip()
-    config = yaml.safe_load(kubectl("config", "view", "--minify", "--raw", "--flatten"))
-    config["users"][0]["user"] = {"token": token}
-    file = tmp_path / ACCOUNT
-    file.write_text(yaml.safe_dump(config))
-    return file
-
-
-def api_server() -> str:
-    config = yaml.safe_load(kubectl("config", "view", "--minify"))
-    return urlsplit(config["clusters"][0]["cluster"]["server"]).hostname or ""
-
-
-def reached(pod: Any) -> bool:
-    connection = http.client.HTTPConnection(pod["status"]["podIP"], contract.PORT, timeout=3)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
 def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
     target: KubernetesTarget,
-    account: Path,
     namespace: str,
     first: Release,
     second: Release,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    pair = first, second
+    pair, account = (first, second), account_of(namespace, tmp_path, routed=False)
     target.deploy(whole(first), progress=QUIET)
     path = target.bring_beside(*pair, progress=QUIET)
     target.keep_rollout(document(pair, 1, 30.0, path), None)
@@ -220,83 +150,3 @@ def test_the_account_of_a_tick_carries_a_rollout_to_its_end(
                      "get secrets/rollout-delays-control",
                      "patch deployments/rollout-delays"):  # fmt: skip
             assert may(what, namespace), what
-
-
-def may(what: str, namespace: str) -> bool:
-    asked = ["kubectl", "auth", "can-i", *what.split(), f"--namespace={namespace}"]
-    done = subprocess.run(asked, capture_output=True, encoding="utf-8", check=False)
-    return done.stdout.strip() == "yes"
-
-
-def by_route(namespace: str, **gateway: Any) -> KubernetesTarget:
-    config = small(namespace, 1).model_dump(by_alias=True)
-    config |= {
-        "router": "gateway",
-        "gateway": {"class": CLASS, "host": HOST, "port": PORT} | gateway,
-    }
-    config["service"] = {"type": "ClusterIP"}
-    return KubernetesTarget(PROJECT, KubernetesConfig.model_validate(config), SERVE)
-
-
-@pytest.fixture
-def gateway_class(namespace: str) -> None:
-    try:
-        kubectl("get", f"gatewayclasses.gateway.networking.k8s.io/{CLASS}")
-    except AssertionError:
-        pytest.skip(f"the cluster has no GatewayClass {CLASS}")
-
-
-def answered(n: int) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for _ in range(n):
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
-        connection.request("GET", "/readyz", headers={"Host": HOST})
-        answer = connection.getresponse()
-        said = answer.read()
-        found[json.loads(said)["digest"] if answer.status == 200 else str(answer.status)] += 1
-        connection.close()
-    return found
-
-
-@pytest.mark.usefixtures("gateway_class")
-def test_a_route_divides_the_traffic_between_two_deployments(
-    namespace: str, first: Release, second: Release
-) -> None:
-    target, pair = by_route(namespace), (first, second)
-    target.deploy(whole(first), progress=QUIET)
-    assert wait_until(lambda: set(answered(1)) == {first.digest}, seconds=30, step=0.5)
-    path = target.bring_beside(*pair, progress=QUIET)
-    assert set(answered(40)) == {first.digest}
-    target.keep_rollout(document(pair, 1, 30.0, path), None)
-    assert wait_until(lambda: len(answered(20)) == 2, seconds=30, step=0.5)
-    assert {parse_document(c.document or b"").traffic.arm for c in target.counted()} == {  # type: ignore[union-attr]
-        "champion",
-        "candidate",
-    }
-    assert target.plan(whole(second)) == []
-    edited = json.loads(kubectl("get", f"httproute/{PROJECT}", "-o", "json", namespace=namespace))
-    for backend, weight in zip(edited["spec"]["rules"][0]["backendRefs"], (1, 9), strict=True):
-        backend["weight"] = weight
-    kubectl("replace", "-f", "-", given=json.dumps(edited), namespace=namespace)
-    kept = target.rollout()
-    assert kept is not None
-    traffic = parse_document(kept.document).traffic
-    assert traffic is not None
-    assert traffic.percent == 90.0
-    target.keep_rollout(document(pair, 2, 100.0, path), kept)
-    assert wait_until(lambda: set(answered(20)) == {second.digest}, seconds=30, step=0.5)
-    target.deploy(whole(second), progress=QUIET)
-    assert set(answered(40)) == {second.digest}
-    assert {n for n in names(namespace) if "candidate" in n} == set()
-    assert target.plan(whole(second)) == []
-    assert target.stop() is True
-    assert names(namespace) | names(namespace, ROUTED) == set()
-
-
-def test_a_class_that_is_not_there_is_named(namespace: str, first: Release) -> None:
-    with pytest.raises(ClusterFault, match="no GatewayClass nobody") as caught:
-        by_route(namespace, **{"class": "nobody"}).deploy(whole(first), progress=QUIET)
-    assert caught.value.kind == "kubernetes-gateway"
-    assert caught.value.exit_code == 8
-    with pytest.raises(ClusterFault, match="no Gateway nobody"):
-        by_route(namespace, name="nobody").deploy(whole(first), progress=QUIET)
