@@ -10,7 +10,15 @@ import pytest
 from mlops_cli.evaluation.metrics import METRICS
 from mlops_cli.testing.estimator import FEATURES, MAIN, make_part, opened
 from mlops_cli.training.base import Part, Problem
-from mlops_cli.training.finish import ETA, LEAST_ROWS, MOST_CELLS, candidates, finish, step_of
+from mlops_cli.training.finish import (
+    ETA,
+    LEAST_ROWS,
+    MOST_CELLS,
+    Entrant,
+    candidates,
+    finish,
+    step_of,
+)
 from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
 from mlops_cli.training.portfolio import PORTFOLIO
 from mlops_cli.training.round_loss import round_loss
@@ -23,31 +31,40 @@ def problem(task="binary", **fixed):
     return Problem(task, FEATURES, classes, MAIN[task], 0, fixed, threads=1)
 
 
+def entrant(name="xgboost", task="binary", found=FOUND, rounds=10):
+    return Entrant(name, opened(name, task), found, rounds)
+
+
+def tried(asked, rows, *names):
+    one = [entrant(name, asked.task) for name in names or ["xgboost"]]
+    return candidates(one, asked, rows, 300)
+
+
 def test_as_many_go_through_the_folds_as_the_size_of_the_table_allows():
     sizes = (LEAST_ROWS, MOST_CELLS // 8 - 3000, MOST_CELLS // 4 - 2999)
-    assert [len(candidates(problem(), n, FOUND)) for n in sizes] == [1 + len(PORTFOLIO), 2, 0]
-    assert candidates(problem(), LEAST_ROWS - 1, FOUND) == []
-    assert candidates(problem("multiclass"), sizes[1], FOUND) == []
+    assert [len(tried(problem(), n)) for n in sizes] == [1 + len(PORTFOLIO), 2, 0]
+    assert tried(problem(), LEAST_ROWS - 1) == []
+    assert tried(problem("multiclass"), sizes[1]) == []
 
 
 def test_what_is_found_comes_first_and_what_is_fixed_in_none():
-    first, *_ = candidates(problem(), 1000, FOUND)
-    assert first == {"max_depth": 3, "eta": ETA}
-    made = candidates(problem(max_depth=2, eta=0.2), 1000, FOUND)
-    assert not any({"max_depth", "eta"} & each.keys() for each in made)
+    first, *_ = tried(problem(), 1000)
+    assert first.params == {"max_depth": 3, "eta": ETA}
+    made = tried(problem(max_depth=2, eta=0.2), 1000)
+    assert not any({"max_depth", "eta"} & each.params.keys() for each in made)
 
 
 @pytest.mark.parametrize("task", list(MAIN))
 def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
     whole, others = make_part(task, 1000), make_part(task, 3000, seed=1)
-    estimator, tries = opened("xgboost", task), candidates(problem(task), 1000, FOUND)[:3]
+    estimator, tries = opened("xgboost", task), tried(problem(task), 1000)[:3]
     edges = np.arange(0, 1001, 200)
     folds = [
         (lambda a=a, b=b: (without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b])))
         for a, b in pairwise(edges)
     ]
-    made = finish(estimator, problem(task), tries, folds, most=4000)
-    again = finish(estimator, problem(task), tries, folds, most=4000)
+    made = finish(problem(task), tries, folds, most=4000)
+    again = finish(problem(task), tries, folds, most=4000)
     assert made.fits == again.fits
     assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
     assert len(made.fits) >= 4
@@ -67,23 +84,32 @@ def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
 @pytest.mark.parametrize("most", [30, 150])
 def test_an_average_has_no_more_rounds_than_an_answer_has_time_for(most):
     whole = make_part("binary", 1000)
-    tries = candidates(problem(), 1000, FOUND)
+    tries = tried(problem(), 1000)
     folds = [
         (lambda a=a: (without(whole, a, a + 200), Part(whole.matrix[a : a + 200],
                                                        whole.target[a : a + 200])))
         for a in range(0, 1000, 200)
     ]  # fmt: skip
-    made = finish(opened("xgboost", "binary"), problem(), tries, folds, most=most)
+    made = finish(problem(), tries, folds, most=most)
     assert 1 <= sum(fit.rounds for fit in made.fits) <= most
     assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
 
 
-def test_the_step_leaves_room_for_an_average():
-    assert step_of({"eta": 0.3}, 10, 300) == ETA
-    assert step_of({"eta": 0.2}, 100, 300) == pytest.approx(2 * 0.2 * 100 / 300)
-    assert step_of({"eta": 0.2}, 200, 300) == 0.2  # never larger than its own
-    assert step_of({}, 100, 300) == pytest.approx(0.2)
-    assert candidates(problem(), 1000, FOUND, step=0.1)[1]["eta"] == 0.1
+@pytest.mark.parametrize(
+    ("found", "rounds", "step"),
+    [
+        ({"eta": 0.3}, 10, ETA),
+        ({"eta": 0.2}, 100, 2 * 0.2 * 100 / 300),
+        ({"eta": 0.2}, 200, 0.2),  # never larger than its own
+        ({}, 100, 0.2),
+    ],
+)
+def test_the_step_leaves_room_for_an_average(found, rounds, step):
+    asked = entrant(found=found, rounds=rounds)
+    assert step_of(asked, 300) == pytest.approx(step)
+    assert {one.params["eta"] for one in candidates([asked], problem(), 1000, 300)} == {
+        step_of(asked, 300)
+    }
 
 
 def without(whole, a, b):

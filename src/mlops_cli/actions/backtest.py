@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
-from mlops_cli.bundling.fit import fitted_of
+from mlops_cli.bundling.fit import estimator_of, fitted_of
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError, MlopsError
 from mlops_cli.evaluation.metrics import metric_of
@@ -30,7 +30,6 @@ from mlops_cli.monitoring.windows.records import Window
 from mlops_cli.progress import Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.matrix import encode
-from mlops_cli.training import open_estimator
 from mlops_cli.training.base import Part, Problem
 from mlops_cli.training.data import Events, problem_of, read_events
 from mlops_cli.tuning.base import BEST, Best
@@ -84,7 +83,7 @@ def _base(events: Events, problem: Problem) -> tuple[Matrix, Array]:
 
 
 def _fit(project: Project, problem: Problem, best: Best) -> Fit:
-    estimator = open_estimator(project.config.train.estimator, problem)
+    estimator = estimator_of(project.config.train.estimator, problem, best)
 
     def fit(matrix: Matrix, target: Array) -> Predict:
         return fitted_of(estimator, Part(matrix, target), best).predict

@@ -83,7 +83,7 @@ def card(project: Project, version: str | None = None) -> CardResult:
         main_rules(project).signers is None,
         IMPORTED in provenance(bundle),
         CARD,
-        _evaluation(project.root, named.digest),
+        _evaluation(project.root, bundle.judged_digest),
     )
     write_text(project.root / MODEL_CARD, model_card(result))
     return result

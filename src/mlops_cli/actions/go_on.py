@@ -6,6 +6,7 @@ from mlops_cli.config.document import set_value
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
+from mlops_cli.config.sections.train import AUTO
 from mlops_cli.errors import UsageError
 from mlops_cli.governance.champion import champion_of
 from mlops_cli.pipeline.snapshots import snapshot
@@ -29,6 +30,11 @@ def try_champion_first(project: Project) -> Project:
     Those that are searched today, within their ranges. Raises `UsageError` where there is no
     champion, and where its parameters are not known or are no point of today's space.
     """
+    if project.config.train.estimator == AUTO:
+        raise UsageError(
+            "mlops.yaml: train.estimator is auto, whose searches each begin anew",
+            hint="name one estimator, or leave --update out",
+        )
     config, version = project.config, champion_of(project, open_tracker(project)).version
     space = space_of(config.train.estimator, config.tune.space, config.train.params)
     known = snapshot(project, version[:12]).params or {}

@@ -20,6 +20,7 @@ PROFILE = "profile.json"
 GOLDEN = "golden.jsonl"
 REQUIREMENTS = "requirements.txt"
 ONLINE = "online.json"  # where features are looked up by key
+JUDGED = "judged"  # the folder of a bundle that was judged in its place: `Manifest.judged`
 CALIBRATION = "calibration.json"  # where there is a calibrator or an interval
 LOW, HIGH = "low.ubj", "high.ubj"  # boosters of the lower and the upper quantile
 FOLDER = "bundle"  # where a bundle stands in a version that MLflow keeps
@@ -99,7 +100,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     `id` are the columns of `data.id`, which a request may bring beside the inputs, and `sensitive`
     those that the prediction log leaves out unless it is asked for them. `threshold` is the
     probability from which on a row is of the positive class, `interval` how often the target is to
-    lie between `low` and `high`, which a regression then answers beside the value.
+    lie between `low` and `high`, which a regression then answers beside the value. `judged` is the
+    digest of its twin, fitted without the hold-out: its metrics are this model's. The twin stands
+    in the folder `judged`, which a server has no need of.
     """
 
     format: str
@@ -117,6 +120,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     sensitive: tuple[Name, ...] = ()
     threshold: Annotated[float, Meta(ge=0, le=1)] = THRESHOLD
     interval: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    judged: Sha256 | None = None
 
     @property
     def decided(self) -> bool:

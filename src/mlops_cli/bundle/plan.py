@@ -13,6 +13,7 @@ from mlops_cli.expressions.tree import FeatureTree, columns_of
 TIME = "__time__"
 TARGET = "__target__"
 ID = "__id__"  # what the names of the columns of `data.id` and `split.key` begin with
+WEIGHT = "__weight__"  # of `train.weights`
 SENSITIVE = "__sensitive__"  # and those of `data.sensitive` that are no inputs
 
 

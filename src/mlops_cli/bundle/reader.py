@@ -23,6 +23,7 @@ from mlops_cli.bundle.manifest import (
     FORMAT_DECIDED,
     GOLDEN,
     HIGH,
+    JUDGED,
     LOW,
     MANIFEST,
     MODEL_FILES,
@@ -86,6 +87,23 @@ class Bundle:
             wanted = self.digest if name == MANIFEST else self.manifest.files[name].sha256
             if hashlib.sha256(found).hexdigest() != wanted:
                 raise _changed(file)
+        return found
+
+    @property
+    def judged_digest(self) -> str:
+        """The digest of the bundle whose metrics are this model's: itself, but for a refit one."""
+        return self.manifest.judged or self.digest
+
+    def twin(self) -> Bundle:
+        """The bundle that was judged in its place: itself, but for one that was fitted again.
+
+        Raises `BundleError` where it is not there, as in an image, or is another one.
+        """
+        if self.manifest.judged is None:
+            return self
+        found = open_bundle(self.path / JUDGED)
+        if found.digest != self.manifest.judged:
+            raise _changed(self.path / JUDGED)
         return found
 
     @property
@@ -215,7 +233,7 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             raise BundleError(f"{file} is missing from the bundle", hint=_RESTORE)
         if sha256_of(file) != entry.sha256:
             raise _changed(file)
-    known = {*manifest.files, MANIFEST, PROVENANCE}
+    known = {*manifest.files, MANIFEST, PROVENANCE} | ({JUDGED} if manifest.judged else set())
     if extra := sorted(p.name for p in path.iterdir() if p.name not in known):
         raise BundleError(f"{path / extra[0]} does not stand in {MANIFEST}", hint="remove it")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import (
     FORMAT,
     FORMAT_DECIDED,
+    JUDGED,
     MANIFEST,
     MODULES,
     PROVENANCE,
@@ -46,20 +48,29 @@ class Model:
     sensitive: tuple[str, ...] = ()
     threshold: float = THRESHOLD
     interval: float | None = None
+    judged: str | None = None
 
 
 def write_bundle(
-    path: Path, model: Model, files: Mapping[str, bytes], provenance: Mapping[str, object]
+    path: Path,
+    model: Model,
+    files: Mapping[str, bytes],
+    provenance: Mapping[str, object],
+    *,
+    twin: Path | None = None,
 ) -> str:
     """Write the bundle to the folder `path`, replacing what was there, and return its digest.
 
     `files` are the contents by name; `provenance` is kept outside the digest. Nothing of the old
-    bundle is lost when writing fails.
+    bundle is lost when writing fails. `twin` is the folder of the
+    bundle that `model.judged` names, of which it then holds a copy.
     """
     with replacing_folder(path) as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         manifest = _manifest(model, {n: File(sha256_of(folder / n)) for n in sorted(files)})
+        if twin is not None:
+            shutil.copytree(twin, folder / JUDGED)
         raw = canonical_json(manifest)
         (folder / MANIFEST).write_bytes(raw)
         (folder / PROVENANCE).write_bytes(msgspec.json.encode(dict(provenance), order="sorted"))
@@ -83,5 +94,6 @@ def _manifest(model: Model, files: dict[str, File]) -> Manifest:
         sensitive=model.sensitive,
         threshold=model.threshold,
         interval=model.interval,
+        judged=model.judged,
     )
     return msgspec.structs.replace(made, format=FORMAT_DECIDED) if made.decided else made

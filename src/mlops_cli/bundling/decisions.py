@@ -47,6 +47,14 @@ def decide(root: Path, config: Config, work: Work) -> Decided:
     )
 
 
+def decided_again(work: Work, decided: Decided) -> Decided:
+    """The same decisions of a model that is fitted on other rows: the quantiles' are, too."""
+    if decided.interval is None or decided.interval.quantiles is None:
+        return decided
+    ends = _ends(work, decided.interval.quantiles, work.events.split.fitted)
+    return replace(decided, ends=ends)
+
+
 def _unseen(work: Work, found: OutOfFold) -> tuple[Array, Array]:
     """Target and unseen prediction of each row that has one; of several the mean."""
     rows, place = np.unique(found.rows, return_inverse=True)

@@ -25,7 +25,7 @@ from mlops_cli.config.sections.serve import ServeConfig
 from mlops_cli.config.sections.source import is_file, name_of
 from mlops_cli.config.sections.split import SplitConfig
 from mlops_cli.config.sections.tracking import TrackingConfig
-from mlops_cli.config.sections.train import TrainConfig
+from mlops_cli.config.sections.train import AUTO, TrainConfig
 from mlops_cli.config.sections.tune import TuneConfig
 from mlops_cli.config.sections.validate import ValidateConfig
 
@@ -101,6 +101,8 @@ class Config(Section):
             raise ValueError("split.repeats draws folds anew, and by time nothing is drawn")
         if self.data.target_name in self.split.key:
             raise ValueError("split.key names the target: no part would have two of its values")
+        if self.data.target_name == self.train.weights:
+            raise ValueError("train.weights names the target")
         return self
 
     @model_validator(mode="after")
@@ -134,6 +136,17 @@ class Config(Section):
             raise ValueError(
                 f"train.calibrate is {train.calibrate}, which is of two classes: of several, "
                 "temperature leaves them in their order"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _searches_of_auto_are_their_own(self) -> Config:
+        tune = self.tune
+        own = {"space": tune.space, "first": tune.first, "storage": tune.storage}
+        named = next((key for key, value in own.items() if value), None)
+        if self.train.estimator == AUTO and named is not None:
+            raise ValueError(
+                f"tune.{named} is of one estimator's search, and train.estimator is auto"
             )
         return self
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_cli._files import nearest
+from mlops_cli._modules import module_files
 from mlops_cli.config.model import Config, contract_of
 from mlops_cli.config.paths import CACHE, ONLINE
 from mlops_cli.config.sections.features import SQLITE
@@ -66,6 +67,12 @@ class Project:
         if store is None:
             return None
         return f"sqlite:{self.root / ONLINE}" if store.url == SQLITE else store.url
+
+    @property
+    def modules(self) -> list[str]:
+        """The files of the project's own code that makes its estimator; none of a library's."""
+        module, _, function = self.config.train.estimator.partition(":")
+        return module_files(self.root, module) if function else []
 
     @property
     def contracts(self) -> dict[str, str]:

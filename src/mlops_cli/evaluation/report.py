@@ -49,7 +49,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a model's worth; `version` is the digest of its bundle.
 
     `rows` are those of the hold-out, `fitted` those that it was fitted on; `positive` is the class
-    that a binary task's probability is of. What the task has not is left out.
+    that a binary task's probability is of. What the task has not is left out. `served` is the
+    digest of the model that was fitted again on all rows and answers in its place.
     """
 
     version: str
@@ -70,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     slices: Sequence[Slice] = ()
     weak_spots: WeakSpots | None = None
     explanations: Explanations | None = None
+    served: str | None = None
 
 
 def estimated(judged: Judged) -> dict[str, Estimated]:

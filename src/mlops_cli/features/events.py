@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME
+from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME, WEIGHT
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.aggregates import AT, NUMBER, aggregated_sql, parse_aggregate
@@ -30,7 +30,7 @@ class Events:
     `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
     to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted,
     `ids` the columns of `data.id` and `split.key`, `sensitive` those of `data.sensitive` that are
-    no inputs.
+    no inputs, `weights` the column of `train.weights`.
     """
 
     columns: Mapping[str, ValueType]
@@ -42,6 +42,7 @@ class Events:
     ids: Sequence[str] = ()
     sensitive: Sequence[str] = ()
     aggregates: Sequence[AggregateSource] = ()
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     """A query over `relation`, a typed relation of the raw table's `events.columns`.
 
     Its columns: `__row__`, `__time__` (where there is a time), `__target__` (where it is wanted),
-    `__id__NAME` for each of the `ids`, `__sensitive__NAME` for each of the `sensitive`, the inputs
-    by their names, the row features by theirs. No row is lost and none is made; no order is
-    promised. Raises `DataError` where a join without `asof` meets a key twice.
+    `__id__NAME` for each of the `ids`, `__sensitive__NAME` for each of the `sensitive`,
+    `__weight__` (where there is one), the inputs by their names, the row features by theirs. No row
+    is lost and none is made; no order is promised. Raises `DataError` where a join without `asof`
+    meets a key twice.
     """
     moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
     sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"
@@ -77,6 +79,7 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
     cells += [f"{quote(name)} as {quote(ID + name)}" for name in events.ids]
     cells += [f"{quote(name)} as {quote(SENSITIVE + name)}" for name in events.sensitive]
+    cells += [f"{quote(events.weights)} as {WEIGHT}"] if events.weights is not None else []
     cells += [quote(name) for name in events.inputs]
     cells += [f"{render_feature(t.tree)} as {quote(t.name)}" for t in events.rows]
     return f"select {', '.join(cells)} from {sql}"

@@ -208,6 +208,12 @@ def _check_ids(config: Config, event: Mapping[str, ValueType]) -> None:
     ):
         _check_known(f"data.{key}", names, event)
     _check_known("split.key", config.split.key, event)
+    weights = config.train.weights
+    _check_known("train.weights", [weights] if weights is not None else [], event)
+    if weights is not None and event[weights] not in ("integer", "float"):
+        raise UsageError(
+            f"{CONFIG}: train.weights names `{weights}`, which is {event[weights]} and no number"
+        )
 
 
 def _check_known(key: str, names: Iterable[str], event: Mapping[str, ValueType]) -> None:
@@ -219,6 +225,12 @@ def _check_known(key: str, names: Iterable[str], event: Mapping[str, ValueType])
 def _check_no_id(config: Config, trees: Iterable[FeatureTree]) -> None:
     for tree in trees:
         for name in columns_of(tree.tree):
+            if name == config.train.weights:
+                raise UsageError(
+                    f"{CONFIG}: the feature `{tree.name}` reads `{name}`, which train.weights "
+                    "names: how much a row counts is not known of a request",
+                    hint=f"take `{name}` out of the features, or out of train.weights",
+                )
             if name in config.data.id.columns and name != config.data.time:
                 raise UsageError(
                     f"{CONFIG}: the feature `{tree.name}` reads `{name}`, which data.id names: an "

@@ -132,6 +132,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
             *([time] if time is not None else []),
             *kept_columns(config),
             *config.data.sensitive,
+            *([config.train.weights] if config.train.weights is not None else []),
         ]
     )
     inputs = tuple(i.name for i in layout.inputs)
@@ -145,6 +146,7 @@ def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
         target=layout.target_tree,
         ids=kept_columns(config),
         sensitive=tuple(name for name in config.data.sensitive if name not in inputs),
+        weights=config.train.weights,
     )
 
 

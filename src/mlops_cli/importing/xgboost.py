@@ -16,6 +16,7 @@ from mlops_cli.importing.recognise import is_json
 from mlops_cli.serving.ubjson import read_ubjson
 from mlops_cli.serving.xgboost_trees import check_model
 from mlops_cli.training.tree_splits import Numbers, Tree
+from mlops_cli.training.xgboost_trees import tree_of
 
 _TASKS: Mapping[str, Task] = {
     "binary:logistic": "binary",
@@ -139,39 +140,7 @@ def _rounds(booster: Any) -> tuple[int, tuple[str, ...]]:
 def _trees(learner: Mapping[str, Any]) -> Iterator[Tree]:
     booster = learner["gradient_booster"]
     for tree in booster.get("gbtree", booster)["model"]["trees"]:
-        yield _tree(tree)
-
-
-def _tree(tree: Mapping[str, Any]) -> Tree:
-    """Inner nodes alone; XGBoost's `x < t` is `x <= ` the float32 below, its sets go right."""
-    inner = [i for i, child in enumerate(tree["left_children"]) if child >= 0]
-    place = {node: n for n, node in enumerate(inner)}
-    sets = {
-        node: frozenset(tree["categories"][start : start + size])
-        for node, start, size in zip(
-            tree["categories_nodes"],
-            tree["categories_segments"],
-            tree["categories_sizes"],
-            strict=True,
-        )
-    }
-    children: dict[str, Sequence[int]] = {
-        side: [place.get(tree[f"{side}_children"][i], -1) for i in inner]
-        for side in ("left", "right")
-    }
-    below = np.nextafter(np.array(tree["split_conditions"], np.float32), np.float32(-np.inf))
-    swapped = [i in sets for i in inner]
-    pairs = [
-        (right, left) if swap else (left, right)
-        for left, right, swap in zip(children["left"], children["right"], swapped, strict=True)
-    ]
-    return Tree(
-        feature=[tree["split_indices"][i] for i in inner],
-        threshold=[float(below[i]) for i in inner],
-        left=[left for left, _ in pairs],
-        right=[right for _, right in pairs],
-        members=[sets.get(i) for i in inner],
-    )
+        yield tree_of(tree)[0]
 
 
 def _categories(booster: Any) -> Mapping[int, tuple[str, ...]]:

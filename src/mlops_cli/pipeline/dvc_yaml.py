@@ -195,7 +195,12 @@ def deps_of(project: Project, stage: Stage) -> list[str]:
     """The files and folders that the stage reads, but for its settings."""
     contracts = list(dict.fromkeys(project.contracts.values()))
     own = [OWN_DOCKERFILE] if (project.root / OWN_DOCKERFILE).is_file() else []
-    several = {"{tables}": project.tables, "{contracts}": contracts, "{dockerfile}": own}
+    several = {
+        "{tables}": project.tables,
+        "{contracts}": contracts,
+        "{dockerfile}": own,
+        "{modules}": project.modules if "{modules}" in stage.deps else [],
+    }
     return [path for dep in stage.deps for path in several.get(dep, [dep])]
 
 

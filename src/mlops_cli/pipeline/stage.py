@@ -99,13 +99,15 @@ def _brought_up_to_date(project: Project) -> list[str]:
     write_missing_contracts(project)
     if not write_dvc_yaml(project):
         return []
-    read = (*project.tables, *project.contracts.values())
+    read = (*project.tables, *project.contracts.values(), *project.modules)
     return [path for path in read if (project.root / path).is_file()]  # else the stage tells it
 
 
 def _contracts(project: Project, name: str) -> dict[str, bytes | None]:
-    """The contracts that the stage depends on, by their paths."""
-    paths = project.contracts.values() if "{contracts}" in stage(name).deps else []
+    """The contracts and the project's own code that the stage depends on, by their paths."""
+    deps = stage(name).deps
+    paths = [*project.contracts.values()] if "{contracts}" in deps else []
+    paths += project.modules if "{modules}" in deps else []
     return {path: _bytes(project.root / path) for path in paths}
 
 

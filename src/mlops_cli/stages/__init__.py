@@ -40,7 +40,8 @@ class Stage:
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
     `keys` are single ones of other sections, which it depends on where they are set.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names,
-    `{dockerfile}` for the project's own template of it, if there is one.
+    `{dockerfile}` for the project's own template of it, if there is one, `{modules}` for its code
+    that makes the estimator, if it does.
     `uncached` outputs live in git, and are never restored without running the command; neither
     are those that `persist`, which DVC keeps.
     """
@@ -88,7 +89,7 @@ STAGES: tuple[Stage, ...] = (
         summary="make one table of features, as known at each event's time",
         revision=4,
         params=("task", "data", "validate", "features"),  # validate names the contract
-        keys=("split.key",),  # which it keeps beside the features
+        keys=("split.key", "train.weights"),  # which it keeps beside the features
         deps=("{tables}", "{contracts}", REJECTED),
         outs=(FEATURES_TABLE, FEATURES_PLAN),
     ),
@@ -97,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
         summary="search for parameters",
         revision=7,
         params=("project", "task", "data", "split", "tune", "train"),
-        deps=(FEATURES_TABLE, FEATURES_PLAN),
+        deps=(FEATURES_TABLE, FEATURES_PLAN, "{modules}"),
         outs=(TUNE,),
     ),
     Stage(
@@ -105,7 +106,7 @@ STAGES: tuple[Stage, ...] = (
         summary="fit the model, judge it on the hold-out, write the bundle",
         revision=9,
         params=("project", "task", "data", "split", "train", "evaluate"),
-        deps=(FEATURES_TABLE, FEATURES_PLAN, TUNE),
+        deps=(FEATURES_TABLE, FEATURES_PLAN, "{modules}", TUNE),
         outs=(MODEL, EVALUATION, EVALUATION_PAGE),
         metrics=(METRICS_FILE,),
         plots=(PLOTS,),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,12 +16,13 @@ from numpy.typing import NDArray
 
 from mlops_cli._files import replacing_folder, write_text
 from mlops_cli._json import pretty_json
-from mlops_cli.bundle.manifest import THRESHOLD, short
-from mlops_cli.bundle.writer import write_bundle
+from mlops_cli.bundle.manifest import JUDGED, THRESHOLD, short
+from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.bundling.bundle import bundle_files, prove
 from mlops_cli.bundling.decisions import decide
-from mlops_cli.bundling.fit import fitted_of
+from mlops_cli.bundling.fit import estimator_of, fitted_of
 from mlops_cli.bundling.profile import profile, with_outcomes
+from mlops_cli.bundling.refit import refitted
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import (
@@ -34,6 +37,7 @@ from mlops_cli.errors import DataError
 from mlops_cli.evaluation.coverage import coverage_of
 from mlops_cli.evaluation.evaluate import Evaluation, evaluate
 from mlops_cli.evaluation.judged import Judged
+from mlops_cli.evaluation.report import Report
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.evaluation.declared import declared_slices
 from mlops_cli.reports.evaluation.made import HoldOut, report_of
@@ -42,8 +46,7 @@ from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
-from mlops_cli.training import open_estimator
-from mlops_cli.training.answering import Answering
+from mlops_cli.training.answering import Answering, Decided
 from mlops_cli.training.base import Fitted
 from mlops_cli.training.before import before_of
 from mlops_cli.training.data import (
@@ -61,6 +64,7 @@ _ONE_LABEL = (
     "every row of the hold-out gets the same label: go by the probabilities, or have the model "
     "judged by how right they are (train.metric: log_loss)"
 )
+_JUDGED = "metrics are those of {}, which had not seen the hold-out; {} was fitted on it, too"
 RUN_PLOTS = "plots"  # where the run in MLflow has its pictures
 
 
@@ -70,6 +74,8 @@ class TrainResult:
 
     `holdout` and `validation` are metrics by name; `method` names how the main metric's 95 %
     interval was made. `golden` rows were reproduced by the reloaded bundle.
+    With `train.refit` the metrics are those of the version `judged`, which had not seen the
+    hold-out; the bundle's model was fitted on all `rows`.
     """
 
     digest: str
@@ -83,13 +89,15 @@ class TrainResult:
     bundle: str
     metrics: str
     run_id: str | None
+    judged: str | None = None
 
 
 def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     """Write `model/`, `metrics.json`, `reports/plots/` and the evaluation; log the run.
 
-    The model is fitted on training and validation part together. Raises `BundleError`, and writes
-    no bundle, where the reloaded bundle does not reproduce training's predictions.
+    The model is fitted on training and validation part together; with `train.refit` the bundle is
+    of one that was fitted again on every row, and holds the judged one. Raises `BundleError`, and
+    writes no bundle, where the reloaded bundle does not reproduce training's predictions.
     """
     started = time.monotonic()
     open_tracker(project).prepare()  # before the fit
@@ -105,24 +113,22 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         evaluation, held = _evaluate(work, fitted, slices)
         predictions = held.judged.predictions
         reference = with_outcomes(project, work, predictions, profiled.result())
-    if known := _known_subjects(project, work.events):
-        progress.log(known)
-    if work.problem.task != "regression" and _all_alike(predictions, decided.threshold):
-        progress.log(_ONE_LABEL)
+    for remark in _remarks(project, work, held):
+        progress.log(remark)
     progress.update("proving that the bundle predicts what training does")
-    model, files = bundle_files(project, work, fitted, reference)
+    files = bundle_files(project, work, fitted, reference)
     reproduced, report = prove(
-        project, model, files, lambda bundle: report_of(project.config, held, bundle)
+        project, *files, lambda bundle: report_of(project.config, held, bundle)
     )
+    again, report = _again(project, work, (decided, predictions), report, progress)
     papers = papers_of(project.config.project, report)
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
     seconds = time.monotonic() - started
     run = replace(_run(project.config, work, evaluation, source), seconds=seconds)
     run_id = _log(project, run, tables, papers)
-    rows = fitted_rows(work.events, project.config)
-    made = provenance(source, run_id, rows)
-    digest = write_bundle(project.root / MODEL, model, files, made)
+    made = partial(_provenance, project.config, work.events, source, run_id)
+    digest = _write_bundle(project, files, again, made)
     metrics = {
         "validation": work.best.validation,
         "holdout": evaluation.flat(project.config.metric),
@@ -138,12 +144,57 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         holdout=metrics["holdout"],
         validation=metrics["validation"],
         method=evaluation.interval.method,
-        rows=len(work.events.split.fitted),
+        rows=len(work.events.target if again else work.events.split.fitted),
         golden=reproduced,
         bundle=MODEL,
         metrics=METRICS_FILE,
         run_id=run_id,
+        judged=short(report.version) if again else None,
     )
+
+
+_Files = tuple[Model, Mapping[str, bytes]]
+
+
+def _again(
+    project: Project,
+    work: Work,
+    judged: tuple[Decided, NDArray[np.float64]],
+    report: Report,
+    progress: Progress,
+) -> tuple[_Files | None, Report]:
+    """The parts of the model that is fitted on everything, if one is, and the report naming it."""
+    if project.config.train.refit is None:
+        return None, report
+    progress.update(f"fitting again on all {len(work.events.target)} rows")
+    again = refitted(project, work, *judged, report.version)
+    _, served = prove(project, *again, lambda bundle: bundle.digest)
+    progress.log(_JUDGED.format(short(report.version), short(served)))
+    return again, msgspec.structs.replace(report, served=served)
+
+
+def _provenance(
+    config: Config, events: Events, source: Origin, run_id: str | None, everything: bool
+) -> dict[str, object]:
+    rows = fitted_rows(events, config, everything=everything)
+    return provenance(source, run_id, rows)
+
+
+def _write_bundle(
+    project: Project,
+    files: _Files,
+    again: _Files | None,
+    made: Callable[[bool], dict[str, object]],
+) -> str:
+    """Write `model/`: the judged model, or the one fitted again with the judged one in it."""
+    if again is None:
+        return write_bundle(project.root / MODEL, *files, made(False))
+    twin = project.cache / JUDGED
+    try:
+        write_bundle(twin, *files, made(False))
+        return write_bundle(project.root / MODEL, *again, made(True), twin=twin)
+    finally:
+        shutil.rmtree(twin, ignore_errors=True)
 
 
 def _read(project: Project) -> Work:
@@ -160,9 +211,17 @@ def _read(project: Project) -> Work:
         events=events,
         best=best,
         problem=problem,
-        estimator=open_estimator(project.config.train.estimator, problem),
+        estimator=estimator_of(project.config.train.estimator, problem, best),
         before=before,
     )
+
+
+def _remarks(project: Project, work: Work, held: HoldOut) -> Iterator[str]:
+    if known := _known_subjects(project, work.events):
+        yield known
+    judged = held.judged
+    if work.problem.task != "regression" and _all_alike(judged.predictions, judged.threshold):
+        yield _ONE_LABEL
 
 
 def _known_subjects(project: Project, events: Events) -> str | None:

@@ -12,40 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli._json import canonical_json, pretty_json
-from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundling.finish import finished
+from mlops_cli.bundling.objective import objective_of
 from mlops_cli.config.model import Config
-from mlops_cli.config.paths import TUNE
+from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, TUNE
 from mlops_cli.config.project import Project
-from mlops_cli.config.sections.train import DECIDED
+from mlops_cli.config.sections.train import AUTO, DECIDED
 from mlops_cli.cores import cores
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.evaluation.evaluate import check_part
-from mlops_cli.evaluation.metrics import metric_of, metrics_of
+from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.features.leaks import Looked, leaks
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, stage
 from mlops_cli.tables.folds import Fold
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord
-from mlops_cli.training import open_estimator
-from mlops_cli.training.base import Estimator, Part, Problem, TrialFit, Trials
+from mlops_cli.training import open_estimator, standing_ready
+from mlops_cli.training.base import Estimator, Part, Problem
 from mlops_cli.training.data import Events, about_groups, draw_of, problem_of, read_events
-from mlops_cli.training.folded import FoldedTrials
 from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
     BEST,
     TRIALS,
     Best,
-    Check,
     Objective,
-    Outcome,
-    Params,
     Search,
     SearchPlan,
     Shared,
@@ -53,7 +48,7 @@ from mlops_cli.tuning.base import (
 )
 from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, to_come, write_oof
 from mlops_cli.tuning.spaces import check_first, ends, space_of
-from mlops_cli.tuning.summary import best_of, trial_records, trials_csv
+from mlops_cli.tuning.summary import alone, best_of, together, trial_records, trials_csv
 
 JOURNALS = "tune"  # under .mlops/
 
@@ -83,47 +78,92 @@ class TuneResult:
 def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     """Write `tune/`: the best parameters and the list of trials; log the trials as runs.
 
-    Raises `UsageError` for an estimator that cannot be served and for a space in which every
-    trial fails, `DataError` where a part is too small for the metric, `EnvironmentFault` where
-    the tracking store cannot be used: all but the second before the search. A search that was
-    cut off goes on where it was.
+    Of `auto` each estimator that stands ready is searched by itself. Raises `UsageError` for an
+    estimator that cannot be served and for a space in which every trial fails, `DataError` where a
+    part is too small for the metric, `EnvironmentFault` where the tracking store cannot be used:
+    all but the second before the search. A search that was cut off goes on where it was.
     """
     config = project.config
     started = time.monotonic()
-    leaders = _leaders(config)
     tracker = open_tracker(project)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
-        events, work = _checked(project, progress)
+        events = _events(project, progress)
+        ready = {name: _ready(one, events, progress) for name, one in _entrants(project).items()}
         told = beside.submit(_leaks, config, events)
-        plan = _plan(project, work)
-        objective = _objective(work, plan.rounds, leaders)
-        read, seen_by = _datasets(project, work), work.seen_by
-        del work  # a training part that is binned has no second copy in memory
         prepared.result()
         for leak in told.result():
             progress.log(leak)
-    found = open_searcher().search(plan, objective, project.cache / JOURNALS, progress=progress)
+    searched = {name: one.search(project.cache / JOURNALS, progress) for name, one in ready.items()}
+    greater = metric_of(config.task, config.metric).greater_is_better
+    found, leader = together(searched, greater_is_better=greater)
     best = best_of(found, metric=config.metric, rounds=config.tune.rounds)
     progress.update("weighing models on folds")
-    final, unseen = finished(config, events, best)
-    if leaders is None:
+    each = {
+        name: best_of(search, metric=config.metric, rounds=config.tune.rounds)
+        for name, search in searched.items()
+    }
+    final, unseen = finished(config, events, best, each)
+    if config.train.estimator == AUTO and not final.members:
+        final = alone(final, leader, each[leader], config.train.seed)
+    if not config.train.needs_unseen:
         unseen = None
     elif unseen is None:
-        unseen = replace(seen_by, predictions=leaders.unseen(best, objective, plan.rounds))
-    best = final
-    _write(project.root, best, trials_csv(found), unseen)
+        unseen = ready[leader].unseen(each[leader])
+    _write(project.root, final, trials_csv(found), unseen)
     seconds = time.monotonic() - started
-    run = replace(_run(project, best), seconds=seconds, datasets=read)
-    tracker.log_trials(run, trial_records(best, found))
-    return _result(best, found)
+    run = replace(_run(project, final), seconds=seconds, datasets=ready[leader].datasets)
+    tracker.log_trials(run, trial_records(final, found))
+    return _result(final, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One estimator's search before it begins; parts are in memory once, binned where it bins."""
+
+    plan: SearchPlan
+    objective: Objective
+    datasets: list[DatasetRecord]
+    seen_by: OutOfFold
+    leaders: Leaders | None
+
+    def search(self, journals: Path, progress: Progress) -> Search:
+        """Run the trials."""
+        return open_searcher().search(self.plan, self.objective, journals, progress=progress)
+
+    def unseen(self, best: Best) -> OutOfFold | None:
+        """What the best trial said of the rows that judged it; None where nobody listened."""
+        if self.leaders is None:
+            return None
+        said = self.leaders.unseen(best, self.objective, self.plan.rounds)
+        return replace(self.seen_by, predictions=said)
+
+
+def _entrants(project: Project) -> dict[str, Project]:
+    """The project as each estimator that is searched would have it, by the estimator's name."""
+    config = project.config
+    if config.train.estimator != AUTO:
+        return {config.train.estimator: project}
+    made = {}
+    for name in standing_ready():
+        train = config.train.model_copy(update={"estimator": name})
+        made[name] = replace(project, config=config.model_copy(update={"train": train}))
+    return made
+
+
+def _ready(project: Project, events: Events, progress: Progress) -> _Ready:
+    work = _checked(project, events, progress)
+    plan, leaders = _plan(project, work), _leaders(project.config)
+    return _Ready(
+        plan, _objective(work, plan, leaders), _datasets(project, work), work.seen_by, leaders
+    )
 
 
 def shared_search(
     project: Project, *, progress: Progress, stale: Callable[[], bool]
 ) -> tuple[SearchPlan, Objective]:
     """The search of `tune`, as a worker takes part in it; raises what `tune` raises before it."""
-    _, work = _checked(project, progress)
+    work = _checked(project, _events(project, progress), progress)
     plan = _plan(project, work)
     if plan.shared is None:
         raise UsageError(
@@ -131,7 +171,7 @@ def shared_search(
             hint="tune: {storage: ${TUNE_URL}}, with TUNE_URL=postgresql://... in the environment",
         )
     joins = replace(plan.shared, worker=True, stale=stale)
-    return replace(plan, shared=joins, anew=False), _objective(work, plan.rounds)
+    return replace(plan, shared=joins, anew=False), _objective(work, plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +185,25 @@ class _Work:
     folds: tuple[tuple[Part, Part], ...] = ()
 
 
-def _checked(project: Project, progress: Progress) -> tuple[Events, _Work]:
-    """The rows, and what is made of them for an estimator that can be served."""
+def _events(project: Project, progress: Progress) -> Events:
     progress.update("reading the features")
     events = read_events(project.root, project.config)
     if said := about_groups(events, project.config):
         progress.log(said)
+    return events
+
+
+def _checked(project: Project, events: Events, progress: Progress) -> _Work:
+    """What is made of the rows for an estimator that can be served."""
     work = _read(project.config, events)
     progress.update("checking that the model can be served")
     work.estimator.check(work.train, [*ends(work.space), *project.config.tune.first])
-    return events, work
+    return work
+
+
+def _objective(work: _Work, plan: SearchPlan, leaders: Leaders | None = None) -> Objective:
+    judging = work.folds or ((work.train, work.validation),)
+    return objective_of(work.problem.task, work.estimator, judging, plan.rounds, leaders)
 
 
 def _leaks(config: Config, events: Events) -> list[str]:
@@ -223,61 +272,11 @@ def _parts(
     return tuple((events.part(names, f.train), events.part(names, f.validation)) for f in folds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """`tuning.Fit` by the estimator's `TrialFit`; `targets` are those of each fold.
-
-    A trial that is over is told to `leaders` with its parameters.
-    """
-
-    task: Task
-    targets: Sequence[NDArray[np.float64]]
-    fit: TrialFit
-    params: Params
-    rounds: int
-    leaders: Leaders | None
-
-    def advance(self, rounds: int, check: Check) -> Outcome:
-        """See `tuning.base.Fit.advance`."""
-        tried = self.fit.advance(rounds, check)
-        if self.leaders is not None and (tried.ended or rounds >= self.rounds):
-            self.leaders.saw(self.params, tried.score, tried.predict())
-        return Outcome(
-            score=tried.score,
-            rounds=tried.rounds,
-            ran=tried.ran,
-            ended=tried.ended,
-            metrics=lambda: _mean_metrics(self.task, self.targets, tried.predict()),
-        )
-
-
-def _mean_metrics(
-    task: Task, targets: Sequence[NDArray[np.float64]], predictions: NDArray[np.float64]
-) -> dict[str, float]:
-    """The mean over folds of each metric that all of them have."""
-    ends_at = np.cumsum([len(target) for target in targets])
-    parts = np.split(predictions, ends_at[:-1])
-    found = [metrics_of(task, *pair) for pair in zip(targets, parts, strict=True)]
-    names = [name for name in found[0] if all(name in one for one in found)]
-    return {name: float(np.mean([one[name] for one in found])) for name in names}
-
-
 def _leaders(config: Config) -> Leaders | None:
     """Who keeps what the best trial says of rows that it has not seen, where that is needed."""
     if not config.train.needs_unseen:
         return None
     return Leaders(greater_is_better=metric_of(config.task, config.metric).greater_is_better)
-
-
-def _objective(work: _Work, rounds: int, leaders: Leaders | None = None) -> Objective:
-    trials: Trials
-    if work.folds:
-        each = [work.estimator.trials(*parts) for parts in work.folds]
-        trials, judged = FoldedTrials(each, rounds), [part for _, part in work.folds]
-    else:
-        trials, judged = work.estimator.trials(work.train, work.validation), [work.validation]
-    task, targets = work.problem.task, [part.target for part in judged]
-    return lambda params: _Fit(task, targets, trials.start(params), params, rounds, leaders)
 
 
 def _plan(project: Project, work: _Work) -> SearchPlan:
@@ -341,7 +340,8 @@ def _about(project: Project, estimator: Estimator) -> dict[str, Any]:
         include={"task", "data", "split", "train"},
         exclude={"train": set(DECIDED)},
     )
-    said |= {name: sha256_of(project.root / name) for name in me.deps}
+    files = [FEATURES_TABLE, FEATURES_PLAN, *project.modules]
+    said |= {name: sha256_of(project.root / name) for name in files}
     return said | {"revision": me.revision, "metric": project.config.metric, **estimator.settings()}
 
 

@@ -41,12 +41,19 @@ def averaged(contents: Sequence[bytes], weights: Sequence[float]) -> bytes:
     forest["tree_info"] = [k for part in parts for k in part["tree_info"]]
     forest["iteration_indptr"] = _rounds([part["iteration_indptr"] for part in parts])
     forest["gbtree_model_param"]["num_trees"] = str(len(trees))
-    about = [model["learner"]["learner_model_param"] for model in models]
-    link, back = _links(made["learner"]["objective"]["name"])
-    scores = np.stack([link(_numbers(one["base_score"])) for one in about])
+    _, back = _links(made["learner"]["objective"]["name"])
+    scores = np.stack([base_margins(model["learner"]) for model in models])
     score = back(np.average(scores, axis=0, weights=weights)).astype(np.float32)
-    about[0]["base_score"] = f"[{','.join(str(number) for number in score)}]"
+    made["learner"]["learner_model_param"]["base_score"] = (
+        f"[{','.join(str(number) for number in score)}]"
+    )
     return write_ubjson(made)
+
+
+def base_margins(learner: Any) -> _Floats:
+    """The margin that a booster's trees add to, one number or one a class."""
+    link, _ = _links(learner["objective"]["name"])
+    return link(_numbers(learner["learner_model_param"]["base_score"]))
 
 
 def _forest(model: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mlops_cli.bundle.manifest import Feature, ModelKind, Task
@@ -29,6 +30,8 @@ class Problem:
     regression). `fixed` are parameters that no search touches. `threads` 0 means every core that
     this process may use. `monotone` are features in which the prediction may only rise (1) or
     fall (-1). `quantile` is learned instead of the mean where it is given, by XGBoost alone.
+    `root` is the project's folder, in which a `module:function` of its own stands. `weighted` says
+    that rows have weights.
     """
 
     task: Task
@@ -40,6 +43,8 @@ class Problem:
     threads: int = 0
     monotone: Mapping[str, int] = field(default_factory=dict)
     quantile: float | None = None
+    root: Path | None = None
+    weighted: bool = False
 
     @property
     def question(self) -> Question:
@@ -52,11 +57,13 @@ class Part:
     """Rows to fit on or to judge by.
 
     `matrix` is float32 of shape (n, f), C-contiguous, missing values being NaN; `target` is
-    float64 of shape (n,): the index of the class, or the value.
+    float64 of shape (n,): the index of the class, or the value. `weight`, of the same shape, says
+    how much a row counts where it is fitted, and where rounds are chosen; None: all alike.
     """
 
     matrix: NDArray[np.float32]
     target: NDArray[np.float64]
+    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,9 @@ class TrialFit(Protocol):
     def advance(self, rounds: int, check: Check) -> Tried:
         """Go on until `rounds` rounds are run or none has gained for `PATIENCE` rounds.
 
-        What a round is worth is the loss on the validation part: log loss with its intercept
-        refitted there, or RMSE. The metric plays no part in it. Raises `UsageError` where the
-        library refuses the parameters, and what `check` raises.
+        What a round is worth is the loss on the validation part, by its rows' weights: log loss
+        with its intercept refitted there, or RMSE. The metric plays no part in it. Raises
+        `UsageError` where the library refuses the parameters, and what `check` raises.
         """
 
 
@@ -100,12 +107,16 @@ class Trials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What one model of an average is fitted with: its parameters, rounds, seed and weight."""
+    """What one model of an average is fitted with: its parameters, rounds, seed and weight.
+
+    `estimator` is whose parameters they are, by its name in `train.estimator`.
+    """
 
     params: Params
     rounds: int
     seed: int
     weight: float
+    estimator: str = "xgboost"
 
 
 class Fitted(Protocol):
@@ -162,7 +173,23 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class Averaging(Protocol):
-    """An estimator whose models can be averaged into one that is served like any of them."""
+    """An estimator whose models can be averaged into one that is served like any of them.
+
+    `step` is its name of the step, `own_step` the one that it takes where none is given;
+    `portfolio` are parameters that do well beside found ones.
+    """
+
+    @property
+    def step(self) -> str:
+        """`eta`, or `learning_rate`."""
+
+    @property
+    def own_step(self) -> float:
+        """Its default."""
+
+    @property
+    def portfolio(self) -> Sequence[Params]:
+        """The one that helps most first."""
 
     def patient_trials(self, train: Part, validation: Part, patience: int) -> Trials:
         """`Estimator.trials` that end after `patience` rounds without gain."""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import ClassLabel, Feature
-from mlops_cli.bundle.plan import ID, TARGET, TIME, FeaturePlan
+from mlops_cli.bundle.plan import ID, TARGET, TIME, WEIGHT, FeaturePlan
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.errors import DataError
@@ -26,6 +26,7 @@ from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Draw, Keys, Rows, Split, split
 from mlops_cli.training.base import Part, Problem
 from mlops_cli.training.monotone import directions
+from mlops_cli.training.row_weights import check_training_part, weights_of
 
 _BATCH = 131_072  # rows that are encoded at once
 
@@ -49,6 +50,13 @@ class Events:
     """The columns of `data.sensitive`, and the features that read one."""
     groups: Rows | None = None
     """The number of each row's group, shape (n,); None where `split.key` names no column."""
+    weights: NDArray[np.float64] | None = None
+    """How much each row counts, shape (n,); None without `train.weights`."""
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.file.parents[len(Path(FEATURES_TABLE).parts) - 1]
 
     @property
     def keys(self) -> Keys:
@@ -110,19 +118,21 @@ class Events:
                     matrix[first:last] = encode(batch, features)[rows[first:last] - start]
                 start += batch.num_rows
         pa.default_memory_pool().release_unused()  # it keeps what the batches took
-        return Part(matrix, self.target[rows])
+        weight = None if self.weights is None else self.weights[rows]
+        return Part(matrix, self.target[rows], weight)
 
 
 def read_events(root: Path, config: Config) -> Events:
     """Read what `featurize` wrote in the project folder `root`, and split it.
 
     Raises `DataError` where it is missing, has a target that is no finite number (regression), a
-    class without a row in the training part, or too few rows for three parts.
+    weight that is none, a class without a row in the training part, or too few rows for three
+    parts.
     """
     plan = _read_plan(root / FEATURES_PLAN)
     file = root / FEATURES_TABLE
-    # A file without a time has no column of that name, and none is read.
-    table = _read_table(file, [ROW, TARGET, TIME])
+    # A file without a time, or weights, has no column of that name, and none is read.
+    table = _read_table(file, [ROW, TARGET, TIME, WEIGHT])
     target = _target(table[TARGET], plan)
     numbers = np.asarray(table[ROW].to_numpy(), dtype=np.int64)
     moments = _moments(table)
@@ -130,9 +140,10 @@ def read_events(root: Path, config: Config) -> Events:
     if config.split.key and groups is None:
         raise DataError(f"{FEATURES_TABLE} lacks a column of split.key", hint="mlops featurize")
     parts = split(draw_of(config), Keys(numbers, target, moments, groups))
-    _check_training_part(target[parts.train], plan)
+    weights = weights_of(table, config.train.weights)
+    check_training_part(target, plan, parts, weights)
     sensitive = reading(plan.trees, config.data.sensitive)
-    return Events(file, plan, target, numbers, moments, parts, sensitive, groups)
+    return Events(file, plan, target, numbers, moments, parts, sensitive, groups, weights)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:
@@ -187,6 +198,8 @@ def problem_of(config: Config, events: Events, features: tuple[Feature, ...]) ->
         seed=config.train.seed,
         fixed=config.train.params,
         monotone=directions(config.train.monotone, features, config.task),
+        root=events.root,
+        weighted=events.weights is not None,
     )
 
 
@@ -246,16 +259,3 @@ def _moments(table: pa.Table) -> NDArray[np.int64] | None:
 
 def _value_set(classes: tuple[ClassLabel, ...], kind: pa.DataType) -> pa.Array:
     return pa.array(list(classes)).cast(kind)
-
-
-def _check_training_part(target: NDArray[np.float64], plan: FeaturePlan) -> None:
-    if plan.classes is None:
-        return
-    counts = np.bincount(target.astype(np.int64), minlength=len(plan.classes))
-    absent = [plan.classes[i] for i in np.flatnonzero(counts == 0)]
-    if absent:
-        raise DataError(
-            f"the training part's {len(target)} rows hold no row of class {absent[0]!r} of the "
-            f"target {plan.target.name!r}",
-            hint="use split.by: stratified, a larger training part, or leave the class out",
-        )

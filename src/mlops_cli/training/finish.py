@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from threading import Event
 
 import numpy as np
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 from mlops_cli.cores import cores
 from mlops_cli.training.base import Averaging, Fit, Params, Part, Problem
-from mlops_cli.training.greedy import greedy_weights, margins_of, predictions_of
-from mlops_cli.training.portfolio import PORTFOLIO
+from mlops_cli.training.choice import Unseen, chosen
+from mlops_cli.training.greedy import margins_of, predictions_of
 
 FOLDS = 5
 MOST_CELLS = 1_800_000  # that go through the folds, over all parameters that are tried
@@ -29,9 +30,27 @@ _PATIENCE = 40  # rounds without gain, of so small a step
 _FITS = 2  # that an average has room for at the least, by the step that it begins with
 _MORE_ROWS = 1.1  # rounds of a fit on all rows against those of a fold's, which lacks a fifth
 _LEAST_FITS = 4  # fewer are fitted again with other seeds, as far as there is room
-_OWN_STEP = 0.3  # of parameters that name none: XGBoost's default
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """An estimator, by its name in `train.estimator`, with what a search found for it."""
+
+    name: str
+    estimator: Averaging
+    found: Params
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Parameters that go through the folds, and whose they are."""
+
+    name: str
+    estimator: Averaging
+    params: Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,98 +66,117 @@ class Finish:
     folds: NDArray[np.int64]
 
 
-def step_of(found: Params, rounds: int, most: int) -> float:
+def step_of(entrant: Entrant, most: int) -> float:
     """The step by which models of `most` rounds together can be averaged, at least `ETA`.
 
-    `found` wanted `rounds` of its own step, and wants about as many times more of a smaller one.
+    What was found wanted its rounds of its own step, and wants about as many times more of a
+    smaller one.
     """
-    own = float(found.get("eta", _OWN_STEP))
-    return min(own, max(ETA, own * rounds * _FITS / most))
+    own = float(entrant.found.get(entrant.estimator.step, entrant.estimator.own_step))
+    return min(own, max(ETA, own * entrant.rounds * _FITS / most))
 
 
-def candidates(problem: Problem, rows: int, found: Params, *, step: float = ETA) -> list[Params]:
-    """The parameters that go through the folds, `found` first; none where it does not pay.
+def candidates(entrants: Sequence[Entrant], problem: Problem, rows: int, most: int) -> list[Try]:
+    """What goes through the folds, found parameters first; none where it does not pay.
 
     How many there are follows from the size of the table alone: rows times features times classes.
     What `train.params` fixes is in none of them.
     """
     trees = problem.classes if problem.task == "multiclass" else 1
     cells = (rows + _ROWS_OF_A_TREE) * len(problem.features) * trees
-    count = min(1 + len(PORTFOLIO), MOST_CELLS // max(1, cells))
+    count = MOST_CELLS // max(1, cells)
     if rows < LEAST_ROWS or count == 0:
         return []
-    made = [found, *({**found, **each} for each in PORTFOLIO)][:count]
+    lists = [list(_tries(entrant, problem, step_of(entrant, most))) for entrant in entrants]
+    in_turn = [one for one in chain(*zip_longest(*lists)) if one is not None]
+    return in_turn[:count]
+
+
+def _tries(entrant: Entrant, problem: Problem, step: float) -> Sequence[Try]:
+    estimator, found = entrant.estimator, entrant.found
+    made = [found, *({**found, **each} for each in estimator.portfolio)]
     return [
-        {k: v for k, v in {**each, "eta": step}.items() if k not in problem.fixed} for each in made
+        Try(
+            entrant.name,
+            estimator,
+            {k: v for k, v in {**each, estimator.step: step}.items() if k not in problem.fixed},
+        )
+        for each in made
     ]
 
 
 def finish(
-    estimator: Averaging,
     problem: Problem,
-    tries: Sequence[Params],
+    tries: Sequence[Try],
     folds: Sequence[Callable[[], tuple[Part, Part]]],
     *,
     most: int,
 ) -> Finish:
     """Fit each of `tries` on each fold, and weigh them.
 
-    The fits of the average have at most `most` rounds together: an answer takes time by them. A
-    fold is asked for its training and validation part when its turn comes. The same fits come
-    out whatever number of threads there is.
+    The fits of the average have at most `most` rounds together: an answer takes time by them. Of
+    several estimators the average is of one alone, unless that of all is surely better. A fold is
+    asked for its training and validation part when its turn comes. The same fits come out whatever
+    number of threads there is.
     """
     rounds = int(most / _MORE_ROWS)
-    seen = [_fold(estimator, tries, fold, rounds) for fold in folds]
-    target = np.concatenate([fold.target for fold in seen])
-    said = [np.concatenate([fold.said[i] for fold in seen]) for i in range(len(tries))]
-    margins = [margins_of(problem.task, each) for each in said]
-    wanted = _MORE_ROWS * np.mean([fold.rounds for fold in seen], axis=0)
-    costs = np.clip(np.floor(wanted), 1, most)
-    weights = greedy_weights(problem.task, target, margins, costs=costs.tolist(), most=most)
-    chosen = np.flatnonzero(weights).tolist()
-    room = int(most // costs[chosen].sum())
-    again = max(1, min(-(-_LEAST_FITS // len(chosen)), room))
+    seen = [_fold(tries, fold, rounds) for fold in folds]
+    unseen = _unseen(problem, seen, most)
+    weights = chosen(unseen, [one.name for one in tries])
+    taken = np.flatnonzero(weights).tolist()
+    room = int(most // unseen.costs[taken].sum())
+    again = max(1, min(-(-_LEAST_FITS // len(taken)), room))
     fits = [
         Fit(
-            tries[i],
-            int(costs[i]),
+            tries[i].params,
+            int(unseen.costs[i]),
             problem.seed + seed,
             float(weights[i]) / again,
+            tries[i].name,
         )
-        for i in chosen
+        for i in taken
         for seed in range(again)
     ]
-    mean = np.sum([weights[i] * margins[i] for i in chosen], axis=0)
-    parts = np.repeat(np.arange(len(seen)), [len(fold.target) for fold in seen])
-    return Finish(fits, predictions_of(problem.task, mean), parts)
+    predictions = predictions_of(problem.task, unseen.average(weights))
+    return Finish(fits, predictions, unseen.folds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """One fold: by each of the tries, the rounds that gained, and predictions of its rows."""
 
-    target: Array
+    part: Part
     rounds: Sequence[int]
     said: Sequence[Array]
 
 
-def _fold(
-    estimator: Averaging,
-    tries: Sequence[Params],
-    fold: Callable[[], tuple[Part, Part]],
-    rounds: int,
-) -> _Seen:
+def _unseen(problem: Problem, seen: Sequence[_Seen], most: int) -> Unseen:
+    said = [np.concatenate([fold.said[i] for fold in seen]) for i in range(len(seen[0].said))]
+    wanted = _MORE_ROWS * np.mean([fold.rounds for fold in seen], axis=0)
+    rows = [fold.part.weight for fold in seen if fold.part.weight is not None]
+    return Unseen(
+        task=problem.task,
+        target=np.concatenate([fold.part.target for fold in seen]),
+        margins=[margins_of(problem.task, each) for each in said],
+        folds=np.repeat(np.arange(len(seen)), [len(fold.part.target) for fold in seen]),
+        costs=np.clip(np.floor(wanted), 1, most),
+        most=most,
+        rows=np.concatenate(rows) if rows else None,
+    )
+
+
+def _fold(tries: Sequence[Try], fold: Callable[[], tuple[Part, Part]], rounds: int) -> _Seen:
     train, validation = fold()
-    trials = estimator.patient_trials(train, validation, _PATIENCE)
+    ready = {one.name: one.estimator.patient_trials(train, validation, _PATIENCE) for one in tries}
     stopped = Event()
 
     def check() -> None:
         if stopped.is_set():
             raise InterruptedError
 
-    def one(params: Params) -> tuple[int, Array]:
-        tried = trials.start(params).advance(rounds, check)
-        return tried.rounds or 1, tried.predict()
+    def one(tried: Try) -> tuple[int, Array]:
+        found = ready[tried.name].start(tried.params).advance(rounds, check)
+        return found.rounds or 1, found.predict()
 
     with ThreadPoolExecutor(cores()) as pool:
         try:
@@ -147,4 +185,4 @@ def _fold(
             stopped.set()  # or Ctrl-C would wait for all of them
             pool.shutdown(cancel_futures=True)
             raise
-    return _Seen(validation.target, [r for r, _ in found], [said for _, said in found])
+    return _Seen(validation, [r for r, _ in found], [said for _, said in found])

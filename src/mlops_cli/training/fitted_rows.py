@@ -21,7 +21,8 @@ class FittedRows(msgspec.Struct, frozen=True):
 
     `rows` is one more than the last row's number in the source; `digest` (64 hex digits) is of
     number, target, time and group of them all. `gap` is in microseconds, `key` the columns that
-    name a group. It stands in the bundle's `provenance.json`.
+    name a group. With `everything` all rows were fitted, the hold-out's, too. It stands in the
+    bundle's `provenance.json`.
     """
 
     by: By
@@ -32,6 +33,7 @@ class FittedRows(msgspec.Struct, frozen=True):
     digest: str
     gap: int = 0
     key: tuple[str, ...] = ()
+    everything: bool = False
 
     @property
     def draw(self) -> Draw:
@@ -39,8 +41,8 @@ class FittedRows(msgspec.Struct, frozen=True):
         return Draw(self.by, self.validation, self.holdout, self.seed, self.gap)
 
 
-def fitted_rows(events: Events, config: Config) -> FittedRows:
-    """What a model that is fitted on `events` now is fitted on."""
+def fitted_rows(events: Events, config: Config, *, everything: bool = False) -> FittedRows:
+    """What a model that is fitted on `events` now is fitted on; the hold-out with `everything`."""
     draw = draw_of(config)
     return FittedRows(
         by=draw.by,
@@ -51,6 +53,7 @@ def fitted_rows(events: Events, config: Config) -> FittedRows:
         digest=_digest(events.keys),
         gap=draw.gap,
         key=config.split.key,
+        everything=everything,
     )
 
 
@@ -63,6 +66,7 @@ def unseen_by(bundle: Bundle, events: Events, config: Config) -> Rows | None:
     known = _fitted_on(bundle)
     rows = unseen(events, known) if known else None
     by_time = config.split_by == "time" and (known is None or known.by == "time")
+    by_time = by_time and not (known and known.everything)
     return events.split.holdout if rows is None and by_time else rows
 
 
@@ -94,7 +98,7 @@ def unseen(events: Events, known: FittedRows) -> Rows | None:
         parts = split(known.draw, keys.at(older))
     except DataError:  # shares of another table's provenance
         return None
-    fitted = older[parts.fitted]
+    fitted = older if known.everything else older[parts.fitted]
     held = np.setdiff1d(events.split.holdout, fitted, assume_unique=True)
     for groups in (events.groups, keys.groups):
         if groups is not None:

@@ -22,13 +22,15 @@ def greedy_weights(
     *,
     costs: Sequence[float] | None = None,
     most: float = np.inf,
+    rows: Array | None = None,
 ) -> Array:
     """Weights that sum to 1, of shape (m,), for the average of m models' margins.
 
     Caruana et al. 2004: models are added one at a time, each as often as it makes the average's
     loss least; the weights are those of the best average on the way. Margins are of shape (n,), or
     (n, k); the loss is log loss or RMSE. With `costs`, one a model, those that are taken cost at
-    most `most` together, but for a first one that costs more by itself.
+    most `most` together, but for a first one that costs more by itself. `rows` are weights of the
+    rows, shape (n,).
     """
     price = np.zeros(len(margins)) if costs is None else np.asarray(costs, dtype=np.float64)
     counts = np.zeros(len(margins))
@@ -37,7 +39,7 @@ def greedy_weights(
     for step in range(1, _STEPS + 1):
         dear = (counts == 0) & (step > 1) & (price[counts > 0].sum() + price > most)
         losses = [
-            np.inf if barred else round_loss(task, target, (total + each) / step)
+            np.inf if barred else round_loss(task, target, (total + each) / step, rows)
             for each, barred in zip(margins, dear, strict=True)
         ]
         chosen = int(np.argmin(losses))

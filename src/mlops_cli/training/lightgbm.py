@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from mlops_cli.bundle.manifest import ModelKind, Task
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import metric_of
-from mlops_cli.training.base import PATIENCE, Check, Params, Part, Problem, Tried
+from mlops_cli.training.base import PATIENCE, Check, Fit, Params, Part, Problem, Tried
 from mlops_cli.training.greedy import predictions_of
-from mlops_cli.training.lightgbm_text import Inexact, onnx_of
+from mlops_cli.training.lightgbm_text import Inexact, ensemble_of, parsed
+from mlops_cli.training.mixed import Mixed, content_of, mixed
 from mlops_cli.training.onnx import difference
 from mlops_cli.training.parameters import check_names
 from mlops_cli.training.round_loss import round_loss
+from mlops_cli.training.tree_ensemble import Ensemble
 
 MONOTONE = True  # it can keep to a direction
+WEIGHTS = True  # it can weigh rows
 _EACH = 5  # beyond so many rounds only each fifth is looked at
 _FEW = 400
 _OBJECTIVES: dict[Task, str] = {
@@ -66,6 +69,9 @@ class LightGBM:
 
     kind: ModelKind = "onnx"
     has_rounds = True
+    step = "learning_rate"
+    own_step = 0.1  # LightGBM's default
+    portfolio: tuple[Params, ...] = ()
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -104,7 +110,7 @@ class LightGBM:
         return self.patient_trials(train, validation, PATIENCE)
 
     def patient_trials(self, train: Part, validation: Part, patience: int) -> LightGBMTrials:
-        """`trials` that end after `patience` rounds without gain."""
+        """See `Averaging.patient_trials`."""
         return LightGBMTrials(self, train, validation, patience)
 
     def fit(self, part: Part, params: Params, rounds: int | None) -> LightGBMModel:
@@ -113,6 +119,11 @@ class LightGBM:
         with _refusals():
             booster = lightgbm.train(settings, self.rows(part, params), rounds or 1)
         return LightGBMModel(booster, self.problem)
+
+    def average(self, part: Part, fits: Sequence[Fit]) -> Mixed:
+        """See `Averaging.average`."""
+        models = [self.fit(part, {**fit.params, "seed": fit.seed}, fit.rounds) for fit in fits]
+        return mixed(self.problem.task, models, [fit.weight for fit in fits])
 
     def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> NoReturn:
         """See `Estimator.update`: what is served is ONNX, which cannot be fitted any further."""
@@ -132,7 +143,7 @@ class LightGBM:
     def rows(self, part: Part, params: Params) -> Any:
         """The part, binned by what these parameters say of bins."""
         settings = {**self.settings_of_all, **params}
-        return lightgbm.Dataset(part.matrix, part.target, params=settings)
+        return lightgbm.Dataset(part.matrix, part.target, weight=part.weight, params=settings)
 
 
 class LightGBMTrials:
@@ -194,7 +205,7 @@ class LightGBMTrialFit:
         )
         self._looked = self._ran
         task = self._trials.estimator.problem.task
-        loss = round_loss(task, validation.target, self._margins)
+        loss = round_loss(task, validation.target, self._margins, validation.weight)
         if self._best == 0 or loss < self._loss:
             self._loss, self._best, self._best_margins = loss, self._ran, self._margins
 
@@ -210,6 +221,11 @@ class LightGBMModel:
         """See `Fitted.predict`."""
         return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
 
+    def margins(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Grown.margins`."""
+        said = self._booster.predict(matrix, raw_score=True, num_threads=1)
+        return np.asarray(said, dtype=np.float64)
+
     def importance(self) -> dict[str, float]:
         """See `Fitted.importance`: the share of the total gain."""
         gain = np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
@@ -219,8 +235,12 @@ class LightGBMModel:
 
     def content(self) -> bytes:
         """See `Fitted.content`: ONNX."""
+        return content_of(self._problem.task, self.ensemble())
+
+    def ensemble(self) -> Ensemble:
+        """See `Grown.ensemble`."""
         try:
-            return onnx_of(self._booster.model_to_string())
+            return ensemble_of(parsed(self._booster.model_to_string()))
         except Inexact as e:
             raise UsageError(
                 f"mlops.yaml: train.estimator lightgbm cannot be served: {e.why}", hint=e.hint

@@ -1,4 +1,4 @@
-"""LightGBM's text models, as ONNX in float64: every float32 row goes LightGBM's own way."""
+"""LightGBM's text models as trees in float64: every float32 row goes LightGBM's own way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlops_cli.bundle.manifest import Task
-from mlops_cli.training.tree_ensemble import End, Ensemble, Leaves, Step, to_onnx
+from mlops_cli.training.tree_ensemble import End, Ensemble, Leaves, Step
 from mlops_cli.training.tree_splits import Tree, check
 
 _CATEGORY, _LEFT, _ZERO, _NAN = 1, 2, 4, 8  # bits of `decision_type`: kind, default, missing type
@@ -29,13 +29,6 @@ class Inexact(Exception):
         super().__init__(why)
         self.why = why
         self.hint = hint
-
-
-def onnx_of(text: str) -> bytes:
-    """The ONNX file of a model's text; raises `Inexact` where there is none."""
-    model = parsed(text)
-    _, steps, end = link_of(model)
-    return to_onnx(ensemble_of(model), steps, end)
 
 
 @dataclass(frozen=True, slots=True)

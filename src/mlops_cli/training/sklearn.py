@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,17 +11,15 @@ import numpy as np
 import onnxruntime
 import sklearn
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import BaseEnsemble
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from mlops_cli.bundle.manifest import ModelKind
-from mlops_cli.cores import cores
 from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.training.base import Check, Fitted, Params, Part, Problem, Tried
@@ -37,16 +33,12 @@ from mlops_cli.training.incremental import (
 from mlops_cli.training.onnx import cast_to_double
 from mlops_cli.training.parts import together
 from mlops_cli.training.sklearn_model import SklearnModel, is_tree, spread_of
+from mlops_cli.training.sklearn_source import Source, class_of, works
 
 Matrix = NDArray[np.float32]
+WEIGHTS = True  # it can weigh rows, but for some classes, which are told by name
 FEW = 400  # rows of the fit that proves that an estimator can be served
 MISSING = -1.0  # the code of a missing or unseen category
-WORKS = {
-    "classification": "xgboost, sklearn:linear_model.LogisticRegression, "
-    "sklearn:ensemble.RandomForestClassifier, sklearn:ensemble.HistGradientBoostingClassifier",
-    "regression": "xgboost, sklearn:linear_model.Ridge, sklearn:ensemble.RandomForestRegressor, "
-    "sklearn:ensemble.HistGradientBoostingRegressor",
-}
 # What follows from the configuration or changes how, not what, is computed.
 _HELD = ("random_state", "n_jobs", "verbose", "warm_start")
 _LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
@@ -56,7 +48,7 @@ _GO_ON = ", ".join(f"sklearn:{path}" for path in KEPT)
 
 def open_estimator(path: str, problem: Problem) -> Sklearn:
     """See `training.open_estimator`; `path` is a class below `sklearn.`, by its public name."""
-    return Sklearn(_class_of(path, problem), path, problem)
+    return Sklearn(class_of(path, problem), problem)
 
 
 class Sklearn:
@@ -71,20 +63,19 @@ class Sklearn:
     kind: ModelKind = "onnx"
     has_rounds = False
 
-    def __init__(self, cls: type[Any], path: str, problem: Problem) -> None:
-        self._class = cls
-        self._path = path
+    def __init__(self, source: Source, problem: Problem) -> None:
+        self._source = source
         self._problem = problem
         self._metric = metric_of(problem.task, problem.metric)
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`."""
-        known = set(inspect.signature(self._class).parameters)
+        known = self._source.known - set(_HELD)
         for name in [*self._problem.fixed, *(name for params in tries for name in params)]:
-            if name not in known or name in _HELD:
+            if name not in known:
                 raise UsageError(
-                    f"mlops.yaml: {name!r} is no parameter of {self._path} that may be set",
-                    hint=f"known: {', '.join(sorted(known - set(_HELD)))}",
+                    f"mlops.yaml: {name!r} is no parameter of {self._source.name} that may be set",
+                    hint=f"known: {', '.join(sorted(known))}",
                 )
         few = _few(part, self._problem)
         refused: list[UsageError] = []
@@ -118,7 +109,7 @@ class Sklearn:
         del rounds
         pipeline = self._pipeline(params)
         with self._fitting():
-            pipeline.fit(part.matrix, self._target(part))
+            pipeline.fit(part.matrix, self._target(part), **self._weights(pipeline, part))
             _alone(pipeline[-1])
         return self._model(pipeline, part)
 
@@ -128,6 +119,12 @@ class Sklearn:
         Numbers stay filled and scaled as they were, for the coefficients are of that scale.
         """
         train, validation = parts
+        if train.weight is not None:
+            raise UsageError(
+                f"mlops.yaml: train.update and train.weights are set, and {self._source.name} goes "
+                "on without weights",
+                hint="remove one of the two; with xgboost they go together",
+            )
         loss = metric_of(self._problem.task, _LOSSES[self._problem.task]).value
         losses: list[float] = []
         with self._fitting():
@@ -145,25 +142,40 @@ class Sklearn:
                 self._pass(fitted, both)
         return self._model(fitted, both), added
 
+    def _weights(self, pipeline: Pipeline, part: Part) -> dict[str, Any]:
+        """The rows' weights, by the name under which its last step takes them."""
+        if part.weight is None:
+            return {}
+        name, model = "", pipeline
+        while isinstance(model, Pipeline):
+            name, model = f"{name}{model.steps[-1][0]}__", model.steps[-1][1]
+        if not has_fit_parameter(model, "sample_weight"):
+            raise UsageError(
+                f"mlops.yaml: train.weights is set, and {self._source.name} "
+                f"({type(model).__name__}) cannot weigh rows",
+                hint=f"remove it; of these all can: {works(self._problem)}",
+            )
+        return {f"{name}sample_weight": part.weight}
+
     def _pass(self, pipeline: Pipeline, part: Part) -> None:
         pipeline[-1].partial_fit(pipeline[:-1].transform(part.matrix), self._target(part))
 
     def _resumed(self, params: Params, before: bytes) -> Pipeline:
         pipeline = self._pipeline(params)
-        if not goes_on(self._path, pipeline[-1]):
+        if not goes_on(self._source.path, pipeline[-1]):
             raise UsageError(
-                f"mlops.yaml: train.update is set, and sklearn:{self._path} cannot go on from a "
+                f"mlops.yaml: train.update is set, and {self._source.name} cannot go on from a "
                 "model with these parameters",
                 hint=f"remove train.update; estimators that can: xgboost, {_GO_ON} (without "
                 "averaging, and a network not by lbfgs)",
             )
         shape = self._problem.classes, len(self._problem.features)
         try:
-            resume(self._path, pipeline, before, shape=shape)
+            resume(self._source.path, pipeline, before, shape=shape)
         except NothingKept as e:
             raise UsageError(
                 f"mlops.yaml: train.update names a version that holds nothing which "
-                f"sklearn:{self._path} can go on from: {e}",
+                f"{self._source.name} can go on from: {e}",
                 hint="remove train.update, and train from nothing once: later ones can go on",
             ) from e
         return pipeline
@@ -178,19 +190,20 @@ class Sklearn:
                 yield
             except (ValueError, TypeError) as e:
                 raise UsageError(
-                    f"{self._path} refuses its parameters or data: {_first_line(e)}",
+                    f"{self._source.name} refuses its parameters or data: {_first_line(e)}",
                     hint="see train.params and tune.space in mlops.yaml",
                 ) from e
 
     def _pipeline(self, params: Params) -> Pipeline:
-        return Pipeline([*self._preparation(), ("model", self._made(params))])
+        model = self._made(params)
+        return Pipeline([*self._preparation(model), ("model", model)])
 
     def _target(self, part: Part) -> NDArray[Any]:
         return part.target if self._problem.task == "regression" else part.target.astype(np.int64)
 
     def _model(self, pipeline: Pipeline, part: Part) -> SklearnModel:
         spread = spread_of(part.matrix, self._problem.features)
-        return SklearnModel(pipeline, self._problem, spread, self._path)
+        return SklearnModel(pipeline, self._problem, spread, self._source.path)
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
@@ -202,18 +215,15 @@ class Sklearn:
 
     def _made(self, params: Params) -> Any:
         asked: dict[str, Any] = {**self._problem.fixed, **params}
-        known = inspect.signature(self._class).parameters
-        if "random_state" in known:
+        if "random_state" in self._source.known:
             asked["random_state"] = self._problem.seed
-        if "n_jobs" in known and issubclass(self._class, BaseEnsemble):
-            asked["n_jobs"] = self._problem.threads or cores()
         try:
-            return self._class(**asked)
+            return self._source.make(asked)
         except TypeError as e:
             raise self._refused(f"it cannot be made of parameters alone: {e}") from e
 
-    def _preparation(self) -> list[tuple[str, Any]]:
-        trees = is_tree(self._class)
+    def _preparation(self, model: Any) -> list[tuple[str, Any]]:
+        trees = is_tree(model)
         numeric = [i for i, f in enumerate(self._problem.features) if f.kind == "numeric"]
         coded = [i for i, f in enumerate(self._problem.features) if f.kind == "category"]
         filled: list[tuple[str, Any, list[int]]] = []
@@ -234,10 +244,9 @@ class Sklearn:
         return Pipeline([("fill", _codes()), ("encode", encoder), ("cast", cast_to_double())])
 
     def _refused(self, why: str) -> UsageError:
-        group = "regression" if self._problem.task == "regression" else "classification"
         return UsageError(
-            f"mlops.yaml: train.estimator sklearn:{self._path} cannot be served: {why}"[:500],
-            hint=f"these work: {WORKS[group]}",
+            f"mlops.yaml: train.estimator {self._source.name} cannot be served: {why}"[:500],
+            hint=f"these work: {works(self._problem)}",
         )
 
 
@@ -294,40 +303,6 @@ def _scaled() -> Pipeline:
     return Pipeline([("fill", _medians()), ("cast", cast_to_double()), ("scale", StandardScaler())])
 
 
-def _class_of(path: str, problem: Problem) -> type[Any]:
-    module, _, name = path.rpartition(".")
-    full = f"sklearn.{module}"
-    wanted = RegressorMixin if problem.task == "regression" else ClassifierMixin
-    try:
-        if any(part.startswith("_") for part in path.split(".")):
-            raise ImportError(f"{path} is private")
-        found: Any = getattr(importlib.import_module(full), name)
-    except (ImportError, AttributeError) as e:
-        raise UsageError(
-            f"mlops.yaml: train.estimator names {full}.{name}, which scikit-learn "
-            f"{sklearn.__version__} does not have",
-            hint=f"these work: {_works(problem)}",
-        ) from e
-    known = inspect.isclass(found) and found.__module__.partition(".")[0] == "sklearn"
-    if not (known and issubclass(found, BaseEstimator) and issubclass(found, wanted)):
-        kind = "regressor" if problem.task == "regression" else "classifier"
-        raise UsageError(
-            f"mlops.yaml: train.estimator names {full}.{name}, which is no {kind}",
-            hint=f"these work: {_works(problem)}",
-        )
-    if wanted is ClassifierMixin and not hasattr(found, "predict_proba"):
-        raise UsageError(
-            f"mlops.yaml: {full}.{name} gives no probabilities",
-            hint=f"these work: {_works(problem)}",
-        )
-    cls: type[Any] = found
-    return cls
-
-
-def _works(problem: Problem) -> str:
-    return WORKS["regression" if problem.task == "regression" else "classification"]
-
-
 def _few(part: Part, problem: Problem) -> Part:
     """A few hundred rows, evenly spaced, and a few of every class."""
     n = len(part.target)
@@ -335,7 +310,8 @@ def _few(part: Part, problem: Problem) -> Part:
     for k in range(problem.classes):
         rows |= set(np.flatnonzero(part.target == k)[:5].tolist())
     chosen = np.array(sorted(rows))
-    return Part(np.ascontiguousarray(part.matrix[chosen]), part.target[chosen])
+    weight = None if part.weight is None else np.ones(len(chosen))
+    return Part(np.ascontiguousarray(part.matrix[chosen]), part.target[chosen], weight)
 
 
 def _first_line(e: BaseException) -> str:

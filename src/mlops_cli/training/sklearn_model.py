@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import BaseEnsemble
+from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 
 from mlops_cli.bundle.manifest import Feature
@@ -42,7 +43,7 @@ class SklearnModel:
         A coefficient counts times its column's standard deviation, so that all are alike. An
         estimator that has neither shares its use evenly.
         """
-        trees = is_tree(type(self._pipeline[-1]))
+        trees = is_tree(self._pipeline[-1])
         owners = list(_owners(self._problem, one_hot=not trees))
         use = _use_of_columns(self._pipeline[-1], len(owners), self._spread)
         shares = {f.name: 0.0 for f in self._problem.features}
@@ -62,10 +63,12 @@ class SklearnModel:
         return difference(self.content(), matrix, self.predict(matrix), self._problem.task)
 
 
-def is_tree(cls: type[Any]) -> bool:
-    """Whether it takes the filled features as they are: see `Sklearn`."""
-    histogram = "_hist_gradient_boosting" in cls.__module__
-    return histogram or issubclass(cls, BaseDecisionTree | BaseEnsemble)
+def is_tree(model: Any) -> bool:
+    """Whether it, or the last step of a pipeline, takes the filled features as they are."""
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    histogram = "_hist_gradient_boosting" in type(model).__module__
+    return histogram or isinstance(model, BaseDecisionTree | BaseEnsemble)
 
 
 def spread_of(matrix: Matrix, features: Sequence[Feature]) -> NDArray[np.float64]:
@@ -84,10 +87,14 @@ def spread_of(matrix: Matrix, features: Sequence[Feature]) -> NDArray[np.float64
 
 
 def _use_of_columns(model: Any, width: int, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    while isinstance(model, Pipeline):
+        model = model[-1]
     use = getattr(model, "feature_importances_", None)
     if use is None and (weights := getattr(model, "coef_", None)) is not None:
-        use = np.abs(np.atleast_2d(weights)).sum(axis=0) * spread
-    return np.ones(width) if use is None else np.asarray(use, dtype=np.float64)
+        use = np.abs(np.atleast_2d(weights)).sum(axis=0)
+        use = use * spread if len(use) == len(spread) else use
+    # A pipeline of a project's own may have made other columns of ours.
+    return np.ones(width) if use is None or len(use) != width else np.asarray(use, np.float64)
 
 
 def _owners(problem: Problem, *, one_hot: bool) -> Iterator[str]:

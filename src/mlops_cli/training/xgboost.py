@@ -21,9 +21,13 @@ from mlops_cli.training.bag import averaged
 from mlops_cli.training.base import PATIENCE, Check, Fit, Fitted, Params, Part, Problem, Tried
 from mlops_cli.training.parameters import check_names
 from mlops_cli.training.parts import together
+from mlops_cli.training.portfolio import PORTFOLIO
 from mlops_cli.training.round_loss import round_loss
+from mlops_cli.training.tree_ensemble import Ensemble
+from mlops_cli.training.xgboost_trees import ensemble_of
 
 MONOTONE = True  # it can keep to a direction
+WEIGHTS = True  # it can weigh rows
 _BINS = 256  # XGBoost's own default
 Matrix = NDArray[np.float32]
 _OBJECTIVES: dict[Task, str] = {
@@ -71,6 +75,9 @@ class XGBoost:
 
     kind: ModelKind = "xgboost"
     has_rounds = True
+    step = "eta"
+    own_step = 0.3  # XGBoost's default
+    portfolio = PORTFOLIO
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -161,7 +168,9 @@ class XGBoost:
     def _matrix(self, part: Part) -> Any:
         # Categories go in as numbers: docs/decisions/004-categories-as-numbers.md.
         bins = self._base.get("max_bin", _BINS)
-        return xgboost.QuantileDMatrix(part.matrix, label=part.target, max_bin=bins)
+        return xgboost.QuantileDMatrix(
+            part.matrix, label=part.target, weight=part.weight, max_bin=bins
+        )
 
 
 def _of_quantile(level: float) -> dict[str, Any]:
@@ -256,8 +265,9 @@ class XGBoostTrialFit:
             base_margin=self._margins,
         )
         self._looked = self._ran
-        margins = _predictions(self._margins)
-        loss = round_loss(self._trials.judge.task, self._trials.judge.validation.target, margins)
+        judge, margins = self._trials.judge, _predictions(self._margins)
+        part = judge.validation
+        loss = round_loss(judge.task, part.target, margins, part.weight)
         if self._best == 0 or loss < self._loss:
             self._loss, self._best, self._best_margins = loss, self._ran, self._margins
 
@@ -283,6 +293,14 @@ class XGBoostModel:
     def predict(self, matrix: Matrix) -> NDArray[np.float64]:
         """See `Fitted.predict`."""
         return _predictions(self._booster.predict(xgboost.DMatrix(matrix)))
+
+    def margins(self, matrix: Matrix) -> NDArray[np.float64]:
+        """See `Grown.margins`."""
+        return _predictions(self._booster.predict(xgboost.DMatrix(matrix), output_margin=True))
+
+    def ensemble(self) -> Ensemble:
+        """See `Grown.ensemble`."""
+        return ensemble_of(self.content(), len(self._names))
 
     def importance(self) -> dict[str, float]:
         """See `Fitted.importance`: the share of the total gain."""

@@ -47,6 +47,13 @@ SPACES: dict[str, Mapping[str, SearchRange]] = {
         "feature_fraction": _float(0.5, 1.0),
         "lambda_l2": _float(1e-3, 10.0, log=True),
     },
+    "catboost": {
+        "depth": _int(4, 8),
+        "learning_rate": _float(0.02, 0.3, log=True),
+        "l2_leaf_reg": _float(1.0, 30.0, log=True),
+        "random_strength": _float(0.1, 10.0, log=True),
+        "rsm": _float(0.5, 1.0),
+    },
     "LogisticRegression": _PENALTY,
     "Ridge": _RIDGE,
     "Lasso": _RIDGE,

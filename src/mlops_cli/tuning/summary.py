@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
 
 from mlops_cli.tracking.base import TrialRecord
-from mlops_cli.tuning.base import Best, Search
+from mlops_cli.tuning.base import Best, Member, Search, Trial
 
 
 def best_of(search: Search, *, metric: str, rounds: int) -> Best:
@@ -31,6 +35,36 @@ def best_of(search: Search, *, metric: str, rounds: int) -> Best:
         rounds_spared_early=stopped["complete"] if counted else None,
         validation=dict(best.metrics),
     )
+
+
+def together(searches: Mapping[str, Search], *, greater_is_better: bool) -> tuple[Search, str]:
+    """Several estimators' searches as one, and the name of the estimator with the best trial.
+
+    Of one alone it is that one. Of several trials are counted through, and each has its estimator
+    among its parameters.
+    """
+    if len(searches) == 1:
+        name, search = next(iter(searches.items()))
+        return search, name
+    trials: list[Trial] = []
+    leaders: dict[str, Trial] = {}
+    for name, search in searches.items():
+        first = len(trials)
+        for t in search.trials:
+            params = {"estimator": name, **t.params}
+            trials.append(replace(t, number=first + t.number, params=params))
+            if t.number == search.best.number:
+                leaders[name] = trials[-1]
+    sign = -1.0 if greater_is_better else 1.0
+    leader = min(leaders, key=lambda name: sign * (leaders[name].score or 0.0))
+    counts = (sum(s.resumed for s in searches.values()), sum(s.spared for s in searches.values()))
+    return Search(trials, leaders[leader], *counts), leader
+
+
+def alone(best: Best, estimator: str, own: Best, seed: int) -> Best:
+    """`best` of several searches, with the winner's best trial as the only member."""
+    member = Member(estimator, own.params, own.rounds, seed, 1.0)
+    return msgspec.structs.replace(best, members=[member])
 
 
 def trials_csv(search: Search) -> str:

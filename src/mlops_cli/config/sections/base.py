@@ -82,10 +82,15 @@ ImageRegistry = Annotated[
 ]
 
 
+_FUNCTION = "module:function"
+_IS_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
 def _somebodys(kind: Kind, ours: Sequence[str], name: str) -> str:
-    known = {form.partition(":")[0]: form for form in ours}
+    known = {form.partition(":")[0]: form for form in ours if form != _FUNCTION}
     library = name.partition(":")[0]
-    if library not in known and not is_named(kind, library):
+    own = _FUNCTION in ours and _IS_FUNCTION.fullmatch(name)
+    if library not in known and not own and not is_named(kind, library):
         near = [known[n] for n in difflib.get_close_matches(library, known, n=1)]
         meant = f": did you mean {near[0]}?" if near else ""
         raise ValueError(
@@ -97,7 +102,8 @@ def _somebodys(kind: Kind, ours: Sequence[str], name: str) -> str:
 def one_of(kind: Kind, *ours: str) -> AfterValidator:
     """A name of ours, or one that another package brings by an entry point.
 
-    Of ours `library:NAME` stands for all that begin with that library.
+    Of ours `library:NAME` stands for all that begin with that library, and `module:function` for
+    one of the project's own code, which whoever imports it looks for.
     """
     return AfterValidator(partial(_somebodys, kind, ours))
 

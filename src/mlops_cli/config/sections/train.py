@@ -12,15 +12,19 @@ from mlops_cli.config.sections.base import Section, Share, one_of
 _FORMS = {
     "xgboost": r"xgboost",
     "lightgbm": r"lightgbm",
+    "catboost": r"catboost",
+    "auto": r"auto",
     "sklearn": r"sklearn:[A-Za-z_][\w.]*\.[A-Za-z_]\w*",
 }
+AUTO = "auto"  # the best of several estimators, or an average of them
 
 
 def _in_its_form(estimator: str) -> str:
     form = _FORMS.get(estimator.partition(":")[0])
     if form and not re.fullmatch(form, estimator):
         raise ValueError(
-            "write xgboost, lightgbm, or sklearn:module.Class (sklearn:linear_model.Ridge)"
+            "write xgboost, lightgbm, catboost, auto, or sklearn:module.Class "
+            "(sklearn:linear_model.Ridge)"
         )
     return estimator
 
@@ -37,13 +41,22 @@ class TrainConfig(Section):
 
     estimator: Annotated[
         str,
-        one_of("estimator", "xgboost", "lightgbm", "sklearn:module.Class"),
+        one_of(
+            "estimator",
+            "xgboost",
+            "lightgbm",
+            "catboost",
+            "auto",
+            "sklearn:module.Class",
+            "module:function",
+        ),
         AfterValidator(_in_its_form),
     ] = Field(
         "xgboost",
-        pattern=r"^[a-z][\w-]*(:[\w.-]+)?$",
-        description="xgboost, lightgbm, or sklearn:module.Class such as "
-        "sklearn:linear_model.Ridge, or the name of one that another package brings",
+        pattern=r"^[A-Za-z_][\w.-]*(:[\w.-]+)?$",
+        description="xgboost, lightgbm, catboost, sklearn:module.Class such as "
+        "sklearn:linear_model.Ridge, module:function of the project that makes one, what another "
+        "package brings, or auto: the best of the first three that are installed, or an average",
     )
     metric: str | None = Field(None, description="default: roc_auc, log_loss or rmse by task")
     seed: int = Field(0, ge=0, lt=2**31)
@@ -55,11 +68,22 @@ class TrainConfig(Section):
         description="feature: increasing or decreasing, which the prediction then never goes "
         "against, all else equal",
     )
+    weights: str | None = Field(
+        None,
+        min_length=1,
+        description="a column of the table that says how much a row counts where models are "
+        "fitted and rounds chosen; it is no feature, and every metric counts each row once",
+    )
     update: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{12}$",
         description="go on from this version of the registry, rather than from nothing: `mlops "
         "train --update` writes the champion here",
+    )
+    refit: Literal["all"] | None = Field(
+        None,
+        description="all: serve a model that was fitted again on every row, the hold-out with it; "
+        "metrics and gates are of its twin, which had not seen the hold-out",
     )
     calibrate: Literal["isotonic", "sigmoid", "temperature"] | None = Field(
         None,
@@ -90,7 +114,19 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _auto_is_several(self) -> TrainConfig:
+        if self.estimator == AUTO and self.params:
+            raise ValueError("params are of one estimator, and estimator is auto: name one")
+        if self.estimator == AUTO and self.update is not None:
+            raise ValueError("update goes on from one estimator's model, and estimator is auto")
+        return self
+
+    @model_validator(mode="after")
     def _an_update_has_seen_all(self) -> TrainConfig:
+        if self.update is not None and self.refit is not None:
+            raise ValueError(
+                "refit fits a model anew on every row, and update goes on from one: leave out one"
+            )
         if self.update is not None and self.needs_unseen:
             raise ValueError(
                 "update goes on from a model without predictions of rows that it had not seen, "
@@ -111,4 +147,10 @@ class TrainConfig(Section):
         return round(self.quantiles[1] - self.quantiles[0], 12)
 
 
-DECIDED = ("calibrate", "costs", "interval", "quantiles")  # after the search, which needs none
+DECIDED = (
+    "calibrate",
+    "costs",
+    "interval",
+    "quantiles",
+    "refit",
+)  # after the search, which needs none

@@ -26,7 +26,7 @@ class FairnessBound:
             report = read_report(case.project.root)
         except DataError as e:
             return _undecided(self.asked, f"the evaluation cannot be read: {e.message}")
-        if report.version != case.candidate.digest:
+        if report.version != case.candidate.judged_digest:
             return _undecided(self.asked, "the evaluation is of another model: `mlops train`")
         return hold(self.asked, report.fairness)
 

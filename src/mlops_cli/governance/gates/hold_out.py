@@ -55,10 +55,12 @@ class HoldOut:
     def match(self, version: ModelVersion, role: Role) -> Match | str:
         """The candidate beside the version, or why they cannot be compared.
 
+        Of a model that was fitted again on the hold-out it is the twin that had not seen it.
+
         Raises `EnvironmentFault` where the registry does not answer.
         """
         try:
-            opponent = open_bundle(self._case.tracker.fetch(version.digest))
+            opponent = open_bundle(self._case.tracker.fetch(version.digest)).twin()
             if reason := _incompatibility(self._case.candidate.manifest, opponent.manifest):
                 return reason
             known = unseen_by(opponent, self._events, self._case.project.config)
@@ -74,7 +76,7 @@ class HoldOut:
 
     @cached_property
     def _ours(self) -> Any:
-        return _predict(self._case.candidate, self._events.rows(self._events.split.holdout))
+        return _predict(self._case.candidate.twin(), self._events.rows(self._events.split.holdout))
 
     def _table(self, rows: Rows, opponent: Bundle, version: ModelVersion) -> Any:
         """The opponent's features on the rows, as its own configuration made them.

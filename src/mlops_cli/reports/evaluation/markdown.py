@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlops_cli.bundle.manifest import short
 from mlops_cli.evaluation.fairness import Fairness
 from mlops_cli.evaluation.report import Report
 from mlops_cli.reports.markdown import code, escape
@@ -14,6 +15,13 @@ _SLICES = 30
 
 def evaluation_lines(report: Report) -> Iterator[str]:
     """The sections behind the metrics, as Markdown."""
+    if report.served is not None:
+        yield from (
+            "",
+            f"The metrics are those of {code(short(report.version))}, which had not seen the "
+            f"hold-out. {code(short(report.served))} has the same parameters, and was fitted on "
+            f"all {report.rows + report.fitted:,} rows, the hold-out's with them.",
+        )
     gain = report.baseline.gain.get(report.metric)
     if gain is not None:
         yield from (
