@@ -34,10 +34,10 @@ VALID = "project: x\ntask: binary\ndata: {table: t.csv, target: y}\n"
         ("? " + "x" * 5000 + "\n: 1", "unknown key"),
         (
             "train: {estimator: random_forest}",
-            "is none of xgboost, lightgbm, catboost, auto, sklearn:module.Class, module:function, and",
+            "is none of xgboost, lightgbm, catboost, auto, sklearn:module.Class, module:function",
         ),
         ("train: {estimator: xgbost}", "did you mean xgboost?"),
-        ("train: {estimator: sklearn}", "write xgboost, lightgbm, catboost, auto, or sklearn:module.Class"),
+        ("train: {estimator: sklearn}", "write xgboost, lightgbm, catboost, auto, or"),
         ("train: {calibrate: isotonik}", "`train.calibrate`"),
         ("train: {costs: {false_positive: 1}}", "`train.costs.false_negative`"),
         ("train: {costs: {false_positive: 0, false_negative: 1}}", "`train.costs.false_positive`"),

@@ -13,7 +13,7 @@ from mlops_cli.training.xgboost import PARAMETERS
 from mlops_cli.tuning.spaces import SPACES, ends, space_of
 
 
-@pytest.mark.parametrize("name", sorted(SPACES.keys() - {"lightgbm", "catboost"}))  # their own tests
+@pytest.mark.parametrize("name", sorted(SPACES.keys() - {"lightgbm", "catboost"}))
 def test_default_spaces_name_parameters_that_exist(name):
     known = PARAMETERS if name == "xgboost" else inspect.signature(CLASSES[name]).parameters
     assert set(SPACES[name]) <= set(known)
