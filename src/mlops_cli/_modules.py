@@ -40,8 +40,8 @@ def module_files(root: Path, module: str) -> list[str]:
 def function_of(root: Path, module: str, name: str, *, key: str) -> Iterator[Callable[..., Any]]:
     """The function `name` of a module in the folder `root`, which can be imported from meanwhile.
 
-    It is read anew, and nothing of it stays among the modules of this process. Raises `UsageError`, which
-    begins with `key` of the configuration, where there is none or it cannot be imported.
+    It is read anew, and nothing of it stays among the modules of this process. Raises `UsageError`,
+    which begins with `key` of the configuration, where there is none or it cannot be imported.
     """
     at = f"mlops.yaml: {key} names {module}:{name}"
     files = module_files(root, module)
