@@ -68,6 +68,17 @@ def expression(chance: random.Random, deepest: int) -> str:
     return _Writer(chance).of(chance.choice(VALUE_TYPES), chance.randint(1, deepest))
 
 
+def every_signature(seed: int = 0) -> list[str]:
+    """An expression of columns for each operation and each signature of it."""
+    writer = _OfColumns(random.Random(seed))
+    return [
+        writer.operation(op, overload, kind)
+        for op, overloads in OPERATIONS.items()
+        for overload in overloads
+        for kind in (VALUE_TYPES if "any" in overload.args else VALUE_TYPES[:1])
+    ]
+
+
 class _Writer:
     """Writes an expression of a wanted type."""
 
@@ -93,6 +104,9 @@ class _Writer:
     def _leaf(self, kind: ValueType) -> str:
         if self._chance(3):
             return self._literal(kind)
+        return self._column(kind)
+
+    def _column(self, kind: ValueType) -> str:
         names = [name for name, t in COLUMNS.items() if t == kind]
         return '"' + self._one(names).replace('"', '""') + '"'
 
@@ -160,6 +174,15 @@ class _Writer:
         if form == 2:
             return f"date_part('{self._one(parts)}', {args[0]})"
         return f"{self._one(_CALLED[op])}({', '.join(args)})"
+
+
+class _OfColumns(_Writer):
+    def operation(self, op: str, overload: Overload, free: ValueType) -> str:
+        """One operation; what may be of any type is of the type `free`."""
+        return self._operation(op, overload, free, 0)
+
+    def _leaf(self, kind: ValueType) -> str:
+        return self._column(kind)
 
 
 _SPECIAL: dict[str, Callable[[list[str]], str]] = {

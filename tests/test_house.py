@@ -192,6 +192,7 @@ def test_every_dependency_is_known_as_what_it_is() -> None:
         *extras["catboost"],
         *extras["delta"],
         *extras["kafka"],
+        *extras["spark"],
     ]  # what an adapter imports
     declared |= {Requirement(line).name for line in adapted} | {
         "grpcio",

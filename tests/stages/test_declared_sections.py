@@ -15,8 +15,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.stages import STAGES, Stage
 
-# Read by every stage that tracks, and by no cached result: where runs are kept.
-UNTRACKED = {"tracking", "deploy", "drift"}
+# Read by every stage that tracks, and by no cached result: where runs are kept, and worked.
+UNTRACKED = {"tracking", "deploy", "drift", "engine"}
 
 
 class Touched(Exception):

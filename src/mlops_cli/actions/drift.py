@@ -16,19 +16,20 @@ from mlops_cli.config.paths import DRIFT_PAGE, DRIFT_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.features.base import Schemas, in_form, load_schemas
 from mlops_cli.features.layout import event_types
-from mlops_cli.features.raw_table import raw_names, raw_table_sql
+from mlops_cli.features.raw_table import raw_names
 from mlops_cli.governance.withdrawal import standing_champion
-from mlops_cli.monitoring.counts.comparison import compare, without_time
+from mlops_cli.monitoring.counts.comparison import without_time
 from mlops_cli.monitoring.counts.subjects import one_of_each_sql
 from mlops_cli.monitoring.drift.base import ColumnDrift
-from mlops_cli.monitoring.drift.sample import Sample, reconstruct
+from mlops_cli.monitoring.drift.sample import reconstruct
 from mlops_cli.monitoring.drift.spans import span_for
 from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage
 from mlops_cli.reports.drift import write_drift_page
+from mlops_cli.scoring.counted import Counting, counted
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import ROW, Engine, quote
+from mlops_cli.tables.base import Engine, quote
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracker
 
@@ -71,13 +72,12 @@ def drift(
     schemas = load_schemas(project)
     trees = reference.trees().features
     profile = without_time(reference.profile(), project.config.data.time, trees)
-    sample = Sample(profile, DRAWN)
     progress.update(f"counting {current}")
     with open_engine(temporary=project.temporary) as engine:
-        rows = raw_table_sql(engine, project, schemas, reference, current)
         window = _Window(engine, project, schemas, current)
-        batches = engine.batches(window.independent(rows, profile, progress))
-        found = compare(profile, sample.through(batches))
+        chosen = window.independent(profile, progress)
+        job = Counting(project, schemas, reference, profile, current, chosen, DRAWN)
+        found, sample = counted(engine, job)
         span = window.span(profile)
     result = _judge(project, reference, str(current), found, span)
     progress.update("drawing the report")
@@ -94,18 +94,17 @@ class _Window:
     schemas: Schemas
     current: Path
 
-    def independent(self, rows: str, profile: Profile, progress: Progress) -> str:
-        """The query `rows`, cut to one row of each subject where the profile is made so."""
+    def independent(self, profile: Profile, progress: Progress) -> str | None:
+        """A query of one row of each subject, where the profile is made so; None: of all rows."""
         if not profile.subject:
-            return rows
+            return None
         if not self._has(profile.subject):
             progress.log(
                 f"{self.current.name} has no {', '.join(profile.subject)}: every row counts, "
                 "though rows of one subject are alike, and false alarms are more than budgeted"
             )
-            return rows
-        chosen = one_of_each_sql(self._typed(profile.subject), profile.subject)
-        return f"select * from ({rows}) where {ROW} in ({chosen})"
+            return None
+        return one_of_each_sql(self._typed(profile.subject), profile.subject)
 
     def span(self, profile: Profile) -> Span | None:
         """What the profile says of windows as long as this one; None where it has no time."""

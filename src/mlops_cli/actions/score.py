@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.features.base import load_schemas
@@ -14,9 +16,12 @@ from mlops_cli.features.raw_table import check_values, raw_table_sql
 from mlops_cli.governance.withdrawal import standing_champion
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.scoring.census import Census, ColumnCensus, describe
+from mlops_cli.scoring.distributed import predicted_on
 from mlops_cli.scoring.joined import explained
-from mlops_cli.scoring.predictions import Scoring, check_destination, predict_file
-from mlops_cli.tables import open_engine
+from mlops_cli.scoring.predictions import Chunks, Scoring, check_destination, predict_file
+from mlops_cli.tables import open_cluster, open_engine
+from mlops_cli.tables.base import Engine
+from mlops_cli.tables.part import parts_folder
 from mlops_cli.tracking import open_tracker
 
 
@@ -85,11 +90,10 @@ def score(
     check_destination(destination)
     if destination.resolve() == source.resolve():
         raise UsageError(f"{destination} is the input itself", hint="name another file")
+    source = Path(os.path.relpath(source))  # while its rows come, a table of its path is whole
     model = open_bundle(bundle or _champion(project))
     schemas = load_schemas(project)
     with open_engine(temporary=project.temporary) as engine:
-        progress.update(f"checking {source.name}")
-        check_values(engine, source, model.manifest.inputs)
         census = Census(model.manifest, model.profile(), strict=strict)
         job = Scoring(
             source,
@@ -100,7 +104,8 @@ def score(
             force=force,
             explain=explain,
         )
-        names, explaining = predict_file(engine, model, job, progress)
+        with _chunks(engine, project, model, job, progress) as chunks:
+            names, explaining = predict_file(engine, model, job, progress, chunks=chunks)
         columns = explained(engine, project, schemas, census.columns())
     output = str(destination)
     written = not dry_run
@@ -108,6 +113,21 @@ def score(
     return ScoreResult(
         census.rows, output, model.version, model.digest, columns, names, written, *told
     )
+
+
+@contextmanager
+def _chunks(
+    engine: Engine, project: Project, model: Bundle, job: Scoring, progress: Progress
+) -> Iterator[Chunks | None]:
+    """What a cluster predicted, where `mlops.yaml` names one; explanations are made here."""
+    if project.config.engine.spark and not job.explain:
+        with open_cluster(project.config.engine) as cluster, parts_folder(project) as folder:
+            progress.update(f"scoring {job.source.name} on {project.config.engine.spark}")
+            yield predicted_on(cluster, engine, project, model, scoring=job, folder=folder)
+        return
+    progress.update(f"checking {job.source.name}")
+    check_values(engine, job.source, model.manifest.inputs)
+    yield None
 
 
 def _champion(project: Project) -> Path:

@@ -13,6 +13,7 @@ from mlops_cli.config.sections.base import Section, format_duration
 from mlops_cli.config.sections.data import DataConfig
 from mlops_cli.config.sections.deploy import DeployConfig
 from mlops_cli.config.sections.drift import DriftConfig
+from mlops_cli.config.sections.engine import EngineConfig
 from mlops_cli.config.sections.evaluate import EvaluateConfig
 from mlops_cli.config.sections.experiment import AbConfig
 from mlops_cli.config.sections.features import FeaturesConfig
@@ -52,6 +53,7 @@ class Config(Section):
     retrain: RetrainConfig = RetrainConfig()
     governance: GovernanceConfig = GovernanceConfig()
     tracking: TrackingConfig = TrackingConfig()
+    engine: EngineConfig = EngineConfig()
 
     @property
     def contract(self) -> str:
@@ -199,7 +201,7 @@ def contract_of(table: str) -> str:
 
 # Sections that no stage depends on: only these may hold ${VAR} or stand in an overlay, since
 # DVC would not see such a change anywhere else.
-UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain")
+UNTRACKED = ("tracking", "deploy", "serve", "drift", "monitor", "ab", "retrain", "engine")
 # Whose ${VAR} is filled in by who uses it, the server or the sender: so it stands nowhere else.
 HANDED_ON = (
     *("serve.cache", "monitor.sinks", "tune.storage", "features.online"),

@@ -68,12 +68,22 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     is lost and none is made; no order is promised. Raises `DataError` where a join without `asof`
     meets a key twice.
     """
-    moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
-    sql = f"(select *{moment} from {_without_nan(relation, events.columns)})"
+    sql = begun_sql(events, relation)
     for source in events.joins:
-        sql = _joined(engine, source, sql, rejected)
+        sql = joined_sql(engine, source, sql, rejected)
     for aggregate in events.aggregates:
-        sql = _aggregated(engine, aggregate, sql, rejected)
+        sql = with_aggregate_sql(engine, aggregate, sql, rejected)
+    return finished_sql(events, sql)
+
+
+def begun_sql(events: Events, relation: str) -> str:
+    """The events as a relation that joins and aggregates start from: their columns and moment."""
+    moment = f", {quote(events.time)} as {TIME}" if events.time is not None else ""
+    return f"(select *{moment} from {_without_nan(relation, events.columns)})"
+
+
+def finished_sql(events: Events, sql: str) -> str:
+    """A query over the events with all that was joined, as `events_sql` tells."""
     cells = [ROW]
     cells += [TIME] if events.time is not None else []
     cells += [f"{render(events.target)} as {TARGET}"] if events.target is not None else []
@@ -95,7 +105,8 @@ def _without_nan(relation: str, types: Mapping[str, ValueType]) -> str:
     return f"(select {', '.join([*cells, ROW])} from {relation})"
 
 
-def _joined(engine: Engine, source: JoinSource, events: str, rejected: Rejected) -> str:
+def joined_sql(engine: Engine, source: JoinSource, events: str, rejected: Rejected) -> str:
+    """The events as a relation that has the columns of one join, too."""
     right = _right(engine, source, rejected)
     on = [f"l.{quote(name)} = r.{quote(name)}" for name in source.config.on]
     if source.config.asof is None:
@@ -108,7 +119,10 @@ def _joined(engine: Engine, source: JoinSource, events: str, rejected: Rejected)
     return f"(select l.*, {', '.join(cells)} from {events} l {join})"
 
 
-def _aggregated(engine: Engine, source: AggregateSource, events: str, rejected: Rejected) -> str:
+def with_aggregate_sql(
+    engine: Engine, source: AggregateSource, events: str, rejected: Rejected
+) -> str:
+    """The events as a relation that has one aggregate, too."""
     config = source.config
     aggregate = parse_aggregate(config.expr, source.types)
     types = {n: source.types[n] for n in (*config.by, *aggregate.columns, source.time)}

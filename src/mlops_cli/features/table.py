@@ -25,7 +25,10 @@ _MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class Written:
+    """The table of features, and of the raw table's rows: written, without a target, rejected."""
+
+    table: Path
     rows: int
     without_target: int
     quarantined: int
@@ -40,33 +43,38 @@ def write_features(
     row is left, or the target's values do not fit the task.
     """
     config = project.config
-    rejected = rejected_rows(project)
-    if rejected.path is None and any(schema.consent for schema in schemas.values()):
-        raise DataError(
-            f"{REJECTED} is missing, which has the rows without consent", hint="mlops validate"
-        )
-    events = _events(project, layout, schemas)
+    rejected = rejected_for(project, schemas)
+    events = events_of(project, layout, schemas)
     table = project.root / config.data.table
     kept = rejected.without(engine, config.data.table, _typed(engine, table, layout, events))
-    _check_whole(engine, layout, kept)
+    check_whole(engine, layout, kept)
     recent = _recent(config, kept)
-    present = _has_target(layout.target_tree)
+    present = has_target(layout.target_tree)
     order = f"{TIME}, {ROW}" if events.time is not None else ROW
     made = events_sql(engine, events, recent, rejected)
     rows = engine.write_parquet(
         f"select * from ({made}) where {present} order by {order}", destination
     )
-    counts = _count(engine, table, kept, recent, rows)
-    _check_rows(config, counts)
+    total, left, used = _count(engine, table, kept, recent)
+    written = Written(destination, rows, without_target=used - rows, quarantined=total - left)
+    return plan_of(engine, project, layout, schemas, written)
+
+
+def plan_of(
+    engine: Engine, project: Project, layout: Layout, schemas: Schemas, written: Written
+) -> FeaturePlan:
+    """The plan of the table that was written; raises `DataError` as `write_features` does."""
+    config = project.config
+    _check_rows(config, written)
     return FeaturePlan(
         inputs=layout.inputs,
         features=layout.features,
         trees=layout.trees,
         target=layout.target,
-        classes=_classes(engine, config, destination),
-        rows=counts.rows,
-        without_target=counts.without_target,
-        quarantined=counts.quarantined,
+        classes=_classes(engine, config, written.table),
+        rows=written.rows,
+        without_target=written.without_target,
+        quarantined=written.quarantined,
         rules=input_rules(project, schemas, layout.inputs),
         online=_online(project, schemas),
     )
@@ -82,6 +90,16 @@ def online_of(project: Project, schemas: Schemas) -> tuple[Source, ...]:
     """The features of `mlops.yaml` that a server looks up, with their tables."""
     joins, aggregates = join_sources(project, schemas), aggregate_sources(project, schemas)
     return online_sources(joins, aggregates)
+
+
+def rejected_for(project: Project, schemas: Schemas) -> Rejected:
+    """As `rejected_rows`; raises `DataError` where rows without consent would not be told."""
+    rejected = rejected_rows(project)
+    if rejected.path is None and any(schema.consent for schema in schemas.values()):
+        raise DataError(
+            f"{REJECTED} is missing, which has the rows without consent", hint="mlops validate"
+        )
+    return rejected
 
 
 def rejected_rows(project: Project) -> Rejected:
@@ -119,7 +137,8 @@ def _typed(engine: Engine, table: Path, layout: Layout, events: Events) -> str:
     return engine.typed(table, {name: layout.forms[name] for name in events.columns})
 
 
-def _events(project: Project, layout: Layout, schemas: Schemas) -> Events:
+def events_of(project: Project, layout: Layout, schemas: Schemas) -> Events:
+    """What to make of the project's events."""
     config = project.config
     time = config.data.time
     joins = join_sources(project, schemas)
@@ -155,12 +174,16 @@ def kept_columns(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*config.data.id.columns, *config.split.key)))
 
 
-def _has_target(tree: Node) -> str:
-    """Infinite targets are no numbers to learn from; NaN is null already, but for expressions."""
+def has_target(tree: Node) -> str:
+    """SQL: there is one; an infinite one is no number to learn from.
+
+    NaN is null already, but for expressions.
+    """
     return f"isfinite({TARGET})" if tree.type == "float" else f"{TARGET} is not null"
 
 
-def _check_whole(engine: Engine, layout: Layout, relation: str) -> None:
+def check_whole(engine: Engine, layout: Layout, relation: str) -> None:
+    """Raise `DataError` where classes are numbers, and one is no whole one."""
     tree = layout.target_tree
     if layout.target.expression is not None or tree.op != "to_integer":
         return
@@ -185,14 +208,14 @@ def _recent(config: Config, relation: str) -> str:
     return f"(select * from {relation} where {time} >= {newest} - to_seconds({seconds}))"
 
 
-def _count(engine: Engine, table: Path, kept: str, recent: str, rows: int) -> _Counts:
+def _count(engine: Engine, table: Path, kept: str, recent: str) -> tuple[int, int, int]:
     (total,) = engine.rows(f"select count(*) from {engine.raw(table)}")[0]
     (left,) = engine.rows(f"select count(*) from {kept}")[0]
     used = left if recent == kept else engine.rows(f"select count(*) from {recent}")[0][0]
-    return _Counts(rows=rows, without_target=used - rows, quarantined=total - left)
+    return total, left, used
 
 
-def _check_rows(config: Config, counts: _Counts) -> None:
+def _check_rows(config: Config, counts: Written) -> None:
     if counts.rows == 0:
         raise DataError(
             f"{config.data.table} leaves no row to learn from: {counts.quarantined} are "

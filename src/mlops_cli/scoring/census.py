@@ -74,6 +74,13 @@ class Census:
             self._missing[i] += missing
             self._unseen[i] += unseen
 
+    def merge(self, later: Census) -> None:
+        """Count what another census of the same model counted of the rows behind these."""
+        self.rows += later.rows
+        self._missing += later._missing
+        self._unseen += later._unseen
+        self._examples = later._examples | self._examples
+
     def columns(self) -> tuple[ColumnCensus, ...]:
         """Every column, the unusual ones first.
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +27,7 @@ from mlops_cli.scoring.explained import Explaining, check_affordable, explained_
 from mlops_cli.scoring.names import free_names
 from mlops_cli.scoring.passthrough_types import own_forms, spelled_types
 from mlops_cli.serving.predictions import prediction_names
-from mlops_cli.serving.predictor import open_predictor
+from mlops_cli.serving.predictor import Predictor, open_predictor
 from mlops_cli.tables.base import ROW, Engine, Forms, quote
 from mlops_cli.tables.matrix import encode
 
@@ -69,14 +69,40 @@ class Scoring:
     explain: bool = False
 
 
+Columns: TypeAlias = dict[str, Any]
+"""The prediction's columns by name, and their values."""
+Chunks: TypeAlias = Iterator[tuple[Any, Columns]]
+"""The rows of a source as it has them, some at a time, and what is predicted of them."""
+
+
+def predicted_chunks(
+    engine: Engine, scoring: Scoring, predictor: Predictor, explaining: Explaining | None = None
+) -> Chunks:
+    """Predict the source, which the census counts, in the rows' order and in bounded memory."""
+    manifest, sql = predictor.manifest, ""
+    for chunk in engine.chunks(scoring.source, rows=CHUNK):
+        sql = sql or _matrix_sql(manifest, scoring.features())
+        made = engine.arrow(sql)
+        matrix = encode(made, manifest.features)
+        scoring.census.add(made, matrix)
+        predicted: Columns = dict(predictor.columns(predictor.numbers(matrix)))
+        yield chunk, predicted | (explaining.columns(matrix) if explaining else {})
+
+
 def predict_file(
-    engine: Engine, bundle: Bundle, scoring: Scoring, progress: Progress
+    engine: Engine,
+    bundle: Bundle,
+    scoring: Scoring,
+    progress: Progress,
+    *,
+    chunks: Chunks | None = None,
 ) -> tuple[dict[str, str], Explaining | None]:
     """Predict every row of the source and write its columns and the predictions to the
     destination, whole or not at all, in the rows' order and in bounded memory.
 
     Returns the prediction's columns with the names that they got, `predicted_NAME` where the
-    table has a column of that name; and what explained them. Raises what the census raises when it
+    table has a column of that name; and what explained them. `chunks` are what others predicted
+    and counted, in place of `predicted_chunks`. Raises what the census raises when it
     is asked, and `UsageError` for a destination that is another table, and for more rows than can
     be explained.
     """
@@ -89,25 +115,21 @@ def predict_file(
     given = free_names(wanted, names)
     if not scoring.force:
         _check_replaceable(destination, [*names, *given.values()])
-    predictor = open_predictor(bundle, cores(), in_child_first=True)
-    explaining = Explaining(bundle, predictor.model) if scoring.explain else None
+    explaining = None
+    if chunks is None:
+        predictor = open_predictor(bundle, cores(), in_child_first=True)
+        explaining = Explaining(bundle, predictor.model) if scoring.explain else None
+        chunks = predicted_chunks(engine, scoring, predictor, explaining)
     forms = _forms_to_write(engine, (source, destination), manifest)
-    rows, sql = 0, ""
+    rows = 0
     written: Future[None] | None = None
     with (
         _destination(scoring) as write,
         ThreadPoolExecutor(1) as aside,  # a chunk is written while the next one is predicted
     ):
-        for chunk in engine.chunks(source, rows=CHUNK):
-            sql = sql or _matrix_sql(manifest, scoring.features())
-            made = engine.arrow(sql)
-            matrix = encode(made, manifest.features)
-            census.add(made, matrix)
-            raw = predictor.numbers(matrix)
+        for chunk, predicted in chunks:
             typed = engine.arrow(_typed_sql(engine, source, forms)) if forms else chunk
             own = [(typed if n in forms else chunk).column(n) for n in names]
-            predicted = predictor.columns(raw)
-            predicted |= explaining.columns(matrix) if explaining else {}
             table = _output(own, names, {given[n]: v for n, v in predicted.items()})
             if written:
                 written.result()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlops_cli._files import replacing
 from mlops_cli._json import canonical_json
 from mlops_cli.bundle.manifest import ClassLabel
+from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE
 from mlops_cli.config.project import Project
-from mlops_cli.features.base import load_schemas
+from mlops_cli.features.base import Layout, Schemas, load_schemas
+from mlops_cli.features.distributed import write_features_on
 from mlops_cli.features.layout import check_features
 from mlops_cli.features.table import write_features
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.tables import open_engine
+from mlops_cli.tables import open_cluster, open_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,7 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
     schemas = load_schemas(project)
     layout = check_features(project.config, schemas)
     progress.update(f"{len(layout.features)} features of {project.config.data.table}")
-    with open_engine(temporary=project.temporary) as engine:
-        plan = write_features(engine, project, layout, schemas, project.root / FEATURES_TABLE)
+    plan = _write(project, layout, schemas, project.root / FEATURES_TABLE)
     with replacing(project.root / FEATURES_PLAN) as temporary:
         temporary.write_bytes(canonical_json(plan))
     return FeaturizeResult(
@@ -52,3 +54,13 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
         target=plan.target.name,
         classes=plan.classes,
     )
+
+
+def _write(project: Project, layout: Layout, schemas: Schemas, table: Path) -> FeaturePlan:
+    with open_engine(temporary=project.temporary) as engine:
+        if not project.config.engine.spark:
+            return write_features(engine, project, layout, schemas, table)
+        with open_cluster(project.config.engine) as cluster:
+            return write_features_on(
+                cluster, engine, project, layout, schemas=schemas, destination=table
+            )

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from mlops_cli.config.sections.engine import EngineConfig
     from mlops_cli.tables.base import Engine
+    from mlops_cli.tables.cluster import Cluster
     from mlops_cli.tables.confined import Confined
 
 ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
@@ -30,6 +32,15 @@ def open_engine(
 def open_confined(tables: Mapping[str, str], *, files: Iterable[Path], temporary: Path) -> Confined:
     """Where a query that somebody wrote may read those tables and nothing else: see `Confined`."""
     return cast("Confined", load_adapter(CONFINED).Confined(tables, files, temporary))
+
+
+def open_cluster(engine: EngineConfig) -> Cluster:
+    """The cluster that `engine.spark` names.
+
+    Raises `EnvironmentFault` for a library, a Java or a cluster that is not there.
+    """
+    module = load_adapter("mlops_cli.tables.spark", extra="spark")
+    return cast("Cluster", module.open_cluster(engine.spark, engine.settings))
 
 
 def preload() -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -57,6 +57,13 @@ _INFINITE = ("inf", "-inf", "Inf", "-Inf", "infinity", "-infinity", "Infinity", 
 
 
 def open_engine(temporary: Path | None = None, memory: str | None = None) -> DuckDB:
+    """The engine of this process."""
+    return DuckDB(connected(temporary, memory))
+
+
+def connected(
+    temporary: Path | None = None, memory: str | None = None
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory, in UTC, that fetches nothing from the network."""
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": False,
@@ -70,7 +77,7 @@ def open_engine(temporary: Path | None = None, memory: str | None = None) -> Duc
     connection = duckdb.connect(":memory:", config=settings)
     # Globally: `batches` reads by a cursor, which is a session of its own.
     connection.execute("set global TimeZone = 'UTC'")
-    return DuckDB(_silent(connection))
+    return _silent(connection)
 
 
 def _room(temporary: Path) -> Path:
@@ -96,12 +103,12 @@ class DuckDB:
         self._starts: dict[Path, dict[Path, int]] = {}  # of a folder's parts
         self._chunked: Path | None = None
 
-    def __enter__(self) -> DuckDB:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._connection.close()
-        if kind is None:
+        if exc[0] is None:
             self._sightings.check()
 
     def check_steady(self) -> None:

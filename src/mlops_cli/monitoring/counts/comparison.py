@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from mlops_cli.bundle.profile import (
     Bins,
@@ -50,6 +51,9 @@ class _Counter(Protocol):
     def add(self, column: pa.Array) -> int:
         """Count a batch and return how many of its values are there."""
 
+    def merge(self, later: Any) -> None:
+        """Count what another counter of the same column counted."""
+
     def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
         """What was counted, beside the profile."""
 
@@ -73,6 +77,10 @@ class _Numbers:
                 self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
                 self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
         return len(values)
+
+    def merge(self, later: _Numbers) -> None:
+        self._current += later._current
+        self._outside += later._outside
 
     def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
         inner = wasserstein(self._edges, self._reference, self._current)
@@ -109,6 +117,9 @@ class _Texts:
                 self._current[self._cells.get(text, -1)] += count
         return sum(counted.values())
 
+    def merge(self, later: _Texts) -> None:
+        self._current += later._current
+
     def compare(self, profile: ColumnProfile, rows: int, missing: int) -> Comparison:
         return Comparison(
             profile=profile,
@@ -122,12 +133,38 @@ class _Texts:
         )
 
 
+@dataclass(slots=True)
+class Tally:
+    """The rows of some batches, counted over the cells of each column of a profile."""
+
+    rows: int
+    present: NDArray[np.int64]
+    counters: list[_Counter]
+
+    def merge(self, later: Tally) -> None:
+        """Count what was counted of the rows behind these."""
+        self.rows += later.rows
+        self.present += later.present
+        for counter, other in zip(self.counters, later.counters, strict=True):
+            counter.merge(other)
+
+    def compared(self, profile: Profile) -> list[Comparison]:
+        """What was counted, a comparison for each of the profile's columns."""
+        there = zip(profile.columns, self.counters, self.present.tolist(), strict=True)
+        return [counter.compare(column, self.rows, self.rows - n) for column, counter, n in there]
+
+
 def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> list[Comparison]:
     """Hold the rows of `batches` against the profile, a comparison for each of its columns.
 
     A batch has every column of the profile by name (`KeyError` where it lacks one); others are
     not looked at.
     """
+    return tally(profile, batches).compared(profile)
+
+
+def tally(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> Tally:
+    """Count the rows of `batches`, as `compare` does."""
     counters = [_counter(c) for c in profile.columns]
     present = np.zeros(len(counters), dtype=np.int64)
     counting: Iterable[int] = [0] * len(counters)
@@ -140,10 +177,7 @@ def compare(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> l
             columns = [batch.column(c.name) for c in profile.columns]
             counting = pool.map(lambda counter, column: counter.add(column), counters, columns)
         present += np.fromiter(counting, dtype=np.int64)
-    return [
-        counter.compare(column, rows, rows - there)
-        for column, counter, there in zip(profile.columns, counters, present.tolist(), strict=True)
-    ]
+    return Tally(rows, present, counters)
 
 
 def without_time(profile: Profile, time: str | None, trees: Sequence[FeatureTree]) -> Profile:

@@ -23,12 +23,15 @@ OTHER = "(other)"
 
 
 class Sample:
-    """A uniform random sample of at most `size` rows of a stream; the same for the same stream."""
+    """A uniform random sample of at most `size` rows of a stream; the same for the same stream.
 
-    def __init__(self, profile: Profile, size: int) -> None:
+    Streams whose samples are to be merged have a `seed` each.
+    """
+
+    def __init__(self, profile: Profile, size: int, seed: int = 0) -> None:
         self._columns = profile.columns
         self._size = size
-        self._random = np.random.default_rng(0)
+        self._random = np.random.default_rng(seed)
         self._keys = np.empty(0)
         self._rows: pa.Table | None = None
 
@@ -37,6 +40,11 @@ class Sample:
         for batch in batches:
             self._take(batch)
             yield batch
+
+    def merge(self, later: Sample) -> None:
+        """Sample the rows of another sample's stream, too."""
+        if later._rows is not None:
+            self._keep(later._keys, later._rows)
 
     def table(self) -> pa.Table:
         """The sample: doubles and texts under the profile's names.
@@ -55,9 +63,12 @@ class Sample:
         chosen = np.flatnonzero(keys < bound)
         chosen = np.sort(chosen[np.argsort(keys[chosen])[: self._size]])
         rows = pa.Table.from_batches([batch]).select([c.name for c in self._columns]).take(chosen)
+        self._keep(keys[chosen], rows)
+
+    def _keep(self, keys: NDArray[np.float64], rows: pa.Table) -> None:
         if self._rows is not None:
             rows = pa.concat_tables([self._rows, rows])
-        keys = np.concatenate([self._keys, keys[chosen]])
+        keys = np.concatenate([self._keys, keys])
         kept = np.sort(np.argsort(keys, kind="stable")[: self._size])
         self._keys, self._rows = keys[kept], rows.take(kept)
 
