@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import signal
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,55 @@ def port(binary: bundles.Sample) -> Iterator[int]:
     found = _free_port()
     with serving(binary.path, "--port", found):
         yield int(found)
+
+
+_WITHOUT_THE_COLLECTOR = (
+    "-c",
+    """
+import gc, sys
+from mlops_cli.serving.__main__ import main
+from mlops_cli.serving.connection import Connection
+from mlops_cli.serving.server import Server
+look = Server._look
+def count(server):
+    gc.disable()
+    look(server)
+    left = sum(isinstance(thing, Connection) for thing in gc.get_objects())
+    print("connections:", left, file=sys.stderr, flush=True)
+Server._look = count
+sys.exit(main())
+""",
+)
+
+
+def test_a_connection_that_is_closed_leaves_nothing_to_the_collector(
+    binary: bundles.Sample,
+) -> None:
+    """Each second it tells how many there are, closed ones too; its collector never walks."""
+    port, body = free_port(), msgspec.json.encode(binary.events[0])
+    post = "POST /v1/predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n"
+    whole = f"{post}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    asked = (
+        b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
+        whole,
+        whole + whole,
+        f"{post}Content-Length: 1\r\n\r\n{{".encode(),
+        b"no HTTP\r\n\r\n",
+    )
+    with (
+        serving(binary.path, "--port", str(port), program=_WITHOUT_THE_COLLECTOR) as process,
+        ExitStack() as clients,
+    ):
+        for sent in asked:
+            where = "127.0.0.1", port
+            client = clients.enter_context(socket.create_connection(where, timeout=20))
+            client.sendall(sent)
+            assert client.recv(65536).startswith(b"HTTP/1.1 ")
+        assert process.stderr is not None
+        told = (int(line.split()[-1]) for line in process.stderr if b"connections:" in line)
+        assert max(itertools.islice(told, 3)) >= len(asked) - 1  # what is no HTTP may be gone
+        clients.close()
+        assert 0 in itertools.islice(told, 20)
 
 
 def _say(port: int, sent: str, body: bytes = b"") -> tuple[str, Any]:

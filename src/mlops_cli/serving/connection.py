@@ -77,6 +77,7 @@ class Connection(HttpToolsProtocol):
         self._done()
         self._held.clear()
         super().connection_lost(exc)
+        self.cycle = self._answered_now = None  # type: ignore[assignment]  # they know of us
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, or keep it while earlier requests wait."""
@@ -177,8 +178,7 @@ class Connection(HttpToolsProtocol):
             self._admission.metrics.count(499)
             self.transport.abort()
             return
-        data = bytes(self._held)
-        self._held.clear()
+        data, self._held = bytes(self._held), bytearray()
         self.flow.held = False
         if self._task is None and self._one is None:
             self.since = self.loop.time()

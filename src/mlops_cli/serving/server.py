@@ -52,6 +52,9 @@ GRACE = LEAVE  # seconds in which clients learn, by `connection: close`, that th
 FIRST_REQUEST = 1.0  # seconds for a client that connected last to say what it wants
 HANDSHAKE = 0.05  # seconds for handshakes that had begun
 TICK = 0.02
+# Walks of the collector through younger objects for one through all: of 900 connections that takes
+# 8 ms, in which nobody is answered, and a connection that closes leaves nothing to it.
+SELDOM = 1000
 SIGNALS = (signal.SIGTERM, signal.SIGINT, LAST_OWNER)
 
 
@@ -113,6 +116,7 @@ def serve(
         # What stands now stays: the collector need not walk it at every turn, and workers share it.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*gc.get_threshold()[:2], SELDOM)
         alone = settings.workers == 1
 
         def work(place: int, on_ready: Callable[[], None], on_second: Callable[[], None]) -> None:
