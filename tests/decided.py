@@ -25,6 +25,7 @@ from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.bundle.writer import Model, write_bundle
 
 THRESHOLD = 0.3
+STRICT = 0.895  # some of the sure ones reach it
 TABLE = Isotonic((0.0, 0.2, 0.6, 1.0), (0.05, 0.1, 0.8, 0.9))
 WIDTH = 1.5
 
@@ -52,6 +53,12 @@ KINDS = {
         Calibration(TABLE),
         lambda raw: np.interp(raw, TABLE.x, TABLE.y),
         {"threshold": THRESHOLD},
+    ),
+    "strict": Kind(
+        "binary",
+        Calibration(TABLE),
+        lambda raw: np.interp(raw, TABLE.x, TABLE.y),
+        {"threshold": STRICT},
     ),
     "sigmoid": Kind(
         "binary",

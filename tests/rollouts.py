@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from http.client import HTTPConnection
@@ -13,6 +14,8 @@ import msgspec
 import pytest
 
 import bundles
+import decided
+from mlops_cli._poll import wait_until
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from running import serving
 from servers import free_port
@@ -88,8 +91,8 @@ class Service:
 def service(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    champion: bundles.Sample,
-    candidate: bundles.Sample,
+    champion: bundles.Sample | decided.Decided,
+    candidate: bundles.Sample | decided.Decided,
     workers: int = 1,
     **settings: str,
 ) -> Iterator[Service]:
@@ -129,3 +132,35 @@ def _children(process: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [int(pid) for pid in text.split()]
+
+
+def logged_lines(folder: Path, count: int) -> list[dict[str, Any]]:
+    """The lines of the log in `folder/log`, when there are so many."""
+
+    def read() -> list[dict[str, Any]]:
+        found = sorted((folder / "log").glob("predictions-*"))
+        return [msgspec.json.decode(x) for file in found for x in file.read_bytes().splitlines()]
+
+    assert wait_until(lambda: len(read()) >= count, seconds=10), read()
+    return read()
+
+
+def sticky_key(event: Any, *names: str) -> str:
+    """The key of an event that is sticky by these inputs."""
+    return json.dumps([event.get(n) for n in names], separators=(",", ":"), ensure_ascii=False)
+
+
+def tensors(events: list[Any]) -> dict[str, Any]:
+    """Events as a request of the Open Inference Protocol."""
+    kinds = {"distance": "INT64", "temp": "FP64", "wet": "BOOL"}
+    return {
+        "inputs": [
+            {
+                "name": name,
+                "datatype": kinds.get(name, "BYTES"),
+                "shape": [len(events)],
+                "data": [event[name] for event in events],
+            }
+            for name in events[0]
+        ]
+    }

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 import bundles
+import decided
 from mlops_cli._poll import wait_until
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.serving import segments
@@ -86,8 +87,13 @@ def test_a_hit_gives_the_bytes_of_the_miss_and_is_logged_and_counted(
     samples: dict[tuple[str, bool], bundles.Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPS_SERVE_CACHE", "memory:100")
-    for task in ("binary", "multiclass", "regression"):
-        sample, log = samples[task, False], tmp_path / task  # type: ignore[index]  # a task
+    served: dict[str, bundles.Sample | decided.Decided] = {
+        task: sample for (task, onnx), sample in samples.items() if not onnx
+    }
+    for kind in ("isotonic", "interval"):
+        served[kind] = decided.write(tmp_path / f"bundle-{kind}", kind)
+    for name, sample in served.items():
+        log = tmp_path / name
         monkeypatch.setenv("MLOPS_SERVE_LOG__DIR", str(log))
         port = free_port()
         with serving(sample.path, "--port", str(port)) as process:

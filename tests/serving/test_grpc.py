@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import bundles
+import decided
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.errors import EnvironmentFault
 from mlops_cli.serving.app import App
@@ -113,6 +114,31 @@ def test_infer_gives_predict_s_numbers(
         assert list(answer.outputs[at].shape) == [6, 3]
         predictions = [x for p in predictions for x in p.values()]
     np.testing.assert_array_equal(found, predictions)
+
+
+@pytest.mark.parametrize("name", sorted(decided.KINDS))
+def test_what_stands_behind_a_model_is_answered_too(tmp_path: Path, name: str) -> None:
+    """Thresholds, calibrators and intervals: the fields and numbers that HTTP gives."""
+    one = decided.write(tmp_path / "model", name)
+    events = [e for e in one.events[3:] if None not in e.values()][:40]
+    _, wanted = asyncio.run(client_of(one.path).predict(events))
+
+    async def asked() -> tuple[Any, Any]:
+        async with answering(one.path) as calls:
+            told = await calls.call("ModelMetadata", pb.ModelMetadataRequest(name="delays"))
+            return told, await calls.call("ModelInfer", request(events))
+
+    told, answer = asyncio.run(asked())
+    assert [o.name for o in told.outputs] == [o.name for o in answer.outputs]
+    found = {o.name: o.contents for o in answer.outputs}
+    for field in {"probability", "value", "low", "high"} & wanted["predictions"][0].keys():
+        numbers = list(found.pop(field).fp64_contents)
+        assert numbers == [p[field] for p in wanted["predictions"]]
+    if "label" in found:
+        kind = "bytes_contents" if one.kind.task == "multiclass" else "bool_contents"
+        labels = [x.decode() if isinstance(x, bytes) else x for x in getattr(found["label"], kind)]
+        assert labels == [p["label"] for p in wanted["predictions"]]
+    assert found.keys() <= {"label", "probabilities"}
 
 
 def test_metadata_and_health(binary: bundles.Sample) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import bundles
 from mlops_cli._poll import wait_until
 from mlops_cli.features.expressions import parse
-from rollouts import SALT, Service, arm
+from rollouts import SALT, Service, arm, logged_lines, sticky_key, tensors
 
 TYPES: Any = {"origin": "text", "distance": "integer", "temp": "float", "day": "date"}
 
@@ -23,27 +22,12 @@ def settings(tmp_path: Path) -> dict[str, str]:
     return {"LOG__DIR": str(tmp_path / "log")}
 
 
-def lines(folder: Path, count: int) -> list[dict[str, Any]]:
-    """The lines of the log, when there are so many."""
-
-    def read() -> list[dict[str, Any]]:
-        found = sorted((folder / "log").glob("predictions-*"))
-        return [json.loads(line) for file in found for line in file.read_bytes().splitlines()]
-
-    assert wait_until(lambda: len(read()) >= count, seconds=10), read()
-    return read()
-
-
-def key(event: Any, *names: str) -> str:
-    return json.dumps([event.get(n) for n in names], separators=(",", ":"), ensure_ascii=False)
-
-
 def test_a_list_is_answered_row_by_row_by_the_arm_of_its_sticky_inputs(
     one: Service, tmp_path: Path, binary: bundles.Sample, other: bundles.Sample
 ) -> None:
     one.weigh(40, sticky=["origin", "distance"])
     events = other.events[3:40]
-    arms = [arm(key(e, "origin", "distance"), 40) for e in events]
+    arms = [arm(sticky_key(e, "origin", "distance"), 40) for e in events]
     assert {"champion", "candidate"} == set(arms)
     answer = one.predict(events)
     assert answer["version"] == one.champion.version
@@ -60,7 +44,9 @@ def test_a_list_is_answered_row_by_row_by_the_arm_of_its_sticky_inputs(
     tallies = one.tallies()
     for name in versions:
         assert tallies[0, name]["requests"] == 1 + arms.count(name)
-    logged = [line for line in lines(tmp_path, 74) if line["request_id"] == answer["request_id"]]
+    logged = [
+        line for line in logged_lines(tmp_path, 74) if line["request_id"] == answer["request_id"]
+    ]
     assert sorted((line["row"], line["arm"]) for line in logged) == list(enumerate(arms))
     assert {(x["rollout"], x["step"]) for x in logged} == {(SALT, 0)}
     assert all(line["version"] == versions[line["variant"]] for line in logged)
@@ -72,13 +58,17 @@ def test_a_row_that_the_champion_refuses_is_named_by_its_place_and_counts_for_no
     one.weigh(40, sticky=["distance"])
     events = [dict(e) for e in other.events[3:40]]
     bad = next(
-        i for i, e in enumerate(events) if i > 5 and arm(key(e, "distance"), 40) == "champion"
+        i
+        for i, e in enumerate(events)
+        if i > 5 and arm(sticky_key(e, "distance"), 40) == "champion"
     )
     events[bad]["temp"] = "warm"
     status, said = one.ask("POST", "/v1/predict", events)
     assert (status, said["error"]["row"], said["error"]["field"]) == (422, bad, "temp")
     bad = next(
-        i for i, e in enumerate(events) if i > 5 and arm(key(e, "distance"), 40) != "champion"
+        i
+        for i, e in enumerate(events)
+        if i > 5 and arm(sticky_key(e, "distance"), 40) != "champion"
     )
     events = [dict(e) for e in other.events[3:40]]
     events[bad]["temp"] = "warm"
@@ -102,7 +92,7 @@ def test_only_what_the_segment_is_true_of_meets_the_candidate_and_is_counted(
     assert any(eligible)
     assert one.tallies()[0, "candidate"]["requests"] == sum(eligible)
     assert one.tallies()[0, "champion"]["requests"] == 0
-    logged = lines(tmp_path, len(events))
+    logged = logged_lines(tmp_path, len(events))
     assert sum("arm" in line for line in logged) == sum(eligible)
 
 
@@ -161,7 +151,7 @@ def test_a_shadow_is_asked_and_seen_by_nobody(
     tallies = one.tallies()
     assert [tallies[0, a]["answered"] for a in ("champion", "candidate")] == [22, 22]
     assert tallies[0, "candidate"]["sum"] != tallies[0, "champion"]["sum"]
-    logged = lines(tmp_path, 84)
+    logged = logged_lines(tmp_path, 84)
     shadows = [line for line in logged if line["variant"] == "shadow"]
     assert len(shadows) == 42
     assert {line["arm"] for line in shadows} == {"candidate"}
@@ -180,19 +170,3 @@ def test_a_server_of_one_arm_counts_for_it(one: Service, other: bundles.Sample) 
     assert ("candidate" not in {a for _, a in one.tallies()}) or one.tallies()[0, "candidate"][
         "requests"
     ] == 0
-
-
-def tensors(events: list[Any]) -> dict[str, Any]:
-    """Events as a request of the Open Inference Protocol."""
-    kinds = {"distance": "INT64", "temp": "FP64", "wet": "BOOL"}
-    return {
-        "inputs": [
-            {
-                "name": name,
-                "datatype": kinds.get(name, "BYTES"),
-                "shape": [len(events)],
-                "data": [event[name] for event in events],
-            }
-            for name in events[0]
-        ]
-    }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from mlops_cli.serving.candidate_messages import Asked, Told
 from mlops_cli.serving.log import Entry, PredictionLog
-from mlops_cli.serving.models import Raw
-from mlops_cli.serving.predictions import points, shape_of
-from mlops_cli.serving.protocols.open_inference import CHUNK, infer
+from mlops_cli.serving.predictions import VALUE, shape_of
+from mlops_cli.serving.protocols.open_inference import CHUNK, Output, infer, missing, outputs
 from mlops_cli.serving.protocols.tensors import Column
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.routes import Request
@@ -22,7 +22,7 @@ VERSIONS = "versions"  # the parameter of an answer that names each row's versio
 
 
 class Columns:
-    """See `Rows`: answers are the model's numbers."""
+    """See `Rows`: answers are tensors, each row's by the threshold of the version that made it."""
 
     def __init__(self, columns: Sequence[Column], count: int) -> None:
         self._columns = columns
@@ -32,13 +32,16 @@ class Columns:
         """See `Rows.body`."""
         return {column.name: column.values[place] for column in self._columns}
 
-    async def here(self, served: Served, entry: Entry | None, places: Sequence[int]) -> Raw:
+    async def here(
+        self, served: Served, entry: Entry | None, places: Sequence[int]
+    ) -> list[Output]:
         """See `Rows.here`."""
+        manifest = served.bundle.manifest
         if len(places) == self.count:
-            return await infer(served, self._columns, self.count, entry)
+            return outputs(manifest, await infer(served, self._columns, self.count, entry))
         columns = [Column(c.name, [c.values[place] for place in places]) for c in self._columns]
         try:
-            return await infer(served, columns, len(places), entry)
+            return outputs(manifest, await infer(served, columns, len(places), entry))
         except RequestError as e:
             if e.row is not None:
                 e.row = places[e.row]
@@ -49,10 +52,11 @@ class Columns:
         events = [self.body(place) for place in places]
         return [Asked(0, events=events[at : at + CHUNK]) for at in range(0, len(events), CHUNK)]
 
-    def there(self, version: Version, told: Sequence[Told]) -> Raw:
+    def there(self, version: Version, told: Sequence[Told]) -> list[Output]:
         """See `Rows.there`."""
+        manifest = version.bundle.manifest
         numbers = np.frombuffer(b"".join([one.numbers for one in told]))
-        return numbers.reshape(-1, *shape_of(version.bundle.manifest))
+        return outputs(manifest, numbers.reshape(-1, *shape_of(manifest)))
 
     def logged(self, version: Version, places: Sequence[int]) -> tuple[list[Event], list[bytes]]:
         """See `Rows.logged`."""
@@ -61,19 +65,28 @@ class Columns:
         events = ({name: event[name] for name in names} for event in map(self.body, places))
         return list(events), []
 
-    def mean(self, served: Version, said: Raw) -> float | None:
+    def mean(self, served: Version, said: list[Output]) -> float | None:
         """See `Rows.mean`."""
-        manifest = served.bundle.manifest
-        return None if manifest.task == "multiclass" else float(points(manifest, said).mean())
+        del served
+        numbers = [o.elements for o in said if o.name in ("probability", VALUE[0])]
+        return float(np.mean(numbers[0])) if numbers else None
 
-    def merged(self, parts: Sequence[tuple[Sequence[int], Raw]]) -> Raw:
-        """See `Rows.merged`."""
+    def merged(self, parts: Sequence[tuple[Sequence[int], list[Output]]]) -> list[Output]:
+        """See `Rows.merged`; what a row's version does not answer is missing."""
         if len(parts) == 1:
             return parts[0][1]
-        said = np.empty((self.count, *parts[0][1].shape[1:]))
-        for places, numbers in parts:
-            said[list(places)] = numbers
-        return said
+        known = {output.name: output for _, said in parts for output in said}
+        return [self._merged(output, parts) for output in known.values()]
+
+    def _merged(self, like: Output, parts: Sequence[tuple[Sequence[int], list[Output]]]) -> Output:
+        shape, width = (self.count, *like.shape[1:]), math.prod(like.shape[1:])
+        elements = missing(like.name, shape).elements
+        for places, said in parts:
+            own = [output.elements for output in said if output.name == like.name]
+            for at, place in enumerate(places if own else ()):
+                row = own[0][at * width : (at + 1) * width]
+                elements[place * width : (place + 1) * width] = row
+        return Output(like.name, like.datatype, shape, elements)
 
 
 async def answered(
@@ -83,8 +96,8 @@ async def answered(
     request: Request,
     columns: Sequence[Column],
     rows: int,
-) -> Divided[Raw]:
-    """The model's numbers for rows by column, by `version`, or whoever the rows meet.
+) -> Divided[list[Output]]:
+    """The answers to rows by column, by `version`, or whoever the rows meet.
 
     Raises `RequestError`.
     """
@@ -98,7 +111,8 @@ async def answered(
     if log is not None:
         entry = log.begin(served.bundle, request.id, request.key, served.variant)
         request.entry = entry
-    return Divided(served, await infer(served, columns, rows, entry))
+    raw = await infer(served, columns, rows, entry)
+    return Divided(served, outputs(served.bundle.manifest, raw))
 
 
 async def _completed(

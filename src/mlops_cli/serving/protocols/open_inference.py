@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,10 +89,20 @@ def check_outputs(manifest: Manifest, names: Sequence[str]) -> None:
             raise RequestError(400, f"the model has no output {name[:80]!r}: it has {had}")
 
 
+def missing(name: str, shape: tuple[int, ...]) -> Output:
+    """An output of numbers none of which is there: NaN, in JSON null."""
+    return Output(name, "FP64", shape, [math.nan] * math.prod(shape))
+
+
 def chosen(found: Sequence[Output], names: Sequence[str]) -> list[Output]:
-    """The outputs that were asked for, in that order; all, where none was."""
+    """The outputs that were asked for, in that order; all, where none was.
+
+    While a rollout runs the version that answers may have fewer than the one that was asked: an
+    interval's ends are missing then.
+    """
     by_name = {output.name: output for output in found}
-    return [by_name[name] for name in names] if names else list(found)
+    rows = found[0].shape[:1]
+    return [by_name.get(name) or missing(name, rows) for name in names] or list(found)
 
 
 def rows_of(tensors: Sequence[Shaped]) -> int:

@@ -23,7 +23,6 @@ from mlops_cli.serving.protocols.open_inference import (
     check_outputs,
     chosen,
     inputs_of,
-    outputs,
     outputs_of,
     rows_of,
 )
@@ -156,7 +155,7 @@ class V2:
         found_by = self._versions, self._log, request.parameters.get("version")
         answer = await answered(*found_by, request, columns, rows)
         request.rows, served = rows, answer.version
-        found = chosen(outputs(served.bundle.manifest, answer.said), [o.name for o in named])
+        found = chosen(answer.said, [o.name for o in named])
         head: dict[str, Any] = {
             "model_name": served.model,
             "model_version": served.version,

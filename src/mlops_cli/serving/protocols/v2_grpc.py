@@ -19,7 +19,6 @@ from mlops_cli.serving.protocols.open_inference import (
     check_outputs,
     chosen,
     inputs_of,
-    outputs,
     outputs_of,
     rows_of,
 )
@@ -150,7 +149,7 @@ async def _inferred(
     columns, rows = _columns(asked)
     said = await answered(versions, log, asked.model_version or None, request, columns, rows)
     request.rows, served = rows, said.version
-    found = chosen(outputs(served.bundle.manifest, said.said), [o.name for o in asked.outputs])
+    found = chosen(said.said, [o.name for o in asked.outputs])
     answer = messages.ModelInferResponse(
         model_name=served.model,
         model_version=served.version,
