@@ -109,6 +109,45 @@ def test_a_mean_of_the_target_that_has_seen_the_rows_own(tmp_path, prior, task):
     assert ("smoothed by 10 rows" in line) == (prior > 0)
 
 
+@pytest.mark.parametrize(
+    ("task", "columns", "prior"),
+    [
+        ("binary", ["x", "shop"], 0.0),
+        ("regression", ["x", "shop"], 10.0),
+        ("binary", ["x"], 10.0),
+    ],
+)
+def test_a_mean_of_the_target_that_leaves_the_rows_own_out(tmp_path, task, columns, prior):
+    """By the line on which it falls with the row's own.
+
+    Of two classes, and groups of different sizes, it needs no column that names the group.
+    """
+    table = orders()
+    if "shop" not in columns:
+        sizes = np.random.default_rng(3).exponential(1, N) ** 1.5
+        table["shop"] = [f"s{i}" for i in np.minimum(8 * sizes, 40).astype(int)]
+    if task == "regression":
+        table["late"] = table["late"] * 3.0 + table["x"]
+    by = table.groupby("shop")["late"]
+    total, count = by.transform("sum") - table["late"], by.transform("count") - 1
+    table["shop_rate"] = (total + prior * table["late"].mean()) / (count + prior)
+    lines = said(tmp_path / "p", table, {"columns": [*columns, "shop_rate"]}, by="time")
+    group = "shop" if "shop" in columns else "some group"
+    (line,) = [x for x in lines if "over the other rows" in x]
+    assert line.startswith("shop_rate is the mean of the target over the other rows of ")
+    assert f"{group}: what is missing in it" in line
+
+
+def test_a_mean_out_of_fold_is_honest(tmp_path):
+    table = orders()
+    fold = np.random.default_rng(2).integers(0, 5, N)
+    table["shop_rate"] = 0.0
+    for k in range(5):
+        means = table[fold != k].groupby("shop")["late"].mean()
+        table.loc[fold == k, "shop_rate"] = table["shop"][fold == k].map(means)
+    assert said(tmp_path / "p", table, {"columns": ["x", "shop", "shop_rate"]}, by="time") == []
+
+
 def test_a_mean_of_earlier_rows_is_honest(tmp_path):
     table = orders()
     by = table.groupby("shop")["late"]

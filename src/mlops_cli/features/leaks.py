@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from mlops_cli.bundle.manifest import Task
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.expressions.tree import columns_of
 from mlops_cli.features.leakage import predictive_power
+from mlops_cli.features.left_out import left_out
 from mlops_cli.tables.groups import codes_of
 
 SAMPLE = 5_000  # rows that single features are looked at in
@@ -54,9 +56,10 @@ def leaks(rows: Looked) -> Iterator[str]:
     """Sentences, one for each leak that is found; nothing is refused, since a user may know better.
 
     Looked for are features that alone are the outcome (such as a copy of it that a join brings), a
-    category's mean of the target that has seen the row's own, moments that are later than the
-    event, and rows of the hold-out that were fitted on under another number. Single features are
-    looked at in at most `SAMPLE` rows; rows are compared where they are at most `MOST_ROWS`.
+    category's mean of the target that has seen the row's own, or leaves it out and tells it so,
+    moments that are later than the event, and rows of the hold-out that were fitted on under
+    another number. Single features are looked at in at most `SAMPLE` rows; rows are compared where
+    they are at most `MOST_ROWS`.
     """
     every = np.linspace(0, len(rows.target) - 1, min(SAMPLE, len(rows.target))).astype(np.int64)
     moments = [i.name for i in rows.plan.inputs if i.type in ("date", "timestamp")]
@@ -100,14 +103,32 @@ def _means(rows: Looked, sample: pa.Table, target: Floats) -> Iterator[str]:
             continue
         if abs(present.mean() - target.mean()) > spread / 5:
             continue
-        smoothing = _smoothing(_numbers(rows.read([feature.name], None)[feature.name]), rows.target)
-        if smoothing is not None:
+        values = _numbers(rows.read([feature.name], None)[feature.name])
+        smoothing = _smoothing(values, rows.target)
+        if smoothing is None:
+            how = left_out(
+                values, rows.target, binary=rows.task == "binary", columns=_categories(rows)
+            )
+            if how is not None:
+                yield (
+                    f"{feature.name} is {how}: what is missing in it tells the outcome of the row. "
+                    "Take it from earlier rows, or out of fold; or let the model have the category "
+                    "itself"
+                )
+        else:
             how = "" if smoothing < 1e-6 else f", smoothed by {smoothing:.3g} rows of the overall"
             yield (
                 f"{feature.name} is the mean of the target over all rows of its value{how}: it has "
                 "seen the outcome of each row, the hold-out's, too. Take it from earlier rows, or "
                 "out of fold; or let the model have the category itself"
             )
+
+
+def _categories(rows: Looked) -> Iterator[tuple[str, Callable[[], Rows]]]:
+    """The columns whose values may name a group, and how their codes are read."""
+    names = [i.name for i in rows.plan.inputs if i.type in ("text", "integer", "boolean")]
+    for name in dict.fromkeys([*names, *(f.name for f in rows.plan.features if f.categories)]):
+        yield name, partial(lambda name: codes_of(rows.read([name], None), [name]), name)
 
 
 def _smoothing(values: Floats, target: Floats) -> float | None:
