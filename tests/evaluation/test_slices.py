@@ -49,6 +49,31 @@ def test_where_nothing_is_wrong_hardly_ever_something_is_found():
     assert sum(biased) <= 8  # 5 % are 3; more than 8 come one time in 100
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["two classes", "normal", "heavy tails"])
+def test_a_report_on_noise_names_a_weak_spot_or_slice_in_one_of_twenty(kind):
+    """Without any weak part: losses and biases together, and of twenty declared slices."""
+    spots, slices, worlds = 0, 0, 400
+    features = tuple(Feature(f"x{i}", "numeric", None) for i in range(8))
+    for seed in range(worlds):
+        rng = np.random.default_rng(10_000 + seed)
+        matrix = rng.normal(size=(1200, 8)).astype(np.float32)
+        if kind == "two classes":
+            p = 1 / (1 + np.exp(-matrix[:, 0]))
+            y = (rng.random(1200) < p).astype(float)
+            judged = Judged(Question("binary", "roc_auc", 2), (False, True), y, p)
+        else:
+            p = matrix[:, 0].astype(float)
+            noise = rng.normal(size=1200) if kind == "normal" else rng.standard_t(4, 1200)
+            judged = Judged(Question("regression", "rmse", 0), None, p + noise, p)
+        if kind != "two classes":  # whose loss is truly greater where it is less sure
+            masks = {f"s{i}": rng.random(1200) < rng.uniform(0.05, 0.5) for i in range(20)}
+            slices += any(s.worse for s in slices_of(judged, masks))
+        found = weak_spots(judged, matrix[:, 1:], features[1:])
+        spots += bool(found.losses or found.biases)
+    assert max(spots, slices) <= 33  # of 400, 5 % are 20: more come one time in 500
+
+
 def test_rows_of_a_subject_are_in_one_half():
     """Each subject's rows are alike: halves that share subjects would find any of them."""
     rng = np.random.default_rng(0)

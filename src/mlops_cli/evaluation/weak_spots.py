@@ -75,12 +75,20 @@ def weak_spots(
     if len(judged.target) < FEWEST:
         return None
     halves = _halves(len(judged.target), subjects)
-    losses = _Search(judged.losses, matrix, features, halves).found(both=False)
-    biases: tuple[list[WeakSpot], int] = ([], 0)
+    tested = {"losses": _Search(judged.losses, matrix, features, halves).tested(both=False)}
     if judged.predictions.ndim == 1:
         off = judged.target - judged.predictions
-        biases = _Search(off, matrix, features, halves).found(both=True)
-    return WeakSpots(len(halves.theirs), losses[1] + biases[1], losses[0], biases[0])
+        tested["biases"] = _Search(off, matrix, features, halves).tested(both=True)
+    every = {f"{kind} {i}": leaf.chance for kind in tested for i, leaf in enumerate(tested[kind])}
+    kept = surely(every)  # of both together: one report, one chance to be wrong
+    spots = {
+        kind: sorted(
+            (leaf.spot for i, leaf in enumerate(leaves) if f"{kind} {i}" in kept),
+            key=lambda s: -abs(s.value),
+        )
+        for kind, leaves in tested.items()
+    }
+    return WeakSpots(len(halves.theirs), len(every), spots["losses"], spots.get("biases", ()))
 
 
 def _halves(n: int, subjects: NDArray[np.int64] | None) -> _Halves:
@@ -88,6 +96,14 @@ def _halves(n: int, subjects: NDArray[np.int64] | None) -> _Halves:
     draw = np.random.default_rng(_SEED).random(int(units.max()) + 1)
     ours = (draw < 1 / 2)[units]
     return _Halves(np.flatnonzero(ours), np.flatnonzero(~ours))
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A part of the rows that was tested, and how often chance alone gives as much."""
+
+    spot: WeakSpot
+    chance: float
 
 
 class _Search:
@@ -109,34 +125,24 @@ class _Search:
             [_ranked(matrix[:, i], order) for i, order in enumerate(self._orders)]
         )
 
-    def found(self, *, both: bool) -> tuple[list[WeakSpot], int]:
-        """The leaves that are not by chance, and how many were tested."""
+    def tested(self, *, both: bool) -> list[_Leaf]:
+        """The leaves that were worse in the half that was looked at (`both`: all of them)."""
         ours, theirs = self._halves.ours[:MOST], self._halves.theirs
         tree = DecisionTreeRegressor(
             max_depth=DEPTH, min_samples_leaf=max(LEAST, len(ours) // 50), random_state=0
         ).fit(self._ranked[ours], self._values[ours])
         places = tree.apply(self._ranked[theirs])
-        values = self._values[theirs]
-        sides = {
-            str(leaf): side
-            for leaf in np.unique(places).tolist()
-            if (side := contrast(values, places == leaf)) is not None and side.error
-        }
-        seen = self._values[ours].mean()
-        means = tree.tree_.value[:, 0, 0]
-        tested = {name: side for name, side in sides.items() if both or means[int(name)] > seen}
-        chances = {n: s.chance if both or s.value > 0 else 1.0 for n, s in tested.items()}
-        spots = [
-            WeakSpot(
-                self._conditions(tree, int(name)),
-                int((places == int(name)).sum()),
-                tested[name].value,
-                tested[name].bound(LEVEL / 2),
-                tested[name].bound(1 - LEVEL / 2),
-            )
-            for name in surely(chances)
-        ]
-        return sorted(spots, key=lambda s: -abs(s.value)), len(tested)
+        values, seen = self._values[theirs], self._values[ours].mean()
+        means, found = tree.tree_.value[:, 0, 0], []
+        for leaf in np.unique(places).tolist():
+            side = contrast(values, places == leaf) if both or means[leaf] > seen else None
+            if side is None or not side.error:
+                continue
+            ends = side.bound(LEVEL / 2), side.bound(1 - LEVEL / 2)
+            rows = int((places == leaf).sum())
+            spot = WeakSpot(self._conditions(tree, leaf), rows, side.value, *ends)
+            found.append(_Leaf(spot, side.chance if both or side.value > 0 else 1.0))
+        return found
 
     def _conditions(self, tree: DecisionTreeRegressor, leaf: int) -> list[str]:
         """What leads to a leaf, one condition a feature."""
