@@ -21,6 +21,7 @@ WHOLE_FILES = {
     "not-utf-8-configuration": "project: ä\n".encode("latin-1"),
     "a-key-twice": b"project: p\nproject: q\n",
 }
+COSTS = {"false_positive": 1, "false_negative": 6}
 EDITS: dict[str, dict[str, Any]] = {
     "unknown-key": {"data": {"table": "data/raw/table.csv", "tarqet": "y"}},
     "missing-key": {"data": {"table": "data/raw/table.csv"}},
@@ -51,6 +52,34 @@ EDITS: dict[str, dict[str, Any]] = {
     "fairness-without-groups": {
         "register": {"gates": [{"fairness": "disparate_impact", "min": 0.8}]}
     },
+    "fairness-with-the-wrong-bound": {
+        "register": {"gates": [{"fairness": "disparate_impact", "max": 0.8}]}
+    },
+    "fairness-of-a-regression": {
+        "task": "regression",
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["c"]},
+        "register": {"gates": [{"fairness": "disparate_impact", "min": 0.8}]},
+    },
+    "fairness-of-another-column": {
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["c"]},
+        "register": {"gates": [{"fairness": "disparate_impact", "min": 0.8, "column": "b"}]},
+    },
+    "unknown-sensitive": {
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["cc"]}
+    },
+    "unknown-calibrator": {"train": {"calibrate": "platt"}},
+    "calibrate-of-a-regression": {"task": "regression", "train": {"calibrate": "isotonic"}},
+    "isotonic-of-several": {"task": "multiclass", "train": {"calibrate": "isotonic"}},
+    "costs-of-several": {"task": "multiclass", "train": {"costs": COSTS}},
+    "cost-of-nothing": {"train": {"costs": {**COSTS, "false_positive": 0}}},
+    "interval-of-classes": {"train": {"interval": 0.9}},
+    "interval-of-everything": {"task": "regression", "train": {"interval": 1.0}},
+    "quantiles-upside-down": {"task": "regression", "train": {"quantiles": [0.9, 0.1]}},
+    "quantiles-of-another": {
+        "task": "regression",
+        "train": {"estimator": "lightgbm", "quantiles": [0.1, 0.9]},
+    },
+    "update-with-calibrate": {"train": {"update": "0123456789ab", "calibrate": "sigmoid"}},
     "slice-twice": {"evaluate": {"slices": ["a", "a"]}},
     "unknown-metric": {"train": {"metric": "rocauc"}},
     "no-such-contract": {"validate": {"contract": "contracts/tabel.yaml"}},
@@ -100,6 +129,15 @@ def test_a_value_that_only_its_stage_knows_to_be_wrong(
 ) -> None:
     configure(project, LATE[name])
     check(mlops(project, "stage", "tune", "--revision", str(stage("tune").revision)), name)
+    assert leftovers(project) == []
+
+
+def test_a_slice_of_no_column(project: Path, mlops: Mlops) -> None:
+    configure(project, {"evaluate": {"slices": ["aa > 1"]}})
+    before = (project / "model/manifest.json").read_bytes()
+    revision = str(stage("train").revision)
+    check(mlops(project, "stage", "train", "--revision", revision), "slice-of-no-column")
+    assert (project / "model/manifest.json").read_bytes() == before
     assert leftovers(project) == []
 
 
