@@ -74,7 +74,7 @@ def extras(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """What reads ours, each in its own environment: the service's clients, contracts' tools."""
+    """What reads ours, or must count as we do, each in its own environment."""
     session.install("uv")
     session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".[grpc]")
     folder = session.create_tmp()
@@ -86,6 +86,8 @@ def clients(session: nox.Session) -> None:
         ("open-data-contract-standard>=3.0.2",),
         ("great_expectations>=1.9", "pyarrow"),
         ("dbt-duckdb>=1.10", "dbt-core>=1.10,<1.12"),
+        ("fairlearn>=0.15",),
+        ("shap>=0.51", "xgboost-cpu"),
     ):
         environment = f"{folder}/{package.partition('>')[0].partition('[')[0]}"
         session.run("uv", "venv", "--quiet", "--clear", environment)
@@ -95,6 +97,7 @@ def clients(session: nox.Session) -> None:
         "tests/serving/test_clients.py",
         "tests/exports/test_kserve_client.py",
         "tests/exports/test_contract_forms.py",
+        "tests/evaluation/test_equal.py",
     )
     session.run("pytest", *tested, *session.posargs, env=env)
 
