@@ -29,5 +29,6 @@ LINES = (
     "server_memory",
     "server_start",
     "score",
+    "evaluation",
     "waiting",
 )
