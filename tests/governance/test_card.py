@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import AUDIT_LOG
 from mlops_cli.config.project import Project
 from mlops_cli.reports.card import model_card
+from mlops_cli.reports.card_page import card_page
 
 
 def test_approvals_are_told_as_they_count(
@@ -90,6 +92,16 @@ def test_the_card_has_the_evaluation_of_the_version_that_it_is_about(
     assert f"{main.low:.4g} to {main.high:.4g}" in text
     assert "not computed" not in text
     assert "## What it goes by" in text
+    said = json.loads((root / "reports/card.json").read_text(encoding="utf-8"))
+    assert said["version"] == found.version
+    assert said["evaluation"]["metrics"][project.config.metric]["value"] == main.value
+    page = (root / "reports/card.html").read_text(encoding="utf-8")
+    assert not re.findall(r"https?://|src=|url\(|@import|<script|<link", page)
+    for told in (found.version, f"{main.low:.4g} to {main.high:.4g}", "Nobody has told."):
+        assert told in page
+    evil = replace(found, told={**found.told, "purpose": "<img src=x onerror=alert(1)>"})
+    assert "<img" not in card_page(evil)
+    assert "&lt;img src=x" in card_page(evil)
     file = root / "reports/evaluation.json"
     content = file.read_text()
     file.unlink()  # DVC may have linked it

@@ -32,8 +32,8 @@ def report_of(tmp_path_factory):
         )
         tune(project)
         train(project)
-        page = (project.root / "reports/evaluation.html").read_text(encoding="utf-8")
-        return read_report(project.root), page
+        report = read_report(project.root)
+        return report, evaluation_page("small", report)
 
     return made
 
@@ -47,12 +47,23 @@ def test_the_page_has_the_numbers_and_needs_no_network(report_of, task):
     for said in (f"{main.value:.4g}", f"{main.low:.4g} to {main.high:.4g}", report.version[:12]):
         assert said in page
     assert "nan" not in page.lower().replace("finance", "")
-    assert ("How it treats groups" in page) == (task == "binary")
+    assert "How it treats groups" in page
+    assert ("Selection rates and the four-fifths rule are of two classes" in page) == (
+        task != "binary"
+    )
     assert "x &gt; 12" in page
 
 
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_groups_of_other_tasks_are_slices(report_of, task):
+    report, *_ = report_of(task)
+    assert report.fairness == {}
+    assert list(report.sensitive) == ["kind", "open"]
+    assert {"open = true", "open = false"} <= {s.name for s in report.slices}
+
+
 def test_what_stands_in_the_data_is_text(report_of):
-    report, _ = report_of("binary")
+    report, *_ = report_of("binary")
     evil = "<img src=x onerror=alert(1)>"
     page = evaluation_page(evil, msgspec.structs.replace(report, target=evil, positive=evil))
     assert evil not in page
@@ -60,7 +71,7 @@ def test_what_stands_in_the_data_is_text(report_of):
 
 
 def test_a_report_of_little_has_a_page(report_of):
-    report, _ = report_of("binary")
+    report, *_ = report_of("binary")
     bare = Report(
         version=report.version,
         task="binary",

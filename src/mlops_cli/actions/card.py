@@ -10,6 +10,7 @@ import msgspec
 
 from mlops_cli._files import write_text
 from mlops_cli._git import committed
+from mlops_cli._json import pretty_json
 from mlops_cli.actions.audit import audit_log, signed_entries
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.graph import in_order
@@ -17,7 +18,7 @@ from mlops_cli.audit.live import live
 from mlops_cli.audit.log import every_entry
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.document import parse_yaml, read_yaml
-from mlops_cli.config.paths import CONFIG, MODEL_CARD
+from mlops_cli.config.paths import CONFIG, MODEL_CARD, MODEL_CARD_JSON, MODEL_CARD_PAGE
 from mlops_cli.config.project import Project
 from mlops_cli.errors import MlopsError, UsageError
 from mlops_cli.evaluation.report import Report, read_report
@@ -27,6 +28,7 @@ from mlops_cli.governance.champion import champion_of
 from mlops_cli.governance.life import life_of
 from mlops_cli.governance.rules import main_rules
 from mlops_cli.reports.card import CardResult, model_card
+from mlops_cli.reports.card_page import card_page
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.names import version_named
 
@@ -46,7 +48,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def card(project: Project, version: str | None = None) -> CardResult:
-    """The card of a version, by default the champion, written to `reports/card.md`, too.
+    """The card of a version, by default the champion; written to `reports/card.{md,json,html}`.
 
     Raises `UsageError` where there is no such version or `governance/card.yaml` is not what it may
     be, `TamperedError` where the audit log does not verify by itself, and what
@@ -85,7 +87,13 @@ def card(project: Project, version: str | None = None) -> CardResult:
         CARD,
         _evaluation(project.root, bundle.judged_digest),
     )
-    write_text(project.root / MODEL_CARD, model_card(result))
+    forms = {
+        MODEL_CARD: model_card(result),
+        MODEL_CARD_JSON: pretty_json(result),
+        MODEL_CARD_PAGE: card_page(result),
+    }
+    for name, text in forms.items():
+        write_text(project.root / name, text)
     return result
 
 

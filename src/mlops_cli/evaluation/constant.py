@@ -53,19 +53,24 @@ def baseline_of(judged: Judged, fitted: Array) -> Baseline:
     )
 
 
-def gains(question: Question, target: Array, pair: tuple[Array, Array]) -> dict[str, Gain]:
+def gains(
+    question: Question,
+    target: Array,
+    pair: tuple[Array, Array],
+    thresholds: tuple[float, float] | None = None,
+) -> dict[str, Gain]:
     """By how much the first predictions are better than the second, by metric.
 
-    Labels of both are by the question's threshold.
+    Labels are by the threshold of each; without `thresholds` both by the question's.
     """
-    threshold = question.threshold
-    ours, theirs = (metrics_of(question.task, target, p, threshold) for p in pair)
+    each = thresholds or (question.threshold, question.threshold)
+    ours, theirs = (
+        metrics_of(question.task, target, p, t) for p, t in zip(pair, each, strict=True)
+    )
     found = {}
     for name in ours:
         if name in theirs:
-            value, ends = difference(
-                question.task, name, target, pair, thresholds=(threshold, threshold)
-            )
+            value, ends = difference(question.task, name, target, pair, thresholds=each)
             sides = (value, ends.low, ends.high)
             if name in LESS_IS_BETTER:
                 sides = (-value, -ends.high, -ends.low)

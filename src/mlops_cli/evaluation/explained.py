@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -69,11 +69,26 @@ class Example(msgspec.Struct, frozen=True):
     rest: float
 
 
+class Stability(msgspec.Struct, frozen=True):
+    """How far the `fits` whose average the model is agree on what they go by.
+
+    They are of other parameters or seeds, on the same rows. `rank_correlation` is Spearman's of
+    their features by importance, the mean over all pairs; `same_first` of them go most by the
+    feature that all together do; `shares` are each feature's least and greatest share.
+    """
+
+    fits: int
+    rank_correlation: float | None
+    same_first: int
+    shares: Mapping[str, tuple[float, float]]
+
+
 class Explanations(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the model goes by on `rows` rows of the hold-out.
 
     Contributions are to the `space` (see `Explanation`). Interactions are exact, of fewer rows;
     none were computed where `pair_rows` is 0. `examples` are rows that are nobody's: golden ones.
+    `stability` is of a model that is an average of several fits; of one fit nothing is known.
     """
 
     rows: int
@@ -82,6 +97,7 @@ class Explanations(msgspec.Struct, frozen=True, omit_defaults=True):
     examples: Sequence[Example] = ()
     pair_rows: int = 0
     pairs: Sequence[Pair] = ()
+    stability: Stability | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a model's worth; `version` is the digest of its bundle.
 
     `rows` are those of the hold-out, `fitted` those that it was fitted on; `positive` is the class
-    that a binary task's probability is of. What the task has not is left out. `served` is the
-    digest of the model that was fitted again on all rows and answers in its place.
+    that a binary task's probability is of. What the task has not is left out: fairness is of two
+    classes, of other tasks the groups of the `sensitive` columns are slices. `served` is the digest
+    of the model that was fitted again on all rows and answers in its place.
     """
 
     version: str
@@ -71,6 +72,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     slices: Sequence[Slice] = ()
     weak_spots: WeakSpots | None = None
     explanations: Explanations | None = None
+    sensitive: Sequence[str] = ()
     served: str | None = None
 
 
@@ -94,6 +96,15 @@ def threshold_of(judged: Judged) -> Threshold:
     wrong = (int((found & ~true).sum()), int((~found & true).sum()))
     cost = sum(n * each for n, each in zip(wrong, judged.costs, strict=True)) / len(true)
     return Threshold(judged.threshold, cost, *judged.costs)
+
+
+def by_slices(report: Report) -> str:
+    """What stands in the place of fairness where the task is not of two classes."""
+    return (
+        f"Selection rates and the four-fifths rule are of two classes, and this is a "
+        f"{report.task}: how well it predicts the groups of {', '.join(report.sensitive)} stands "
+        "among the slices."
+    )
 
 
 def read_report(root: Path) -> Report:

@@ -90,39 +90,64 @@ def _table(title: str, values: Mapping[str, str]) -> Iterator[str]:
         yield f"| {escape(name)} | {escape(value) if value else _NOT_RECORDED} |"
 
 
-def _metrics(result: CardResult) -> Iterator[str]:
-    metrics, imported = result.life.metrics, result.imported
+def metric_rows(result: CardResult) -> Iterator[tuple[str, str, str]]:
+    """Each metric of the version: its name, its value and its interval, as texts."""
+    metrics = result.life.metrics
     known = result.evaluation.metrics if result.evaluation else {}
-    yield from ("", "## Metrics", "")
-    names = [name for name in sorted(metrics) if not name.endswith(_ENDS)]
-    if not names:
-        yield _NOT_RECORDED
-        return
-    rows = "the data of its import, which it may have been fitted on" if imported else _HELD_OUT
-    yield from (f"On {rows}.", "", "| metric | value | 95 % interval |", "|---|---|---|")
-    for name in names:
+    for name in sorted(metrics):
+        if name.endswith(_ENDS):
+            continue
         low, high = (metrics.get(name + end) for end in _ENDS)
         if of := known.get(name):
             low, high = of.low, of.high
         both = low is not None and high is not None
-        between = f"{low:.4g} to {high:.4g}" if both else "not computed"
-        yield f"| {code(name)} | {metrics[name]:.4g} | {between} |"
+        yield (
+            name,
+            f"{metrics[name]:.4g}",
+            f"{low:.4g} to {high:.4g}" if both else "not computed",
+        )
+
+
+def measured_on(result: CardResult) -> str:
+    """Which rows the metrics are of."""
+    return (
+        "the data of its import, which it may have been fitted on" if result.imported else _HELD_OUT
+    )
+
+
+def _metrics(result: CardResult) -> Iterator[str]:
+    yield from ("", "## Metrics", "")
+    rows = list(metric_rows(result))
+    if not rows:
+        yield _NOT_RECORDED
+        return
+    yield from (
+        f"On {measured_on(result)}.",
+        "",
+        "| metric | value | 95 % interval |",
+        "|---|---|---|",
+    )
+    for name, value, between in rows:
+        yield f"| {code(name)} | {value} | {between} |"
     if result.evaluation is None:
         yield from ("", "Metrics of parts of the rows (slices) are not recorded.")
+
+
+def gate_lines(life: Life) -> Iterator[str]:
+    """What each gate said of the version."""
+    for gate in life.gates:
+        yield f"{gate.gate}: {gate.verdict}; {gate.why}"
 
 
 def _gates(life: Life) -> Iterator[str]:
     yield from ("", "## Gates", "")
     if not life.gates:
         yield "No gate was asked, or the decision is not in this clone's history."
-    for gate in life.gates:
-        yield f"- {escape(gate.gate)}: {gate.verdict}; {escape(gate.why)}"
+    yield from (f"- {escape(line, most=_LONG)}" for line in gate_lines(life))
 
 
-def _approvals(result: CardResult) -> Iterator[str]:
-    yield from ("", "## Approvals", "")
-    if not result.approvals:
-        yield "None is recorded."
+def approval_lines(result: CardResult) -> Iterator[tuple[str, str]]:
+    """When and by whom the version was approved, and whether it counts."""
     for entry in result.approvals:
         role = entry.subject.get("role", "no role")
         signer = result.signed.get(entry.id)
@@ -134,7 +159,14 @@ def _approvals(result: CardResult) -> Iterator[str]:
             else entry.actor
         )
         void = "" if entry.id in result.counted else " (counts for nothing)"
-        yield f"- {entry.time}, {escape(who)} as {escape(role)}, {escape(by)}{void}{escape(why)}"
+        yield entry.time, f"{who} as {role}, {by}{void}{why}"
+
+
+def _approvals(result: CardResult) -> Iterator[str]:
+    yield from ("", "## Approvals", "")
+    if not result.approvals:
+        yield "None is recorded."
+    yield from (f"- {time}, {escape(said)}" for time, said in approval_lines(result))
     if result.missing:
         yield from ("", f"Missing: {', '.join(map(escape, result.missing))}.")
     if result.convention:

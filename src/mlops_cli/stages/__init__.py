@@ -104,17 +104,17 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         summary="fit the model, judge it on the hold-out, write the bundle",
-        revision=9,
+        revision=10,
         params=("project", "task", "data", "split", "train", "evaluate"),
         deps=(FEATURES_TABLE, FEATURES_PLAN, "{modules}", TUNE),
-        outs=(MODEL, EVALUATION, EVALUATION_PAGE),
+        outs=(MODEL, EVALUATION),
         metrics=(METRICS_FILE,),
         plots=(PLOTS,),
     ),
     Stage(
         name="register",
-        summary="hold the model to its gates",
-        revision=3,
+        summary="hold the model to its gates, show it beside the champion",
+        revision=4,
         params=("project", "task", "data", "validate", "features", "split", "train", "register"),
         deps=(
             "{tables}",
@@ -126,6 +126,7 @@ STAGES: tuple[Stage, ...] = (
             METRICS_FILE,
             EVALUATION,
         ),
+        outs=(EVALUATION_PAGE,),
         uncached=(DECISION,),
     ),
     Stage(

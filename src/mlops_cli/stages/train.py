@@ -26,6 +26,8 @@ from mlops_cli.bundling.refit import refitted
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import (
+    EVALUATION,
+    EVALUATION_PAGE,
     FEATURES_PLAN,
     FEATURES_TABLE,
     METRICS_FILE,
@@ -41,7 +43,7 @@ from mlops_cli.evaluation.report import Report
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.evaluation.declared import declared_slices
 from mlops_cli.reports.evaluation.made import HoldOut, report_of
-from mlops_cli.reports.evaluation.page import papers_of
+from mlops_cli.reports.evaluation.page import evaluation_page
 from mlops_cli.serving.predictions import class_indices
 from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
@@ -121,7 +123,8 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         project, *files, lambda bundle: report_of(project.config, held, bundle)
     )
     again, report = _again(project, work, (decided, predictions), report, progress)
-    papers = papers_of(project.config.project, report)
+    page = evaluation_page(project.config.project, report)
+    papers = {EVALUATION: pretty_json(report), EVALUATION_PAGE: page}
     source = _origin(project)
     tables = _plots(project, work, fitted, predictions)
     seconds = time.monotonic() - started
@@ -134,8 +137,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
         "holdout": evaluation.flat(project.config.metric),
     }
     _write_plots(project, tables)
-    for name, text in papers.items():
-        write_text(project.root / name, text)
+    write_text(project.root / EVALUATION, papers[EVALUATION])
     write_text(project.root / METRICS_FILE, pretty_json(metrics))
     return TrainResult(
         digest=digest,
@@ -274,7 +276,7 @@ def _evaluate(
     if decided.interval is not None:
         covered = coverage_of(part.target, said[:, 1:])
         found = replace(found, metrics=found.metrics | covered)
-    return found, HoldOut(events, part.matrix, judged, slices)
+    return found, HoldOut(events, part.matrix, judged, slices, work.best.members)
 
 
 def _origin(project: Project) -> Origin:

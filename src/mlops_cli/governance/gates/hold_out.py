@@ -14,6 +14,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.config.sections.features import FeaturesConfig
 from mlops_cli.cores import cores
 from mlops_cli.errors import BundleError, DataError, UsageError
+from mlops_cli.evaluation.base import Question
+from mlops_cli.evaluation.beside import Champion, beside
 from mlops_cli.evaluation.holdout import scores_of, take_rows
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.evaluation.paired import Comparison, Rows, compare
@@ -45,6 +47,16 @@ class Match:
     fair: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Opponent:
+    """What an opponent predicts of `rows`, and whether it has seen none of them (`fair`)."""
+
+    rows: Rows
+    predictions: Any
+    threshold: float
+    fair: bool
+
+
 class HoldOut:
     """The rows of the hold-out; the candidate predicts them once, whoever it is compared with."""
 
@@ -59,6 +71,27 @@ class HoldOut:
 
         Raises `EnvironmentFault` where the registry does not answer.
         """
+        met = self._met(version)
+        if isinstance(met, str):
+            return met
+        return Match(role, version.digest, self._compare(met), len(met.rows), met.fair)
+
+    def beside(self, champion: ModelVersion) -> Champion:
+        """The candidate beside the champion by every metric, or why they cannot be compared.
+
+        Raises `EnvironmentFault` where the registry does not answer.
+        """
+        met = self._met(champion)
+        if isinstance(met, str):
+            return Champion(champion.digest, why=met)
+        config, plan = self._case.project.config, self._events.plan
+        question = Question(config.task, config.metric, len(plan.classes or ()))
+        thresholds = self._case.candidate.manifest.threshold, met.threshold
+        pair = self._ours_on(met.rows), met.predictions
+        found = beside(question, self._events.target[met.rows], pair, thresholds)
+        return Champion(champion.digest, len(met.rows), met.fair, found)
+
+    def _met(self, version: ModelVersion) -> _Opponent | str:
         try:
             opponent = open_bundle(self._case.tracker.fetch(version.digest)).twin()
             if reason := _incompatibility(self._case.candidate.manifest, opponent.manifest):
@@ -67,12 +100,10 @@ class HoldOut:
             rows = self._events.split.holdout if known is None else known
             if not len(rows):
                 return "it was fitted on every one of them"
-            table = self._table(rows, opponent, version)
-            theirs = _predict(opponent, table)
+            said = _predict(opponent, self._table(rows, opponent, version))
         except (BundleError, DataError, UsageError) as e:
             return e.message
-        found = self._compare(rows, theirs, opponent.manifest.threshold)
-        return Match(role, version.digest, found, len(rows), known is not None)
+        return _Opponent(rows, said, opponent.manifest.threshold, known is not None)
 
     @cached_property
     def _ours(self) -> Any:
@@ -91,15 +122,17 @@ class HoldOut:
             return self._events.rows(rows)
         return _made_again(project, features, opponent, self._events.numbers[rows])
 
-    def _compare(self, rows: Rows, theirs: Any, threshold: float) -> Comparison:
+    def _ours_on(self, rows: Rows) -> Any:
+        return self._ours[np.searchsorted(self._events.split.holdout, rows)]
+
+    def _compare(self, met: _Opponent) -> Comparison:
         config, events = self._case.project.config, self._events
         metric = metric_of(config.task, config.metric, self._case.candidate.manifest.threshold)
-        value = metric_of(config.task, config.metric, threshold).value
+        value = metric_of(config.task, config.metric, met.threshold).value
         classes = len(events.plan.classes or ()) if metric.needs_every_class else 0
-        target = events.target[rows]
-        ours = self._ours[np.searchsorted(events.split.holdout, rows)]
+        target, pair = events.target[met.rows], (self._ours_on(met.rows), met.predictions)
         return compare(
-            scores_of((metric.value, value), target, (ours, theirs), classes=classes),
+            scores_of((metric.value, value), target, pair, classes=classes),
             len(target),
             higher_is_better=metric.greater_is_better,
             in_time=config.split_by == "time",

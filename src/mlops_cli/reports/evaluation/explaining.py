@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ from mlops_cli.cores import cores
 from mlops_cli.evaluation.explained import (
     Contributions,
     Explanations,
+    Stability,
     effects_of,
     examples_of,
     pairs_of,
 )
+from mlops_cli.reports.evaluation.stability import stability_of
 from mlops_cli.serving.contributions import Explainer
 from mlops_cli.serving.explain import open_explainer
 from mlops_cli.serving.models import Model, load_model
 from mlops_cli.serving.shapley import ASKED, WIDEST
 from mlops_cli.serving.ubjson import read_ubjson
 from mlops_cli.serving.xgboost_model import XGBoostModel
+from mlops_cli.tuning.base import Member
 
 ROWS = 1000  # that are explained at the most
 FEWEST = 100
@@ -33,8 +37,13 @@ _ASKED_ROWS = 60_000  # predictions of a model that is only asked
 Matrix = NDArray[np.float32]
 
 
-def explanations_of(bundle: Bundle, matrix: Matrix) -> Explanations | None:
-    """Of the hold-out's `matrix` (n, f), evenly spaced rows of it; None of a model too wide."""
+def explanations_of(
+    bundle: Bundle, matrix: Matrix, members: Sequence[Member] = ()
+) -> Explanations | None:
+    """Of the hold-out's `matrix` (n, f), evenly spaced rows of it; None of a model too wide.
+
+    `members` are the fits whose average the model is.
+    """
     if len(bundle.manifest.features) > WIDEST and bundle.manifest.model != "xgboost":
         return None
     model = load_model(bundle, cores())
@@ -55,7 +64,16 @@ def explanations_of(bundle: Bundle, matrix: Matrix) -> Explanations | None:
         examples=examples,
         pair_rows=0 if pairs is None else len(pairs),
         pairs=() if pairs is None else pairs_of(bundle.manifest.features, pairs),
+        stability=_stability(bundle, members, rows),
     )
+
+
+def _stability(bundle: Bundle, members: Sequence[Member], rows: Matrix) -> Stability | None:
+    if any(m.estimator != "xgboost" for m in members) or bundle.manifest.model != "xgboost":
+        return None
+    names = [f.name for f in bundle.manifest.features]
+    rounds = [m.rounds or 1 for m in members]
+    return stability_of(bundle.content(bundle.model_file.name), names, rounds, rows)
 
 
 def _spaced(matrix: Matrix, most: int) -> Matrix:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_cli._svg import Scale, scale
-from mlops_cli.evaluation.explained import Example, FeatureEffect, Pair
+from mlops_cli.evaluation.explained import Example, FeatureEffect, Pair, Stability
 from mlops_cli.evaluation.fairness import Fairness, GroupRates
 from mlops_cli.evaluation.slices import Slice
 
@@ -156,6 +156,24 @@ def rate_lines(of: Fairness, rate: str, title: str) -> Lines:
             )
         )
     return Lines(title, lines)
+
+
+def stability_said(of: Stability | None) -> str:
+    """How far another fit would go by the same, in words."""
+    if of is None:
+        return "The model is one fit: whether another one would go by the same is not known."
+    alike = (
+        ""
+        if of.rank_correlation is None
+        else (
+            f"; in the order of all features they agree with a rank correlation of "
+            f"{of.rank_correlation:.2f} (1: the same order)"
+        )
+    )
+    return (
+        f"The model is an average of {of.fits} fits of the same rows: {of.same_first} of them go "
+        f"most by the first feature{alike}."
+    )
 
 
 def _rate(group: GroupRates, rate: str) -> tuple[float | None, tuple[float, float] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,8 +15,8 @@ from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.model import Config
 from mlops_cli.evaluation.constant import baseline_of
 from mlops_cli.evaluation.curves import confusion_of, curves_of
-from mlops_cli.evaluation.fairness import Fairness, fairness_of
-from mlops_cli.evaluation.groups import groups_of
+from mlops_cli.evaluation.fairness import fairness_of
+from mlops_cli.evaluation.groups import Groups, groups_of
 from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.reliability import Reliability, reliability_of
 from mlops_cli.evaluation.report import Report, estimated, threshold_of
@@ -27,23 +27,28 @@ from mlops_cli.reports.evaluation.explaining import explanations_of
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.groups import codes_of
 from mlops_cli.training.data import Events
+from mlops_cli.tuning.base import Member
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """The hold-out: its rows as the model's matrix (n, f), predictions, and named parts of it."""
+    """The hold-out: its rows as the model's matrix (n, f), predictions, and named parts of it.
+
+    `members` are the fits whose average the model is, if it is one.
+    """
 
     events: Events
     matrix: NDArray[np.float32]
     judged: Judged
     slices: Mapping[str, NDArray[np.bool_]]
+    members: Sequence[Member] = ()
 
 
 def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
     """The evaluation of a bundle on the hold-out."""
     task, plan, judged = config.task, of.events.plan, of.judged
     classes = task != "regression"
-    binary = task == "binary"
+    binary, sensitive = task == "binary", _sensitive(config, of)
     fitted = of.events.split.fitted
     return Report(
         version=bundle.digest,
@@ -60,10 +65,11 @@ def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
         confusion=confusion_of(judged) if classes else None,
         curves=curves_of(judged) if binary else None,
         residuals=None if classes else residuals_of(judged),
-        fairness=_fairness(config, of) if binary else {},
-        slices=slices_of(judged, of.slices),
+        fairness=fairness_of(judged, sensitive) if binary else {},
+        sensitive=() if binary else tuple(sensitive),
+        slices=slices_of(judged, {**of.slices, **({} if binary else _masks(sensitive))}),
         weak_spots=weak_spots(judged, of.matrix, bundle.manifest.features, _subjects(config, of)),
-        explanations=explanations_of(bundle, of.matrix),
+        explanations=explanations_of(bundle, of.matrix, of.members),
     )
 
 
@@ -71,13 +77,22 @@ def _reliability(config: Config, judged: Judged) -> Reliability:
     return msgspec.structs.replace(reliability_of(judged), method=config.train.calibrate)
 
 
-def _fairness(config: Config, of: HoldOut) -> dict[str, Fairness]:
+def _sensitive(config: Config, of: HoldOut) -> dict[str, Groups]:
+    """The groups of each column of `data.sensitive`, be it an input or not."""
     inputs = {i.name for i in of.events.plan.inputs}
     columns = {name: name if name in inputs else SENSITIVE + name for name in config.data.sensitive}
     if not columns:
         return {}
     table = of.events.rows(of.events.split.holdout, list(columns.values()))
-    return fairness_of(of.judged, {name: groups_of(table[c]) for name, c in columns.items()})
+    return {name: groups_of(table[c]) for name, c in columns.items()}
+
+
+def _masks(columns: Mapping[str, Groups]) -> dict[str, NDArray[np.bool_]]:
+    return {
+        f"{name} = {value}": groups.codes == i
+        for name, groups in columns.items()
+        for i, value in enumerate(groups.names)
+    }
 
 
 def _subjects(config: Config, of: HoldOut) -> NDArray[np.int64] | None:

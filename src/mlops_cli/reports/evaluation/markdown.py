@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mlops_cli.bundle.manifest import short
 from mlops_cli.evaluation.fairness import Fairness
-from mlops_cli.evaluation.report import Report
+from mlops_cli.evaluation.report import Report, by_slices
+from mlops_cli.reports.evaluation.lines import stability_said
 from mlops_cli.reports.markdown import code, escape
 
 _FEATURES = 8
@@ -44,6 +45,7 @@ def evaluation_lines(report: Report) -> Iterator[str]:
         shown = report.explanations.features[:_FEATURES]
         yield from ("", "## What it goes by", "", "| feature | share |", "|---|---|")
         yield from (f"| {escape(e.name)} | {e.share:.1%} |" for e in shown)
+        yield from ("", stability_said(report.explanations.stability))
 
 
 def _slices(report: Report) -> Iterator[str]:
@@ -74,8 +76,10 @@ def _weak(report: Report) -> Iterator[str]:
 
 
 def _fairness(report: Report) -> Iterator[str]:
-    if report.fairness:
+    if report.fairness or report.sensitive:
         yield from ("", "## Fairness")
+    if report.sensitive:
+        yield from ("", by_slices(report))
     for column, of in report.fairness.items():
         yield from ("", f"### {escape(column)}", "", _impact(of), "")
         yield "| group | rows | selection rate | true positive rate | false positive rate |"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mlops_cli._json import pretty_json
 from mlops_cli._svg import scale
 from mlops_cli._templates import render
 from mlops_cli.bundle.manifest import short
 from mlops_cli.config.metrics import LESS_IS_BETTER
-from mlops_cli.config.paths import EVALUATION, EVALUATION_PAGE
+from mlops_cli.evaluation.beside import Champion
 from mlops_cli.evaluation.explained import Explanations
 from mlops_cli.evaluation.fairness import Fairness
-from mlops_cli.evaluation.report import Report
+from mlops_cli.evaluation.report import Report, by_slices
 from mlops_cli.evaluation.weak_spots import WeakSpot
+from mlops_cli.reports.evaluation.champion import Against, against
 from mlops_cli.reports.evaluation.lines import (
     Line,
     Lines,
@@ -24,6 +24,7 @@ from mlops_cli.reports.evaluation.lines import (
     pair_lines,
     rate_lines,
     slice_lines,
+    stability_said,
 )
 from mlops_cli.reports.evaluation.plots import (
     HEIGHT,
@@ -84,6 +85,7 @@ class Goes:
     values: Sequence[Lines]
     pairs: Lines | None
     examples: Sequence[Lines]
+    stability: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +104,21 @@ class Page:
     biased: Sequence[tuple[str, str]]
     fairness: Sequence[Group]
     goes: Goes | None
+    champion: Against | None
 
 
-def papers_of(project: str, report: Report) -> dict[str, str]:
-    """The report and its page, by their paths in the project."""
-    return {EVALUATION: pretty_json(report), EVALUATION_PAGE: evaluation_page(project, report)}
+def evaluation_page(project: str, report: Report, champion: Champion | None = None) -> str:
+    """The page as HTML, with the `champion` beside the model where there is one.
 
-
-def evaluation_page(project: str, report: Report) -> str:
-    """The page as HTML: by itself, it loads nothing and runs nothing; both colour schemes."""
+    By itself: it loads nothing and runs nothing; in both colour schemes.
+    """
     style = render(STYLE)
     return render(
         TEMPLATE,
         project=project,
-        page=_page(report),
+        page=shown(report, champion),
         short=short,
+        by_slices=by_slices,
         style=style,
         policy=policy(style),
         width=WIDTH,
@@ -124,7 +126,8 @@ def evaluation_page(project: str, report: Report) -> str:
     )
 
 
-def _page(report: Report) -> Page:
+def shown(report: Report, champion: Champion | None = None) -> Page:
+    """What pages show of a report."""
     metrics = [_metric(report, name) for name in report.metrics]
     spots = report.weak_spots
     return Page(
@@ -140,6 +143,7 @@ def _page(report: Report) -> Page:
         biased=[_spot(s, "{:+.3g}") for s in spots.biases] if spots else [],
         fairness=[_group(name, of) for name, of in report.fairness.items()],
         goes=_goes(report.explanations) if report.explanations else None,
+        champion=against(report.metric, champion) if champion else None,
     )
 
 
@@ -253,4 +257,5 @@ def _goes(of: Explanations) -> Goes:
         values,
         pair_lines(of.pairs) if of.pairs else None,
         examples,
+        stability_said(of.stability),
     )
