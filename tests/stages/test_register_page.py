@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,8 @@ def test_a_weaker_model_is_shown_beside_the_champion_that_it_does_not_beat(tmp_p
     best = json.loads((root / "metrics.json").read_text())["holdout"]
     champion = json.loads((root / "decision.json").read_text())["digest"][:12]
     config = root / "mlops.yaml"
-    config.write_text(re.sub(r"columns: \[.*?\]", "columns: [depot]", config.read_text()))
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(x for x in lines if not x.startswith(("    - weight", "    - km"))))
     project = load_project(root)
     for stage in (featurize, tune, train):
         stage(project)
