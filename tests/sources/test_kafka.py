@@ -131,20 +131,21 @@ def _killed(root: Path, wait: float, *, in_a_part: bool) -> bool:
 def test_what_is_no_object_is_set_aside_once_with_its_offset(
     root: Path, topic: str, mlops: Mlops
 ) -> None:
-    _send(topic, [*_records(0, 3), b"no json", b"[1]", None, *_records(3, 1)])
+    _send(topic, [*_records(0, 3), b"no json", b"[1]", None, *_records(3, 1), b'{"a": "\xff"}'])
     found = mlops(root, "ingest", "--json", code=0).result
-    assert (found["rows"], found["rejected"]) == (4, 3)
+    assert (found["rows"], found["rejected"]) == (4, 4)
     assert found["remarks"][0].startswith("1 records say that their key was deleted, such as 'k5'")
     aside = [json.loads(line) for line in (root / found["rejects"]).read_text().splitlines()]
     assert [(r["offset"], r["key"], r["text"]) for r in aside] == [
         (3, "k3", "no json"),
         (4, "k4", "[1]"),
         (5, "k5", None),
+        (7, "k7", '{"a": "\\xff"}'),
     ]
     _send(topic, [b"worse"])
     mlops(root, "ingest", code=0)
     mlops(root, "ingest", code=0)
-    assert len((root / found["rejects"]).read_text().splitlines()) == 4
+    assert len((root / found["rejects"]).read_text().splitlines()) == 5
     assert _ids(root) == [0, 1, 2, 3]
 
 

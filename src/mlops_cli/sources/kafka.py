@@ -176,28 +176,41 @@ class _Kafka:
                     f"{self._topic}: no record for {_SILENT:.0f} s", hint="are the brokers up?"
                 )
             for message in self._consumer.consume(_BATCH, timeout=1.0):
-                taken += self._take(message, reached, ends, report)
+                p, offset = message.partition() or 0, message.offset() or 0
+                error = message.error()
+                if error is not None or offset >= ends[p]:
+                    self._pass_over(p, offset, error, reached, ends)
+                    continue
+                value = message.value()
+                reason = _DELETED if value is None else self._taken.take(value)
+                reached[p] = offset + 1
+                if reason is None:
+                    taken += 1
+                else:
+                    report.rejected.append(_rejected(message, reason))
 
-    def _take(
-        self, message: Message, reached: dict[int, int], ends: dict[int, int], report: Report
-    ) -> bool:
-        """Whether it is a record to go on with."""
-        p, offset = int(message.partition() or 0), int(message.offset() or 0)
-        error = message.error()
+    def _pass_over(
+        self,
+        p: int,
+        offset: int,
+        error: KafkaError | None,
+        reached: dict[int, int],
+        ends: dict[int, int],
+    ) -> None:
+        """The end of a partition, which lies behind its control records, or what is behind it."""
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             raise KafkaException(error)
-        if error is not None or offset >= ends[p]:
-            # The end of a partition lies behind its control records, which nobody is given.
-            reached[p] = max(reached[p], min(offset, ends[p]))
-            return False
-        value = message.value()
-        reason = _DELETED if value is None else self._taken.take(value)
-        reached[p] = offset + 1
-        if reason is None:
-            return True
-        rejected = {"partition": p, "offset": offset, "key": _text(message.key())}
-        report.rejected.append(rejected | {"text": _text(value), "reason": reason})
-        return False
+        reached[p] = max(reached[p], min(offset, ends[p]))
+
+
+def _rejected(message: Message, reason: str) -> dict[str, Any]:
+    return {
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "key": _text(message.key()),
+        "text": _text(message.value()),
+        "reason": reason,
+    }
 
 
 def _told_deleted(report: Report) -> Iterator[str]:
