@@ -12,7 +12,7 @@ from benchmarks.results import Figure, Line
 PAIRS = 5
 ROWS = 5_000_000
 _MANY = 10
-_SQL = """
+SQL = """
 select i as id, (hash(i) % 1000)::integer as a, (hash(i + 1) % 100000)::bigint as b,
        (hash(i + 2) % 10000) / 100.0::double as c, (hash(i + 3) % 1000) / 7.0::double as d,
        (hash(i + 4) % 365)::smallint as e, (hash(i + 5) % 50) / 3.0::double as f,
@@ -67,7 +67,7 @@ def measure(work: Path) -> Line:
 
 
 def _project(work: Path, rows: int, *, unique: bool = False) -> Path:
-    data = table(work, f"validate_{rows}", _SQL.format(rows=rows))
+    data = table(work, f"validate_{rows}", SQL.format(rows=rows))
     project = data.with_name("keyed" if unique else "plain")
     (project / "contracts").mkdir(parents=True, exist_ok=True)
     contract = _CONTRACT.replace("id: {", "id: {unique: true, ") if unique else _CONTRACT
