@@ -17,6 +17,17 @@ from mlops_cli.serving.predictor import open_predictor
 FIRST = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 Line = dict[str, Any]
 Event = dict[str, Any]
+# The least that a line of the prediction log has.
+LINE: Line = {
+    "time": "2026-03-01T10:00:00Z",
+    "request_id": "r1",
+    "row": 0,
+    "model": "p",
+    "version": "0" * 12,
+    "inputs": {"a": 1.5},
+    "prediction": {"probability": 0.25, "label": False},
+    "ms": 0.5,
+}
 
 
 class Watched:

@@ -25,17 +25,7 @@ from mlops_cli.errors import DataError
 from mlops_cli.serving import segments
 from mlops_cli.serving.segments import Segment, new_stem, new_token
 from servers import free_port
-
-LINE: dict[str, Any] = {
-    "time": "2026-03-01T10:00:00Z",
-    "request_id": "r1",
-    "row": 0,
-    "model": "p",
-    "version": "0" * 12,
-    "inputs": {"a": 1.5},
-    "prediction": {"probability": 0.25, "label": False},
-    "ms": 0.5,
-}
+from traffic import LINE
 
 
 @pytest.fixture

@@ -14,17 +14,8 @@ import bundles
 from mlops_cli import collect, labels, load_project
 from mlops_cli.actions.labels import LabelsResult
 from mlops_cli.errors import DataError
+from traffic import LINE
 
-LINE: dict[str, Any] = {
-    "time": "2026-03-01T10:00:00Z",
-    "request_id": "r1",
-    "row": 0,
-    "model": "p",
-    "version": "0" * 12,
-    "inputs": {"a": 1.5},
-    "prediction": {"probability": 0.25, "label": False},
-    "ms": 0.5,
-}
 CONFIG = """project: p
 task: binary
 data: {table: t.csv, target: y, id: {subject: [customer], event: [order]}}

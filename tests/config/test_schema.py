@@ -71,8 +71,10 @@ BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
     "data.table": {"sql": "select 1", "url": "sqlite:///t.db"},
     "data.table.version": {"delta": "t"},  # of one of its forms
+    "data.table.registry": {"kafka": "t", "servers": "b:9092"},
     "features.online": {"url": "sqlite"},
     "deploy.watch": {"for": "1d"},
+    "deploy.rollout.testers": {"header": "x-a", "cookie": "a", "value": "try"},
     "deploy.kubernetes.gateway": {"host": "a.example", "class": "a", "name": "b"},
     "deploy.kubernetes.autoscaling.kafka": {"brokers": "[k:9092]", "topic": "t", "group": "g"},
 }
