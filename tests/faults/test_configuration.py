@@ -67,6 +67,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "unknown-sensitive": {
         "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["cc"]}
     },
+    "mitigation-without-groups": {"train": {"mitigate": {"method": "reweighing"}}},
     "unknown-calibrator": {"train": {"calibrate": "platt"}},
     "calibrate-of-a-regression": {"task": "regression", "train": {"calibrate": "isotonic"}},
     "isotonic-of-several": {"task": "multiclass", "train": {"calibrate": "isotonic"}},

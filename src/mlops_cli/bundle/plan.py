@@ -47,6 +47,10 @@ class FeaturePlan(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[InputRule, ...] = ()
     online: OnlinePlan | None = None
 
+    def kept_as(self, name: str) -> str:
+        """The column of the table of features that holds a column of `data.sensitive`."""
+        return name if any(i.name == name for i in self.inputs) else SENSITIVE + name
+
 
 def lookups(inputs: Iterable[Input], trees: Iterable[FeatureTree]) -> list[str]:
     """The inputs that no feature reads: by them others are looked up."""

@@ -124,6 +124,19 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _mitigation_has_groups(self) -> Config:
+        mitigate, known = self.train.mitigate, self.data.sensitive
+        if mitigate is None:
+            return self
+        if self.task == "regression":
+            raise ValueError("train.mitigate is of classes, and the task is regression")
+        if not known:
+            raise ValueError("train.mitigate: data.sensitive names no column to treat alike")
+        if unknown := [name for name in mitigate.columns if name not in known]:
+            raise ValueError(f"train.mitigate.columns: {unknown[0]!r} is not in data.sensitive")
+        return self
+
+    @model_validator(mode="after")
     def _answers_suit_the_task(self) -> Config:
         train, task = self.train, self.task
         if task == "regression" and (train.calibrate or train.costs):

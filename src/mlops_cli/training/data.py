@@ -26,6 +26,7 @@ from mlops_cli.tables.matrix import encode, frozen_categories
 from mlops_cli.tables.split import Draw, Keys, Rows, Split, split
 from mlops_cli.training.base import Part, Problem
 from mlops_cli.training.monotone import directions
+from mlops_cli.training.reweighing import reweighed
 from mlops_cli.training.row_weights import check_training_part, weights_of
 
 _BATCH = 131_072  # rows that are encoded at once
@@ -51,7 +52,7 @@ class Events:
     groups: Rows | None = None
     """The number of each row's group, shape (n,); None where `split.key` names no column."""
     weights: NDArray[np.float64] | None = None
-    """How much each row counts, shape (n,); None without `train.weights`."""
+    """How much each row counts, shape (n,); None without `train.weights` and `train.mitigate`."""
 
     @property
     def root(self) -> Path:
@@ -142,6 +143,10 @@ def read_events(root: Path, config: Config) -> Events:
     parts = split(draw_of(config), Keys(numbers, target, moments, groups))
     weights = weights_of(table, config.train.weights)
     check_training_part(target, plan, parts, weights)
+    if config.train.mitigate is not None:
+        names = config.train.mitigate.columns or config.data.sensitive
+        columns = [plan.kept_as(name) for name in names]
+        weights = reweighed(_read_table(file, columns), columns, target, parts.fitted, weights)
     sensitive = reading(plan.trees, config.data.sensitive)
     return Events(file, plan, target, numbers, moments, parts, sensitive, groups, weights)
 

@@ -36,6 +36,19 @@ class CostsConfig(Section):
     false_negative: float = Field(gt=0, description="a positive row that is not called so")
 
 
+class MitigateConfig(Section):
+    """What is done so that groups of `data.sensitive` are treated alike."""
+
+    method: Literal["reweighing"] = Field(
+        "reweighing",
+        description="rows count as much as if group and target were independent; one model, "
+        "served without the column",
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="of data.sensitive; default: all of them together"
+    )
+
+
 class TrainConfig(Section):
     """The estimator and how it is judged."""
 
@@ -100,6 +113,10 @@ class TrainConfig(Section):
         None,
         description="of a regression by xgboost: the interval is as wide as the row asks for, by a "
         "model each of these two quantiles",
+    )
+
+    mitigate: MitigateConfig | None = Field(
+        None, description="of a classification: treat the groups of data.sensitive more alike"
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import class_key
-from mlops_cli.bundle.plan import ID, SENSITIVE
+from mlops_cli.bundle.plan import ID
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.model import Config
 from mlops_cli.evaluation.constant import baseline_of
@@ -79,8 +79,7 @@ def _reliability(config: Config, judged: Judged) -> Reliability:
 
 def _sensitive(config: Config, of: HoldOut) -> dict[str, Groups]:
     """The groups of each column of `data.sensitive`, be it an input or not."""
-    inputs = {i.name for i in of.events.plan.inputs}
-    columns = {name: name if name in inputs else SENSITIVE + name for name in config.data.sensitive}
+    columns = {name: of.events.plan.kept_as(name) for name in config.data.sensitive}
     if not columns:
         return {}
     table = of.events.rows(of.events.split.holdout, list(columns.values()))
