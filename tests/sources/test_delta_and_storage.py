@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,6 +47,39 @@ def test_a_delta_table_is_read_at_its_version(tmp_path: Path, mlops: Mlops) -> N
     _project(root, "{delta: ../none}")
     assert "is no Delta table" in mlops(root, "ingest", code=2).err
     assert sorted(_ids(root, "lake")) == [1, 2, 3]
+
+
+def test_a_watermark_opens_only_the_files_that_may_have_more(tmp_path: Path, mlops: Mlops) -> None:
+    delta = pytest.importorskip("deltalake", reason="the extra delta is not installed")
+    lake = tmp_path / "lake"
+
+    def add(day: int) -> set[Path]:
+        before = set(lake.glob("*.parquet"))
+        at = [datetime(2024, 1, day, hour, tzinfo=UTC) for hour in range(3)]
+        rows = pa.table({"id": [10 * day + n for n in range(3)], "at": at, "wide": ["x"] * 3})
+        delta.write_deltalake(str(lake), rows, mode="append")
+        return set(lake.glob("*.parquet")) - before
+
+    first, second = add(1), add(2)
+    _project(tmp_path, "{delta: lake, watermark: id, columns: [id, at]}")
+    for file in second:
+        file.rename(file.with_suffix(".away"))  # whoever opens it fails
+    mlops(tmp_path, "ingest", "--until", "15", code=0)
+    assert sorted(_ids(tmp_path, "lake")) == [10, 11, 12]
+    for file in second:
+        file.with_suffix(".away").rename(file)
+    for file in first:
+        file.unlink()
+    add(3)
+    assert mlops(tmp_path, "ingest", "--json", code=0).result["rows"] == 6
+    assert mlops(tmp_path, "ingest", "--json", code=0).result["rows"] == 0
+    assert sorted(_ids(tmp_path, "lake")) == [10, 11, 12, 20, 21, 22, 30, 31, 32]
+    landed = pq.read_schema(tmp_path / "data/raw/lake/000001.parquet").names
+    assert landed == ["id", "at"]
+    again = mlops(tmp_path, "ingest", "--since", "20", "--json", code=0).result
+    assert (again["removed"], again["rows"]) == (1, 6)
+    _project(tmp_path, "{delta: lake, watermark: when}")
+    assert "no column 'when'" in mlops(tmp_path, "ingest", code=2).err
 
 
 def test_a_version_that_was_vacuumed_is_told(tmp_path: Path, mlops: Mlops) -> None:

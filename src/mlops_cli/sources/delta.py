@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from mlops_cli.config.sections.source import DeltaSource
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
 from mlops_cli.sources.base import Landed, Part, Report, Source, Span
+from mlops_cli.sources.watermark import kind_of, mark_of, reached, value_of
 
 _BATCH = 131_072
 
@@ -19,28 +23,40 @@ _BATCH = 131_072
 def open_source(source: DeltaSource, root: Path) -> Source:
     """See `sources.open_source`; a path is relative to the project, and may lie outside it."""
     uri = source.delta if "://" in source.delta else str((root / source.delta).resolve())
-    return _Delta(source.delta, uri, source.version)
+    return _Delta(source, uri)
 
 
 class _Delta:
     """`Source`: what the table's log says are the files of a version."""
 
-    def __init__(self, name: str, uri: str, version: int | None) -> None:
-        self._name, self._uri, self._version = name, uri, version
+    def __init__(self, source: DeltaSource, uri: str) -> None:
+        self._name, self._uri, self._version = source.delta, uri, source.version
+        self._columns, self._watermark = source.columns, source.watermark
 
     def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
-        """See `Source.obsolete`."""
-        del landed
-        if span.since or span.until:
-            raise UsageError("a Delta table has versions", hint="data.table.version: N")
-        return []
+        """See `Source.obsolete`: parts that reach `since`; without a watermark none."""
+        if self._watermark is None:
+            if span.since or span.until:
+                raise UsageError(
+                    "--since and --until of a Delta table need a column to go by",
+                    hint="name one that only grows: data.table.watermark; or data.table.version: N",
+                )
+            return []
+        if span.since is None or not landed:
+            return []
+        since = value_of(span.since, kind_of(landed[-1]))
+        return [part.number for part in landed if reached(part) >= since]
 
     def parts(
         self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
     ) -> Iterator[Part]:
         """See `Source.parts`."""
-        del schema, span
+        del schema
         table = self._opened()
+        if self._watermark is not None:
+            mark: dict[str, Any] = {}
+            yield Part(self._grown(table, self._watermark, landed, span, mark), mark)
+            return
         mark = {"version": table.version()}
         if landed and landed[0].mark == mark:
             return
@@ -49,7 +65,7 @@ class _Delta:
                 f"{self._name}: version {table.version()} in place of "
                 f"{landed[0].mark.get('version')}"
             )
-        yield Part(self._batches(table), mark, number=1)
+        yield Part(self._batches(table, None), mark, number=1)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -67,9 +83,54 @@ class _Delta:
                 ) from e
             raise EnvironmentFault(f"{self._name} cannot be read: {_said(e)}") from e
 
-    def _batches(self, table: DeltaTable) -> Iterator[pa.RecordBatch]:
+    def _grown(
+        self,
+        table: DeltaTable,
+        column: str,
+        landed: Sequence[Landed],
+        span: Span,
+        mark: dict[str, Any],
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows above what landed, within `span`; `mark` becomes the highest of them."""
+        field, kind = pc.field(column), kind_of(landed[-1]) if landed else None
+        wanted = field.is_valid()
+        if landed:
+            wanted &= field > self._bound(table, column, reached(landed[-1]))
+        elif span.since is not None:
+            wanted &= field >= self._bound(table, column, value_of(span.since, kind))
+        if span.until is not None:
+            wanted &= field <= self._bound(table, column, value_of(span.until, kind))
+        highest: pa.Scalar | None = None
+        for batch in self._batches(table, wanted):
+            if batch.num_rows:
+                most = pc.max(batch.column(column))
+                if highest is None or most.as_py() > highest.as_py():
+                    highest = most
+                    mark.update(mark_of(most))
+                yield batch
+
+    def _bound(self, table: DeltaTable, column: str, value: Any) -> pa.Scalar:
+        """The value in the type of the column: else no file could be left out by statistics."""
+        schema = table.to_pyarrow_dataset().schema
+        if column not in schema.names or (self._columns and column not in self._columns):
+            raise UsageError(
+                f"{self._name} gives no column {column!r}, which is data.table.watermark",
+                hint=f"it has {', '.join(schema.names[:20])}",
+            )
+        kind = schema.field(column).type
+        zoned = pa.types.is_timestamp(kind) and kind.tz is not None and value.tzinfo is None
+        return pa.scalar(value.replace(tzinfo=UTC) if zoned else value, kind)
+
+    def _batches(self, table: DeltaTable, wanted: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+        """The rows for which `wanted` is true: statistics of the log leave out whole files."""
+        columns = list(self._columns) if self._columns else None
         try:
-            yield from table.to_pyarrow_dataset().to_batches(batch_size=_BATCH)
+            dataset = table.to_pyarrow_dataset()
+            if absent := [name for name in columns or () if name not in dataset.schema.names]:
+                raise UsageError(
+                    f"{self._name} has no column {absent[0]!r}", hint="see data.table.columns"
+                )
+            yield from dataset.to_batches(columns=columns, filter=wanted, batch_size=_BATCH)
         except FileNotFoundError as e:
             raise DataError(
                 f"{self._name}: version {table.version()} lacks a file, which a vacuum removed: "

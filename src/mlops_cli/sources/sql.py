@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mlops_cli.sources.base import PART_ROWS, Landed, Part, Report, Source, Span
 from mlops_cli.sources.connection import Connection, Value
 from mlops_cli.sources.drivers import open_database
 from mlops_cli.sources.variables import filled
+from mlops_cli.sources.watermark import kind_of, mark_of, reached, value_of
 from mlops_cli.tables.base import quote
 
 
@@ -77,9 +77,9 @@ class _Growing(_Query):
         self._fresh = not landed
         if span.since is None:
             return []
-        kinds = {_kind(part) for part in landed}
-        since = _value(span.since, kinds.pop()) if kinds else None
-        return [part.number for part in landed if since is not None and _reached(part) >= since]
+        kinds = {kind_of(part) for part in landed}
+        since = value_of(span.since, kinds.pop()) if kinds else None
+        return [part.number for part in landed if since is not None and reached(part) >= since]
 
     def parts(
         self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
@@ -87,13 +87,13 @@ class _Growing(_Query):
         """See `Source.parts`."""
         del schema
         conditions, values = [f"{self._column} is not null"], list[Value]()
-        kind = _kind(landed[-1]) if landed else None
+        kind = kind_of(landed[-1]) if landed else None
         if landed:
-            self._below(">", _reached(landed[-1]), conditions, values)
+            self._below(">", reached(landed[-1]), conditions, values)
         elif span.since is not None and self._fresh:  # else from what the first part began with
-            self._below(">=", _value(span.since, kind), conditions, values)
+            self._below(">=", value_of(span.since, kind), conditions, values)
         if span.until is not None:
-            self._below("<=", _value(span.until, kind), conditions, values)
+            self._below("<=", value_of(span.until, kind), conditions, values)
         query = f"select * {self._from} where {' and '.join(conditions)} order by {self._column}"
         yield from self._cut(self._connection.batches(query, values))
         if landed:
@@ -126,12 +126,12 @@ class _Growing(_Query):
                 while whole and column[whole - 1] == last:
                     whole -= 1
                 if rows + whole >= PART_ROWS and whole:
-                    mark.update(_mark(column[whole - 1]))
+                    mark.update(mark_of(column[whole - 1]))
                     rest.append(batch.slice(whole))
                     yield batch.slice(0, whole)
                     return
                 rows += len(column)
-                mark.update(_mark(last))
+                mark.update(mark_of(last))
                 yield batch
 
         while not over:
@@ -148,7 +148,7 @@ class _Growing(_Query):
 
     def _count_late(self, landed: Sequence[Landed], report: Report) -> None:
         """Rows up to the watermark that the source has by now, held to those that landed."""
-        value = _reached(landed[-1])
+        value = reached(landed[-1])
         parameter = self._connection.parameter.format(n=1)
         query = (
             f"select count(*) filter (where {self._column} <= {parameter}) as n, "
@@ -165,37 +165,3 @@ class _Growing(_Query):
             report.remarks.append(f"{-more} rows that landed are gone from the source")
         if unmarked := int(row["unmarked"]):
             report.remarks.append(f"{unmarked} rows have no {self._watermark} and are not brought")
-
-
-def _mark(value: pa.Scalar) -> dict[str, Any]:
-    found = value.as_py()
-    if isinstance(found, datetime | date):
-        return {"watermark": found.isoformat(), "kind": type(found).__name__}
-    return {"watermark": found, "kind": type(found).__name__}
-
-
-def _kind(part: Landed) -> str:
-    return str(part.mark.get("kind", "int"))
-
-
-def _reached(part: Landed) -> Any:
-    return _value(str(part.mark["watermark"]), _kind(part))
-
-
-_READERS: dict[str, Callable[[str], Value]] = {
-    "int": int,
-    "float": float,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "str": str,
-}
-
-
-def _value(text: str, kind: str | None) -> Any:
-    """A watermark of that kind from its text; without one, what the text looks like."""
-    for name in [kind] if kind else ["int", "float", "datetime", "str"]:
-        try:
-            return _READERS[name](text)
-        except ValueError:
-            continue
-    raise UsageError(f"{text!r} is no {kind}, as the watermark is", hint="as the column has it")

@@ -37,6 +37,14 @@ class DeltaSource(Section):
 
     delta: str = Field(min_length=1, description="its folder, or URL")
     version: int | None = Field(None, ge=0, description="default: the newest")
+    columns: tuple[str, ...] | None = Field(
+        None, min_length=1, description="those that are read; default: all"
+    )
+    watermark: str | None = Field(
+        None,
+        description="a column that only grows: the next `mlops ingest` brings what is above it, "
+        "and opens no file that has nothing there; without it all rows are brought again",
+    )
 
 
 class KafkaSource(Section):
