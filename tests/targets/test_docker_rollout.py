@@ -35,8 +35,10 @@ def test_one_is_withdrawn_and_taken_again_it_goes_up(pair: Pair, mlops: Mlops) -
     assert pair.ask(50) == {old: 50}
     assert pair.champion() == pair.old.digest
     assert "slow on Mondays" in pair.tags()["withdrawn"]
-    assert "--again" in mlops(root, "deploy", "--version", new, code=4).said
-    mlops(root, "deploy", "--version", new, "--again", code=0)
+    refused = mlops(root, "deploy", "--version", new, code=2).said
+    again = ("deploy", "--version", new, "--again")
+    assert f"once more: mlops {' '.join(again)}" in refused
+    mlops(root, *again, code=0)
     assert set(pair.ask(200)) == {old, new}
 
     def tick() -> str:

@@ -63,6 +63,13 @@ class Rolled:
         """Of the Deployment."""
         return self.pair.project.config.project
 
+    def ends(self) -> bool:
+        """Whether a tick ended it. Of a weight that was edited the sample ratio may tell, too."""
+        state = self.tick()["state"]
+        if state == "paused":
+            self.mlops("rollout", "resume")
+        return bool(state == "done")
+
     def stays_with(self, version: str) -> None:
         """Hold all the answers of some seconds to be this version's; a gateway hears of a change
         half a second later."""
@@ -180,7 +187,7 @@ def test_whatever_befalls_a_canary_it_goes_up_and_no_request_is_lost(
             count(rolled, befalls.__name__, rolled.load.answers - before)
             assert rolled.mlops("rollout", "status")["weight"] == 40
         rolled.mlops("rollout", "resume")
-        assert wait_until(lambda: rolled.tick()["state"] == "done", seconds=240, step=1)
+        assert wait_until(rolled.ends, seconds=240, step=1)
         rolled.stays_with(rolled.pair.new.version)
     count(rolled, "all of it, from the first step to the end", rolled.load.answers)
 

@@ -16,7 +16,7 @@ from mlops_cli.errors import GateError, UsageError
 from mlops_cli.governance.approvals import BREAK_GLASS, Course, course_of, lacking, standing_of
 from mlops_cli.governance.rules import RULES, main_rules
 from mlops_cli.governance.tie import settle_tie
-from mlops_cli.governance.withdrawal import replaced_by
+from mlops_cli.governance.withdrawal import OF_A_ROLLOUT, replaced_by
 from mlops_cli.tracking.base import (
     CHAMPION,
     DEPRECATED,
@@ -132,10 +132,10 @@ def keep_previous(project: Project, tracker: Tracker) -> None:
 def refuse_withdrawn(version: ModelVersion) -> None:
     """Raise `UsageError` for a version that may not be used any more."""
     if WITHDRAWN in version.tags:
-        raise UsageError(
-            f"{version.version} was withdrawn: {version.tags[WITHDRAWN]}",
-            hint="choose another one, or train one: mlops run",
-        )
+        why, hint = version.tags[WITHDRAWN], "choose another one, or train one: mlops run"
+        if why.startswith(OF_A_ROLLOUT):
+            hint = f"once more: mlops deploy --version {version.version} --again"
+        raise UsageError(f"{version.version} was withdrawn: {why}", hint=hint)
 
 
 def _before(entries: Mapping[str, Entry], digest: str) -> str | None:
