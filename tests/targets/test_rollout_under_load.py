@@ -24,6 +24,8 @@ import rolling
 from clusters import PORT, Load, gateway, kubectl, small
 from command_line import mlops_process
 from mlops_cli._poll import wait_until
+from mlops_cli.bundle.reader import open_bundle
+from mlops_cli.serving.predictor import open_predictor
 from rolling import Pair
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow]
@@ -135,6 +137,18 @@ def weight_edited(rolled: Rolled) -> None:
     rolled.told("the traffic on kubernetes was changed by hand (90 % where the rollout has 40 %)")
 
 
+def apart(pair: Pair) -> list[bytes]:
+    """The events at which the two versions are furthest apart, one way."""
+    found = []
+    for event in pair.events():
+        said = []
+        for name in ("old", "new"):
+            predictor = open_predictor(open_bundle(pair.project.root / name))
+            said.append(float(predictor.numbers(predictor.encode([json.loads(event)]))[0]))
+        found.append((said[1] - said[0], event))
+    return [event for _, event in sorted(found)[-3:]]
+
+
 @contextlib.contextmanager
 def under_load(root: Path, namespace: str, router: str, **others: Any) -> Iterator[Rolled]:
     """The older version answers, on two pods."""
@@ -146,7 +160,7 @@ def under_load(root: Path, namespace: str, router: str, **others: Any) -> Iterat
     with rolling.pair(root, asked, target="kubernetes", kubernetes=config) as pair:
         url = mlops_process(root, "status", "--json", code=0).result["deployments"][0]["url"]
         where = (f"http://127.0.0.1:{PORT}", host) if routed else (url, None)
-        with Load(where[0], pair.events(), where[1]) as load:
+        with Load(where[0], apart(pair), where[1]) as load:
             rolled = Rolled(pair, namespace, router, load)
             assert wait_until(lambda: load.answers[pair.old.version] > 20, seconds=30, step=0.1)
             load.answers.clear()
