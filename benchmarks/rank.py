@@ -3,6 +3,7 @@
     python -m benchmarks.rank RESULTS.jsonl --tables late,loans --splits 0,1 --peers optuna
 
 A line of the file is one score of one (table, split, peer); what stands there is not run again.
+With `--choosing` the tables are those by which defaults are chosen, cut to `--rows`.
 `python -m benchmarks.rank RESULTS.jsonl --show` prints the table of ranks. Every peer fits on the
 rows that ours has fitted on (training and validation), and is judged by the same hold-out.
 """
@@ -20,9 +21,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import program, run
-from benchmarks.tables import JUDGING, Table, load
+from benchmarks.tables import CHOOSING, JUDGING, Table, load
 
-OURS = ("ours", "ours without the finish")
+# What `mlops.yaml` says of each of ours: whether there is a finish, and the estimator.
+OURS = {
+    "ours": (True, "xgboost"),
+    "ours without the finish": (False, "xgboost"),
+    "ours by lightgbm": (True, "lightgbm"),
+    "ours by catboost": (True, "catboost"),
+    "ours by auto": (True, "auto"),
+}
+MAIN = "ours"
 PEERS = ("xgboost", "lightgbm", "catboost", "histogram", "optuna")
 APART = {"autogluon": "autogluon.tabular==1.6.3", "flaml": "flaml[automl]>=2.5"}
 _BY_HAND = Path(__file__).with_name("by_hand") / "rank.py"
@@ -40,16 +49,20 @@ def main() -> None:
     """Run what is asked for and not yet in the file of results, or show it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--tables", default=",".join(table.name for table in JUDGING))
+    parser.add_argument("--choosing", action="store_true")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--tables", help="names, with commas; all of them")
     parser.add_argument("--splits", default="0,1,2,3,4")
-    parser.add_argument("--peers", default=",".join((*OURS, *PEERS)))
+    parser.add_argument("--peers", default=",".join((*list(OURS)[:2], *PEERS)))
     parser.add_argument("--pythons", default="{}", help='JSON: {"flaml": "/env/bin/python"}')
     parser.add_argument("--show", action="store_true")
     asked = parser.parse_args()
     if asked.show:
         print(shown(_lines(asked.results)))
         return
-    tables = [table for table in JUDGING if table.name in asked.tables.split(",")]
+    known = CHOOSING if asked.choosing else JUDGING
+    named = asked.tables.split(",") if asked.tables else [table.name for table in known]
+    tables = [table for table in known if table.name in named]
     for split in map(int, asked.splits.split(",")):
         for table in tables:
             _measure(table, split, asked)
@@ -68,12 +81,14 @@ def _measure(table: Table, split: int, asked: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="rank-"))
     try:
         frame = load(table)
+        if asked.rows is not None and len(frame) > asked.rows:
+            frame = frame.sample(asked.rows, random_state=split).sort_index()
         frame.to_csv(folder / "table.csv", index=False)
-        known = done.get((table.name, split, OURS[0]))
+        known = done.get((table.name, split, MAIN))
         for peer in wanted:
             if peer in OURS:
-                line = _ours(folder, table, split, finish=peer == OURS[0])
-                known = line if peer == OURS[0] else known
+                line = _ours(folder, table, split, peer)
+                known = line if peer == MAIN else known
             else:
                 line = _theirs(folder, table, split, (peer, known), json.loads(asked.pythons))
             line |= {"table": table.name, "split": split, "peer": peer}
@@ -84,21 +99,23 @@ def _measure(table: Table, split: int, asked: argparse.Namespace) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ours(folder: Path, table: Table, split: int, *, finish: bool) -> dict[str, Any]:
-    project = _project(folder, table, split, finish=finish)
+def _ours(folder: Path, table: Table, split: int, peer: str) -> dict[str, Any]:
+    project = _project(folder, table, split, peer)
     took = run([program("mlops"), "run"], project)
     judged = json.loads((project / "metrics.json").read_text(encoding="utf-8"))["holdout"]
     return {"error": _error(table, judged), "wall": took.wall, "cpu": took.cpu}
 
 
-def _project(folder: Path, table: Table, split: int, *, finish: bool) -> Path:
-    project = folder / ("with" if finish else "without")
+def _project(folder: Path, table: Table, split: int, peer: str) -> Path:
+    finish, estimator = OURS[peer]
+    project = folder / peer.replace(" ", "-")
     data = str(folder / "table.csv")
     made = ["init", project.name, "--data", data, "--target", table.target]
     run([program("mlops"), *made], folder)
     file = project / "mlops.yaml"
     text = file.read_text(encoding="utf-8")
-    settings = f"\ntrain: {{seed: {split}}}\ntune: {{finish: {json.dumps(finish)}}}\n"
+    settings = f"\ntrain: {{seed: {split}, estimator: {estimator}}}\n"
+    settings += f"tune: {{finish: {json.dumps(finish)}}}\n"
     kept = [part for part in _sections(text) if not part.startswith(("train:", "tune:"))]
     file.write_text("".join(kept) + settings, encoding="utf-8")
     return project
@@ -123,9 +140,9 @@ def _theirs(
     folder: Path, table: Table, split: int, who: tuple[str, Any], pythons: dict[str, str]
 ) -> dict[str, Any]:
     peer, known = who
-    project = next((p for p in (folder / "with", folder / "without") if p.exists()), None)
+    project = next(folder.glob("ours*/"), None)
     if project is None:
-        project = _project(folder, table, split, finish=False)
+        project = _project(folder, table, split, "ours without the finish")
         run([program("mlops"), "featurize"], project)
     if not (folder / "fitted.npy").exists():
         run([sys.executable, "-c", _SPLIT, str(folder)], project)
@@ -139,8 +156,8 @@ def _theirs(
 def shown(lines: list[dict[str, Any]]) -> str:
     """The relative error of each peer against ours, with an interval over tables, and its rank."""
     errors = {(r["table"], r["split"], r["peer"]): r["error"] for r in lines}
-    peers = sorted({r["peer"] for r in lines} - {OURS[0]})
-    cells = sorted({k[:2] for k in errors if (*k[:2], OURS[0]) in errors})
+    peers = sorted({r["peer"] for r in lines} - {MAIN})
+    cells = sorted({k[:2] for k in errors if (*k[:2], MAIN) in errors})
     rows = [
         "| peer | tables | splits | error against ours | 95 % over tables | worse than ours on |"
     ]
@@ -149,7 +166,7 @@ def shown(lines: list[dict[str, Any]]) -> str:
         by_table: dict[str, list[float]] = {}
         for table, split in cells:
             if (table, split, peer) in errors:
-                ratio = errors[table, split, peer] / errors[table, split, OURS[0]]
+                ratio = errors[table, split, peer] / errors[table, split, MAIN]
                 by_table.setdefault(table, []).append(100 * (ratio - 1))
         if len(by_table) < 2:
             continue
