@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -304,8 +305,10 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except catboost.CatBoostError as e:
-        said = " ".join(str(e).split())
+        said = re.sub(
+            r"^\S+\.(cpp|h):\d+: ", "", " ".join(str(e).split())
+        )  # a line of its own code
         raise UsageError(
-            f"CatBoost refuses the parameters: {said[:300]}",
+            f"CatBoost refuses the parameters or the rows: {said[:300]}",
             hint="see train.params and tune.space",
         ) from e

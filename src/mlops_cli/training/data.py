@@ -246,6 +246,12 @@ def _target(column: pa.ChunkedArray, plan: FeaturePlan) -> NDArray[np.float64]:
                 f"{int((~sound).sum())} rows",
                 hint="hold it to a range in the contract, or leave such rows out in data.target",
             )
+        if len(values) and (values == values[0]).all():
+            raise DataError(
+                f"the target {plan.target.name!r} is {values[0]:g} in every row that is left: there "
+                "is nothing to predict",
+                hint="check data.target in mlops.yaml, and data/rejected.parquet",
+            )
         return values
     codes = pc.index_in(column, value_set=_value_set(plan.classes, column.type))
     if codes.null_count:

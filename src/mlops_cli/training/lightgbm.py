@@ -202,6 +202,7 @@ class LightGBMTrialFit:
             start_iteration=self._looked,
             num_iteration=self._ran - self._looked,
             num_threads=1,
+            verbosity=-1,  # a prediction without it turns LightGBM's own messages on again
         )
         self._looked = self._ran
         task = self._trials.estimator.problem.task
@@ -219,11 +220,13 @@ class LightGBMModel:
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Fitted.predict`."""
-        return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
+        return np.asarray(
+            self._booster.predict(matrix, num_threads=1, verbosity=-1), dtype=np.float64
+        )
 
     def margins(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Grown.margins`."""
-        said = self._booster.predict(matrix, raw_score=True, num_threads=1)
+        said = self._booster.predict(matrix, raw_score=True, num_threads=1, verbosity=-1)
         return np.asarray(said, dtype=np.float64)
 
     def importance(self) -> dict[str, float]:
