@@ -248,8 +248,8 @@ def _target(column: pa.ChunkedArray, plan: FeaturePlan) -> NDArray[np.float64]:
             )
         if len(values) and (values == values[0]).all():
             raise DataError(
-                f"the target {plan.target.name!r} is {values[0]:g} in every row that is left: there "
-                "is nothing to predict",
+                f"the target {plan.target.name!r} is {values[0]:g} in every row that is left: "
+                "there is nothing to predict",
                 hint="check data.target in mlops.yaml, and data/rejected.parquet",
             )
         return values
