@@ -66,10 +66,20 @@ def extras(session: nox.Session) -> None:
         "tests/sources",
         "tests/tuning/test_shared.py",
         "tests/actions/test_tune_worker.py",
+        "tests/engines",
         *session.posargs,
         env={"PATH": f"{moto}/bin:{os.environ['PATH']}"},
     )
     logging.getLogger("nox").setLevel(logging.ERROR)
+
+
+@nox.session
+def sail(session: nox.Session) -> None:
+    """Every engine's suite on Sail, a Spark Connect without Java, by a client that it takes."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", "-c", LOCK, "--group", "dev", "-e", ".")
+    session.run("uv", "pip", "install", "--quiet", "pyspark-client>=4.1,<4.2", "pysail>=0.7.2")
+    session.run("pytest", "tests/engines/test_sail.py", *session.posargs)
 
 
 @nox.session

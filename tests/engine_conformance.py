@@ -24,13 +24,20 @@ from fuzzed_expressions import COLUMNS, every_signature, rows
 from mlops_cli.actions.drift import drift
 from mlops_cli.actions.score import score
 from mlops_cli.config.load import load_project
-from mlops_cli.config.paths import DRIFT_REPORT, FEATURES_PLAN, FEATURES_TABLE
+from mlops_cli.config.paths import (
+    DRIFT_REPORT,
+    FEATURES_PLAN,
+    FEATURES_TABLE,
+    REJECTED,
+    VALIDATE_REPORT,
+)
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import DataError, MlopsError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.features.expressions import parse
 from mlops_cli.stages.featurize import featurize
+from mlops_cli.stages.validate import validate
 
 
 class Conformance:
@@ -86,6 +93,13 @@ class Conformance:
             part = part.drop_columns(["seen"]) if i == 2 else part
             pq.write_table(part, table / f"{i}.parquet")
         assert _features(self.on(project)) == _features(project)
+
+    def test_contracts(self, model: Path, tmp_path: Path) -> None:
+        project = _copied(model, tmp_path)
+        _break(project)
+        assert _validated(self.on(project)) == _validated(project)
+        rejected = pq.read_table(project.root / REJECTED).to_pylist()
+        assert {r["rule"] for r in rejected} >= {"range", "null", "positive"}
 
     def test_scores(self, model: Path, tmp_path: Path) -> None:
         project = _copied(model, tmp_path)
@@ -167,6 +181,24 @@ def _check_frames(found: bytes, wanted: bytes, *, exactly: bool) -> None:
     one, other = (pd.read_parquet(io.BytesIO(content)) for content in (found, wanted))
     near = {"check_exact": True} if exactly else {"rtol": 1e-6, "atol": 1e-9}
     pd.testing.assert_frame_equal(one, other, **near)
+
+
+def _break(project: Project) -> None:
+    yaml, path = YAML(), project.root / "contracts/events.yaml"
+    contract = yaml.load(path)
+    contract["columns"]["x"]["max"] = 2.0
+    contract["columns"]["city"]["nullable"] = False
+    contract["rules"] = [{"name": "positive", "expr": "n > -3 or flag"}]
+    yaml.dump(contract, path)
+
+
+def _validated(project: Project) -> tuple[bytes, bytes]:
+    lenient = project.config.validate_.model_copy(
+        update={"on_bad_rows": "quarantine", "max_bad_share": 0.9}
+    )
+    config = project.config.model_copy(update={"validate_": lenient})
+    validate(replace(project, config=config))
+    return (project.root / VALIDATE_REPORT).read_bytes(), (project.root / REJECTED).read_bytes()
 
 
 def _scored(project: Project, source: Path, to: Path) -> bytes:

@@ -203,7 +203,7 @@ def test_only_declared_sections_are_read(tmp_path: Path) -> None:
             self._config = config
 
         def __getattr__(self, name: str) -> object:
-            allowed = ("data", "validate_", "features", "contract")
+            allowed = ("data", "validate_", "features", "contract", "engine")
             assert name in allowed, f"validate reads {name}"
             return getattr(self._config, name)
 

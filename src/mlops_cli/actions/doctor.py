@@ -23,6 +23,8 @@ from mlops_cli.governance.rules import main_rules
 from mlops_cli.pipeline.dvc_yaml import check_dvc_yaml
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.serving.tls import load_pair
+from mlops_cli.tables import open_cluster
+from mlops_cli.tables.cluster import check_versions
 from mlops_cli.targets.exposure import exposed, is_open
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import CHAMPION
@@ -73,6 +75,8 @@ def _checks(project: Project | None, *, deep: bool) -> Iterator[Check]:
         yield attempt("port", lambda: _port(project))
         yield attempt("prediction log", lambda: _prediction_log(project))
         yield attempt("registry", lambda: _registry(project))
+        if project.config.engine.spark:
+            yield attempt("engine", lambda: _engine(project))
 
 
 def _python() -> Check:
@@ -199,3 +203,12 @@ def _registry(project: Project) -> str:
     tracker = open_tracker(project)
     champion = tracker.alias(CHAMPION)
     return f"{tracker.address} answers, champion {champion.version if champion else 'none yet'}"
+
+
+def _engine(project: Project) -> str:
+    with open_cluster(project.config.engine) as cluster:
+        check_versions(cluster)
+        return (
+            f"{project.config.engine.spark} runs {cluster.slots} tasks at a time of validate, "
+            "featurize, score and drift; training and all else is done here"
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import TypeAlias
 
 from mlops_cli.config.sections.base import format_duration
 from mlops_cli.contracts.conditions import Condition, check_condition, conditions, is_missing
@@ -42,26 +43,32 @@ def structure(engine: Engine, path: Path, contract: Contract) -> tuple[Violation
     return tuple(faults)
 
 
-def scan(
-    engine: Engine,
-    path: Path,
-    contract: Contract,
-    *,
-    table: str,
-    ordered_by: str | None = None,
-) -> Findings:
-    """Hold a file, whose columns are there, to its contract.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to count: the rows that break each check, the newest of one column, nulls of another."""
 
-    `table` is its name in reports; of the column `ordered_by` (or that of `freshness`) the newest
-    value is found. Raises `UsageError` for a rule that DuckDB does not take as a condition of one
-    row, and `DataError` for a file that cannot be read.
-    """
-    relation = engine.typed_with_source(path, contract.forms)
-    for rule in contract.rules:
-        _check_rule(engine, relation, rule)
-    checks = [*conditions(contract), *outlier_conditions(engine, path, contract)]
-    timed = contract.freshness.column if contract.freshness else ordered_by
-    groups = list(in_groups(checks, _GROUP)) or [checks]
+    checks: Sequence[Condition]
+    timed: str | None
+    ordered_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was asked of all rows, or of some; `broken` has a number for each check."""
+
+    rows: int
+    newest: datetime | None
+    timeless: int
+    broken: tuple[int, ...]
+
+
+Count: TypeAlias = Callable[[Engine, Path, Contract, Asked], Counted]
+
+
+def count_rows(engine: Engine, path: Path, contract: Contract, asked: Asked) -> Counted:
+    """Count in one scan for each group of checks."""
+    timed, ordered_by = asked.timed, asked.ordered_by
+    groups = list(in_groups(asked.checks, _GROUP)) or [asked.checks]
     timing = [name for name in (timed, ordered_by) if name]
     parts = engine.rows_of_each(
         [
@@ -70,22 +77,47 @@ def scan(
         ]
     )
     rows, newest, timeless, *_ = parts[0][0]
-    counts = [count for (part,) in parts for count in part[3:]]
-    broken = [(c, n) for c, n in zip(checks, counts, strict=True) if n > c.allowed * rows]
+    broken = tuple(count for (part,) in parts for count in part[3:])
+    return Counted(rows, _as_datetime(newest), timeless, broken)
+
+
+def scan(
+    engine: Engine,
+    path: Path,
+    contract: Contract,
+    *,
+    table: str,
+    ordered_by: str | None = None,
+    count: Count = count_rows,
+) -> Findings:
+    """Hold a file, whose columns are there, to its contract.
+
+    `table` is its name in reports; of the column `ordered_by` (or that of `freshness`) the newest
+    value is found; `count` counts. Raises `UsageError` for a rule that DuckDB does not take as a
+    condition of one row, and `DataError` for a file that cannot be read.
+    """
+    relation = engine.typed_with_source(path, contract.forms)
+    for rule in contract.rules:
+        _check_rule(engine, relation, rule)
+    checks = [*conditions(contract), *outlier_conditions(engine, path, contract)]
+    timed = contract.freshness.column if contract.freshness else ordered_by
+    counted = count(engine, path, contract, Asked(checks, timed, ordered_by))
+    counts = zip(checks, counted.broken, strict=True)
+    broken = [(c, n) for c, n in counts if n > c.allowed * counted.rows]
     found = [Violation(c.column, c.rule, c.expected, n) for c, n in broken]
     selects = [_rows_of(relation, [c for c, _ in broken], table)] if broken else []
     for key in _keys(contract):
-        if count := engine.rows(_repeated_count(relation, contract, key))[0][0]:
-            found.append(Violation(", ".join(key), "unique", "no second time", int(count)))
+        if again := engine.rows(_repeated_count(relation, contract, key))[0][0]:
+            found.append(Violation(", ".join(key), "unique", "no second time", int(again)))
             selects.append(_repeated_rows(relation, contract, key, table))
     sql = f"({' union all '.join(selects)})" if selects else None
     bad = found[0].count if len(found) == 1 else bad_rows(engine, sql)
     return Findings(
-        rows=rows,
+        rows=counted.rows,
         bad_rows=bad,
         violations=tuple(with_examples(engine, found, sql)) if sql else (),
-        newest=_as_datetime(newest),
-        timeless=timeless,
+        newest=counted.newest,
+        timeless=counted.timeless,
         rows_sql=sql,
     )
 

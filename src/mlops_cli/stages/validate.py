@@ -14,11 +14,13 @@ from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.consent import check_purpose, without_consent
+from mlops_cli.contracts.distributed import counting
 from mlops_cli.contracts.findings import BadRow, Findings, Violation, joined
 from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.contracts.others import Table
 from mlops_cli.contracts.published import published_profile
 from mlops_cli.contracts.scan import (
+    Count,
     Unconsented,
     find_unconsented,
     missing_time_sql,
@@ -91,7 +93,8 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
     `UsageError` for a contract that is missing or wrong.
     """
     with tempfile.TemporaryDirectory() as aside, open_engine(temporary=project.temporary) as engine:
-        held = [_hold(engine, project, *table, progress) for table in project.contracts.items()]
+        with counting(project) as count:
+            held = [_hold(engine, project, table, count, progress) for table in project.contracts]
         held = list(_with_table_rules(engine, project, held, Path(aside)))
         held = [_withheld(table, project.config.data.sensitive) for table in held]
         clock = datetime.now(UTC).replace(tzinfo=None) if now else _newest(held)
@@ -110,10 +113,8 @@ def report_json(result: ValidateResult) -> str:
     return pretty_json(result)
 
 
-def _hold(
-    engine: Engine, project: Project, table: str, contract_file: str, progress: Progress
-) -> _Held:
-    contract = read_contract(project, table)
+def _hold(engine: Engine, project: Project, table: str, count: Count, progress: Progress) -> _Held:
+    contract, contract_file = read_contract(project, table), project.contracts[table]
     check_purpose(contract, contract_file, project.config.data.purpose)
     progress.update(f"{table} against {contract_file}")
     path = project.root / table
@@ -121,7 +122,7 @@ def _hold(
     if faults := structure(engine, path, contract):
         found = Findings(rows=0, bad_rows=0, violations=faults)
         return _Held(table, contract_file, contract, found, structural=True)
-    found = scan(engine, path, contract, table=table, ordered_by=time)
+    found = scan(engine, path, contract, table=table, ordered_by=time, count=count)
     unconsented = _unconsented(engine, project, table, contract)
     timeless = None
     if time and found.timeless:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops_cli.errors import MlopsError, error_of_exit_code
+from mlops_cli.errors import EnvironmentFault, MlopsError, error_of_exit_code
 from mlops_cli.tables.base import Engine
 from mlops_cli.tables.file_watch import parts_of
 
@@ -82,6 +83,28 @@ def splits_of(engine: Engine, path: Path, rows: int, slots: int) -> list[Split]:
     total = int(engine.rows(f"select count(*) from {engine.raw(path)}")[0][0])
     size = min(rows, max(_LEAST, -(-total // (2 * slots))))
     return [Split(path, at, min(at + size, total)) for at in range(0, total, size)] or [Split(path)]
+
+
+VERSIONS = ("mlops-cli", "duckdb", "pyarrow", "numpy")
+"""Packages that have to be the same on every worker, for the same numbers."""
+
+
+def versions(_: int = 0) -> Iterator[Parcel]:
+    """A task that tells of which versions they are where it runs."""
+    yield 0, sent({name: version(name) for name in VERSIONS})
+
+
+def check_versions(cluster: Cluster) -> None:
+    """Raise `EnvironmentFault` where a worker has another version of a package that counts."""
+    ((_, here),) = versions()
+    wanted = received(here)
+    for _, told in cluster.collected(cluster.made(range(cluster.slots), versions)):
+        for name, found in received(told).items():
+            if found != wanted[name]:
+                raise EnvironmentFault(
+                    f"a worker has {name} {found}, and here it is {wanted[name]}",
+                    hint=f"pip install '{name}=={wanted[name]}' on every worker",
+                )
 
 
 def sent(value: object) -> bytes:

@@ -21,7 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
-from mlops_cli.tables.cluster import Parcel, T, checked, guarded, guarded_merge
+from mlops_cli.tables.cluster import Parcel, T, check_versions, checked, guarded, guarded_merge
 
 _SCHEMA = "number long, parcel binary"
 _ARROW = pa.schema([("number", pa.int64()), ("parcel", pa.binary())])
@@ -66,6 +66,7 @@ class Spark:
                 self._session = _configured(self._url, self._settings).create()
                 self._session.range(1).count()  # a session is made when it is first asked
                 self._spread()
+                check_versions(self)
                 return self
             _check_java()
             if self._url.startswith("spark://"):
@@ -74,6 +75,8 @@ class Spark:
             _await_workers(self._session, self._url)
             self.slots = int(self._session.sparkContext.defaultParallelism)
             self._spread()
+            if not _HERE.match(self._url):
+                check_versions(self)
         return self
 
     def _spread(self) -> None:

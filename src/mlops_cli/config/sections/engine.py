@@ -23,7 +23,7 @@ class EngineConfig(Section):
     spark: SparkUrl | None = Field(
         None,
         description="a Spark master (`spark://HOST:7077`, `local-cluster[2,1,2048]`, `yarn`, ...) "
-        "or Spark Connect (`sc://HOST:15002`), on which featurize, score and drift run",
+        "or Spark Connect (`sc://HOST:15002`), on which validate, featurize, score and drift run",
     )
     rows: int = Field(1_000_000, ge=1, description="how many rows a task takes at the most")
     settings: dict[str, str] = Field(
