@@ -31,7 +31,8 @@ def _count_on(
 ) -> Counted:
     splits = splits_of(engine, path, most, cluster.slots)
     made = cluster.collected(cluster.made(splits, partial(_counted, contract, asked)))
-    return reduce(_sum, (received(content) for _, content in made))
+    whole: Counted = reduce(_sum, (received(content) for _, content in made))
+    return whole
 
 
 def _counted(contract: Contract, asked: Asked, split: Split) -> Iterator[Parcel]:
