@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Callable
@@ -40,6 +41,20 @@ REFERENCES: dict[str, Callable[[list[Row]], Any]] = {
     "stddev(x)": lambda rows: statistics.stdev(_x(rows)) if len(_x(rows)) > 1 else None,
     "first(k)": lambda rows: next((r["k"] for r in rows if r["k"] is not None), None),
     "last(k)": lambda rows: next((r["k"] for r in rows[::-1] if r["k"] is not None), None),
+    "count(*) filter (where x > 1)": lambda rows: sum(x > 1 for x in _x(rows)),
+    "avg(x) filter (where k = 'u')": lambda rows: (
+        statistics.fmean(xs) if (xs := _x([r for r in rows if r["k"] == "u"])) else None
+    ),
+    "last(k) filter (where x is null)": lambda rows: next(
+        (r["k"] for r in rows[::-1] if r["k"] is not None and not _x([r])), None
+    ),
+    "count(distinct k) filter (where x < 2)": lambda rows: len(
+        {r["k"] for r in rows if r["k"] is not None and _x([r]) and r["x"] < 2}
+    ),
+    "avg(x > 1)": lambda rows: statistics.fmean(x > 1 for x in _x(rows)) if _x(rows) else None,
+    "count(*) filter (where k = 'u') / nullif(count(*), 0)": lambda rows: (
+        sum(r["k"] == "u" for r in rows) / len(rows) if rows else None
+    ),
     "sum(x) / nullif(count(*), 0)": lambda rows: (
         math.fsum(_x(rows)) / len(rows) if _x(rows) else None
     ),
@@ -52,7 +67,7 @@ def _x(rows: list[Row]) -> list[float]:
 
 def _project(root: Path, *, window: str, lag: str, table: str = "facts", **more: str) -> None:
     aggregates = "\n".join(
-        f"    - {{name: a{i}, expr: '{expr}', table: data/raw/{table}.parquet, "
+        f"    - {{name: a{i}, expr: {json.dumps(expr)}, table: data/raw/{table}.parquet, "
         f"by: [g, h], window: {window}, lag: {lag}}}"
         for i, expr in enumerate(more.get("exprs", "|".join(REFERENCES)).split("|"))
     )
@@ -189,6 +204,8 @@ def test_over_the_events_own_table_an_event_sees_only_earlier_ones(tmp_path: Pat
         ({"exprs": "sum(avg(x))"}, "an aggregate of an aggregate"),
         ({"exprs": "sum(k)"}, "sum is of numbers"),
         ({"exprs": "median(x)"}, "none of the aggregates"),
+        ({"exprs": "count(*) filter (where h)"}, "is integer, and has to be true or false"),
+        ({"exprs": "count(*) filter (where sum(x) > 1)"}, r"sum\(\) is not allowed"),
         ({"exprs": "max(at)"}, "is a timestamp"),
         ({"exprs": "sum("}, "cannot be read"),
         ({"window": "0s", "exprs": "sum(x)"}, "longer than nothing"),
@@ -203,6 +220,21 @@ def test_what_cannot_be_known_or_read_is_refused_by_its_key(
     with pytest.raises(UsageError, match=says) as told:
         _checked(tmp_path)
     assert "features.aggregates.0" in str(told.value)
+
+
+def test_a_table_of_versions_is_not_aggregated(tmp_path: Path) -> None:
+    rows = _history(np.random.default_rng(0), 20)
+    _write(tmp_path, rows, rows)
+    _project(tmp_path, window="1h", lag="0s", exprs="sum(x)")
+    text = (tmp_path / "mlops.yaml").read_text() + (
+        "  join: [{table: data/raw/facts.parquet, on: [g], asof: at, known_at: by, columns: [v]}]\n"
+    )
+    (tmp_path / "mlops.yaml").write_text(text)
+    facts = pq.read_table(tmp_path / "data/raw/facts.parquet")
+    facts = facts.append_column("by", facts["at"]).append_column("v", facts["x"])
+    pq.write_table(facts, tmp_path / "data/raw/facts.parquet")
+    with pytest.raises(UsageError, match="would count each version"):
+        _checked(tmp_path)
 
 
 def test_an_expression_is_typed() -> None:

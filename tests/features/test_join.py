@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,130 @@ def test_the_join_uses_the_newest_row_that_was_known(tmp_path, events, rights, o
     config = JoinConfig(table="right.parquet", on=keys, asof="at", columns=("value",))
     config = config.model_copy(update={"lag": lag, "ttl": ttl})
     assert joined(tmp_path, events, rights, config) == reference(events, rights, on, lag, ttl)
+
+
+WRITTEN = st.none() | st.integers(0, 14).map(lambda n: START + timedelta(minutes=30 * n))
+VERSIONS = st.lists(st.tuples(KEYS, TIMES, WRITTEN), max_size=14)
+# Over the end of February of a leap year, at clocks that are set forward in many zones.
+MOVED = [timedelta(0), datetime(2024, 2, 29) - START, datetime(2024, 3, 31, 1) - START]
+
+
+def as_known(event, rows, on: bool, lag: timedelta, ttl: timedelta | None) -> int | None:
+    """The last version that was written by then of the newest row that was known, or None."""
+    key, time = event
+    seen = [
+        (at, written, row)
+        for row, (of, at, written) in enumerate(rows)
+        if time is not None
+        and None not in (at, written)
+        and not (on and (key is None or of != key))
+        and at + lag <= time
+        and written <= time
+    ]
+    if not seen or (ttl is not None and max(seen)[0] < time - ttl):
+        return None
+    return max(seen)[2]
+
+
+def versions(folder: Path, events, rows, config: JoinConfig) -> list[int | None]:
+    moment = pa.timestamp("us")
+    left = {"key": [k for k, _ in events], "time": [t for _, t in events]}
+    schema = pa.schema({"key": pa.string(), "time": moment})
+    pq.write_table(pa.table(left, schema=schema), folder / "events.parquet")
+    right = {"key": [r[0] for r in rows], "at": [r[1] for r in rows], "by": [r[2] for r in rows]}
+    schema = pa.schema({"key": pa.string(), "at": moment, "by": moment, "value": pa.int64()})
+    made = pa.table(right | {"value": list(range(len(rows)))}, schema=schema)
+    pq.write_table(made, folder / "right.parquet")
+    source = JoinSource(folder / "right.parquet", {**RIGHT_TYPES, "by": "timestamp"}, config)
+    wanted = Events(EVENT_TYPES, "time", [source], ["value"], [])
+    with open_engine() as engine:
+        sql = events_sql(
+            engine, wanted, engine.typed(folder / "events.parquet", EVENT_TYPES), Rejected(None)
+        )
+        found = engine.rows(f"select {ROW}, value from ({sql}) order by {ROW}")
+    assert [row for row, _ in found] == list(range(len(events)))
+    return [value for _, value in found]
+
+
+def corrected(on: bool, lag: timedelta, ttl: timedelta | None) -> JoinConfig:
+    keys = ("key",) if on else ()
+    config = JoinConfig(table="r", on=keys, asof="at", known_at="by", columns=("value",))
+    return config.model_copy(update={"lag": lag, "ttl": ttl})
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    events=EVENTS,
+    rows=VERSIONS,
+    on=st.booleans(),
+    lag=st.sampled_from([timedelta(0), HOUR]),
+    ttl=st.sampled_from([None, HOUR, 2 * HOUR]),
+    moved=st.sampled_from(MOVED),
+)
+@example(
+    [("a", START + HOUR)],
+    [("a", START, START), ("a", START, START + HOUR)],
+    True,
+    timedelta(0),
+    None,
+    MOVED[1],
+)  # corrected at this very moment
+@example(
+    [("a", START + HOUR)],
+    [("a", START, START), ("a", START, START + 2 * HOUR)],
+    True,
+    timedelta(0),
+    None,
+    MOVED[0],
+)  # corrected later: not seen
+@example(
+    [("a", START + 2 * HOUR)],
+    [("a", START + HOUR, START + HOUR), ("a", START, START + 2 * HOUR)],
+    True,
+    timedelta(0),
+    None,
+    MOVED[0],
+)  # an older row that is corrected does not become the newest
+def test_a_correction_is_not_seen_before_it_was_written(
+    tmp_path, events, rows, on, lag, ttl, moved
+):  # fmt: skip
+    events = [(k, t and t + moved) for k, t in events]
+    rows = [(k, a and a + moved, w and w + moved) for k, a, w in rows]
+    wanted = [as_known(event, rows, on, lag, ttl) for event in events]
+    assert versions(tmp_path, events, rows, corrected(on, lag, ttl)) == wanted
+
+
+def test_what_is_written_later_may_be_anything(tmp_path):
+    """Rows written after the event are shuffled, changed and taken away: its value stays."""
+    draw = random.Random(5)
+    event = START + 6 * HOUR
+    rows = [
+        (
+            draw.choice("ab"),
+            START + draw.randrange(12) * HOUR / 2,
+            START + draw.randrange(24) * HOUR,
+        )
+        for _ in range(200)
+    ]
+    config = corrected(True, timedelta(0), None)
+    past = [row for row in rows if row[2] <= event]
+    future = [row for row in rows if row[2] > event]
+    assert len(past) > 20 < len(future)
+    before = versions(tmp_path, [("a", event), ("b", event)], past, config)
+    assert None not in before
+    for _ in range(5):
+        draw.shuffle(future)
+        kept = [(draw.choice("ab"), at, by) for _, at, by in future[: draw.randrange(len(future))]]
+        assert versions(tmp_path, [("a", event), ("b", event)], past + kept, config) == before
+
+
+def test_known_at_stands_beside_asof():
+    with pytest.raises(ValueError, match="`known_at` needs `asof`"):
+        JoinConfig(table="t", on=("key",), known_at="by", columns=("value",))
+    with pytest.raises(ValueError, match="a store keeps no versions"):
+        JoinConfig(table="t", on=("k",), asof="at", known_at="by", columns=("v",), source="online")
+    with pytest.raises(ValueError, match="says nothing more"):
+        JoinConfig(table="t", asof="at", known_at="at", columns=("value",))
 
 
 def test_a_join_on_keys_alone_takes_the_one_row(tmp_path):

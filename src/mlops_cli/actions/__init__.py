@@ -119,12 +119,13 @@ mlops run --force train
     _action(
         "features",
         PIPELINE,
-        "What the model sees, how it is made, of which columns; what a server looks up by key.",
+        "What the model sees, of which columns, whose it is; what a server looks up by key.",
         function="describe_features",  # `mlops_cli.features` is a package
-        usage="list|show|lineage|materialize|get [NAME]",
+        usage="list|show|lineage|page|publish|approve|materialize|get [NAME]",
         examples="""
 mlops features list
-mlops features lineage --mermaid
+mlops features lineage --as mermaid
+mlops features approve late_share --reason "looked at it"
 mlops features materialize
 mlops features get --key origin=JFK
 """,

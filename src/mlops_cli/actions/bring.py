@@ -98,7 +98,7 @@ def release_of(project: Project, tracker: Tracker, digest: str) -> Release:
     """The bundle of that digest, its signature checked where that is asked, with its image.
 
     The image is built where a target needs it and it is gone. Raises `BundleError` where the
-    registry's files are those of another bundle.
+    registry's files are those of another bundle, `UsageError` where it lacks a feature's code.
     """
     bundle = open_bundle(tracker.fetch(digest))
     if project.trust:
@@ -109,6 +109,7 @@ def release_of(project: Project, tracker: Tracker, digest: str) -> Release:
             f"{bundle.path} holds the bundle {bundle.version}, and {short(digest)} was asked for",
             hint=f"remove {bundle.path}: it is fetched again",
         )
+    bundle.refuse_unserved()
     return Release(bundle, project_image(project, bundle))
 
 

@@ -7,6 +7,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from mlops_cli._files import sha256_of
 from mlops_cli._locks import locked
 from mlops_cli.actions.collect import collect
+from mlops_cli.actions.ingest import lock_of_ingest
 from mlops_cli.audit.entry import Draft, Outcome
 from mlops_cli.audit.graph import deployed_on
 from mlops_cli.audit.log import every_entry
@@ -77,13 +79,11 @@ def erase(
         listed = [name for _, place in _places() for name in place.names(project)]
         return EraseResult(True, None, [ErasedPlace(n, 0) for n in listed], [], [])
     named = _subject(subject)
-    if project.config.data.source is not None:
-        raise UsageError(
-            f"erase cannot take rows out of {project.config.data.table}, which is ingested",
-            hint="delete them at the source, remove the folder and its .dvc file, then `mlops run`",
-        )
     taken = EnvironmentFault("another erasure of this project is going on", hint="wait for it")
-    with locked(project.cache / "erase.lock", otherwise=taken, seconds=_WAIT):
+    with (
+        locked(project.cache / "erase.lock", otherwise=taken, seconds=_WAIT),
+        _no_ingest(project),
+    ):
         ended = None if dry_run else _unfinished(project, progress)
         left = _uncollected(project) if dry_run else _collect(project, progress)
         try:
@@ -96,6 +96,14 @@ def erase(
             return _result(plan, [*plan.left, *waits], dry_run=True)
         keep_plan(project, plan)
         return _carry_out(project, plan, progress)
+
+
+def _no_ingest(project: Project) -> AbstractContextManager[object]:
+    """Nobody brings rows into the table meanwhile, where it is ingested."""
+    if project.config.data.source is None:
+        return nullcontext()
+    busy = EnvironmentFault(f"{project.config.data.table} is being ingested", hint="wait for it")
+    return locked(lock_of_ingest(project), otherwise=busy, seconds=_WAIT)
 
 
 def _subject(text: str) -> Subject:

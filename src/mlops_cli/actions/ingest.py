@@ -14,6 +14,7 @@ import msgspec
 from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
 from mlops_cli.actions.online import materialize
+from mlops_cli.config.paths import REJECTS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.evolution import refuse_evolution
 from mlops_cli.contracts.model import load_contract
@@ -24,7 +25,6 @@ from mlops_cli.sources import open_source
 from mlops_cli.sources.base import Landed, Report, Span
 from mlops_cli.sources.landing import Landing
 
-REJECTED = "data/rejected"
 _PAUSE = 10.0  # seconds between two looks of `follow`
 
 
@@ -102,7 +102,7 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
     if source is None:
         raise UsageError(f"{data.table} is a file", hint="see data.table")
     busy = EnvironmentFault(f"another process ingests {data.table}", hint="try again")
-    with locked(project.cache / "ingest" / f"{data.name}.lock", otherwise=busy):
+    with locked(lock_of_ingest(project), otherwise=busy):
         progress.update(f"reading {data.name}")
         landing, report = Landing(project.root / data.table), Report()
         with closing(open_source(source, project.root)) as opened:
@@ -160,8 +160,13 @@ def _hold_to_contract(project: Project, landing: Landing, part: Landed) -> None:
     refuse_evolution(file.stem, mode, before, after)
 
 
+def lock_of_ingest(project: Project) -> Path:
+    """The file that whoever writes the ingested table holds."""
+    return project.cache / "ingest" / f"{project.config.data.name}.lock"
+
+
 def _rejects(project: Project) -> str:
-    return f"{REJECTED}/{project.config.data.name}.ndjson"
+    return f"{REJECTS}/{project.config.data.name}.ndjson"
 
 
 def _set_aside(project: Project, records: Iterable[Mapping[str, Any]]) -> None:

@@ -127,7 +127,7 @@ class _Found:
 
 def _found(project: Project) -> _Found:
     schemas = load_schemas(project)
-    layout = check_features(project.config, schemas)
+    layout = check_features(project.config, schemas, project.root)
     sources = online_of(project, schemas)
     plan = online_plan(project.config, sources, schemas[project.config.data.table])
     if plan is None:

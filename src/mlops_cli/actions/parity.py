@@ -139,7 +139,7 @@ def _folder(project: Project, running: Deployment | None) -> Path:
 def _make(project: Project, bundle: Bundle, folder: Path, count: int, progress: Progress) -> _Made:
     """The rows, through training's code and through `score`."""
     schemas, manifest = load_schemas(project), bundle.manifest
-    layout = check_features(project.config, schemas)
+    layout = check_features(project.config, schemas, project.root)
     _check_features(layout, bundle)
     predictor = open_predictor(bundle, cores())
     with open_engine(temporary=project.temporary) as engine:

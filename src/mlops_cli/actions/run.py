@@ -15,6 +15,7 @@ import msgspec
 from mlops_cli._files import write_text
 from mlops_cli._templates import KINDS, OWN, own_templates
 from mlops_cli.actions import load_command
+from mlops_cli.audit.log import known_entries
 from mlops_cli.config.paths import CONFIG, DVC_LOCK, DVC_YAML, REQUEST, SETTINGS
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
@@ -22,6 +23,7 @@ from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError, error_of_
 from mlops_cli.features.base import load_schemas
 from mlops_cli.features.layout import check_features
 from mlops_cli.governance.champion import kept_champion, lost_champion
+from mlops_cli.governance.features import refuse_changed, registered_features
 from mlops_cli.governance.registration import enter, settle
 from mlops_cli.governance.result import Registration, Wish
 from mlops_cli.pipeline.dvc import StageFailed, reproduce, stale_stages
@@ -157,7 +159,9 @@ def _prepare(project: Project, progress: Progress) -> None:
         progress.log(f"{path.relative_to(project.root)} inferred and written: have a look at it")
     keep_tables(project, progress)
     schemas = load_schemas(project)
-    check_features(project.config, schemas)
+    check_features(project.config, schemas, project.root)
+    if registered := registered_features(project):
+        refuse_changed(known_entries(project.root), registered)
     if write_dvc_yaml(project):
         progress.log("dvc.yaml brought up to date")
     # A type alone, which DVC does not see in `mlops.yaml`, it sees in these files.

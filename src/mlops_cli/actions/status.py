@@ -30,7 +30,7 @@ from mlops_cli.serving.traffic import parse_document
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsRollout, Target
 from mlops_cli.tracking import open_tracker
-from mlops_cli.tracking.base import CHAMPION, Tracker
+from mlops_cli.tracking.base import CHAMPION, PYTHON_FEATURES, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class StageStatus:
 class ChampionStatus:
     """The champion; `metric` is its main metric's value when it was registered.
 
-    `number` is the registry's own version number, `registry` its address.
+    `number` is the registry's own version number, `registry` its address. `code` are the files of
+    its bundle that are code of the project's own, which a server runs: its Python features.
     """
 
     digest: str
@@ -55,6 +56,7 @@ class ChampionStatus:
     metrics: Mapping[str, float]
     number: str
     registry: str
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _champion(tracker: Tracker, metric: str) -> ChampionStatus | None:
         metrics=dict(found.metrics),
         number=found.number,
         registry=tracker.address,
+        code=tuple(found.tags.get(PYTHON_FEATURES, "").split()),
     )
 
 

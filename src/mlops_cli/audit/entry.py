@@ -15,7 +15,7 @@ from mlops_cli.redaction import redact
 
 Action = Literal[
     "register", "reject", "approve", "promote", "deploy", "stop", "rollout", "rollback",
-    "retrain", "contract", "keys", "import", "erase", "export", "ab",
+    "retrain", "contract", "feature", "keys", "import", "erase", "export", "ab",
 ]  # fmt: skip
 Outcome = Literal["done", "failed", "refused", "interrupted"]
 REASON_LIMIT = 500

@@ -22,6 +22,7 @@ REQUIREMENTS = "requirements.txt"
 ONLINE = "online.json"  # where features are looked up by key
 JUDGED = "judged"  # the folder of a bundle that was judged in its place: `Manifest.judged`
 CALIBRATION = "calibration.json"  # where there is a calibrator or an interval
+PYTHON = "python-"  # what the names of files begin with that hold the functions of features
 LOW, HIGH = "low.ubj", "high.ubj"  # boosters of the lower and the upper quantile
 FOLDER = "bundle"  # where a bundle stands in a version that MLflow keeps
 

@@ -30,6 +30,7 @@ from mlops_cli.bundle.manifest import (
     ONLINE,
     PROFILE,
     PROVENANCE,
+    PYTHON,
     REQUIREMENTS,
     Manifest,
     digest_of,
@@ -38,7 +39,8 @@ from mlops_cli.bundle.manifest import (
 from mlops_cli.bundle.online import OnlinePlan
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.requirements import parse_requirements
-from mlops_cli.errors import BundleError, MlopsError
+from mlops_cli.errors import BundleError, MlopsError, UsageError
+from mlops_cli.expressions.python_sources import functions_of, hide, provide
 from mlops_cli.expressions.tree import FeatureTrees
 
 _SHOWN = 300
@@ -115,6 +117,9 @@ class Bundle:
         """The compiled feature expressions; `BundleError` where they are not the manifest's."""
         with bundle_faults(str(self.path / FEATURES)):
             trees = msgspec.json.decode(self.content(FEATURES), type=FeatureTrees)
+            for name in self.python_files():
+                provide(self.content(name))
+                hide(self.manifest.sensitive)
             check_trees(self.manifest, trees)
         return trees
 
@@ -126,6 +131,23 @@ class Bundle:
             plan = msgspec.json.decode(self.content(ONLINE), type=OnlinePlan)
             check_online(self.manifest, plan)
         return plan
+
+    def python_files(self) -> tuple[str, ...]:
+        """The files that hold functions of features: code, which a server runs."""
+        return tuple(filter(is_python, self.manifest.files))
+
+    def refuse_unserved(self) -> None:
+        """Raise `UsageError` where a server could not make a feature: its function is not here."""
+        held = {self.manifest.files[name].sha256 for name in self.python_files()}
+        trees = self.trees().features
+        for function in functions_of(tree.tree for tree in trees):
+            if function.sha256 not in held:
+                raise UsageError(
+                    f"{self.version} has the feature {function.shown}, whose code its bundle does "
+                    "not hold: no server can make it",
+                    hint="set features.python_in_server: true in mlops.yaml and `mlops run`, or "
+                    "make it a row feature; `mlops score` needs neither",
+                )
 
     def profile(self) -> Profile:
         """Drift's reference; raises `BundleError`."""
@@ -223,7 +245,8 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     wanted = {*REQUIRED, MODEL_FILES[manifest.model]}
     if missing := sorted(wanted - manifest.files.keys()):
         raise BundleError(f"{path / MANIFEST} does not name {', '.join(missing)}")
-    if more := sorted(manifest.files.keys() - wanted - _MAY):
+    may = {*_MAY, *filter(is_python, manifest.files)}
+    if more := sorted(manifest.files.keys() - wanted - may):
         raise BundleError(
             f"{path / MANIFEST} names {more[0]}, which no bundle holds", hint=_RESTORE
         )
@@ -236,6 +259,11 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     known = {*manifest.files, MANIFEST, PROVENANCE} | ({JUDGED} if manifest.judged else set())
     if extra := sorted(p.name for p in path.iterdir() if p.name not in known):
         raise BundleError(f"{path / extra[0]} does not stand in {MANIFEST}", hint="remove it")
+
+
+def is_python(name: str) -> bool:
+    """Whether a bundle's file of that name holds functions of features."""
+    return name.startswith(PYTHON) and name.endswith(".py")
 
 
 def _changed(file: Path) -> BundleError:

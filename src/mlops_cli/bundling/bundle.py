@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlops_cli.bundle.manifest import (
     MODEL_FILES,
     ONLINE,
     PROFILE,
+    PYTHON,
     REQUIREMENTS,
     Input,
 )
@@ -28,7 +30,9 @@ from mlops_cli.bundle.writer import Model, write_bundle
 from mlops_cli.bundling.work import Work
 from mlops_cli.config.project import Project
 from mlops_cli.errors import BundleError
+from mlops_cli.expressions.python_sources import functions_of, source_of
 from mlops_cli.expressions.tree import FeatureTree, FeatureTrees
+from mlops_cli.features.python import refuse_imports
 from mlops_cli.features.rules import broken_by
 from mlops_cli.features.sql import render_feature
 from mlops_cli.monitoring.drift.profile import weighted
@@ -79,8 +83,23 @@ def bundle_files(
         PROFILE: weighted(profile, features, importance=importance, trees=plan.trees),
         REQUIREMENTS: requirements.encode(),
         GOLDEN: _golden(project, model, rows, plan, fitted),
+        **(_python_files(plan.trees) if project.config.features.python_in_server else {}),
     }
     return model, files
+
+
+def _python_files(trees: Sequence[FeatureTree]) -> dict[str, bytes]:
+    """The sources of Python features, by names that tell their digest.
+
+    Raises `UsageError` for one that imports what an image lacks.
+    """
+    found: dict[str, bytes] = {}
+    for function in functions_of(tree.tree for tree in trees):
+        source = source_of(function)
+        refuse_imports(function.path, source)
+        stem = re.sub(r"[^A-Za-z0-9_]", "-", Path(function.path).stem)[:60]
+        found[f"{PYTHON}{stem}-{function.sha256[:8]}.py"] = source
+    return found
 
 
 def _with_categories(i: Input, frozen: Mapping[str, tuple[str, ...] | None]) -> Input:

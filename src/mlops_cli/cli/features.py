@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mlops_cli.cli.look import row
+import typer
+
+from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.rendering import echo_rows
 
 if TYPE_CHECKING:
     from mlops_cli.actions.features import FeaturesResult
     from mlops_cli.actions.online import LookupResult, MaterializeResult
+    from mlops_cli.features.lineage import FeatureEntry
+    from mlops_cli.governance.features import FeatureState
 
 
 class What(StrEnum):
@@ -19,18 +24,72 @@ class What(StrEnum):
     list = "list"
     show = "show"
     lineage = "lineage"
+    page = "page"
+    publish = "publish"
+    approve = "approve"
     materialize = "materialize"
     get = "get"
 
 
-def render_features(result: FeaturesResult) -> None:
-    """A line a feature."""
+class Form(StrEnum):
+    """Forms of a lineage for other tools."""
+
+    mermaid = "mermaid"
+    openlineage = "openlineage"
+
+
+def render_features(result: FeaturesResult, *, form: Form | None = None) -> None:
+    """The result of an action; `form` is that of a lineage for another tool."""
+    if form is Form.openlineage and result.openlineage:
+        typer.echo(json.dumps(result.openlineage, indent=2))
+    elif form is Form.mermaid and result.mermaid:
+        typer.echo(result.mermaid, nl=False)
+    elif result.file:
+        typer.echo(result.file)
+    elif result.action in ("publish", "approve"):
+        for name in result.published:
+            typer.echo(f"published: {name}")
+        echo_rows([_registered(state) for state in result.registry])
+    elif result.action == "lineage":
+        echo_rows([_sources(entry) for entry in result.features])
+    else:
+        _list(result)
+
+
+def _list(result: FeaturesResult) -> None:
+    states, rows = {state.name: state for state in result.registry}, []
     for entry in result.features:
-        sources = [f"{s.table}: {s.column}" for s in (*entry.sources, *entry.keys)]
-        if result.action == "lineage":
-            echo_rows([row(entry.name, ", ".join(sources))])
-        else:
-            echo_rows([row(entry.name, entry.kind, entry.type, entry.made)])
+        told = [entry.name, entry.kind, entry.type, entry.made]
+        told += [_said(states[entry.name])] if entry.name in states else []
+        rows.append(row(*told))
+    echo_rows(rows)
+    for state in result.registry if result.action == "show" else ():
+        used = [f"{u.model} (version {u.version})" for u in result.used_by.get(state.name, ())]
+        about = [("description", state.description), ("used by", ", ".join(used))]
+        echo_rows([row(name, text) for name, text in about if text])
+
+
+def _sources(entry: FeatureEntry) -> Row:
+    sources = [f"{s.table}: {s.column}" for s in (*entry.sources, *entry.keys)]
+    return row(entry.name, ", ".join(sources))
+
+
+def _registered(state: FeatureState) -> Row:
+    return row(state.name, _said(state), colour="yellow" if state.missing else "green")
+
+
+def _said(state: FeatureState) -> str:
+    parts = [f"version {state.version}"]
+    parts += [f"owner {state.owner}"] if state.owner else []
+    if state.changed:
+        parts.append("CHANGED since it was published")
+    elif not state.published:
+        parts.append("not published")
+    if state.approved_by:
+        parts.append(f"approved by {state.approved_by}")
+    elif state.missing:
+        parts.append(f"approval of {state.missing} MISSING")
+    return ", ".join(parts)
 
 
 def render_materialized(result: MaterializeResult) -> None:

@@ -264,7 +264,8 @@ def _champion(result: StatusResult) -> str:
         lost = any(missing.name == "champion" for missing in result.missing)
         return "not in this registry: see what is missing" if lost else "none yet"
     value = f", {champion.metric_name} {champion.metric:.4f}" if champion.metric is not None else ""
-    return f"{champion.version}{value} (version {champion.number} in {champion.registry})"
+    code = f"; its server runs {', '.join(champion.code)}" if champion.code else ""
+    return f"{champion.version}{value} (version {champion.number} in {champion.registry}){code}"
 
 
 def render_comparison(result: CompareResult) -> None:

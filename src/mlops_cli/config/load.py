@@ -22,6 +22,7 @@ from mlops_cli.config.sections.features import STORE_FORMS
 from mlops_cli.config.sections.register import MetricGate
 from mlops_cli.config.sections.source import TABLE_FORMS
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.python_sources import hide, look_in
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -44,6 +45,9 @@ def load_project(start: Path | str | None = None, *, env: str | None = None) -> 
     file = f"{CONFIG} with mlops.{env}.yaml" if env else CONFIG
     filled = {key: source for key, source in sources.items() if source.startswith("${")}
     config = check_config(raw, file=file, filled=filled)
+    if config.features.python:
+        look_in(root, config.features.python_files)
+        hide(config.data.sensitive)
     gates = [g.metric for g in config.register_.gates if isinstance(g, MetricGate)]
     check_metrics(config.task, config.metric, gates)
     return Project(root=root, config=config, sources=sources)

@@ -5,6 +5,7 @@ from __future__ import annotations
 CONFIG = "mlops.yaml"
 SETTINGS = "settings"  # mlops.yaml as each stage depends on it
 REJECTED = "data/rejected.parquet"
+REJECTS = "data/rejected"  # records of a source that could not be read
 FEATURES_TABLE = "data/features.parquet"
 FEATURES_PLAN = "data/features.json"
 TUNE = "tune"
@@ -16,6 +17,8 @@ EVALUATION_PAGE = "reports/evaluation.html"
 MODEL_CARD = "reports/card.md"  # what `mlops card` told last
 MODEL_CARD_JSON = "reports/card.json"
 MODEL_CARD_PAGE = "reports/card.html"
+FEATURES_PAGE = "reports/features.html"  # what `mlops features page` told last
+FEATURE_REGISTRY = "features/registry.yaml"  # whose features are, and their versions
 DECISION = "decision.json"
 AUDIT_LOG = "governance/audit.jsonl"
 ERASED = "governance/erased.jsonl"  # which object of DVC was written again as which

@@ -43,7 +43,7 @@ def _tables(project: Project) -> list[tuple[str, str, list[str]]]:
     data, features = project.config.data, project.config.features
     times: dict[str, list[str]] = {data.table: [data.time] if data.time else []}
     for join in features.join:
-        times.setdefault(join.table, []).extend([join.asof] if join.asof else [])
+        times.setdefault(join.table, []).extend(join.times)
     for aggregate in features.aggregates:
         asof = aggregate.asof or data.time
         times.setdefault(aggregate.table, []).extend([asof] if asof else [])

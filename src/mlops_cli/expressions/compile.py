@@ -9,6 +9,8 @@ from typing import Any
 
 from mlops_cli.errors import BundleError
 from mlops_cli.expressions.kernels import KERNELS, Kernel
+from mlops_cli.expressions.python_calls import PythonCall
+from mlops_cli.expressions.python_sources import OP
 from mlops_cli.expressions.text import like
 from mlops_cli.expressions.tree import Node
 
@@ -20,7 +22,8 @@ def compile_tree(node: Node) -> Compute:
     """A function from a row (name to bool, int, float, str, date, naive datetime or None) to the
     tree's value, None where that is null.
 
-    It never raises: what cannot be computed is None, as in DuckDB's rendering of the same tree.
+    It never raises: what cannot be computed is None, as in DuckDB's rendering of the same tree. But
+    a tree with a Python function does, `PythonFault`, and finds the function by its first row.
     Raises `BundleError` for an operation that is not of the closed set.
     """
     if node.op == "column":
@@ -233,6 +236,11 @@ def _like(node: Node, args: Sequence[Compute]) -> Compute:
     return _unary(partial(like, pattern=str(pattern)), args[0])
 
 
+def _python(node: Node, args: Sequence[Compute]) -> Compute:
+    call = PythonCall(node)
+    return lambda row: call(*[arg(row) for arg in args])
+
+
 _SPECIAL: dict[str, Callable[[Node, Sequence[Compute]], Compute]] = {
     "and": _and,
     "or": _or,
@@ -248,6 +256,7 @@ _SPECIAL: dict[str, Callable[[Node, Sequence[Compute]], Compute]] = {
     "case": _case,
     "concat": _concat,
     "like": _like,
+    OP: _python,
 }
 _ARITY = {
     "and": 2,

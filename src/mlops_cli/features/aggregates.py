@@ -7,7 +7,7 @@ both are read by the one parser of those.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -17,6 +17,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.expressions.tree import Node, ValueType, columns_of
 from mlops_cli.features.expressions import parse
 from mlops_cli.features.sql import render
+from mlops_cli.features.typing import constant
 
 _NUMBERS = ("integer", "float", "boolean")
 _FIGURES: dict[type[exp.Expr], str] = {
@@ -30,7 +31,7 @@ _FIGURES: dict[type[exp.Expr], str] = {
     exp.First: "first",
     exp.Last: "last",
 }
-_KNOWN = "avg, count, count(distinct x), first, last, max, min, stddev, sum"
+_KNOWN = "avg, count, count(distinct x), first, last, max, min, stddev, sum; filter (where ...)"
 FACT, AT, NUMBER = "__fact__", "__at__", "__number__"  # of a row: whether it counts, when, which
 
 
@@ -104,10 +105,12 @@ def parse_aggregate(text: str, types: Mapping[str, ValueType]) -> Aggregate:
     figures: dict[str, Figure] = {}
 
     def named(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node, exp.AggFunc):
+        where = node.expression.this if isinstance(node, exp.Filter) else None
+        figure = node.this if isinstance(node, exp.Filter) else node
+        if not isinstance(figure, exp.AggFunc):
             return node
         name = f"figure_{len(figures)}"
-        figures[name] = _figure(node, types)
+        figures[name] = _where(_figure(figure, types), where, types)
         return exp.column(name, quoted=True)
 
     replaced = tree.transform(named)
@@ -146,6 +149,22 @@ def _figure(node: exp.AggFunc, types: Mapping[str, ValueType]) -> Figure:
             hint="count, min, max, first and last are of anything",
         )
     return Figure(function, argument, distinct)
+
+
+def _where(figure: Figure, where: exp.Expr | None, types: Mapping[str, ValueType]) -> Figure:
+    """The figure of those rows alone for which `where` is true: of all others its value is null."""
+    if where is None:
+        return figure
+    text = where.sql(dialect="duckdb")
+    condition = parse(text, types)
+    if condition.type != "boolean":
+        raise UsageError(
+            f"filter (where {text[:60]}) is {condition.type}, and has to be true or false",
+            hint="such as count(*) filter (where x > 0)",
+        )
+    value = figure.argument or constant(True, "boolean")
+    kept = Node("case", value.type, (condition, value, constant(None, value.type)))
+    return replace(figure, argument=kept)
 
 
 def aggregated_sql(

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME, WEIGHT
+from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
 from mlops_cli.features.aggregates import AT, NUMBER, aggregated_sql, parse_aggregate
@@ -91,7 +92,7 @@ def finished_sql(events: Events, sql: str) -> str:
     cells += [f"{quote(name)} as {quote(SENSITIVE + name)}" for name in events.sensitive]
     cells += [f"{quote(events.weights)} as {WEIGHT}"] if events.weights is not None else []
     cells += [quote(name) for name in events.inputs]
-    cells += [f"{render_feature(t.tree)} as {quote(t.name)}" for t in events.rows]
+    cells += [f"{render_feature(t.tree, row=ROW)} as {quote(t.name)}" for t in events.rows]
     return f"select {', '.join(cells)} from {sql}"
 
 
@@ -152,7 +153,7 @@ def microseconds(span: timedelta) -> int:
 
 def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:
     config = source.config
-    names = [*config.on, *config.columns, *([config.asof] if config.asof else [])]
+    names = [*config.on, *config.columns, *config.times]
     types = {name: source.types[name] for name in names}
     relation = facts_sql(engine, source, types, rejected)
     if config.asof is None:
@@ -160,11 +161,37 @@ def _right(engine: Engine, source: JoinSource, rejected: Rejected) -> str:
     at = quote(config.asof)
     keys = ", ".join([*(quote(name) for name in config.on), at])
     known = f"{at} + to_seconds({int(config.lag.total_seconds())})"
+    if config.known_at is not None:
+        return _versions(config, relation, known)
     # Of rows with the same keys and time the last of the file is the one that counts.
     last = f"row_number() over (partition by {keys} order by {ROW} desc) = 1"
     return (
         f"(select * exclude ({ROW}), {at} as {_AT}, {known} as {_KNOWN} from {relation} "
         f"where {at} is not null qualify {last})"
+    )
+
+
+def _versions(config: JoinConfig, relation: str, known: str) -> str:
+    """The rows that were the newest at some moment, each from that moment on.
+
+    Of what is known the row of the latest `asof` counts, of it the version that was written last,
+    of these the last of the file: the greatest (asof, known_at, row). A row that is not greater
+    than all that were known before it is never the one, and is left out; then the join in time
+    finds it by the moment alone.
+    """
+    at, written = quote(config.asof or ""), quote(config.known_at or "")
+    on = [quote(name) for name in config.on]
+    own = f"row({at}, {written}, {ROW})"
+    of_key = f"partition by {', '.join(on)} " if on else ""
+    seen = f"{of_key}order by {_KNOWN}, {own} rows unbounded preceding"
+    at_once = f"partition by {', '.join([*on, _KNOWN])} order by {own} desc"
+    moments = (
+        f"(select *, {at} as {_AT}, greatest({known}, {written}) as {_KNOWN} from {relation} "
+        f"where {at} is not null and {written} is not null)"
+    )
+    return (
+        f"(select * exclude ({ROW}) from {moments} qualify {own} = max({own}) over ({seen}) "
+        f"and row_number() over ({at_once}) = 1)"
     )
 
 

@@ -26,6 +26,7 @@ def check_aggregate(
     """
     types, event = tables
     _check_keys(key, aggregate, types, event)
+    _check_versions(key, config, aggregate)
     _check_times(key, config, aggregate, types)
     try:
         parsed = parse_aggregate(aggregate.expr, types)
@@ -51,6 +52,17 @@ def _check_keys(key: str, aggregate: AggregateConfig, types: Types, event: Types
                 f"{CONFIG}: {key}.by: `{name}` is {event[name]} in the events and {types[name]} "
                 f"in {aggregate.table}",
                 hint="give it one type in both contracts",
+            )
+
+
+def _check_versions(key: str, config: Config, aggregate: AggregateConfig) -> None:
+    """A table whose rows have versions has no figures of its rows: each would count as one."""
+    for i, join in enumerate(config.features.join):
+        if join.table == aggregate.table and join.known_at is not None:
+            raise UsageError(
+                f"{CONFIG}: {key}.table: rows of {aggregate.table} have versions "
+                f"(features.join.{i}.known_at), and an aggregate would count each version",
+                hint="aggregate a table that has each row once",
             )
 
 

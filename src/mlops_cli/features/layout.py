@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -12,10 +13,12 @@ from mlops_cli.config.model import Config
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.sections.features import AggregateConfig, JoinConfig
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.python_sources import OP as PYTHON
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType, columns_of
 from mlops_cli.features.base import Layout, Schemas, TableSchema, in_form
 from mlops_cli.features.expressions import parse, unknown_column
 from mlops_cli.features.known_then import check_aggregate
+from mlops_cli.features.python import python_trees
 from mlops_cli.features.typing import operation
 
 _SHOWN = 200  # characters of an expression
@@ -29,8 +32,10 @@ _MOMENT_HINT = (
 )
 
 
-def check_features(config: Config, schemas: Schemas) -> Layout:
+def check_features(config: Config, schemas: Schemas, root: Path | None = None) -> Layout:
     """The layout that the configuration asks for, by the contracts' types of every table.
+
+    `root` is the project's folder, where the files of `features.python` are read (not run).
 
     Raises `UsageError` naming the key in `mlops.yaml` for a column that no table has (with the
     nearest name), names that clash, an expression outside the closed set, types that do not fit,
@@ -43,6 +48,7 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
     _check_names(config, event, joined)
     _check_ids(config, event)
     trees = _trees(config, known)
+    trees = (*trees, *python_trees(config, known, trees, root))
     _check_leaks(config, trees)
     _check_no_id(config, trees)
     columns = _columns(config, schemas, known, joined)
@@ -50,7 +56,7 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
         inputs=(*_inputs(trees, columns), *_lookups(config, trees, columns)),
         features=tuple(Feature(t.name, _kind(t.tree.type)) for t in trees),
         trees=trees,
-        rows=frozenset(config.features.row),
+        rows=frozenset((*config.features.row, *(t.name for t in trees if t.tree.op == PYTHON))),
         target=target,
         target_tree=target_tree,
         event=event,
@@ -59,11 +65,9 @@ def check_features(config: Config, schemas: Schemas) -> Layout:
 
 
 def join_types(schemas: Schemas, join: JoinConfig) -> dict[str, ValueType]:
-    """The types of a joined table; the column that `asof` names is a timestamp."""
+    """The types of a joined table; the columns that `asof` and `known_at` name are timestamps."""
     types = dict(schemas[join.table].types)
-    if join.asof is not None and types.get(join.asof) in ("text", "date"):
-        types[join.asof] = "timestamp"
-    return types
+    return types | {name: "timestamp" for name in join.times if types.get(name) in ("text", "date")}
 
 
 def aggregate_types(
@@ -141,13 +145,14 @@ def _check_join(
                 f"in {join.table}",
                 hint="give it one type in both contracts",
             )
-    if join.asof is not None and join.asof not in types:
-        raise _at(f"{key}.asof", unknown_column(join.asof, types))
-    if join.asof is not None and types[join.asof] != "timestamp":
-        raise UsageError(
-            f"{CONFIG}: {key}.asof: `{join.asof}` is {types[join.asof]}, and a time is needed",
-            hint="name a column of dates or timestamps (ISO 8601 text will do)",
-        )
+    for said, time in (("asof", join.asof), ("known_at", join.known_at)):
+        if time is not None and time not in types:
+            raise _at(f"{key}.{said}", unknown_column(time, types))
+        if time is not None and types[time] != "timestamp":
+            raise UsageError(
+                f"{CONFIG}: {key}.{said}: `{time}` is {types[time]}, and a time is needed",
+                hint="name a column of dates or timestamps (ISO 8601 text will do)",
+            )
 
 
 def _target(config: Config, event: Mapping[str, ValueType]) -> tuple[Target, Node]:
@@ -181,7 +186,8 @@ def _check_names(
     config: Config, event: Mapping[str, ValueType], joined: Mapping[str, ValueType]
 ) -> None:
     features, target = config.features, config.data.target_name
-    if not (features.columns or features.row or features.join or features.aggregates):
+    named = (features.columns, features.row, features.join, features.aggregates, features.python)
+    if not any(named):
         raise UsageError(
             f"{CONFIG}: `features` names none", hint="list columns under features.columns"
         )
@@ -293,6 +299,8 @@ def _check_leaks(config: Config, trees: Iterable[FeatureTree]) -> None:
         if target in columns_of(tree.tree):
             plain = tree.tree.op == "column" and tree.name in config.features.columns
             key = "features.columns" if plain else f"features.row.{tree.name}"
+            if tree.tree.op == PYTHON:
+                key = "features.python"
             raise UsageError(
                 f"{CONFIG}: {key}: `{target}` is the target itself",
                 hint="leave it out: it is not known when a prediction is made",

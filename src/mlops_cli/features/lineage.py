@@ -9,12 +9,14 @@ from typing import Literal
 from mlops_cli.config.model import Config
 from mlops_cli.config.sections.base import format_duration
 from mlops_cli.config.sections.features import AggregateConfig, JoinConfig
-from mlops_cli.expressions.tree import ValueType, columns_of
+from mlops_cli.expressions.python_sources import OP as PYTHON
+from mlops_cli.expressions.python_sources import function_of
+from mlops_cli.expressions.tree import FeatureTree, ValueType, columns_of
 from mlops_cli.features.aggregates import parse_aggregate
 from mlops_cli.features.base import Layout, Schemas
 from mlops_cli.features.layout import aggregate_types
 
-Kind = Literal["column", "row", "join", "aggregate"]
+Kind = Literal["column", "row", "join", "aggregate", "python"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,7 @@ class FeatureEntry:
 def feature_entries(config: Config, layout: Layout, schemas: Schemas) -> list[FeatureEntry]:
     """Every feature of the model, in its order."""
     origins = _Origins(config, schemas)
-    return [
-        _entry(config, origins, tree.name, tuple(columns_of(tree.tree)), tree.tree.type)
-        for tree in layout.trees
-    ]
+    return [_entry(config, origins, tree) for tree in layout.trees]
 
 
 class _Origins:
@@ -77,8 +76,7 @@ class _Origins:
     def keys(self, name: str, time: str | None) -> tuple[SourceColumn, ...]:
         """The columns by which the rows of a column are found."""
         if (join := self.joins.get(name)) is not None:
-            asof = [join.asof] if join.asof else []
-            return _columns(join.table, [*join.on, *asof])
+            return _columns(join.table, [*join.on, *join.times])
         if (aggregate := self.aggregates.get(name)) is not None:
             moment = aggregate.asof or time or ""
             return _columns(aggregate.table, [*aggregate.by, moment])
@@ -89,28 +87,31 @@ def _columns(table: str, names: Sequence[str]) -> tuple[SourceColumn, ...]:
     return tuple(SourceColumn(table, name) for name in names)
 
 
-def _entry(
-    config: Config, origins: _Origins, name: str, read: Sequence[str], kind: ValueType
-) -> FeatureEntry:
+def _entry(config: Config, origins: _Origins, tree: FeatureTree) -> FeatureEntry:
+    name, read = tree.name, tuple(columns_of(tree.tree))
     sources = [source for column in read for source in origins.sources(column)]
     keys = [key for column in read for key in origins.keys(column, config.data.time)]
-    made = _made(config, origins, name)
+    made = _made(config, origins, tree)
     return FeatureEntry(
         name=name,
         kind=made[0],
-        type=kind,
+        type=tree.tree.type,
         made=made[1],
         sources=tuple(dict.fromkeys(sources)),
         keys=tuple(dict.fromkeys(keys)),
     )
 
 
-def _made(config: Config, origins: _Origins, name: str) -> tuple[Kind, str]:
+def _made(config: Config, origins: _Origins, tree: FeatureTree) -> tuple[Kind, str]:
+    name = tree.name
+    if tree.tree.op == PYTHON:
+        return "python", function_of(tree.tree).shown
     if (text := config.features.row.get(name)) is not None:
         return "row", text
     if (join := origins.joins.get(name)) is not None:
         by = f"by {', '.join(join.on)}" if join.on else "by time"
         asof = f", newest {join.asof}, lag {format_duration(join.lag)}" if join.asof else ""
+        asof += f", as known by {join.known_at}" if join.known_at else ""
         return "join", f"{join.table} {by}{asof}"
     if (aggregate := origins.aggregates.get(name)) is not None:
         span = f"{format_duration(aggregate.window)}, lag {format_duration(aggregate.lag)}"

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 
 from mlops_cli.errors import UsageError
+from mlops_cli.expressions.python_sources import OP
 from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.operations import OPERATIONS, Overload
 from mlops_cli.tables.base import literal, quote
+from mlops_cli.tables.python_functions import named
 
 SQL_TYPES: dict[ValueType, str] = {
     "boolean": "boolean",
@@ -21,27 +23,30 @@ SQL_TYPES: dict[ValueType, str] = {
 _PLACE = re.compile(r"\$(\d|args|rest)")
 
 
-def render(node: Node) -> str:
+def render(node: Node, *, row: str = "null") -> str:
     """The SQL of a tree over a relation whose columns have their contract's types.
 
+    `row` is SQL of the row's number, by which a fault of a Python function names it.
     Raises `UsageError` for an operation that is not of the closed set.
     """
     if node.op == "column":
         return quote(str(node.value))
     if node.op == "literal":
         return f"cast({_constant(node.value)} as {SQL_TYPES[node.type]})"
-    args = [render(arg) for arg in node.args]
+    args = [render(arg, row=row) for arg in node.args]
+    if node.op == OP:
+        return f"{named(node)}({', '.join([f'cast({row} as bigint)', *args])})"
     if node.op == "case" and len(args) >= 3 and len(args) % 2 == 1:
         return _case(args)
     return _filled(_overload_of(node).sql, args)
 
 
-def render_feature(node: Node) -> str:
+def render_feature(node: Node, *, row: str = "null") -> str:
     """The SQL of a feature's value as `data/features.parquet` holds it: FLOAT, or VARCHAR for text.
 
-    Numbers go through DOUBLE; what FLOAT cannot hold is null.
+    Numbers go through DOUBLE; what FLOAT cannot hold is null. `row` is that of `render`.
     """
-    sql = render(node)
+    sql = render(node, row=row)
     return sql if node.type == "text" else f"try(cast(cast({sql} as double) as float))"
 
 

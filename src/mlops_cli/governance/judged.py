@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlops_cli._adapters import load_adapter
 from mlops_cli.audit.entry import Entry
 from mlops_cli.audit.graph import FIRST
 from mlops_cli.audit.log import every_entry
+from mlops_cli.config.paths import FEATURE_REGISTRY
 from mlops_cli.config.project import Project
 from mlops_cli.governance.candidate import RECIPE, Candidate, provenance
 from mlops_cli.governance.decision import Decision
@@ -55,8 +57,12 @@ class Model:
 
 
 def register_version(model: Model) -> ModelVersion:
-    """The version of the model in the registry, made where there is none yet."""
+    """The version of the model in the registry, made where there is none yet.
+
+    Raises as `enter_features`: its registered features are what their versions say, and approved.
+    """
     candidate, config = model.candidate, model.project.config
+    features = _registered_features(model)
     run_id = provenance(candidate.bundle).get("run_id")
     worth = worth_of(candidate.bundle.manifest, config.metric, candidate.metrics)
     return model.tracker.register(
@@ -68,9 +74,19 @@ def register_version(model: Model) -> ModelVersion:
             RECIPE: config.features.model_dump_json(by_alias=True),
             EVIDENCE: json.dumps(model.evidence(), sort_keys=True),
             **({WORTH: tag_of(worth)} if worth else {}),
+            **features,
             **model.tags,
         },
     )
+
+
+def _registered_features(model: Model) -> dict[str, str]:
+    """The tag of `enter_features`; what reads features is loaded where some are registered."""
+    if model.imported or not (model.project.root / FEATURE_REGISTRY).is_file():
+        return {}
+    features = load_adapter("mlops_cli.governance.features")
+    tag: dict[str, str] = features.enter_features(model.project, model.entries(), model.tracker)
+    return tag
 
 
 def subject_of(decision: Decision) -> dict[str, str]:

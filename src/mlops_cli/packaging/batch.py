@@ -8,6 +8,7 @@ from mlops_cli.bundle.requirements import format_requirements
 from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.paths import CONFIG
 from mlops_cli.config.project import Project
+from mlops_cli.secret_forms import refuse_secrets
 
 # What `mlops score` imports and no bundle names, at the versions that this release was tried with.
 # Typer's own needs lack Rich, which it draws help pages with where it is asked to: it is not.
@@ -34,7 +35,9 @@ def score_requirements() -> str:
 
 
 def project_files(project: Project) -> dict[str, bytes]:
-    """What scoring reads of a project, by its path there: some of `mlops.yaml`, and the contracts.
+    """What scoring reads of a project, by its path there.
+
+    That is some of `mlops.yaml`, the contracts, and the files of `features.python`.
 
     No data, and nothing of servers, tracking or targets. Raises `UsageError` for a literal in them
     that is a secret by its form.
@@ -45,4 +48,7 @@ def project_files(project: Project) -> dict[str, bytes]:
     for contract in project.contracts.values():
         read_project_yaml(project.root / contract)
         files[contract] = (project.root / contract).read_bytes()
+    for name in project.config.features.python_files:
+        files[name] = (project.root / name).read_bytes()
+        refuse_secrets(files[name].decode("utf-8", "replace"), name)
     return files

@@ -36,6 +36,7 @@ FINGERPRINT = "dev.mlops-cli.inputs"  # the label that says of what an image was
 LICENCES = "org.opencontainers.image.licenses"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 BASE_NAME = "org.opencontainers.image.base.name"
+PYTHON_FEATURES = "dev.mlops-cli.python-features"  # code of the project's own that runs in it
 _REVISION = "2"  # raise it when the same inputs have other labels
 _CHUNK = 1 << 20
 _SHOWN = 500
@@ -57,6 +58,7 @@ def ensure_image(
                 return
             told = labels | {FINGERPRINT: inputs, LICENCES: _licences(layers)}
             told |= _base_labels(client, base_image(bundle, base.image))
+            told |= _code_label(bundle)
             image = _build(client, [context, *(layer.file for layer in layers)], told, progress)
         _admit(client, image, bundle, name, base, progress)
 
@@ -92,6 +94,13 @@ def _base_labels(client: Any, name: str) -> dict[str, str]:
     """The base's name, and its digest where it is of a registry: an id is nobody else's."""
     digest = _in_registry(client.images.get(name), name)
     return {BASE_NAME: name} | ({BASE_DIGEST: digest} if digest else {})
+
+
+def _code_label(bundle: Bundle) -> dict[str, str]:
+    """Which files of the bundle are code that the server runs, by their digest; often none."""
+    files = bundle.manifest.files
+    told = [f"{name}@sha256:{files[name].sha256}" for name in bundle.python_files()]
+    return {PYTHON_FEATURES: " ".join(told)} if told else {}
 
 
 def _licences(layers: Sequence[Layer]) -> str:

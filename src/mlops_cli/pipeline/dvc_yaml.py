@@ -198,6 +198,7 @@ def deps_of(project: Project, stage: Stage) -> list[str]:
     several = {
         "{tables}": project.tables,
         "{contracts}": contracts,
+        "{python}": list(project.config.features.python_files),
         "{dockerfile}": own,
         "{modules}": project.modules if "{modules}" in stage.deps else [],
     }

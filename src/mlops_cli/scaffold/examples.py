@@ -57,7 +57,7 @@ def feature_values(project: Project, rows: Sequence[Mapping[str, Any]]) -> list[
 
 def _layout(project: Project) -> Layout:
     schemas = load_schemas(project)
-    return check_features(project.config, schemas)
+    return check_features(project.config, schemas, project.root)
 
 
 def _rows(engine: Engine, project: Project, target_sql: str) -> list[dict[str, Cell]]:

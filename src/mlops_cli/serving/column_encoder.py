@@ -52,11 +52,11 @@ class ColumnEncoder:
             return None
         try:
             columns = {name: read([e.get(name) for e in events]) for name, read in self._inputs}
+            matrix = np.empty((len(events), len(self._features)), np.float32)
+            for j, encode in enumerate(self._features):
+                matrix[:, j] = encode(columns, len(events))
         except Refused:
             return None
-        matrix = np.empty((len(events), len(self._features)), np.float32)
-        for j, encode in enumerate(self._features):
-            matrix[:, j] = encode(columns, len(events))
         return matrix
 
 

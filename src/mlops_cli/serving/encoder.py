@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.compile import compile_tree
+from mlops_cli.expressions.python_sources import PythonFault, functions_of, loaded
 from mlops_cli.expressions.tree import FeatureTrees, Node
 from mlops_cli.expressions.values import Converter, Refused, Value, converter
 from mlops_cli.serving.column_encoder import FLOAT32_LIMIT, ColumnEncoder, codes_of
@@ -26,6 +27,8 @@ class RowEncoder:
     """Compiled from a bundle once; then one call an event."""
 
     def __init__(self, manifest: Manifest, trees: FeatureTrees) -> None:
+        for function in functions_of(tree.tree for tree in trees.features):
+            loaded(function)  # a server that lacks one does not start
         by_name = {tree.name: tree.tree for tree in trees.features}
         self._inputs = [_input(i) for i in manifest.inputs]
         self._features = [_feature(f, by_name[f.name]) for f in manifest.features]
@@ -54,9 +57,15 @@ class RowEncoder:
         return values
 
     def row(self, event: Mapping[str, Any], row: int | None = None) -> Row:
-        """The features of one event in the manifest's order, each a float32 value or NaN."""
+        """The features of one event in the manifest's order, each a float32 value or NaN.
+
+        Raises `RequestError` (422) as `values`, and where a Python feature fails.
+        """
         values = self.values(event, row)
-        return [encode(values) for encode in self._features]
+        try:
+            return [encode(values) for encode in self._features]
+        except PythonFault as e:
+            raise RequestError(422, e.message, row=row) from e
 
     def matrix(self, rows: Sequence[Packed]) -> Matrix:
         """Rows of features as the model's matrix, of shape (n, f)."""

@@ -40,8 +40,8 @@ class Stage:
     computes, so that DVC runs it again. `params` are the keys of `mlops.yaml` that it may read.
     `keys` are single ones of other sections, which it depends on where they are set.
     In `deps`, `{tables}` and `{contracts}` stand for the tables that the configuration names,
-    `{dockerfile}` for the project's own template of it, if there is one, `{modules}` for its code
-    that makes the estimator, if it does.
+    `{python}` for the files of `features.python`, `{dockerfile}` for the project's own template of
+    it, if there is one, `{modules}` for its code that makes the estimator, if it does.
     `uncached` outputs live in git, and are never restored without running the command; neither
     are those that `persist`, which DVC keeps.
     """
@@ -90,7 +90,7 @@ STAGES: tuple[Stage, ...] = (
         revision=4,
         params=("task", "data", "validate", "features"),  # validate names the contract
         keys=("split.key", "train.weights"),  # which it keeps beside the features
-        deps=("{tables}", "{contracts}", REJECTED),
+        deps=("{tables}", "{contracts}", "{python}", REJECTED),
         outs=(FEATURES_TABLE, FEATURES_PLAN),
     ),
     Stage(
@@ -106,6 +106,7 @@ STAGES: tuple[Stage, ...] = (
         summary="fit the model, judge it on the hold-out, write the bundle",
         revision=10,
         params=("project", "task", "data", "split", "train", "evaluate"),
+        keys=("features.python_in_server",),
         deps=(FEATURES_TABLE, FEATURES_PLAN, "{modules}", TUNE),
         outs=(MODEL, EVALUATION),
         metrics=(METRICS_FILE,),

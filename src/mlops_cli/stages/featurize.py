@@ -40,7 +40,7 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
     may not be, `DataError` where no row is left or the target does not fit the task.
     """
     schemas = load_schemas(project)
-    layout = check_features(project.config, schemas)
+    layout = check_features(project.config, schemas, project.root)
     progress.update(f"{len(layout.features)} features of {project.config.data.table}")
     plan = _write(project, layout, schemas, project.root / FEATURES_TABLE)
     with replacing(project.root / FEATURES_PLAN) as temporary:

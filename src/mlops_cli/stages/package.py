@@ -37,11 +37,13 @@ def package(
     """Write the build context of `model/` to `image/`; no container engine is needed.
 
     Raises `BundleError` for a bundle that is not what its manifest says, `GateError` for a model
-    that its gates refused, `UsageError` where `decision.json` is of another model,
-    or where a Dockerfile of the project's own takes away what ours has. Of an `experiment` that
-    the gates refused, `image/` holds a note that says so, and no build context.
+    that its gates refused, `UsageError` where `decision.json` is of another model, where the bundle
+    lacks the code of a Python feature, or where a Dockerfile of the project's own takes away what
+    ours has. Of an `experiment` that the gates refused, `image/` holds a note that says so, and no
+    build context.
     """
     bundle = open_bundle(project.root / MODEL)
+    bundle.refuse_unserved()
     try:
         _check_decision(project, bundle)
     except GateError as e:

@@ -38,6 +38,7 @@ from mlops_cli.tables.csv_form import CsvForm, read_form
 from mlops_cli.tables.durations import duration_units, with_units
 from mlops_cli.tables.faults import reading_fault
 from mlops_cli.tables.file_watch import FileWatch, parts_of
+from mlops_cli.tables.python_functions import PythonFunctions
 
 _TYPES: tuple[tuple[str, ValueType], ...] = (
     (r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|U?INT\d*)$", "integer"),
@@ -102,6 +103,7 @@ class DuckDB:
         self._natives: dict[Path, dict[str, str]] = {}
         self._starts: dict[Path, dict[Path, int]] = {}  # of a folder's parts
         self._chunked: Path | None = None
+        self._functions = PythonFunctions()
 
     def __enter__(self) -> Self:
         return self
@@ -211,7 +213,9 @@ class DuckDB:
     def batches(self, sql: str, *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """See `Engine.batches`."""
         with self._errors(sql):
-            yield from _silent(self._connection.cursor()).sql(sql).to_arrow_reader(rows)
+            for batch in _silent(self._connection.cursor()).sql(sql).to_arrow_reader(rows):
+                self._functions.check()
+                yield batch
 
     def chunks(self, path: Path, *, rows: int) -> Iterator[pa.RecordBatch | pa.Table]:
         """See `Engine.chunks`."""
@@ -247,8 +251,11 @@ class DuckDB:
     @contextmanager
     def _errors(self, sql: str) -> Iterator[None]:
         try:
+            self._functions.have(self._connection, sql)
             yield
+            self._functions.check()
         except duckdb.Error as e:
+            self._functions.check()
             self._sightings.check()
             read = [path for path in self._forms if literal(str(path)) in sql]
             raise reading_fault(str(e), read) from e

@@ -48,6 +48,11 @@ def names_of(path: Path) -> tuple[str, ...]:
         return ()
 
 
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file has."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def numbers_of(engine: Engine, path: Path, columns: Sequence[str], value: str) -> Numbers:
     """The ascending numbers (from 0) of the rows where one of `columns` holds `value`.
 

@@ -11,6 +11,7 @@ from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault
 
+PYTHON_FEATURES = "mlops.python_features"  # a version's tag: the files of code that it runs
 CHAMPION = "champion"  # the alias of the version that stands for the project
 CANDIDATE = "candidate"  # of the one that waits for approval
 PREVIOUS = "previous"  # of the one that a rollback would take

@@ -25,6 +25,7 @@ from mlops_cli.errors import BundleError, EnvironmentFault, UsageError
 from mlops_cli.redaction import redact
 from mlops_cli.tracking.address import sqlite_file
 from mlops_cli.tracking.base import (
+    PYTHON_FEATURES,
     TOMBSTONE,
     WITHDRAWN,
     AliasMoved,
@@ -123,7 +124,9 @@ class MlflowTracker:
         tags: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         """See `Tracker.register`."""
-        kept = {**(tags or {}), **{f"{METRIC}{k}": repr(v) for k, v in (metrics or {}).items()}}
+        code = {PYTHON_FEATURES: " ".join(files)} if (files := bundle.python_files()) else {}
+        measured = {f"{METRIC}{k}": repr(v) for k, v in (metrics or {}).items()}
+        kept = {**code, **(tags or {}), **measured}
         with faults(self._uri), locked(self._root / ".mlops/register.lock"):
             known = self._find(bundle.digest)
             if known is None:

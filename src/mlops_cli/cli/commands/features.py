@@ -1,4 +1,4 @@
-"""`mlops features`: what the model sees, where it comes from, and what a server looks up."""
+"""`mlops features`: what the model sees, whose it is, and what a server looks up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from mlops_cli.cli.execute import execute
 from mlops_cli.cli.features import (
+    Form,
     What,
     render_features,
     render_looked_up,
@@ -15,16 +16,16 @@ from mlops_cli.cli.features import (
 )
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 
+_Text = Annotated[str | None, typer.Option(metavar="TIME", help="materialize: rows up to then.")]
+
 
 def features_command(
-    what: Annotated[What, typer.Argument(metavar="list|show|lineage|materialize|get")],
+    what: Annotated[What, typer.Argument(metavar="ACTION")],
     name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
-    mermaid: Annotated[
-        bool, typer.Option("--mermaid", help="The lineage as a Mermaid flowchart.")
-    ] = False,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="materialize: rows up to then (now).")
-    ] = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As `--as mermaid`.")] = False,
+    form: Annotated[Form | None, typer.Option("--as", help="lineage: its form.")] = None,
+    reason: Annotated[str | None, typer.Option(help="approve: why.")] = None,
+    until: _Text = None,
     key: Annotated[
         list[str] | None, typer.Option("--key", metavar="COLUMN=VALUE", help="get: of this key.")
     ] = None,
@@ -33,20 +34,17 @@ def features_command(
     env: EnvOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List features, show one, tell its columns; fill the online store, or look a key up there."""
+    """List features, show one, tell its columns; its versions; a server's store of them."""
     from mlops_cli.actions import features as actions
     from mlops_cli.actions import online
     from mlops_cli.config.load import load_project
 
     def describe() -> actions.FeaturesResult:
-        of = load_project(project, env=env)
-        return actions.describe_features(of, cast("actions.Action", what.value), name)
+        of, asked = load_project(project, env=env), cast("actions.Action", what.value)
+        return actions.describe_features(of, asked, name, reason=reason)
 
     def render(result: actions.FeaturesResult) -> None:
-        if mermaid and result.mermaid:
-            typer.echo(result.mermaid, nl=False)
-        else:
-            render_features(result)
+        render_features(result, form=Form.mermaid if mermaid else form)
 
     if what is What.materialize:
         execute("features", lambda: online.materialize(load_project(project, env=env), until=until),

@@ -41,6 +41,11 @@ class JoinConfig(Section):
         description="the joined table's time column; of two rows of one key and moment the last in "
         "the file counts, and without `asof` a key that has two rows is an error",
     )
+    known_at: str | None = Field(
+        None,
+        description="the joined table's column of when a row was written: a correction of a row of "
+        "the same key and `asof` is not seen before it",
+    )
     lag: Duration = Field(timedelta(0), description="how long after its time a row is known")
     ttl: Duration | None = Field(None, description="how old a row may be, counted from its time")
     columns: tuple[str, ...] = Field(min_length=1)
@@ -50,7 +55,18 @@ class JoinConfig(Section):
     def _has_a_key(self) -> JoinConfig:
         if not self.on and self.asof is None:
             raise ValueError("a join needs `on`, `asof`, or both")
+        if self.known_at is not None and self.asof is None:
+            raise ValueError("`known_at` needs `asof`, the time that a row is about")
+        if self.known_at is not None and self.known_at == self.asof:
+            raise ValueError("`known_at` is the column of `asof`, which says nothing more")
+        if self.known_at is not None and self.source == "online":
+            raise ValueError("`source: online` has no `known_at`: a store keeps no versions")
         return self
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The joined table's columns of time: `asof` and `known_at`, where they are."""
+        return tuple(name for name in (self.asof, self.known_at) if name is not None)
 
 
 class AggregateConfig(Section):
@@ -85,10 +101,17 @@ StoreForm = Annotated[
     | Annotated[None, Tag("None")],
     Discriminator(_form_of),
 ]
+PythonFunction = Annotated[
+    str,
+    Field(
+        pattern=r"^[^/:@\n][^:@\n]*\.py:[A-Za-z_][A-Za-z0-9_]*$",
+        description="FILE.py:FUNCTION, the file relative to the project",
+    ),
+]
 
 
 class FeaturesConfig(Section):
-    """What the model sees: columns, expressions of one row, joined columns, and aggregates."""
+    """What the model sees: columns, expressions and functions of one row, joins, aggregates."""
 
     columns: tuple[str, ...] = ()
     row: dict[str, str] = Field(default_factory=dict, description="name: scalar expression")
@@ -99,6 +122,14 @@ class FeaturesConfig(Section):
         description="where `mlops features materialize` puts features that have `source: online`, "
         "and a server looks them up: sqlite, or redis://host:6379/0 (extra redis); a password as "
         "${VAR}, which the server fills in",
+    )
+
+    python: tuple[PythonFunction, ...] = Field(
+        (),
+        description="pure functions of one row; arguments are named as columns and row features",
+    )
+    python_in_server: bool = Field(
+        False, description="whether a bundle holds their source: a server runs it"
     )
 
     @property
@@ -123,3 +154,8 @@ class FeaturesConfig(Section):
         if self.looked_up and self.online is None:
             raise ValueError("`source: online` needs `online: sqlite`, or the URL of a Redis")
         return self
+
+    @property
+    def python_files(self) -> tuple[str, ...]:
+        """The files of `python`, each once."""
+        return tuple(dict.fromkeys(text.rpartition(":")[0] for text in self.python))

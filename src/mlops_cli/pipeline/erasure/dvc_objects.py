@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlops_cli._files import write_text
 from mlops_cli.config.paths import DVC_LOCK
 from mlops_cli.config.project import Project
@@ -19,13 +21,14 @@ from mlops_cli.pipeline.erasure.history import History, history_of
 from mlops_cli.pipeline.erasure.tables import (
     data_digest,
     features_task,
+    in_whole,
     rejected_task,
     rows_of,
     scratch,
     table_task,
     written_without,
 )
-from mlops_cli.tables.without_rows import Numbers
+from mlops_cli.tables.without_rows import Numbers, count_rows, ending_of
 
 FOLDER = ".dir"  # ends the name of an object that lists those of a folder
 NAMES, LISTING = "names", "listing"
@@ -98,6 +101,9 @@ class _Finding:
             if (file := self._read(md5)) is not None and len(going := rows_of(self.search, file)):
                 numbers[md5] = going
                 self.tasks[md5] = len(going), table_task(going)
+        for md5, children in listings.items():
+            if (whole := self._whole(children, numbers)) is not None:
+                numbers[md5] = whole
         for md5, tables in history.rejected.items():
             going_by = {path: numbers[m] for path, m in tables.items() if m in numbers}
             if going_by and (file := self._read(md5)) is not None:
@@ -108,6 +114,20 @@ class _Finding:
         for md5, children in listings.items():
             if any(child in self.tasks for child in children):
                 self.tasks[md5] = 0, {"kind": LISTING}
+
+    def _whole(self, children: Sequence[str], numbers: Mapping[str, Numbers]) -> Numbers | None:
+        """The numbers of the rows in a table that is a folder, of those in its parts.
+
+        None where it holds none, or a part cannot be read.
+        """
+        if numbers.keys().isdisjoint(children):
+            return None
+        parts = []
+        for md5 in children:
+            if (file := self._read(md5)) is None or ending_of(file) != ".parquet":
+                return None
+            parts.append((count_rows(file), numbers.get(md5, np.empty(0, np.int64))))
+        return in_whole(parts)
 
     def _features(self, md5: str, plan: str, going: Numbers | None) -> None:
         file = self._read(md5)
@@ -147,6 +167,7 @@ class _Finding:
             path = history.tables.pop(md5)
             if (file := self._read(md5)) is not None:
                 entries = json.loads(file.read_bytes())
+                entries.sort(key=lambda entry: str(entry["relpath"]))
                 listings[md5] = [entry["md5"] for entry in entries]
                 history.tables |= {e["md5"]: f"{path}/{e['relpath']}" for e in entries}
         return listings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,10 @@ from mlops_cli.pipeline.dvc_data import md5_of
 from mlops_cli.pipeline.erasure.base import Search
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import ROW
+from mlops_cli.tables.file_watch import parts_of
 from mlops_cli.tables.without_rows import (
     Numbers,
+    count_rows,
     drop_numbers,
     ending_of,
     is_value,
@@ -66,6 +68,29 @@ def rows_of(search: Search, file: Path) -> Numbers:
         )
     search.values += rows[: _MOST_VALUES - len(search.values)]
     return numbers
+
+
+def parts_with(search: Search, path: Path) -> tuple[Numbers, list[tuple[Path, Numbers]]]:
+    """The numbers of the subject's rows in a table, a file or a folder of parts.
+
+    And each file that holds some, with their numbers in it. Raises `DataError` as `rows_of`.
+    """
+    parts = parts_of(path)
+    if not parts:
+        found = rows_of(search, path) if path.is_file() else np.empty(0, np.int64)
+        return found, [(path, found)] if len(found) else []
+    each = [(part, rows_of(search, part)) for part in parts]
+    whole = in_whole([(count_rows(part), numbers) for part, numbers in each])
+    return whole, [(part, numbers) for part, numbers in each if len(numbers)]
+
+
+def in_whole(parts: Iterable[tuple[int, Numbers]]) -> Numbers:
+    """Numbers of rows in a folder's table, of each part's rows and its own numbers, in order."""
+    found, start = [np.empty(0, np.int64)], 0
+    for rows, numbers in parts:
+        found.append(numbers + start)
+        start += rows
+    return np.concatenate(found)
 
 
 def rejected_task(file: Path, numbers: Mapping[str, Numbers]) -> tuple[int, dict[str, Any] | None]:
