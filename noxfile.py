@@ -98,6 +98,7 @@ def clients(session: nox.Session) -> None:
         ("dbt-duckdb>=1.10", "dbt-core>=1.10,<1.12"),
         ("fairlearn>=0.15",),
         ("shap>=0.51", "xgboost-cpu"),
+        ("feast>=0.67",),
     ):
         environment = f"{folder}/{package.partition('>')[0].partition('[')[0]}"
         session.run("uv", "venv", "--quiet", "--clear", environment)
@@ -108,6 +109,7 @@ def clients(session: nox.Session) -> None:
         "tests/exports/test_kserve_client.py",
         "tests/exports/test_contract_forms.py",
         "tests/evaluation/test_equal.py",
+        "tests/exports/test_feast.py",
     )
     session.run("pytest", *tested, *session.posargs, env=env)
 

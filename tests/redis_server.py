@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from mlops_cli._poll import wait_until
 from servers import free_port
+
+needs_redis = [
+    pytest.mark.redis,
+    pytest.mark.skipif(
+        not importlib.util.find_spec("redis"), reason="redis is not installed (extra redis)"
+    ),
+    pytest.mark.skipif(
+        not shutil.which("redis-server"), reason="redis-server is not on PATH: apt-get install it"
+    ),
+]
 
 
 class Redis:

@@ -16,7 +16,7 @@ from mlops_cli.serving.online.lookup import Lookup, Wanted
 from mlops_cli.serving.online.parts import figure, micros
 from mlops_cli.serving.online.sqlite import SqliteReader, SqliteWriter
 from online_store import BEGIN, History, differing, facts_of, history_of, looked
-from redis_server import Redis
+from redis_server import Redis, needs_redis
 
 DENSE = 3000  # facts of so few keys are in many buckets
 
@@ -38,7 +38,7 @@ def test_online_is_offline(tmp_path: Path, seed: int, facts: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("redis", marks=needs_redis)])
 def test_online_is_offline_for_100_000_pairs(tmp_path: Path, kind: str) -> None:
     server = Redis(tmp_path).start() if kind == "redis" else None
     try:
@@ -170,9 +170,10 @@ def test_dates_come_back_as_dates() -> None:
     assert figure("min", "date", [[micros(datetime(1969, 7, 20))]]) == moment.date()
 
 
-@pytest.mark.redis
 class TestRedis:
     """On a real server."""
+
+    pytestmark = needs_redis
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Any:

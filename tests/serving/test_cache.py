@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,19 +29,10 @@ from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.served import Served, Stores
-from redis_server import Redis
+from redis_server import Redis, needs_redis
 from running import command, serving
 from servers import free_port
 
-needs_redis = [
-    pytest.mark.redis,
-    pytest.mark.skipif(
-        not importlib.util.find_spec("redis"), reason="redis is not installed (extra redis)"
-    ),
-    pytest.mark.skipif(
-        not shutil.which("redis-server"), reason="redis-server is not on PATH: apt-get install it"
-    ),
-]
 PASSWORD = "8f3a1c/not@to:be#seen?%"
 
 

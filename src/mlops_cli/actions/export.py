@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, assert_never
 
+from mlops_cli._files import sha256_of
 from mlops_cli.actions import COMMANDS
 from mlops_cli.actions.bring import release_of
 from mlops_cli.actions.deploy import chosen
@@ -19,6 +20,7 @@ from mlops_cli.errors import UsageError
 from mlops_cli.exports.argo_rollouts import argo_rollouts_files
 from mlops_cli.exports.argocd import argocd_files
 from mlops_cli.exports.base import Exported, Rendered, write_files
+from mlops_cli.exports.feast import feast_files, write_feast_tables
 from mlops_cli.exports.grafana import grafana_files
 from mlops_cli.exports.helm import helm_files
 from mlops_cli.exports.istio import istio_files
@@ -29,13 +31,14 @@ from mlops_cli.exports.prometheus import prometheus_files
 from mlops_cli.exports.schedule import Asked, Clock, schedule_files
 from mlops_cli.exports.workers import workers_files
 from mlops_cli.governance.residency import refuse_elsewhere
+from mlops_cli.tables import open_engine
 from mlops_cli.targets.kubernetes.target import NAME as KUBERNETES
 from mlops_cli.targets.kubernetes.target import spec_of
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import Tracker
 
 OfVersion = Literal["helm", "argo-rollouts", "istio", "keda", "argocd", "kserve"]
-System = Literal["prometheus", "grafana", "logs", "schedule", "workers"] | OfVersion
+System = Literal["prometheus", "grafana", "logs", "schedule", "workers", "feast"] | OfVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,21 @@ def export(
     options, folder = options or ExportOptions(), Path(folder)
     made, subject = _made(project, system, folder, options)
     found: Exported = write_files(folder, made.files, force=options.force)
+    if system == "feast":
+        found = _with_tables(project, folder, found)
     if found.written:
         told = {"system": system, "folder": _shown(project, folder), **subject}
         draft = Draft("export", "done", told, evidence=found.digests)
         record(project, draft, copies=open_tracker(project))
     return ExportResult(system, found.folder, found.written, found.unchanged, made.remarks)
+
+
+def _with_tables(project: Project, folder: Path, found: Exported) -> Exported:
+    """With the files of values, which nobody changes by hand: they are written anew."""
+    with open_engine(temporary=project.temporary) as engine:
+        tables = write_feast_tables(engine, project, folder)
+    digests = {**found.digests, **{name: sha256_of(folder / name) for name in tables}}
+    return replace(found, written=(*found.written, *tables), digests=digests)
 
 
 def _shown(project: Project, folder: Path) -> str:
@@ -114,6 +127,8 @@ def _made(
             return Rendered(schedule_files(project, asked)), {}
         case "workers":
             return workers_files(project, options.image), {}
+        case "feast":
+            return feast_files(project), {}
         case _:
             return _of_version(project, system, folder, options)
 

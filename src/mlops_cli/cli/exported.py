@@ -27,6 +27,8 @@ class Where(StrEnum):
     keda = "keda"
     argocd = "argocd"
     kserve = "kserve"
+    workers = "workers"
+    feast = "feast"
 
 
 SYSTEMS = "|".join(where.value for where in Where)

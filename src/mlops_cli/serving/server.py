@@ -31,6 +31,7 @@ from mlops_cli.serving.entrance import BACKLOG, Entrance
 from mlops_cli.serving.golden import replay
 from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
+from mlops_cli.serving.online.opened import open_served
 from mlops_cli.serving.predictor import Predictor, open_predictor
 from mlops_cli.serving.rollout_change import open_board
 from mlops_cli.serving.roster import Entry, Roster
@@ -109,6 +110,8 @@ def serve(
         scheme = "https" if tls else "http"
         ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
         open_cache(settings.cache)  # what is wrong with it is said before anything forks
+        if bundle.online() is not None:
+            open_served(settings.online, bundle.manifest.project)
         changes = settings.keys or settings.control  # whether anybody may load versions
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
