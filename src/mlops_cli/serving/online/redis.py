@@ -39,6 +39,7 @@ PATIENCE = 0.1  # seconds that a request waits for Redis, connecting included
 _WRITER = 30.0  # seconds that a writer waits for one answer
 _CONNECTIONS = 32
 _CLOSED = 1.0  # seconds in which nobody asks a Redis that was away
+_TIMES = 3  # that it fails in a row before it counts as away
 _FAULTS = (RedisError, OSError, TimeoutError)
 _BUCKET = struct.Struct(">q")
 _EVICTS = "allkeys"  # begins a policy under which Redis drops keys of its own accord
@@ -109,6 +110,7 @@ class RedisReader:
             raise UsageError(f"{setting} is no address of Redis", hint=HINT) from e
         self._client = redis.asyncio.Redis(connection_pool=pool)
         self._closed = float("-inf")
+        self._failed = 0
 
     async def read(self, asks: Sequence[Ask]) -> tuple[bytes | None, list[Told]]:
         """See `Store.read`."""
@@ -118,10 +120,14 @@ class RedisReader:
             async with asyncio.timeout(2 * PATIENCE):
                 pipeline = self._client.pipeline(transaction=True)
                 _asked(pipeline, self._names, asks)
-                return _told(asks, await pipeline.execute())
+                found = await pipeline.execute()
         except _FAULTS as e:
-            self._closed = time.monotonic() + _CLOSED
+            self._failed += 1
+            if self._failed >= _TIMES:
+                self._closed = time.monotonic() + _CLOSED
             raise StoreAway(f"the online store does not answer: {type(e).__name__}") from e
+        self._failed = 0
+        return _told(asks, found)
 
 
 class RedisStore:
