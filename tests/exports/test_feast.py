@@ -47,7 +47,7 @@ def _project(root: Path, events: int) -> Project:
     (root / "data/raw").mkdir(parents=True)
     (root / "facts.parquet").rename(root / "data/raw/facts.parquet")
     known = [e for e in history.events if e["k"] not in (None, "nobody") and e["n"] in (1, 2)]
-    known = list({tuple(e.values()): e for e in known}.values())  # Feast drops repeats
+    known = list({(e["k"], e["ts"]): e for e in known}.values())  # Feast drops repeats
     rows = [{**e, "y": i % 2, "z": float(i)} for i, e in enumerate(known)]
     schema = pa.schema([("k", pa.string()), ("n", pa.int64()), ("ts", pa.timestamp("us")),
         ("y", pa.int64()), ("z", pa.float64())])  # fmt: skip
