@@ -109,9 +109,7 @@ def serve(
         bundle, predictor = proven(path, digest, settings.trust)
         scheme = "https" if tls else "http"
         ready = Ready(_url(listener, scheme), bundle.manifest.project, bundle.digest)
-        open_cache(settings.cache)  # what is wrong with it is said before anything forks
-        if bundle.online() is not None:
-            open_served(settings.online, bundle.manifest.project)
+        _check_stores(bundle, settings)
         changes = settings.keys or settings.control  # whether anybody may load versions
         roster = Roster(Entry(str(path.resolve()), bundle.digest)) if changes else None
         board, inherited = Board(settings.workers), address.fd is not None
@@ -147,6 +145,13 @@ def serve(
         listener.listen(BACKLOG)
         pool = Pool(settings.workers, work, listener, shared=inherited)
         pool.run(lambda: heard.ready(ready), heard.second)
+
+
+def _check_stores(bundle: Bundle, settings: Settings) -> None:
+    """What is wrong with their addresses is told before anything forks."""
+    open_cache(settings.cache)
+    if bundle.online() is not None:
+        open_served(settings.online, bundle.manifest.project)
 
 
 def proven(
