@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from command_line import Mlops, in_process
 
@@ -22,6 +23,12 @@ pytest_plugins = ["mlops_cli.testing.releases"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPRESSION = re.compile(r"#\s*(noqa|type: ignore|nosec|pragma: no cover)")
+
+# A machine that is busy draws slowly: nothing here is judged by a clock.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DVC_NO_ANALYTICS"] = "1"
