@@ -15,7 +15,7 @@ PAIRS = 3
 OTHERS = {  # packages of an environment of its own (None: ours), and how many times faster to be
     "pandera": (None, 6),
     "great_expectations": (("great_expectations>=1.9", "pandas", "pyarrow"), 30),
-    "evidently": (("evidently>=0.7.23,<0.8", "pyarrow"), 30),
+    "evidently": (("evidently>=0.7.23,<0.8", "pandas<3.1", "pyarrow"), 30),
 }
 _CONTRACT = """columns:
   id: {type: integer, min: 0}
