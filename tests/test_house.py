@@ -52,6 +52,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "stages/__init__.py",  # a stage or a command, when it is asked for
     "pipeline/erasure/__init__.py",  # a place that may hold a person's rows
     "pipeline/stage.py",  # lineage, where it is asked for
+    "governance/judged.py",  # registered features, where there are some
     "actions/__init__.py",
     "cli/app.py",
     "__init__.py",
