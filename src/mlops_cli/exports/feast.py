@@ -112,13 +112,13 @@ def feast_files(project: Project) -> Rendered:
 def feast_views(project: Project) -> tuple[list[View], list[str]]:
     """The views, a one for each set of keys, and what is left out."""
     schemas = load_schemas(project)
-    layout = check_features(project.config, schemas)
+    layout = check_features(project.config, schemas, project.root)
     kinds = {i.name: i.type for i in layout.inputs}
     joins: dict[tuple[str, ...], list[JoinSource]] = {}
     aggregates: dict[tuple[str, ...], list[AggregateSource]] = {}
     left_out = []
     for join in join_sources(project, schemas):
-        if not join.config.on or getattr(join.config, "known_at", None) is not None:
+        if not join.config.on or join.config.known_at is not None:
             left_out.append(f"the join of {join.config.table} (without keys, or with known_at)")
             continue
         joins.setdefault(join.config.on, []).append(join)

@@ -153,9 +153,6 @@ class FeaturesConfig(Section):
     def _has_a_store(self) -> FeaturesConfig:
         if self.looked_up and self.online is None:
             raise ValueError("`source: online` needs `online: sqlite`, or the URL of a Redis")
-        for join in self.join:
-            if join.source == "online" and getattr(join, "known_at", None) is not None:
-                raise ValueError("a join with `known_at` is not looked up: leave `source` out")
         return self
 
     @property
