@@ -71,7 +71,9 @@ BESIDE = {
     "data": {"table": "t.csv", "target": "y"},
     "data.table": {"sql": "select 1", "url": "sqlite:///t.db"},
     "data.table.version": {"delta": "t"},  # of one of its forms
+    "data.table.columns": {"delta": "t"},
     "data.table.registry": {"kafka": "t", "servers": "b:9092"},
+    "train.mitigate": {"method": "reweighing", "columns": "[]"},
     "features.online": {"url": "sqlite"},
     "deploy.watch": {"for": "1d"},
     "deploy.rollout.testers": {"header": "x-a", "cookie": "a", "value": "try"},
@@ -80,10 +82,14 @@ BESIDE = {
 }
 
 
+GROUPED = {"data": {**BASE["data"], "sensitive": ["a"]}}  # what a mitigation asks for
+
+
 def as_yaml(key, default=None):
     """The least configuration with that key's section in it, and the key where it has a value."""
     *sections, name = key.split(".")
-    lines = [f"{k}: {json.dumps(v)}" for k, v in BASE.items() if k != sections[0]]
+    base = {**BASE, **(GROUPED if key.startswith("train.mitigate.") else {})}
+    lines = [f"{k}: {json.dumps(v)}" for k, v in base.items() if k != sections[0]]
     for depth, section in enumerate(sections, 1):
         here = ".".join(sections[:depth])
         beside = BESIDE.get(key if here == ".".join(sections) and key in BESIDE else here, {})
