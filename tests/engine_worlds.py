@@ -23,6 +23,8 @@ FEATURES = """
     both: "x + level"
   join:
     - {table: data/raw/levels.parquet, on: [city], asof: known, lag: 1h, ttl: 30d, columns: [level]}
+    - {table: data/raw/fixes.parquet, on: [city], asof: known, known_at: written,
+       columns: [corrected]}
     - {table: data/raw/cities.parquet, on: [city], columns: [people, region]}
     - {table: data/raw/rates.csv, asof: day, columns: [rate]}
   aggregates:
@@ -51,6 +53,7 @@ def world(folder: Path, *, rows: int = 1_200, seed: int = 0, more: str = "") -> 
     raw.mkdir(parents=True)
     pq.write_table(_events(random, rows), raw / "events.parquet", row_group_size=rows // 5)
     pq.write_table(_levels(random, rows // 4), raw / "levels.parquet")
+    pq.write_table(_fixes(random, rows // 4), raw / "fixes.parquet")
     names = [*_CITIES, "Ω"]
     cities = pa.table({"city": names, "people": range(len(names)), "region": [*"aabbcd"]})
     pq.write_table(cities, raw / "cities.parquet")
@@ -104,3 +107,8 @@ def _levels(random: np.random.Generator, rows: int) -> pa.Table:
             "level": pa.array(random.integers(-20, 20, rows) / 8, mask=random.random(rows) < 0.1),
         }
     )
+
+
+def _fixes(random: np.random.Generator, rows: int) -> pa.Table:
+    fixes = _levels(random, rows).rename_columns(["city", "known", "corrected"])
+    return fixes.append_column("written", _moments(random, rows, None))

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from mlops_cli.bundle.plan import TIME, FeaturePlan
 from mlops_cli.config.project import Project
+from mlops_cli.expressions.python_sources import hide, look_in
 from mlops_cli.features.base import Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, begun_sql, finished_sql
 from mlops_cli.features.facts import (
@@ -68,6 +69,9 @@ class _Job:
     table: str
     rejected: Rejected
     folder: Path
+    root: Path
+    python: tuple[str, ...]
+    sensitive: tuple[str, ...]
 
     @property
     def time(self) -> str | None:
@@ -151,6 +155,9 @@ def _job(project: Project, layout: Layout, schemas: Schemas, folder: Path) -> _J
         table=project.config.data.table,
         rejected=rejected_for(project, schemas),
         folder=folder,
+        root=project.root,
+        python=tuple(project.config.features.python_files),
+        sensitive=tuple(project.config.data.sensitive),
     )
 
 
@@ -269,6 +276,8 @@ def _joined(
 
 
 def _finished(job: _Job, number: int, parcels: list[bytes]) -> Iterator[Parcel]:
+    look_in(job.root, job.python)
+    hide(job.sensitive)
     with PartEngine() as engine:
         made = finished_sql(job.events, _handed(engine, by_tag(parcels)[0]))
         order = ", ".join([*([job.time] if job.time else []), ROW])

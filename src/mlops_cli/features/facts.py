@@ -72,7 +72,7 @@ def steps_of(events: Events) -> tuple[Step, ...]:
 
 def _of_join(source: JoinSource) -> Facts:
     config = source.config
-    names = [*config.on, *config.columns, *([config.asof] if config.asof else [])]
+    names = [*config.on, *config.columns, *config.times]
     columns = {name: source.types[name] for name in names}
     return Facts(
         table=config.table,
@@ -80,7 +80,7 @@ def _of_join(source: JoinSource) -> Facts:
         columns=columns,
         forms=in_form(columns, source.forms),
         keys=config.on,
-        time=config.asof,
+        time=None if config.known_at else config.asof,  # which version counts is not of one time
         since=int(config.lag.total_seconds()) * 1_000_000,  # as the join's SQL has it
         until=None,
         sources=(source,),

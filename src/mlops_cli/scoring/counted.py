@@ -10,6 +10,7 @@ from pathlib import Path
 from mlops_cli.bundle.profile import Profile
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.config.project import Project
+from mlops_cli.expressions.python_sources import hide, look_in
 from mlops_cli.features.base import Schemas
 from mlops_cli.features.raw_table import raw_table_sql
 from mlops_cli.monitoring.counts.comparison import Comparison, Tally, tally
@@ -72,5 +73,7 @@ def _count_on_cluster(engine: Engine, job: Counting) -> tuple[Tally, Sample]:
 
 
 def _counted(job: Counting, split: Split) -> Iterator[Parcel]:
+    look_in(job.project.root, job.project.config.features.python_files)
+    hide(job.project.config.data.sensitive)
     with PartEngine() as engine:
         yield split.start, sent(_count(engine, job, engine.narrow(split), split.start))

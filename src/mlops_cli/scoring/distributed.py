@@ -14,6 +14,7 @@ from mlops_cli._files import replacing
 from mlops_cli.bundle.reader import Bundle, open_bundle
 from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.expressions.python_sources import hide, look_in
 from mlops_cli.features.base import Schemas, load_schemas
 from mlops_cli.features.raw_table import check_values, raw_table_sql
 from mlops_cli.scoring.census import Census
@@ -78,6 +79,8 @@ def _part(folder: Path, split: Split) -> Path:
 
 
 def _predicted(job: _Job, split: Split) -> Iterator[Parcel]:
+    look_in(job.project.root, job.project.config.features.python_files)
+    hide(job.project.config.data.sensitive)
     bundle, predictor = _opened(job.bundle, job.digest)
     with PartEngine() as engine:
         rows = engine.narrow(split)
