@@ -158,6 +158,10 @@ def rewrite(
             for batch in file.iter_batches(_BATCH):
                 writer.write_batch(change(batch, start))
                 start += batch.num_rows
+            in_schema = {b"ARROW:schema", *(file.schema_arrow.metadata or {})}
+            kept = {k: v for k, v in (file.metadata.metadata or {}).items() if k not in in_schema}
+            if kept:  # such as how far an ingest had read
+                writer.add_key_value_metadata(kept)
 
 
 def _codec(file: pq.ParquetFile) -> str:
