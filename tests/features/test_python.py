@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_cli.config.load import check_config, load_project
+from mlops_cli.config.load import load_project
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import BundleError, MlopsError, UsageError
@@ -203,25 +203,6 @@ def test_a_file_that_is_not_there_or_elsewhere_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlops.yaml").write_text(text.replace("own.py:size", "own:size"))
     with pytest.raises(UsageError, match=r"features\.python"):
         load_project(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "features",
-    [
-        {"python": ["features/own.py:f"]},
-        {"join": [{"table": "t", "asof": "at", "known_at": "by", "columns": ["v"]}]},
-    ],
-)
-def test_what_a_cluster_does_not_make_is_refused(features: dict[str, Any]) -> None:
-    config = {
-        "project": "p",
-        "task": "binary",
-        "data": {"table": "t.parquet", "target": "y", "time": "at"},
-        "features": {"columns": ["x"], **features},
-        "engine": {"spark": "local-cluster[2,1,2048]"},
-    }
-    with pytest.raises(UsageError, match=r"engine\.spark .*leave engine out"):
-        check_config(config, file="mlops.yaml")
 
 
 def test_values_of_sensitive_columns_are_not_told(tmp_path: Path) -> None:

@@ -108,16 +108,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _a_cluster_makes_them(self) -> Config:
-        if self.engine.spark and self.features.python:
-            raise ValueError(
-                "engine.spark does not run features.python: leave engine out, or make row features"
-            )
-        if self.engine.spark and any(join.known_at for join in self.features.join):
-            raise ValueError("engine.spark has no joins with known_at: leave engine out")
-        return self
-
-    @model_validator(mode="after")
     def _fairness_has_groups(self) -> Config:
         known = self.data.sensitive
         for number, gate in enumerate(self.register_.gates):
