@@ -164,8 +164,8 @@ class Load:
             if said is None:
                 continue
             answer, content = said
-            version = json.loads(content).get("version")
-            self.answers[version if answer.status == 200 else str(answer.status)] += 1
+            answered = answer.status == 200  # what a gateway refuses by itself is no JSON
+            self.answers[json.loads(content)["version"] if answered else str(answer.status)] += 1
             if not kept:
                 connection.close()
         connection.close()
