@@ -1,4 +1,4 @@
-"""usage: tree_shap.py BUNDLE     XGBoost's own TreeSHAP of 1,000 rows of a ready matrix"""
+"""usage: tree_shap.py BUNDLE ROWS     XGBoost's own TreeSHAP of so many rows of a ready matrix"""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import xgboost as xgb
 
-bundle = Path(sys.argv[1])
+bundle, asked = Path(sys.argv[1]), int(sys.argv[2])
 lines = (bundle / "golden.jsonl").read_text().splitlines()
 rows = np.array([json.loads(line)["features"] for line in lines], np.float32)
-matrix = np.resize(rows, (1000, rows.shape[1]))
+matrix = np.resize(rows, (asked, rows.shape[1]))
 booster = xgb.Booster(model_file=bundle / "model.ubj")
 types = booster.feature_types
 started = time.perf_counter()

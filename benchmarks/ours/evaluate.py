@@ -47,5 +47,6 @@ report = report_of(
 )
 page = evaluation_page(project.config.project, report)
 card = "\n".join(evaluation_lines(report))
-said = {"rows": report.rows, "page": len(page), "card": len(card)}
+explained = report.explanations.rows if report.explanations else 0
+said = {"rows": report.rows, "explained": explained, "page": len(page), "card": len(card)}
 print(json.dumps({"seconds": time.perf_counter() - started, **said}))
