@@ -32,6 +32,7 @@ LINES = (
     "server_memory",
     "server_start",
     "score",
+    "online",
     "evaluation",
     "waiting",
 )
