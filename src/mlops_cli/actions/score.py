@@ -90,7 +90,8 @@ def score(
     check_destination(destination)
     if destination.resolve() == source.resolve():
         raise UsageError(f"{destination} is the input itself", hint="name another file")
-    source = Path(os.path.relpath(source))  # while its rows come, a table of its path is whole
+    if source.exists():  # while its rows come, a table of its absolute path is whole
+        source = Path(os.path.relpath(source))
     model = open_bundle(bundle or _champion(project))
     schemas = load_schemas(project)
     with open_engine(temporary=project.temporary) as engine:
