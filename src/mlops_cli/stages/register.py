@@ -15,7 +15,7 @@ from mlops_cli.governance.champion import find_champion
 from mlops_cli.governance.decide import evaluate, refusal
 from mlops_cli.governance.decision import GateResult, write_decision
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.governance.gates.hold_out import HoldOut
+from mlops_cli.governance.gates.hold_out import hold_out_of
 from mlops_cli.governance.rules import gates_in_force
 from mlops_cli.governance.withdrawal import standing
 from mlops_cli.progress import QUIET, Progress
@@ -96,4 +96,4 @@ def _champion(case: Case) -> Champion | None:
         return None
     if case.champion.digest == case.candidate.digest:
         return Champion(case.champion.digest, why="it is this very model")
-    return HoldOut(case).beside(case.champion)
+    return hold_out_of(case).beside(case.champion)

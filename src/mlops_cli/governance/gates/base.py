@@ -12,7 +12,7 @@ from mlops_cli.governance.decision import GateResult
 from mlops_cli.tracking.base import ModelVersion, Tracker
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """A trained model that asks to become the champion.
 

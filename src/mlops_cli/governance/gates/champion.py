@@ -14,7 +14,7 @@ from mlops_cli.config.sections.register import ChampionGate
 from mlops_cli.evaluation.paired import LEVEL, POWER, answer, surely_worse
 from mlops_cli.governance.decision import GateResult, Opponent, Verdict
 from mlops_cli.governance.gates.base import Case
-from mlops_cli.governance.gates.hold_out import HoldOut, Match
+from mlops_cli.governance.gates.hold_out import HoldOut, Match, hold_out_of
 from mlops_cli.governance.line import Line, line_of, question_of
 
 _NAMES = {"champion": "the champion", "best": "the best of its line"}
@@ -35,7 +35,7 @@ class AgainstChampion:
         if champion.digest == case.candidate.digest:
             return is_the_champion(name, champion.digest)
         line = _line(case)  # the best is chosen before the rows are looked at
-        hold_out = HoldOut(case)
+        hold_out = hold_out_of(case)
         match = hold_out.match(champion, "champion")
         if isinstance(match, str):
             return cannot_compare(name, champion.digest, match)

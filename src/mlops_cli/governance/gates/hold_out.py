@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -57,11 +57,18 @@ class _Opponent:
     fair: bool
 
 
+@lru_cache(maxsize=1)
+def hold_out_of(case: Case) -> HoldOut:
+    """The hold-out of a case, which all who compare on it share."""
+    return HoldOut(case)
+
+
 class HoldOut:
-    """The rows of the hold-out; the candidate predicts them once, whoever it is compared with."""
+    """The rows of the hold-out; each model predicts them once, whoever it is compared with."""
 
     def __init__(self, case: Case) -> None:
         self._case = case
+        self._opponents: dict[str, _Opponent | str] = {}
         self._events = read_events(case.project.root, case.project.config)
 
     def match(self, version: ModelVersion, role: Role) -> Match | str:
@@ -92,6 +99,11 @@ class HoldOut:
         return Champion(champion.digest, len(met.rows), met.fair, found)
 
     def _met(self, version: ModelVersion) -> _Opponent | str:
+        if version.digest not in self._opponents:
+            self._opponents[version.digest] = self._predicted(version)
+        return self._opponents[version.digest]
+
+    def _predicted(self, version: ModelVersion) -> _Opponent | str:
         try:
             opponent = open_bundle(self._case.tracker.fetch(version.digest)).twin()
             if reason := _incompatibility(self._case.candidate.manifest, opponent.manifest):
