@@ -77,7 +77,7 @@ def count_rows(engine: Engine, path: Path, contract: Contract, asked: Asked) -> 
         ]
     )
     rows, newest, timeless, *_ = parts[0][0]
-    broken = tuple(count for (part,) in parts for count in part[3:])
+    broken = tuple(count or 0 for (part,) in parts for count in part[3:])  # null: no rows
     return Counted(rows, _as_datetime(newest), timeless, broken)
 
 
