@@ -23,15 +23,13 @@ from mlops_cli.training.base import PATIENCE, Check, Fit, Params, Part, Problem,
 from mlops_cli.training.catboost_trees import ensemble_of
 from mlops_cli.training.greedy import predictions_of
 from mlops_cli.training.mixed import Mixed, content_of, mixed
-from mlops_cli.training.onnx import difference
-from mlops_cli.training.parameters import check_names
 from mlops_cli.training.round_loss import round_loss
 from mlops_cli.training.tree_ensemble import Ensemble
+from mlops_cli.training.trees_as_onnx import check_served, refuse_update, shares
 
 MONOTONE = True  # it can keep to a direction
 WEIGHTS = True  # it can weigh rows
 _EACH = 5  # beyond so many rounds only each fifth is looked at
-_FEW = 400
 _LOSSES: dict[Task, str] = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 # By itself CatBoost takes a step, and of two classes a number of Newton's iterations a leaf, by the
 # rounds asked for: then the first trees of a long fit would not be those of a short one.
@@ -93,20 +91,7 @@ class CatBoost:
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`."""
-        names = [*self.problem.fixed, *(name for params in tries for name in params)]
-        check_names("catboost", names, PARAMETERS)
-        step = max(1, len(part.target) // _FEW)
-        few = Part(np.ascontiguousarray(part.matrix[::step]), part.target[::step])
-        model = self.fit(few, {}, 5)
-        worst = difference(
-            model.content(), few.matrix, model.predict(few.matrix), self.problem.task
-        )
-        if worst is not None:
-            raise UsageError(
-                "mlops.yaml: train.estimator catboost cannot be served: its ONNX form does not "
-                f"predict the same: {worst}",
-                hint="use xgboost",
-            )
+        check_served("catboost", self, self.problem, part, tries, known=PARAMETERS)
 
     def trials(self, train: Part, validation: Part) -> CatBoostTrials:
         """See `Estimator.trials`."""
@@ -132,11 +117,8 @@ class CatBoost:
         return mixed(self.problem.task, models, [fit.weight for fit in fits])
 
     def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> NoReturn:
-        """See `Estimator.update`: what is served is ONNX, which cannot be fitted any further."""
-        raise UsageError(
-            "mlops.yaml: train.update is set, and catboost cannot go on from what is served",
-            hint="remove train.update; estimators that can: xgboost",
-        )
+        """See `Estimator.update`: it cannot."""
+        refuse_update("catboost")
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
@@ -281,10 +263,7 @@ class CatBoostModel:
 
     def importance(self) -> dict[str, float]:
         """See `Fitted.importance`: how much predictions change where the feature does."""
-        names = [feature.name for feature in self._problem.features]
-        use = np.asarray(self._model.get_feature_importance(), dtype=np.float64)
-        total = float(use.sum())
-        return dict(zip(names, (use / total if total else use).tolist(), strict=True))
+        return shares(self._problem, self._model.get_feature_importance())
 
     def ensemble(self) -> Ensemble:
         """See `Grown.ensemble`."""

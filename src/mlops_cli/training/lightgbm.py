@@ -19,15 +19,13 @@ from mlops_cli.training.base import PATIENCE, Check, Fit, Params, Part, Problem,
 from mlops_cli.training.greedy import predictions_of
 from mlops_cli.training.lightgbm_text import Inexact, ensemble_of, parsed
 from mlops_cli.training.mixed import Mixed, content_of, mixed
-from mlops_cli.training.onnx import difference
-from mlops_cli.training.parameters import check_names
 from mlops_cli.training.round_loss import round_loss
 from mlops_cli.training.tree_ensemble import Ensemble
+from mlops_cli.training.trees_as_onnx import check_served, refuse_update, shares
 
 MONOTONE = True  # it can keep to a direction
 WEIGHTS = True  # it can weigh rows
 _EACH = 5  # beyond so many rounds only each fifth is looked at
-_FEW = 400
 _OBJECTIVES: dict[Task, str] = {
     "binary": "binary",
     "multiclass": "multiclass",
@@ -90,20 +88,7 @@ class LightGBM:
 
     def check(self, part: Part, tries: Sequence[Params]) -> None:
         """See `Estimator.check`."""
-        names = [*self.problem.fixed, *(name for params in tries for name in params)]
-        check_names("lightgbm", names, PARAMETERS)
-        step = max(1, len(part.target) // _FEW)
-        few = Part(np.ascontiguousarray(part.matrix[::step]), part.target[::step])
-        model = self.fit(few, {}, 5)
-        worst = difference(
-            model.content(), few.matrix, model.predict(few.matrix), self.problem.task
-        )
-        if worst is not None:
-            raise UsageError(
-                "mlops.yaml: train.estimator lightgbm cannot be served: its ONNX form does not "
-                f"predict the same: {worst}",
-                hint="use xgboost",
-            )
+        check_served("lightgbm", self, self.problem, part, tries, known=PARAMETERS)
 
     def trials(self, train: Part, validation: Part) -> LightGBMTrials:
         """See `Estimator.trials`."""
@@ -126,11 +111,8 @@ class LightGBM:
         return mixed(self.problem.task, models, [fit.weight for fit in fits])
 
     def update(self, parts: tuple[Part, Part], params: Params, before: bytes) -> NoReturn:
-        """See `Estimator.update`: what is served is ONNX, which cannot be fitted any further."""
-        raise UsageError(
-            "mlops.yaml: train.update is set, and lightgbm cannot go on from what is served",
-            hint="remove train.update; estimators that can: xgboost",
-        )
+        """See `Estimator.update`: it cannot."""
+        refuse_update("lightgbm")
 
     def modules(self) -> dict[str, str]:
         """See `Estimator.modules`."""
@@ -231,10 +213,7 @@ class LightGBMModel:
 
     def importance(self) -> dict[str, float]:
         """See `Fitted.importance`: the share of the total gain."""
-        gain = np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
-        total = float(gain.sum())
-        names = [feature.name for feature in self._problem.features]
-        return dict(zip(names, (gain / total if total else gain).tolist(), strict=True))
+        return shares(self._problem, self._booster.feature_importance("gain"))
 
     def content(self) -> bytes:
         """See `Fitted.content`: ONNX."""
