@@ -36,6 +36,24 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class TableReport:
+    """One table against its contract; `bad_share` is of its rows.
+
+    `without_consent` are the rows that may not be used for `data.purpose`, None where the contract
+    asks for no consent.
+    """
+
+    table: str
+    contract: str
+    rows: int
+    bad_rows: int
+    bad_share: float
+    newest: str | None
+    violations: tuple[Violation, ...]
+    without_consent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a scan found; `newest` is the newest value of the column that freshness looks at.
 

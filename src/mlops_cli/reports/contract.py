@@ -14,7 +14,7 @@ from mlops_cli._git import dated_versions
 from mlops_cli._templates import render
 from mlops_cli.config.paths import CONTRACT_PAGE, VALIDATE_REPORT
 from mlops_cli.config.project import Project
-from mlops_cli.contracts.findings import Violation
+from mlops_cli.contracts.findings import TableReport, Violation
 from mlops_cli.contracts.held import Asked, rules_of
 from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.errors import DataError, UsageError
@@ -25,26 +25,13 @@ STYLES = ("reports/evaluation.css.j2", "reports/contract.css.j2")
 RUNS = 30  # commits that are drawn, and the report as it stands
 
 
-class _Table(msgspec.Struct, frozen=True):
-    """A table of `reports/validate.json`."""
-
-    table: str
-    contract: str
-    rows: int
-    bad_rows: int
-    bad_share: float
-    newest: str | None
-    violations: tuple[Violation, ...]
-    without_consent: int | None = None
-
-
 class _Report(msgspec.Struct, frozen=True):
     """The content of `reports/validate.json`."""
 
     passed: bool
     on_bad_rows: str
     rejected: int
-    tables: tuple[_Table, ...]
+    tables: tuple[TableReport, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +73,7 @@ class Trend:
 class TablePage:
     """A table: its contract, its rules with those that are broken first, its runs oldest first."""
 
-    table: _Table
+    table: TableReport
     contract: Contract
     lines: Sequence[Line]
     runs: Sequence[Run]
@@ -135,7 +122,7 @@ def _read(content: bytes) -> _Report | None:
         return None
 
 
-def _page(project: Project, table: _Table, now: _Report, before: _Before) -> TablePage:
+def _page(project: Project, table: TableReport, now: _Report, before: _Before) -> TablePage:
     contract = read_contract(project, table.table)
     runs = [
         _run(commit[:12], at, found)
@@ -147,11 +134,11 @@ def _page(project: Project, table: _Table, now: _Report, before: _Before) -> Tab
     return TablePage(table, contract, _lines(contract, table), runs, _trends(runs))
 
 
-def _run(commit: str | None, at: datetime | None, table: _Table) -> Run:
+def _run(commit: str | None, at: datetime | None, table: TableReport) -> Run:
     return Run(commit, at, table.rows, table.bad_rows, len(table.violations))
 
 
-def _lines(contract: Contract, table: _Table) -> list[Line]:
+def _lines(contract: Contract, table: TableReport) -> list[Line]:
     """Every rule; what is broken first, and what the contract has no rule of (a missing column)."""
     found = {(v.column, v.rule): v for v in table.violations}
     lines = []

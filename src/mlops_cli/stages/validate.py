@@ -15,7 +15,7 @@ from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.consent import check_purpose, without_consent
 from mlops_cli.contracts.distributed import counting
-from mlops_cli.contracts.findings import BadRow, Findings, Violation, joined
+from mlops_cli.contracts.findings import BadRow, Findings, TableReport, Violation, joined
 from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.contracts.others import Table
 from mlops_cli.contracts.published import published_profile
@@ -34,24 +34,6 @@ from mlops_cli.errors import DataError, UsageError
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
 from mlops_cli.tables.base import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class TableReport:
-    """One table against its contract; `bad_share` is of its rows.
-
-    `without_consent` are the rows that may not be used for `data.purpose`, None where the contract
-    asks for no consent.
-    """
-
-    table: str
-    contract: str
-    rows: int
-    bad_rows: int
-    bad_share: float
-    newest: str | None
-    violations: tuple[Violation, ...]
-    without_consent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
