@@ -14,7 +14,7 @@ import yaml
 
 from clusters import kubectl
 from mlops_cli.serving import contract
-from mlops_cli.serving.traffic import Document, Traffic
+from mlops_cli.serving.rollouts.traffic import Document, Traffic
 from mlops_cli.targets.base import Release
 from mlops_cli.targets.kubernetes.rights import tick_rights
 

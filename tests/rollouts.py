@@ -122,7 +122,7 @@ def candidates_of(process: int) -> list[int]:
     found: list[int] = []
     for child in _children(process):
         name = Path(f"/proc/{child}/cmdline").read_bytes()
-        found += [child] if b"serving.candidate" in name else candidates_of(child)
+        found += [child] if b"serving.rollouts.candidate" in name else candidates_of(child)
     return found
 
 

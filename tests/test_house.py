@@ -43,7 +43,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "serving/logs.py",  # the client of object storage, where one is asked for
     "serving/models.py",  # a model's runtime; the versions that a manifest names
     "serving/tracing.py",  # spans, where an endpoint is configured
-    "serving/rollouts.py",  # what takes part in a rollout, where there is one
+    "serving/rollouts/worker.py",  # what takes part in a rollout, where there is one
     "serving/server.py",  # the second port, of an extra
     "serving/trust.py",  # the library of signatures, where keys are trusted
     "_modules.py",  # of the project, not ours

@@ -25,7 +25,7 @@ from mlops_cli.experiments.rollout import (
     settle,
     withdraw,
 )
-from mlops_cli.serving.traffic import Document, parse_document
+from mlops_cli.serving.rollouts.traffic import Document, parse_document
 
 T = datetime(2026, 11, 30, 12, tzinfo=UTC)
 A, B = "a" * 64, "b" * 64

@@ -15,8 +15,8 @@ from clusters import CLASS, PORT, gateway, kubectl, small
 from mlops_cli._poll import wait_until
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.progress import QUIET
-from mlops_cli.serving.marked import Mark
-from mlops_cli.serving.traffic import parse_document
+from mlops_cli.serving.rollouts.marked import Mark
+from mlops_cli.serving.rollouts.traffic import parse_document
 from mlops_cli.targets.base import Release, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget

@@ -13,7 +13,7 @@ from clusters import Load, kubectl, small
 from mlops_cli._poll import wait_until
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import QUIET
-from mlops_cli.serving.traffic import Document, Traffic, parse_document
+from mlops_cli.serving.rollouts.traffic import Document, Traffic, parse_document
 from mlops_cli.targets.base import Counted, Release, RolloutMoved, whole
 from mlops_cli.targets.kubernetes.faults import ClusterFault
 from mlops_cli.targets.kubernetes.target import KubernetesTarget

@@ -41,7 +41,7 @@ from mlops_cli.experiments.rollout import (
 )
 from mlops_cli.governance.withdrawal import withdraw_version
 from mlops_cli.progress import Progress
-from mlops_cli.serving.traffic import Document, parse_document
+from mlops_cli.serving.rollouts.traffic import Document, parse_document
 from mlops_cli.targets.base import (
     Counted,
     KeepsRollout,

@@ -26,7 +26,7 @@ from mlops_cli.governance.candidates import waiting_version
 from mlops_cli.governance.champion import lost_champion
 from mlops_cli.governance.decision import read_decision
 from mlops_cli.pipeline.state import stage_states
-from mlops_cli.serving.traffic import parse_document
+from mlops_cli.serving.rollouts.traffic import parse_document
 from mlops_cli.targets import open_target
 from mlops_cli.targets.base import Deployment, KeepsRollout, Target
 from mlops_cli.tracking import open_tracker

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from mlops_cli.experiments.evidence import ArmStep, together
-from mlops_cli.serving.arms import Tally
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
+from mlops_cli.serving.rollouts.arms import Tally
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Arm
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 from mlops_cli.config.sections.rollout import RolloutConfig, WatchConfig
 from mlops_cli.experiments.evidence import ArmStep
 from mlops_cli.expressions.tree import Node
-from mlops_cli.serving.traffic import CHAMPION, Document, Traffic
+from mlops_cli.serving.rollouts.traffic import CHAMPION, Document, Traffic
 
 Status = Literal["running", "paused", "done", "rolled_back"]
 By = Literal["judge", "hand"]

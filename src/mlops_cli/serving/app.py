@@ -26,8 +26,8 @@ from mlops_cli.serving.protocols.rollout import RolloutPages
 from mlops_cli.serving.protocols.v1 import V1
 from mlops_cli.serving.protocols.v2 import V2
 from mlops_cli.serving.requests import RequestError, error_body
-from mlops_cli.serving.rollout_board import RolloutBoard
-from mlops_cli.serving.rollouts import Rollouts
+from mlops_cli.serving.rollouts.board import RolloutBoard
+from mlops_cli.serving.rollouts.worker import Rollouts
 from mlops_cli.serving.roster import Roster
 from mlops_cli.serving.routes import (
     FAILED,

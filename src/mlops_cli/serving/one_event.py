@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.exact_rows import Packed
@@ -24,14 +24,23 @@ from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.tracing import Tracing
 from mlops_cli.serving.versions import Versions
 
-if TYPE_CHECKING:
-    from mlops_cli.serving.arms import Counter
-
 log = logging.getLogger(__name__)
 
 Respond = Callable[[int, bytes, bytes], None]  # status, request id, body: of JSON
 _OBJECT = b"{"
 Begin = Callable[[bytes, "str | None", bytes, Respond], "OneEvent | None"]
+
+
+class Counter(Protocol):
+    """Counts what an arm of a rollout answers; `counted` is how the log says where."""
+
+    counted: Counted
+
+    def answered(self, mean: float | None, seconds: float | None = None) -> None:
+        """A request was answered: the mean of its predictions, and its latency."""
+
+    def failed(self) -> None:
+        """A request was not answered, and should have been."""
 
 
 class OneEvent:

@@ -33,7 +33,7 @@ from mlops_cli.serving.logs import open_logs
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.online.opened import open_served
 from mlops_cli.serving.predictor import Predictor, open_predictor
-from mlops_cli.serving.rollout_change import open_board
+from mlops_cli.serving.rollouts.change import open_board
 from mlops_cli.serving.roster import Entry, Roster
 from mlops_cli.serving.settings import Settings
 from mlops_cli.serving.sockets import (

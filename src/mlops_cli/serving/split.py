@@ -7,15 +7,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from mlops_cli.serving.log import Entry
 from mlops_cli.serving.requests import Event
 
 if TYPE_CHECKING:
-    from mlops_cli.serving.candidate_messages import Asked, Told
     from mlops_cli.serving.routes import Request
     from mlops_cli.serving.served import Served, Version
 
 T = TypeVar("T")
+
+
+class Asked(msgspec.Struct, array_like=True, gc=False):
+    """Events to be predicted: objects of JSON, or values by name. `explain`: with contributions."""
+
+    number: int
+    bodies: list[bytes] = []
+    events: list[dict[str, Any]] = []
+    explain: bool = False
+
+
+class Told(msgspec.Struct, array_like=True, gc=False):
+    """What the candidate says of them.
+
+    `contents` are its predictions as JSON, `numbers` the model's own (float64, row by row) and
+    `digests` those of the features. `seconds` is how long it worked. `error` is the kind of a fault
+    and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the hello.
+    One that is `cold` took longer than it would without a pause before; where it is `retimed`
+    another message tells its `seconds` alone. `exact`: the event's values had their inputs' types,
+    and it held nothing else.
+    """
+
+    number: int
+    contents: list[bytes] = []
+    numbers: bytes = b""
+    digests: list[bytes] = []
+    seconds: float = 0.0
+    error: str | None = None
+    why: str = ""
+    refused: bool = False
+    row: int | None = None
+    field: str | None = None
+    cold: bool = False
+    retimed: bool = False
+    exact: bool = False
 
 
 class Rows(Protocol[T]):

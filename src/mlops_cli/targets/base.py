@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.progress import Progress
-from mlops_cli.serving.arms import Tally
+from mlops_cli.serving.rollouts.arms import Tally
 
 
 class Image(Protocol):
@@ -162,7 +162,7 @@ class Controlled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The document of a rollout (JSON, as `serving.traffic` has it) that a target keeps.
+    """The document of a rollout (JSON, as `serving.rollouts.traffic` has it) that a target keeps.
 
     `revision` is the target's own mark of it: the one after which the next may be kept.
     """

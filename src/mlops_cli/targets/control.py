@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mlops_cli.errors import EnvironmentFault, UsageError
-from mlops_cli.serving.arms import Tally
+from mlops_cli.serving.rollouts.arms import Tally
 from mlops_cli.targets.base import Counted, RolloutMoved
 from mlops_cli.targets.readiness import connection_to
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from mlops_cli.config.sections.base import Duration, Section
-from mlops_cli.serving.marked import Mark
+from mlops_cli.serving.rollouts.marked import Mark
 
 METRICS = ("error_rate", "latency_p50", "latency_p99", "prediction_mean", "label")
 MEAN = "prediction_mean"

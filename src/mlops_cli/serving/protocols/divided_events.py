@@ -7,11 +7,10 @@ from contextlib import suppress
 
 import msgspec
 
-from mlops_cli.serving.candidate_messages import Asked, Told
 from mlops_cli.serving.log import Entry
 from mlops_cli.serving.requests import Event, RequestError, elements
 from mlops_cli.serving.served import Served, Version
-from mlops_cli.serving.split import Divided
+from mlops_cli.serving.split import Asked, Divided, Told
 
 CHUNK = 500  # events of one question
 Contents = Callable[[Served, bytes, "Entry | None"], Awaitable[list[bytes]]]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_cli.serving.candidate_messages import Asked, Told
 from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.predictions import VALUE, shape_of
 from mlops_cli.serving.protocols.open_inference import CHUNK, Output, infer, missing, outputs
@@ -15,7 +14,7 @@ from mlops_cli.serving.protocols.tensors import Column
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.routes import Request
 from mlops_cli.serving.served import Served, Version
-from mlops_cli.serving.split import Divided
+from mlops_cli.serving.split import Asked, Divided, Told
 from mlops_cli.serving.versions import Versions
 
 VERSIONS = "versions"  # the parameter of an answer that names each row's version, where they differ

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from mlops_cli.serving.requests import RequestError
-from mlops_cli.serving.rollout_change import Changes
+from mlops_cli.serving.rollouts.change import Changes
 from mlops_cli.serving.routes import JSON, Answer, Request, Route
 
 PATH = "/v1/admin/rollout"

@@ -19,7 +19,7 @@ from mlops_cli import _docker
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.progress import Progress
 from mlops_cli.serving.contract import ROLLOUT, USER
-from mlops_cli.serving.traffic import parse_document
+from mlops_cli.serving.rollouts.traffic import parse_document
 from mlops_cli.targets import control
 from mlops_cli.targets.base import Counted, Deployment, Kept, Release, RolloutMoved, Routes, whole
 from mlops_cli.targets.docker.container import DIGEST, Spec

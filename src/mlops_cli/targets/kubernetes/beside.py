@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlops_cli.errors import UsageError
 from mlops_cli.progress import Progress
-from mlops_cli.serving.traffic import CANDIDATE
+from mlops_cli.serving.rollouts.traffic import CANDIDATE
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import Beside, Key, Object, Spec, objects
 from mlops_cli.targets.kubernetes.naming import CANDIDATE as CANDIDATE_DIGEST

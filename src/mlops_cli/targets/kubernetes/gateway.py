@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlops_cli.config.sections.kubernetes import GatewayConfig
 from mlops_cli.errors import MlopsError
 from mlops_cli.progress import Progress
-from mlops_cli.serving.marked import Mark
+from mlops_cli.serving.rollouts.marked import Mark
 from mlops_cli.targets.kubernetes.beside import bring, part_of
 from mlops_cli.targets.kubernetes.faults import FORBIDDEN, GATEWAY, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl

@@ -17,8 +17,8 @@ from mlops_cli._templates import is_own, render_yaml
 from mlops_cli.config.sections.kubernetes import KubernetesConfig
 from mlops_cli.errors import UsageError
 from mlops_cli.serving import contract
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Arm
 from mlops_cli.serving.tracing import ENDPOINTS
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
 from mlops_cli.targets.kubernetes.naming import CANDIDATE as CANDIDATE_DIGEST
 from mlops_cli.targets.kubernetes.naming import (
     DIGEST,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from mlops_cli.errors import UsageError
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Document, parse_document
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Document, parse_document
 from mlops_cli.targets import control
 from mlops_cli.targets.base import Counted, Kept, RolloutMoved
 from mlops_cli.targets.kubernetes.asked_pods import AskedPod, asked_pods, of_each

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Document
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Arm, Document
 from mlops_cli.targets.base import Kept, RolloutMoved
 from mlops_cli.targets.kubernetes.faults import FORBIDDEN, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl

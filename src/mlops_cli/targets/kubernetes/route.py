@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mlops_cli.serving.marked import Mark
-from mlops_cli.serving.traffic import Traffic, parse_document
+from mlops_cli.serving.rollouts.marked import Mark
+from mlops_cli.serving.rollouts.traffic import Traffic, parse_document
 from mlops_cli.targets.base import Kept
 from mlops_cli.targets.kubernetes.kubectl import Kubectl
 from mlops_cli.targets.kubernetes.manifests import KINDS, PARTS, Object

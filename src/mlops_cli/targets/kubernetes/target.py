@@ -24,7 +24,7 @@ from mlops_cli.serving.contract import (
     ROLLOUT,
     ROLLOUTS,
 )
-from mlops_cli.serving.marked import Mark
+from mlops_cli.serving.rollouts.marked import Mark
 from mlops_cli.targets.base import Change, Deployment, Release, Routes, only
 from mlops_cli.targets.kubernetes.address import is_inside, is_outside, service_url
 from mlops_cli.targets.kubernetes.beside import (

@@ -19,7 +19,7 @@ import msgspec
 from mlops_cli.bundle.manifest import short
 from mlops_cli.progress import Progress
 from mlops_cli.serving.contract import READY
-from mlops_cli.serving.marked import Mark
+from mlops_cli.serving.rollouts.marked import Mark
 from mlops_cli.targets.kubernetes.address import node_host
 from mlops_cli.targets.kubernetes.faults import GATEWAY, ClusterFault
 from mlops_cli.targets.kubernetes.kubectl import Kubectl

@@ -19,7 +19,7 @@ from mlops_cli.expressions.compile import compile_tree
 from mlops_cli.expressions.tree import Node, columns_of
 from mlops_cli.expressions.values import Refused, converter
 from mlops_cli.serving.logged_columns import scalars_reader
-from mlops_cli.serving.marked import Mark
+from mlops_cli.serving.rollouts.marked import Mark
 
 Arm = Literal["champion", "candidate"]
 CHAMPION: Arm = "champion"

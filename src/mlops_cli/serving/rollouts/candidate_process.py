@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from mlops_cli.serving.candidate_messages import Asked, Frames, Told, framed, read_told
+from mlops_cli.serving.rollouts.messages import Frames, framed, read_told
+from mlops_cli.serving.split import Asked, Told
 from mlops_cli.serving.workers import STEADY, backoff
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class CandidateProcess(asyncio.Protocol):
         if not self._wanted:
             return
         ours, its = socket.socketpair()
-        command = [sys.executable, "-m", "mlops_cli.serving.candidate"]
+        command = [sys.executable, "-m", "mlops_cli.serving.rollouts.candidate"]
         options = {"bundle": self.bundle, "digest": self.digest, "fd": its.fileno()}
         options["worker"] = os.getpid()
         command += [f"--{name}={value}" for name, value in options.items()]

@@ -7,16 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from mlops_cli.serving.candidate_messages import Asked, Told
-from mlops_cli.serving.candidate_process import BYTES
-from mlops_cli.serving.course import MISSING, Course
 from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.rollouts.candidate_process import BYTES
+from mlops_cli.serving.rollouts.course import MISSING, Course
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, Arm
 from mlops_cli.serving.routes import Request
 from mlops_cli.serving.served import Served, Version
-from mlops_cli.serving.split import Divided, Rows
-from mlops_cli.serving.traffic import CANDIDATE, Arm
+from mlops_cli.serving.split import Asked, Divided, Rows, Told
 
 T = TypeVar("T")
 

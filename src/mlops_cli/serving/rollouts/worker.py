@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from mlops_cli._adapters import load_adapter
 from mlops_cli.bundle.manifest import short
 from mlops_cli.serving.one_event import OneEvents
-from mlops_cli.serving.rollout_board import RolloutBoard
-from mlops_cli.serving.rollout_change import Changes
+from mlops_cli.serving.rollouts.board import RolloutBoard
+from mlops_cli.serving.rollouts.change import Changes
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION
 from mlops_cli.serving.settings import Settings
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION
 
 _PERCENT, _REQUESTS = "mlops_rollout_percent", "mlops_rollout_requests_total"
 
 if TYPE_CHECKING:
-    from mlops_cli.serving.rollout import Rollout
+    from mlops_cli.serving.rollouts.rollout import Rollout
 
 
 class Rollouts:
@@ -43,7 +43,7 @@ class Rollouts:
     async def follow(self) -> None:
         """Prepare what is wanted, and obey what is current."""
         if self._rollout is None:
-            module = load_adapter("mlops_cli.serving.rollout")
+            module = load_adapter("mlops_cli.serving.rollouts.rollout")
             self._rollout = module.Rollout(self._board, self._worker, self._events, self._settings)
         await self._rollout.follow()
 

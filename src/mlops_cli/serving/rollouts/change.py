@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlops_cli._files import stamp_of, write_bytes
-from mlops_cli.serving.candidate_process import START
 from mlops_cli.serving.requests import RequestError
-from mlops_cli.serving.rollout_board import LARGEST, RolloutBoard
+from mlops_cli.serving.rollouts.board import LARGEST, RolloutBoard
+from mlops_cli.serving.rollouts.candidate_process import START
+from mlops_cli.serving.rollouts.traffic import Document, parse_document
 from mlops_cli.serving.settings import Settings
-from mlops_cli.serving.traffic import Document, parse_document
 from mlops_cli.serving.turns import until
 
 log = logging.getLogger(__name__)

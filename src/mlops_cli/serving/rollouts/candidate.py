@@ -1,4 +1,4 @@
-"""`python -m mlops_cli.serving.candidate`: the process in which a rollout's candidate answers.
+"""`python -m mlops_cli.serving.rollouts.candidate`: where a rollout's candidate answers.
 
 A worker starts it and ends it. Whatever it does, hang, leak or end, it does to itself alone.
 """
@@ -23,14 +23,15 @@ from pathlib import Path
 import msgspec
 
 from mlops_cli.errors import MlopsError
-from mlops_cli.serving.candidate_messages import Asked, Frames, Told, framed, read_asked
 from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.following import load_served
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.rollouts.messages import Frames, framed, read_asked
 from mlops_cli.serving.roster import Entry
 from mlops_cli.serving.served import Served
 from mlops_cli.serving.settings import from_environment
+from mlops_cli.serving.split import Asked, Told
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _encode = msgspec.json.Encoder().encode
 
 def main(arguments: list[str] | None = None) -> int:
     """Prove the bundle, say hello, and answer until the worker is gone."""
-    parser = argparse.ArgumentParser(prog="python -m mlops_cli.serving.candidate")
+    parser = argparse.ArgumentParser(prog="python -m mlops_cli.serving.rollouts.candidate")
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--digest", required=True)
     parser.add_argument("--fd", type=int, required=True)

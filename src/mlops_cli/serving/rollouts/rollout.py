@@ -12,19 +12,19 @@ from typing import Any
 from mlops_cli.bundle.manifest import short
 from mlops_cli.bundle.reader import Bundle
 from mlops_cli.errors import BundleError, MlopsError
-from mlops_cli.serving.assigned_event import CandidateEvent, Mirrored
-from mlops_cli.serving.assigned_rows import Division
-from mlops_cli.serving.candidate_process import PATIENCE, START, CandidateProcess
 from mlops_cli.serving.contract import DIGEST
-from mlops_cli.serving.course import Course, bundle_path
 from mlops_cli.serving.models import check_environment
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError
-from mlops_cli.serving.rollout_board import RolloutBoard
+from mlops_cli.serving.rollouts.assigned_event import CandidateEvent, Mirrored
+from mlops_cli.serving.rollouts.assigned_rows import Division
+from mlops_cli.serving.rollouts.board import RolloutBoard
+from mlops_cli.serving.rollouts.candidate_process import PATIENCE, START, CandidateProcess
+from mlops_cli.serving.rollouts.course import Course, bundle_path
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, Traffic, parse_document
 from mlops_cli.serving.routes import Request
 from mlops_cli.serving.settings import Settings, to_environment
 from mlops_cli.serving.split import Divided, Rows
-from mlops_cli.serving.traffic import CANDIDATE, Traffic, parse_document
 from mlops_cli.serving.trust import digests_of, open_trusted
 
 log = logging.getLogger(__name__)

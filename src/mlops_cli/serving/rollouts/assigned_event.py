@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from mlops_cli.serving.candidate_messages import Asked, Told
-from mlops_cli.serving.course import MISSING, Course
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
+from mlops_cli.serving.rollouts.course import MISSING, Course
+from mlops_cli.serving.split import Asked, Told
 
 
 class Mirrored:

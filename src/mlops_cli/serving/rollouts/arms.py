@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from mlops_cli.serving.logged_columns import Counted
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Arm
 
 SHORTEST = 50e-6  # seconds: the upper end of latency's bucket 0
 GROWTH = 1.05  # of a bucket over the one before

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import secrets
 
-from mlops_cli.serving.arms import Tallies
+from mlops_cli.serving.rollouts.arms import Tallies
 from mlops_cli.serving.turns import Turns
 
 LARGEST = 1024 * 1024  # bytes of a document: what a ConfigMap holds

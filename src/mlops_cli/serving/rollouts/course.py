@@ -10,16 +10,15 @@ from typing import Any
 
 from mlops_cli.bundle.manifest import Input, Manifest
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.serving.arms import Tallies
-from mlops_cli.serving.candidate_messages import Told
-from mlops_cli.serving.candidate_process import CandidateProcess
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Scheme
-from mlops_cli.serving.marked import Mark, marked
 from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.rollouts.arms import Tallies
+from mlops_cli.serving.rollouts.candidate_process import CandidateProcess
+from mlops_cli.serving.rollouts.marked import Mark, marked
+from mlops_cli.serving.rollouts.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traffic
 from mlops_cli.serving.served import Version
-from mlops_cli.serving.split import Rows
-from mlops_cli.serving.traffic import CANDIDATE, CHAMPION, Arm, Assignment, Traffic
+from mlops_cli.serving.split import Rows, Told
 
 SHADOW = "shadow"
 MISSING = "CandidateMissing"  # the kind of a fault: there is no process that could answer
