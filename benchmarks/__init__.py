@@ -21,6 +21,7 @@ LINES = (
     "collect",
     "monitor",
     "monitor_memory",
+    "quiet_months",
     "server",
     "server_others",
     "server_alone",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import bundles
-from command_line import mlops_process
+from command_line import Done, mlops_process
 from mlops_cli import monitor
 from mlops_cli.monitoring.judging.references import frequent
 from mlops_cli.monitoring.judging.watch import MOST
@@ -54,13 +54,8 @@ def test_a_clock_that_jumps_within_a_day_leaves_every_row_in_its_window(watched:
 
 def test_a_disk_that_is_full_for_the_windows_loses_none(watched: Watched) -> None:
     for day in range(2):
-        watched.answer(day, quiet(N, day))
-    most = 1_000  # bytes of any file: less than a window has
-    done = mlops_process(
-        watched.root,
-        "monitor",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )
+        lines = watched.answer(day, quiet(N, day))
+    done = _with_a_full_disk(watched)
     assert done.code == 8
     assert "monitoring/windows.jsonl" in done.err
     assert read_windows(watched.root) == []  # the torn line is none
@@ -68,6 +63,19 @@ def test_a_disk_that_is_full_for_the_windows_loses_none(watched: Watched) -> Non
     assert (found.judged, found.standing) == (2, 0)
     assert [w.rows for w in read_windows(watched.root)] == [N, N]
     assert (monitor(watched.project).judged, len(read_windows(watched.root))) == (0, 2)
+    watched.label(lines, lambda i, line: line["prediction"]["label"])
+    assert _with_a_full_disk(watched).code == 8
+    (labelled,) = monitor(watched.project).windows  # the labels wait, too
+    assert labelled.performance is not None
+
+
+def _with_a_full_disk(watched: Watched) -> Done:
+    most = 1_000  # bytes of any file: less than a window has
+    return mlops_process(
+        watched.root,
+        "monitor",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
 
 
 def test_of_a_segment_with_a_value_a_row_twenty_are_judged_and_the_rest_is_told(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
-from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.labelled import labelled, reached
 from mlops_cli.monitoring.collected.recorded import LABEL_SCHEMA, PREDICTION_SCHEMA, Recorded
 from mlops_cli.tables import open_engine
 
@@ -69,3 +70,22 @@ def test_before_any_label_has_come_none_is_there(tmp_path: Path) -> None:
     with open_engine(temporary=tmp_path) as engine:
         sql = f"select label, label_time from {labelled(predictions, None)}"
         assert engine.rows(sql) == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("label", "ids", "goes"),
+    [
+        ({"request_id": "a"}, ("flight",), True),
+        ({"request_id": "z"}, ("flight",), False),
+        ({"id": json.dumps({"flight": "2"})}, ("flight",), True),
+        ({"id": json.dumps({"flight": "9"})}, ("flight",), False),
+        ({"id": json.dumps({"flight": "2"})}, (), False),
+    ],
+)
+def test_whether_new_labels_go_to_any_row_is_told_by_request_or_id(
+    tmp_path: Path, label: dict[str, Any], ids: tuple[str, ...], goes: bool
+) -> None:
+    predictions = _store(tmp_path / "p", PREDICTION_SCHEMA, [_asked("a", 0, 1), _asked("b", 0, 2)])
+    labels = _store(tmp_path / "l", LABEL_SCHEMA, [_label("x", "03", **label)])
+    with open_engine(temporary=tmp_path) as engine:
+        assert reached(engine, predictions, labels, ids=ids) is goes

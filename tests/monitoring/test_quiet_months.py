@@ -2,141 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-
 import numpy as np
-import pyarrow as pa
 import pytest
-from numpy.typing import NDArray
+from benchmarks import quiet
 
-from mlops_cli.bundle.manifest import Input
-from mlops_cli.bundle.plan import ID
-from mlops_cli.bundle.profile import Profile, Span
-from mlops_cli.monitoring.counts.comparison import compare
-from mlops_cli.monitoring.counts.subjects import one_of_each
-from mlops_cli.monitoring.drift.profile import Units, profile_of
-from mlops_cli.monitoring.drift.spans import span_for
-from mlops_cli.monitoring.drift.verdict import alpha_of, find_drift_in
-from mlops_cli.tables.base import ROW
-
-BUDGET = 1.0  # alarms a month
-ALPHA = alpha_of(BUDGET, timedelta(days=1))
-COLUMNS, SEGMENTS, OF_A_DAY, GROUP = 20, 3, 600, 40
-DAY = 86_400_000_000  # microseconds
-ICC, OF_THE_DAY = 0.3, 0.1  # shares of the variance: of a subject, of a day
-NAMES = [f"x{i}" for i in range(COLUMNS)]
-INPUTS = [Input(name, "float", True, None, "event") for name in NAMES]
-Random = np.random.Generator
-Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Rows, shape (n, columns), with their subject, day and segment, each of shape (n,)."""
-
-    values: Numbers
-    subject: NDArray[np.int64]
-    day: NDArray[np.int64]
-    segment: NDArray[np.int64]
-
-    def table(self) -> pa.Table:
-        columns = {name: self.values[:, i] for i, name in enumerate(NAMES)}
-        ids = {ROW: np.arange(len(self.values)), f"{ID}customer": self.subject}
-        return pa.table(columns | ids)
-
-    def where(self, mask: NDArray[np.bool_]) -> Drawn:
-        return Drawn(self.values[mask], self.subject[mask], self.day[mask], self.segment[mask])
-
-    def groups(self) -> Iterator[tuple[str, Drawn]]:
-        yield "", self
-        for k in range(SEGMENTS):
-            yield f"segment={k}", self.where(self.segment == k)
-
-
-def independent(rng: Random, days: int) -> Drawn:
-    n = days * OF_A_DAY
-    day = np.repeat(np.arange(days), OF_A_DAY)
-    return Drawn(rng.normal(size=(n, COLUMNS)), np.arange(n), day, rng.integers(0, SEGMENTS, n))
-
-
-def in_groups(rng: Random, days: int) -> Drawn:
-    """Rows of 100 customers a day, 40 each, who are alike; a segment is one of customers."""
-    customers = days * 100
-    subject = np.repeat(np.arange(customers), GROUP)
-    own = rng.normal(size=(customers, COLUMNS))[subject]
-    each = rng.normal(size=(len(subject), COLUMNS))
-    values = np.sqrt(ICC) * own + np.sqrt(1 - ICC) * each
-    return Drawn(values, subject, subject // 100, subject % SEGMENTS)
-
-
-def with_days(rng: Random, days: int) -> Drawn:
-    """Rows of a day have something in common."""
-    drawn = independent(rng, days)
-    of_day = rng.normal(size=(days, COLUMNS))[drawn.day]
-    values = np.sqrt(OF_THE_DAY) * of_day + np.sqrt(1 - OF_THE_DAY) * drawn.values
-    return Drawn(values, drawn.subject, drawn.day, drawn.segment)
-
-
-@dataclass(frozen=True)
-class Known:
-    """Profiles and spans by group; one row of each subject counts where `grouped`."""
-
-    profiles: dict[str, Profile]
-    spans: dict[str, Span]
-    grouped: bool
-
-    @classmethod
-    def of(cls, drawn: Drawn, *, grouped: bool, spanned: bool) -> Known:
-        profiles = {}
-        for name, part in drawn.groups():
-            moments = part.day * DAY if spanned else None
-            units = Units(("customer",) if grouped else (), moments)
-            profiles[name] = profile_of(part.table(), inputs=INPUTS, features=[], units=units)
-        found = {name: span_for(p.spans, 86_400) for name, p in profiles.items()}
-        return cls(profiles, {n: s for n, s in found.items() if s is not None}, grouped)
-
-    def drifted(self, day: Drawn) -> list[tuple[str, str]]:
-        """Which columns of which groups are called drifted."""
-        groups = {}
-        for name, part in day.groups():
-            table = part.table()
-            if self.grouped:
-                table = table.take(pa.array(one_of_each(table, [f"{ID}customer"])))
-            if table.num_rows >= 30:
-                groups[name] = compare(self.profiles[name], [table])
-        spans = {name: span for name, span in self.spans.items() if name in groups}
-        found = find_drift_in(groups, ALPHA, spans)
-        return [(name, c.name) for name, columns in found.items() for c in columns if c.drifted]
+CHUNK = 6  # months of one profile
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("draw", "months", "training"),
-    [(independent, 60, 40), (in_groups, 60, 40), (with_days, 24, 120)],
-    ids=["independent", "in groups of 40", "with day effects"],
-)
-def test_quiet_months_alarm_within_the_budget(
-    draw: Callable[[Random, int], Drawn], months: int, training: int
-) -> None:
-    rng = np.random.default_rng(11)
-    alarms = []
-    for month in range(months):
-        if month % 6 == 0:  # the profile is itself a sample: some of them
-            grouped, spanned = draw is in_groups, draw is with_days
-            known = Known.of(draw(rng, training), grouped=grouped, spanned=spanned)
-            assert bool(known.spans) == spanned
-        alarms.append(sum(bool(known.drifted(draw(rng, 1))) for _ in range(30)))
-    error = np.std(alarms, ddof=1) / np.sqrt(months)
-    assert np.mean(alarms) <= BUDGET + 2 * error, f"{np.mean(alarms):.2f} alarms a month"
+@pytest.mark.parametrize("name", quiet.KINDS)
+def test_quiet_months_alarm_within_the_budget(name: str) -> None:
+    """A thousand months of each kind are a line of the benchmarks."""
+    kind = quiet.KINDS[name]
+    chunks = [kind.months(np.random.default_rng([11, i]), CHUNK) for i in range(4)]
+    mean, error = quiet.mean_and_error(chunks)
+    assert mean <= quiet.BUDGET + 2 * error, f"{mean:.2f} alarms a month"
 
 
 def test_rows_of_a_group_taken_for_independent_alarm_every_day() -> None:
     rng = np.random.default_rng(12)
-    naive = Known.of(in_groups(rng, 10), grouped=False, spanned=False)
-    right = Known.of(in_groups(rng, 40), grouped=True, spanned=False)
-    days = [in_groups(rng, 1) for _ in range(5)]
+    naive = quiet.Known.of(quiet.in_groups(rng, 10), grouped=False, spanned=False)
+    right = quiet.Known.of(quiet.in_groups(rng, 40), grouped=True, spanned=False)
+    days = [quiet.in_groups(rng, 1) for _ in range(5)]
     assert sum(bool(naive.drifted(day)) for day in days) >= 4
     assert sum(bool(right.drifted(day)) for day in days) <= 1
 
@@ -144,13 +31,13 @@ def test_rows_of_a_group_taken_for_independent_alarm_every_day() -> None:
 @pytest.mark.slow
 def test_a_small_shift_of_one_column_is_named_in_the_first_window() -> None:
     rng = np.random.default_rng(13)
-    known = Known.of(independent(rng, 100), grouped=False, spanned=False)
+    known = quiet.Known.of(quiet.independent(rng, 100), grouped=False, spanned=False)
     windows, named = 200, 0
     for _ in range(windows):
         n = 2000
-        values = rng.normal(size=(n, COLUMNS))
+        values = rng.normal(size=(n, quiet.COLUMNS))
         values[:, 3] += 0.15
-        segment = rng.integers(0, SEGMENTS, n)
-        day = Drawn(values, np.arange(n), np.zeros(n, np.int64), segment)
+        segment = rng.integers(0, quiet.SEGMENTS, n)
+        day = quiet.Drawn(values, np.arange(n), np.zeros(n, np.int64), segment)
         named += ("", "x3") in known.drifted(day)
     assert named / windows >= 0.9, f"named in {named} of {windows}"

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 
-import msgspec
-
-from mlops_cli._files import write_bytes
 from mlops_cli._locks import locked
 from mlops_cli.actions.collect import collect_what_is_there
 from mlops_cli.alerts.base import Notified, Observation
@@ -21,6 +17,7 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.governance.watched import watched_models
 from mlops_cli.monitoring.collected.traffic import Traffic
+from mlops_cli.monitoring.judging.looked_at import LookedAt
 from mlops_cli.monitoring.judging.models import WatchedModel
 from mlops_cli.monitoring.judging.settings import Settings
 from mlops_cli.monitoring.judging.watch import Watch
@@ -40,7 +37,6 @@ from mlops_cli.tables import open_engine
 _LOCK = "monitor.lock"
 _MEMORY = "256MB"  # of the engine, which would keep what it has read: windows are large or small
 _SEASON = 5  # windows in a row that drifted: those of a season that training does not stand for
-_LOOKED_AT = "monitor.json"  # in the project's cache: may be lost, which costs time alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +86,8 @@ def monitor(
         # In this order: what a kill between them leaves unwritten is judged, and told, again.
         alerts = notify(project, found.observations, now)
         append_windows(project.root, found.judged)
+        if found.looked_at is not None:
+            found.looked_at.keep()
         write_monitor_page(project, [*known, *found.judged])
     shown = found.judged or found.standing[-1:]
     if found.judged and project.config.monitor.baseline == "training":
@@ -111,6 +109,7 @@ class _Found:
     standing: Sequence[Window] = ()
     observations: Sequence[Observation] = ()
     remarks: Sequence[str] = ()
+    looked_at: LookedAt | None = None
 
 
 def _judge(
@@ -136,14 +135,12 @@ def _judge(
         models = watched_models(project, traffic.versions(grid.windows), progress=progress)
         _check_segments(project, models)
         watch = Watch(engine, project.root, traffic=traffic, settings=settings, models=models)
-        file = project.cache / _LOOKED_AT
-        with suppress(OSError, msgspec.DecodeError):
-            watch.looked_at |= msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+        watch.looked_at = LookedAt(traffic.label_files(), project.cache)
         found = _each(watch, grid.windows, known, progress=progress)
-        write_bytes(file, msgspec.json.encode(watch.looked_at))
         new = {w.end for w in found.judged}
         left_out = (silence for silence in grid.left_out if silence.start in new)
-        return replace(found, remarks=tuple(map(_left_out, left_out)))
+        remarks = tuple(map(_left_out, left_out))
+        return replace(found, remarks=remarks, looked_at=watch.looked_at)
 
 
 def _season(windows: Sequence[Window]) -> Iterator[str]:

@@ -51,6 +51,23 @@ def count_matches(
     return Matches(rows, waiting)
 
 
+def reached(engine: Engine, predictions: Rows, labels: Rows, *, ids: Sequence[str]) -> bool:
+    """Whether any of the labels goes to one of the predictions."""
+    same = ["l.request_id = p.request_id"]
+    if ids:
+        paths = [literal(f"$.{quote(name)}") for name in ids]
+        text = "json_extract_string({}.id, {})"
+        keys = (f"{text.format('p', x)} = {text.format('l', x)}" for x in paths)
+        same.append(" and ".join(("l.request_id is null", *keys)))
+    return any(
+        engine.rows(
+            f"select 1 from {labels.relation()} l semi join {predictions.relation()} p "
+            f"on {on} limit 1"
+        )
+        for on in same
+    )
+
+
 def labelled(predictions: Rows, labels: Rows | None, *, ids: Sequence[str] = ()) -> str:
     """The predictions with what came of them, as SQL that stands in a FROM clause.
 

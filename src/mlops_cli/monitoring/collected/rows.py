@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlops_cli.bundle.manifest import Input, Manifest, class_key
-from mlops_cli.monitoring.collected.labelled import labelled
+from mlops_cli.monitoring.collected.labelled import labelled, reached
 from mlops_cli.monitoring.collected.traffic import SHADOW, Selection, Traffic
 from mlops_cli.serving.predictions import VALUE, points, shape_of
 from mlops_cli.tables.base import ColumnForm, Engine, literal, quote
@@ -120,6 +121,11 @@ class Reader:
             f"from {found} where label is not null"
         )
         return f"{n}-{mixed or 0:x}"
+
+    def reached(self, rows: Selection, version: str, count: int, files: Sequence[Path]) -> bool:
+        """Whether a label in one of these files goes to a row that `read` would give."""
+        chosen, labels = self._chosen(rows, version, count), self._traffic.labels_in(files)
+        return reached(self._engine, chosen, labels, ids=self._asked.manifest.id)
 
     def _chosen(self, rows: Selection, version: str, count: int) -> Selection:
         asked = self._asked

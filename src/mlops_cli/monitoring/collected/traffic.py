@@ -101,13 +101,15 @@ class Traffic:
         asked = f"request_id is null or {asked}"
         return Selection(f"(select * from {_read(files)} where {asked})")
 
-    def labels_stamp(self) -> str:
-        """A text that is another one when a label may have come."""
+    def label_files(self) -> dict[str, Path]:
+        """Each file of labels, by a text that is another one when labels were added to it."""
         files = self._labels.files(self._labels.days())
-        stats = (
-            (f.parent.name, f.name, s.st_size, s.st_mtime_ns) for f in files if (s := f.stat())
-        )
-        return digest_of(*stats)
+        return {digest_of(f.parent.name, f.name, s.st_size, s.st_mtime_ns): f
+                for f in files if (s := f.stat())}  # fmt: skip
+
+    def labels_in(self, files: Sequence[Path]) -> Selection:
+        """All labels of some files, of which there must be one."""
+        return Selection(_read(files))
 
     def versions(self, windows: Iterable[Stretch]) -> list[str]:
         """Who answered in these windows, in order; a shadow never does."""

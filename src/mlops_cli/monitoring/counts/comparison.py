@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +27,8 @@ from mlops_cli.expressions.tree import FeatureTree, columns_of
 from mlops_cli.monitoring.counts.cells import Cells
 from mlops_cli.monitoring.counts.columns import bucket_counts, numbers, texts
 from mlops_cli.monitoring.counts.statistics import Counts, Numbers, wasserstein
+
+MANY = 4_096  # rows from which on a grid of cells, and a thread for each core, are worth making
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +68,24 @@ class _Numbers:
         self._edges, self._reference = edges, reference
         self._listed = isinstance(distribution, Values)
         self._open = isinstance(distribution, OpenBins)
-        self._cells = Cells(edges)
+        self._cells: Cells | None = None
         self._current = np.zeros(len(edges) + 1, dtype=np.int64)
         self._outside = 0.0
 
     def add(self, column: pa.Array) -> int:
         values = numbers(column)
-        cells = self._cells.of(values)
-        self._current += np.bincount(cells, minlength=len(self._current))
+        self._current += np.bincount(self._of(values), minlength=len(self._current))
         if len(values) and len(self._edges) and not self._open:
             with np.errstate(over="ignore"):
                 self._outside += float(np.maximum(self._edges[0] - values, 0.0).sum())
                 self._outside += float(np.maximum(values - self._edges[-1], 0.0).sum())
         return len(values)
+
+    def _of(self, values: Numbers) -> NDArray[np.int64]:
+        if self._cells is None and len(values) < MANY:
+            return np.searchsorted(self._edges, values, side="left")
+        self._cells = self._cells or Cells(self._edges)
+        return self._cells.of(values)
 
     def merge(self, later: _Numbers) -> None:
         self._current += later._current
@@ -169,13 +178,16 @@ def tally(profile: Profile, batches: Iterable[pa.RecordBatch | pa.Table]) -> Tal
     present = np.zeros(len(counters), dtype=np.int64)
     counting: Iterable[int] = [0] * len(counters)
     rows = 0
-    # Arithmetic on whole columns: numpy and Arrow let go of the lock for it.
-    with ThreadPoolExecutor(cores()) as pool:
+    with ExitStack() as stack:
+        each: Callable[..., Iterable[int]] = map
         for batch in batches:  # read while the one before is counted
             present += np.fromiter(counting, dtype=np.int64)
             rows += batch.num_rows
             columns = [batch.column(c.name) for c in profile.columns]
-            counting = pool.map(lambda counter, column: counter.add(column), counters, columns)
+            if batch.num_rows >= MANY and each is map:
+                # Arithmetic on whole columns: numpy and Arrow let go of the lock for it.
+                each = stack.enter_context(ThreadPoolExecutor(cores())).map
+            counting = each(lambda counter, column: counter.add(column), counters, columns)
         present += np.fromiter(counting, dtype=np.int64)
     return Tally(rows, present, counters)
 
@@ -200,11 +212,12 @@ def comparable(profile: Profile, schema: pa.Schema) -> Profile:
     return Profile(rows=profile.rows, columns=tuple(kept))
 
 
+@lru_cache(4_096)  # a window after the other is held to the same profile
 def cells_of(distribution: Bins | OpenBins | Values) -> tuple[Numbers, Counts]:
     """Edges and counts of the cells: up to the first edge, between two edges, above the last.
 
     Outside the reference's range, and between two listed values, are cells of their own; their
-    reference count is 0. Open bins are the cells themselves.
+    reference count is 0. Open bins are the cells themselves. Neither array is to be written to.
     """
     if isinstance(distribution, OpenBins):
         return np.array(distribution.edges, dtype=np.float64), np.array(distribution.counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 EXPECTED = 5.0  # the least expected count of a cell of a chi-square test (Cochran 1954)
 _NOTHING = 1e-17  # a term of a sum that is this part of it changes no digit
@@ -24,6 +25,7 @@ def share_p_value(hits: int, n: int, reference_hits: int, m: int) -> float:
     return min(1.0, 2.0 * _smaller_tail(hits, total, n / (n + m)))
 
 
+@lru_cache(4_096)  # columns without a missing value ask the same
 def share_critical(alpha: float, n: int, reference_hits: int, m: int) -> float:
     """The least rise of a share above reference_hits / m that is significant at `alpha`.
 

@@ -12,6 +12,7 @@ from mlops_cli.monitoring.collected.operations import speeds
 from mlops_cli.monitoring.collected.rows import Reader, Rows, unit_of
 from mlops_cli.monitoring.collected.traffic import Census, Selection, Traffic, digest_of
 from mlops_cli.monitoring.judging.judge import WHOLE, Group, Terms, judge, segment_masks
+from mlops_cli.monitoring.judging.looked_at import LookedAt
 from mlops_cli.monitoring.judging.models import WatchedModel
 from mlops_cli.monitoring.judging.observed import minutes_of, observations_of
 from mlops_cli.monitoring.judging.references import frequent
@@ -50,8 +51,7 @@ class _Work:
 class Watch:
     """Judges windows of what `models`, by their version, have answered.
 
-    `looked_at` is with which labels of the project (`Traffic.labels_stamp`) a window was looked at
-    last, by its start; it may be kept from one run to the next.
+    `looked_at` is with which labels a window was looked at last; one that is kept may be set.
     """
 
     def __init__(
@@ -69,8 +69,7 @@ class Watch:
         self._settings = settings
         self._models = models
         self._standards = Standards(engine, root, traffic=traffic, settings=settings)
-        self._stamp = traffic.labels_stamp()
-        self.looked_at: dict[str, str] = {}
+        self.looked_at = LookedAt(traffic.label_files())
 
     @property
     def length(self) -> timedelta:
@@ -114,7 +113,7 @@ class Watch:
             found = replace(found, latency=whole.latency, errors=whole.errors)
         if model is not None:
             found = self._judged(_Work(found, rows, model, over, known))
-            self.looked_at[found.start.isoformat()] = self._stamp
+            self.looked_at.note(found.start)
         return Found(found, (*observations_of(found), *minutes_of(found, minutes)))
 
     def _labelled_so(
@@ -122,15 +121,15 @@ class Watch:
     ) -> bool:
         """Whether the labels are those that the window was judged with.
 
-        They are asked for only where any label of the project came since it was looked at last.
+        All of them are asked for only where one came for its rows since it was looked at last.
         """
-        key = before.start.isoformat()
-        if self.looked_at.get(key) == self._stamp:
+        asked = rows, census.version, census.rows
+        new, reader = self.looked_at.new_files(before.start), self._reader(model)
+        same = new is not None and not (new and reader.reached(*asked, new))
+        if same or reader.labels(*asked) == before.labels_of:
+            self.looked_at.note(before.start)
             return True
-        same = self._reader(model).labels(rows, census.version, census.rows) == before.labels_of
-        if same:
-            self.looked_at[key] = self._stamp
-        return same
+        return False
 
     def _judged(self, work: _Work) -> Window:
         window, model = work.window, work.model
