@@ -47,6 +47,7 @@ SEAMS = {  # the files that may load a module by its name, which mypy cannot fol
     "serving/server.py",  # the second port, of an extra
     "serving/trust.py",  # the library of signatures, where keys are trusted
     "_modules.py",  # of the project, not ours
+    "training/selection/__init__.py",  # a way to put features in order
     "training/sklearn_source.py",  # the user's own class
     "sources/drivers.py",  # what a URL asks for
     "stages/__init__.py",  # a stage or a command, when it is asked for

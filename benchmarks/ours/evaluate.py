@@ -42,9 +42,7 @@ started = time.perf_counter()
 question = Question(project.config.task, project.config.metric, 2, bundle.manifest.threshold)
 judged = Judged(question, events.plan.classes, part.target, predictions)
 slices = declared_slices(project, events)
-report = report_of(
-    project.config, HoldOut(events, part.matrix, judged, slices, best.members), bundle
-)
+report = report_of(project.config, HoldOut(events, part.matrix, judged, slices, best), bundle)
 page = evaluation_page(project.config.project, report)
 card = "\n".join(evaluation_lines(report))
 explained = report.explanations.rows if report.explanations else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
 from types import ModuleType
 from typing import Literal
 
@@ -29,11 +29,20 @@ def load_adapter(module: str, *, extra: str | None = None) -> ModuleType:
         missing = (e.name or "").partition(".")[0]
         if missing == "mlops_cli":
             raise
-        package = f"mlops-cli[{extra}]" if extra else "mlops-cli"
+        brings = extra or (missing if missing in _extras() else None)
+        package = f"mlops-cli[{brings}]" if brings else "mlops-cli"
         raise EnvironmentFault(
             f"the package {missing!r} is not installed, and {module} needs it",
             hint=f"pip install '{package}'",
         ) from e
+
+
+def _extras() -> list[str]:
+    """Our extras; most are named as the package is that they bring."""
+    try:
+        return metadata("mlops-cli").get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return []
 
 
 def load_named(kind: Kind, name: str, ours: Mapping[str, str]) -> ModuleType:

@@ -73,6 +73,7 @@ BESIDE = {
     "data.table.version": {"delta": "t"},  # of one of its forms
     "data.table.columns": {"delta": "t"},
     "data.table.registry": {"kafka": "t", "servers": "b:9092"},
+    "train.select": {"method": "shap", "keep": "auto"},
     "train.mitigate": {"method": "reweighing", "columns": "[]"},
     "features.online": {"url": "sqlite"},
     "deploy.watch": {"for": "1d"},

@@ -21,6 +21,7 @@ WHOLE_FILES = {
     "not-utf-8-configuration": "project: ä\n".encode("latin-1"),
     "a-key-twice": b"project: p\nproject: q\n",
 }
+SEARCHED = {"max_depth": {"int": [3, 10]}}
 COSTS = {"false_positive": 1, "false_negative": 6}
 EDITS: dict[str, dict[str, Any]] = {
     "unknown-key": {"data": {"table": "data/raw/table.csv", "tarqet": "y"}},
@@ -81,16 +82,70 @@ EDITS: dict[str, dict[str, Any]] = {
         "train": {"estimator": "lightgbm", "quantiles": [0.1, 0.9]},
     },
     "update-with-calibrate": {"train": {"update": "0123456789ab", "calibrate": "sigmoid"}},
+    "update-with-select": {"train": {"update": "0123456789ab", "select": {"method": "rfe"}}},
+    "quantiles-with-select": {
+        "task": "regression",
+        "train": {"quantiles": [0.1, 0.9], "select": {"method": "rfe"}},
+    },
+    "select-beside-places": {
+        "train": {"params": {"monotone_constraints": "(1,0,0)"}, "select": {"method": "rfe"}}
+    },
+    "order-of-several": {"task": "multiclass", "train": {"categories": "ordered"}},
+    "quantiles-in-order": {
+        "task": "regression",
+        "train": {"quantiles": [0.1, 0.9], "categories": "ordered"},
+    },
+    "unknown-selection": {"train": {"select": {"method": "boruta"}}},
+    "select-of-nothing": {"train": {"select": {"method": "rfe", "keep": 0}}},
+    "params-of-auto": {"train": {"estimator": "auto", "params": {"eta": 0.1}}},
+    "space-of-auto": {"train": {"estimator": "auto"}, "tune": {"space": SEARCHED}},
+    "update-of-auto": {"train": {"estimator": "auto", "update": "0123456789ab"}},
+    "update-with-refit": {"train": {"update": "0123456789ab", "refit": "all"}},
+    "mitigation-of-a-regression": {
+        "task": "regression",
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["c"]},
+        "train": {"mitigate": {"method": "reweighing"}},
+    },
+    "mitigation-of-another-column": {
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["c"]},
+        "train": {"mitigate": {"columns": ["b"]}},
+    },
+    "weights-of-the-target": {"train": {"weights": "y"}},
+    "weights-of-no-column": {"train": {"weights": "ww"}},
+    "weights-as-feature": {"train": {"weights": "a"}},
+    "weights-of-text": {"train": {"weights": "c"}, "features": {"columns": ["a", "b"]}},
     "slice-twice": {"evaluate": {"slices": ["a", "a"]}},
     "unknown-metric": {"train": {"metric": "rocauc"}},
     "no-such-contract": {"validate": {"contract": "contracts/tabel.yaml"}},
 }
-SEARCHED = {"max_depth": {"int": [3, 10]}}
 LATE = {  # known to the stage tune, which imports what it takes to know
     "unknown-estimator": {"train": {"estimator": "sklearn:os.system"}},
     "unknown-parameter": {"train": {"params": {"max_dept": 3}}},
     "first-outside-its-range": {"tune": {"space": SEARCHED, "first": [{"max_depth": 20}]}},
     "first-that-is-not-searched": {"tune": {"space": SEARCHED, "first": [{"eta": 0.1}]}},
+    "weights-that-were-not-kept": {"train": {"weights": "b"}},
+    "select-more-than-there-are": {"train": {"select": {"method": "rfe", "keep": 4}}},
+    "rfe-of-an-estimator-that-does-not-tell": {
+        "train": {
+            "estimator": "sklearn:neighbors.KNeighborsClassifier",
+            "select": {"method": "rfe", "keep": 1},
+        }
+    },
+    "weights-that-cannot-count": {
+        "train": {"estimator": "sklearn:neighbors.KNeighborsClassifier", "mitigate": {}},
+        "data": {"table": "data/raw/table.csv", "target": "y", "sensitive": ["c"]},
+    },
+    "monotone-of-no-feature": {"train": {"monotone": {"aa": "increasing"}}},
+    "monotone-of-a-category": {"train": {"monotone": {"c": "increasing"}}},
+    "monotone-of-a-forest": {
+        "train": {
+            "estimator": "sklearn:ensemble.RandomForestClassifier",
+            "monotone": {"a": "increasing"},
+        }
+    },
+    "lightgbm-parameter": {"train": {"estimator": "lightgbm", "params": {"num_leafs": 3}}},
+    "estimator-of-another-task": {"train": {"estimator": "sklearn:linear_model.Ridge"}},
+    "project-estimator-missing": {"train": {"estimator": "forest:make"}},
     "key-that-was-not-kept": {"split": {"key": "c"}},
 }
 CONTRACTS = {

@@ -15,6 +15,7 @@ from mlops_cli.training.finish import (
     LEAST_ROWS,
     MOST_CELLS,
     Entrant,
+    FoldParts,
     candidates,
     finish,
     step_of,
@@ -60,7 +61,11 @@ def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
     estimator, tries = opened("xgboost", task), tried(problem(task), 1000)[:3]
     edges = np.arange(0, 1001, 200)
     folds = [
-        (lambda a=a, b=b: (without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b])))
+        (
+            lambda a=a, b=b: FoldParts(
+                without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b])
+            )
+        )
         for a, b in pairwise(edges)
     ]
     made = finish(problem(task), tries, folds, most=4000)
@@ -85,11 +90,7 @@ def test_the_average_is_better_than_the_fit_that_it_begins_with(task):
 def test_an_average_has_no_more_rounds_than_an_answer_has_time_for(most):
     whole = make_part("binary", 1000)
     tries = tried(problem(), 1000)
-    folds = [
-        (lambda a=a: (without(whole, a, a + 200), Part(whole.matrix[a : a + 200],
-                                                       whole.target[a : a + 200])))
-        for a in range(0, 1000, 200)
-    ]  # fmt: skip
+    folds = [(lambda a=a: fold(whole, a, a + 200)) for a in range(0, 1000, 200)]
     made = finish(problem(), tries, folds, most=most)
     assert 1 <= sum(fit.rounds for fit in made.fits) <= most
     assert sum(fit.weight for fit in made.fits) == pytest.approx(1)
@@ -110,6 +111,10 @@ def test_the_step_leaves_room_for_an_average(found, rounds, step):
     assert {one.params["eta"] for one in candidates([asked], problem(), 1000, 300)} == {
         step_of(asked, 300)
     }
+
+
+def fold(whole, a, b):
+    return FoldParts(without(whole, a, b), Part(whole.matrix[a:b], whole.target[a:b]))
 
 
 def without(whole, a, b):

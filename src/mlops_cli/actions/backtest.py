@@ -32,6 +32,7 @@ from mlops_cli.tables import open_engine
 from mlops_cli.tables.matrix import encode
 from mlops_cli.training.base import Part, Problem
 from mlops_cli.training.data import Events, problem_of, read_events
+from mlops_cli.training.selection.base import narrowed
 from mlops_cli.tuning.base import BEST, Best
 
 ROWS = 20_000  # of a window, at the most
@@ -59,6 +60,8 @@ def backtest(
         return ()
     every = np.arange(len(events.target))
     problem = problem_of(project.config, events, events.features(every))
+    if best.selection is not None:
+        problem = narrowed(problem, best.selection.features)
     labelled = [*_labelled(project, windows, problem, progress)]
     if not labelled:
         progress.log("no model was fitted: no window has labels")

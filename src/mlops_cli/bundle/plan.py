@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -50,6 +50,44 @@ class FeaturePlan(msgspec.Struct, frozen=True, omit_defaults=True):
     def kept_as(self, name: str) -> str:
         """The column of the table of features that holds a column of `data.sensitive`."""
         return name if any(i.name == name for i in self.inputs) else SENSITIVE + name
+
+    def only(self, names: Collection[str]) -> FeaturePlan:
+        """The plan of these features alone: the inputs are those that they need."""
+        trees = tuple(t for t in self.trees if t.name in names)
+        read = {column for t in trees for column in columns_of(t.tree)}
+        online = _only_online(self.online, read)
+        keys = () if online is None else (*online.keys, online.time)
+        inputs = [
+            i if i.name in read else msgspec.structs.replace(i, nullable=True)
+            for i in self.inputs
+            if i.name in read or i.name in keys
+        ]
+        kept = {i.name for i in inputs}
+        return msgspec.structs.replace(
+            self,
+            inputs=tuple(inputs),
+            features=tuple(f for f in self.features if f.name in names),
+            trees=trees,
+            rules=tuple(r for rule in self.rules if (r := _only_rule(rule, kept)) is not None),
+            online=online,
+        )
+
+
+def _only_rule(rule: InputRule, kept: Collection[str]) -> InputRule | None:
+    columns = tuple(name for name in rule.columns if name in kept)
+    if len(columns) == len(rule.columns):
+        return rule
+    return InputRule(columns) if columns else None
+
+
+def _only_online(online: OnlinePlan | None, read: Collection[str]) -> OnlinePlan | None:
+    """What is looked up of the columns that are `read`; None where nothing is."""
+    features = tuple(f for f in online.features if f.name in read) if online else ()
+    if online is None or not features:
+        return None
+    found = msgspec.structs.replace(online, features=features)
+    required = tuple(name for name in online.required if name in found.keys)
+    return msgspec.structs.replace(found, required=required)
 
 
 def lookups(inputs: Iterable[Input], trees: Iterable[FeatureTree]) -> list[str]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
 import numpy as np
 
+from mlops_cli.bundling.selection import Selecting
 from mlops_cli.config.model import Config
 from mlops_cli.evaluation.metrics import metrics_of
 from mlops_cli.tables.folds import Fold
 from mlops_cli.training import open_estimator
-from mlops_cli.training.base import Averaging, Part, Problem
+from mlops_cli.training.base import Averaging, Problem
 from mlops_cli.training.data import Events, draw_of, problem_of
-from mlops_cli.training.finish import FOLDS, Entrant, Finish, candidates, finish
+from mlops_cli.training.finish import (
+    FOLDS,
+    Entrant,
+    Finish,
+    FoldParts,
+    candidates,
+    finish,
+)
 from mlops_cli.tuning.base import Best, Member
 from mlops_cli.tuning.oof import OutOfFold
 
@@ -22,7 +30,7 @@ _ROUNDS = 1.5  # of the whole average, as many times more than a trial may have
 
 
 def finished(
-    config: Config, events: Events, best: Best, found: Mapping[str, Best]
+    config: Config, of: Selecting, best: Best, found: Mapping[str, Best]
 ) -> tuple[Best, OutOfFold | None]:
     """`best` with the members of the final model, and what they say of rows they had not seen.
 
@@ -33,8 +41,9 @@ def finished(
     """
     if not config.tune.finish or config.tune.space is not None:
         return best, None
-    rows = len(events.split.fitted)
-    problem = problem_of(config, events, events.features(events.split.fitted))
+    events, rows = of.events, len(of.events.split.fitted)
+    whole = problem_of(config, events, events.features(events.split.fitted))
+    problem = of.narrowed(whole, events.split.fitted)
     most = int(_ROUNDS * config.tune.rounds)
     tries = candidates(_entrants(problem, found), problem, rows, most)
     if not tries:
@@ -42,23 +51,30 @@ def finished(
     folds = events.folds(draw_of(config), FOLDS)
     if not all(_holds_every_class(events, problem, fold) for fold in folds):
         return best, None
-    parts = [partial(_parts, events, problem, fold) for fold in folds]
+    names = [name for name in found if any(one.name == name for one in tries)]
+    parts = [partial(_parts, of, whole, names, fold) for fold in folds]
     made = finish(problem, tries, parts, most=most)
     return _with_members(config, best, made, events, folds)
 
 
 def _entrants(problem: Problem, found: Mapping[str, Best]) -> list[Entrant]:
-    opened = [(name, open_estimator(name, problem), best) for name, best in found.items()]
     return [
-        Entrant(name, estimator, best.params, best.rounds or 1)
-        for name, estimator, best in opened
-        if isinstance(estimator, Averaging)
+        Entrant(name, estimator, found[name].params, found[name].rounds or 1)
+        for name, estimator in _averaging(problem, found).items()
     ]
 
 
-def _parts(events: Events, problem: Problem, fold: Fold) -> tuple[Part, Part]:
-    train, validation = (events.part(problem.features, r) for r in (fold.train, fold.validation))
-    return train, validation
+def _averaging(problem: Problem, names: Iterable[str]) -> dict[str, Averaging]:
+    """Those of the estimators whose models can be averaged."""
+    opened = {name: open_estimator(name, problem) for name in names}
+    return {name: one for name, one in opened.items() if isinstance(one, Averaging)}
+
+
+def _parts(of: Selecting, whole: Problem, names: Sequence[str], fold: Fold) -> FoldParts:
+    """The fold with the features that its own training part chooses."""
+    problem = of.narrowed(whole, fold.train)
+    train, validation = (of.events.part(problem.features, r) for r in (fold.train, fold.validation))
+    return FoldParts(train, validation, _averaging(problem, names))
 
 
 def _holds_every_class(events: Events, problem: Problem, fold: Fold) -> bool:

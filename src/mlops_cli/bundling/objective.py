@@ -16,23 +16,32 @@ from mlops_cli.tuning.base import Check, Objective, Outcome, Params
 from mlops_cli.tuning.oof import Leaders
 
 
-def objective_of(
-    task: Task,
-    estimator: Estimator,
-    judging: Sequence[tuple[Part, Part]],
-    rounds: int,
-    leaders: Leaders | None = None,
-) -> Objective:
-    """Trials of at most `rounds` rounds on pairs of a part to fit on and one to judge by.
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """A part to fit on and one to judge by, and the estimator of their features."""
 
-    Several pairs are folds. A trial that is over is told to `leaders`.
+    estimator: Estimator
+    train: Part
+    validation: Part
+
+    def trials(self) -> Trials:
+        """See `Estimator.trials`."""
+        return self.estimator.trials(self.train, self.validation)
+
+
+def objective_of(
+    task: Task, judging: Sequence[Judging], rounds: int, leaders: Leaders | None = None
+) -> Objective:
+    """Trials of at most `rounds` rounds; several parts to judge by are folds.
+
+    A trial that is over is told to `leaders`.
     """
     trials: Trials
     if len(judging) > 1:
-        trials = FoldedTrials([estimator.trials(*parts) for parts in judging], rounds)
+        trials = FoldedTrials([fold.trials() for fold in judging], rounds)
     else:
-        trials = estimator.trials(*judging[0])
-    targets = [part.target for _, part in judging]
+        trials = judging[0].trials()
+    targets = [fold.validation.target for fold in judging]
     return lambda params: _Fit(task, targets, trials.start(params), params, rounds, leaders)
 
 

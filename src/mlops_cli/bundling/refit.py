@@ -16,7 +16,6 @@ from mlops_cli.bundling.work import Work
 from mlops_cli.config.project import Project
 from mlops_cli.tables.split import Split
 from mlops_cli.training.answering import Answering, Decided
-from mlops_cli.training.data import problem_of
 
 
 def refitted(
@@ -33,7 +32,7 @@ def refitted(
     config, rows = project.config, np.arange(len(work.events.target))
     none = np.empty(0, dtype=np.int64)
     events = replace(work.events, split=Split(rows, none, none))
-    problem = problem_of(config, events, events.features(rows))
+    problem = replace(work.problem, features=events.features(rows))
     estimator = estimator_of(config.train.estimator, problem, work.best)
     whole = replace(work, events=events, problem=problem, estimator=estimator)
     fitted = fitted_of(estimator, events.part(problem.features, rows), work.best)

@@ -12,9 +12,13 @@ from mlops_cli.tuning.base import Best
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One fit: its rows, the found parameters, the problem, and what it may go on from."""
+    """One fit: its rows, the found parameters, the problem, and what it may go on from.
+
+    `events` have the model's own features alone, `whole` all that `featurize` made.
+    """
 
     events: Events
+    whole: Events
     best: Best
     problem: Problem
     estimator: Estimator

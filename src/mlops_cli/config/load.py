@@ -183,9 +183,10 @@ def _distance(errors: Sequence[Any]) -> int:
 
 
 def _is_union_tag(part: object) -> bool:
-    return isinstance(part, str) and (part in _UNION_TAGS or part.startswith("function-"))
+    return isinstance(part, str) and (part in _UNION_TAGS or part.startswith(_KINDS))
 
 
+_KINDS = ("function-", "constrained-", "literal[")  # pydantic's words, not the file's
 _UNION_TAGS = {"IntRange", "FloatRange", "Choice", "MetricGate", "ChampionGate", "OtherGate"}
 _UNION_TAGS |= {kind.__name__ for kind in get_args(AnySink)} | {*TABLE_FORMS, *STORE_FORMS}
 _UNION_TAGS |= {"FairnessGate"}

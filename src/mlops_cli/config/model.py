@@ -145,6 +145,10 @@ class Config(Section):
         if task != "regression" and train.level is not None:
             name = "interval" if train.interval else "quantiles"
             raise ValueError(f"train.{name} is of a regression's values, and the task is {task}")
+        if task == "multiclass" and train.categories == "ordered":
+            raise ValueError(
+                "train.categories is ordered, and of several classes none is more than another"
+            )
         if task == "multiclass" and train.costs:
             raise ValueError("train.costs are of two classes, and the task is multiclass")
         if task == "multiclass" and train.calibrate not in (None, "temperature"):

@@ -20,6 +20,7 @@ from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.metrics import metrics_of
 from mlops_cli.evaluation.reliability import Reliability
 from mlops_cli.evaluation.residuals import Residuals
+from mlops_cli.evaluation.selection import Selection
 from mlops_cli.evaluation.slices import Slice
 from mlops_cli.evaluation.weak_spots import WeakSpots
 
@@ -51,7 +52,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     `rows` are those of the hold-out, `fitted` those that it was fitted on; `positive` is the class
     that a binary task's probability is of. What the task has not is left out: fairness is of two
     classes, of other tasks the groups of the `sensitive` columns are slices. `served` is the digest
-    of the model that was fitted again on all rows and answers in its place.
+    of the model that was fitted again on all rows and answers in its place. `selection` tells which
+    features it was given, where `train.select` asks.
     """
 
     version: str
@@ -74,6 +76,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     explanations: Explanations | None = None
     sensitive: Sequence[str] = ()
     served: str | None = None
+    selection: Selection | None = None
 
 
 def estimated(judged: Judged) -> dict[str, Estimated]:

@@ -49,7 +49,7 @@ from mlops_cli.stages import stage
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import RunRecord
 from mlops_cli.training.answering import Answering, Decided
-from mlops_cli.training.base import Fitted
+from mlops_cli.training.base import Fitted, Problem
 from mlops_cli.training.before import before_of
 from mlops_cli.training.data import (
     Events,
@@ -60,6 +60,7 @@ from mlops_cli.training.drawings import drawings
 from mlops_cli.training.fitted_rows import fitted_rows
 from mlops_cli.training.plots import importance_plot, plots
 from mlops_cli.training.provenance import Origin, datasets, origin, provenance
+from mlops_cli.training.selection.base import narrowed
 from mlops_cli.tuning.base import BEST, Best
 
 _ONE_LABEL = (
@@ -105,7 +106,7 @@ def train(project: Project, *, progress: Progress = QUIET) -> TrainResult:
     open_tracker(project).prepare()  # before the fit
     progress.update("reading the features")
     work = _read(project)
-    slices = declared_slices(project, work.events)  # before the fit, too
+    slices = declared_slices(project, work.whole)  # before the fit, too
     decided = decide(project.root, project.config, work)
     progress.update(f"fitting on {len(work.events.split.fitted)} rows")
     with ThreadPoolExecutor(1) as beside:  # a fit leaves half of two cores idle
@@ -205,17 +206,28 @@ def _read(project: Project) -> Work:
         best = msgspec.json.decode(file.read_bytes(), type=Best)
     except (OSError, msgspec.DecodeError) as e:
         raise DataError(f"{BEST}: {str(e)[:300]}", hint="mlops tune") from e
-    events = read_events(project.root, project.config)
-    before = before_of(project, events)
-    features = before.features if before else events.features(events.split.fitted)
-    problem = problem_of(project.config, events, features)
+    whole = read_events(project.root, project.config)
+    before = before_of(project, whole)
+    features = before.features if before else whole.features(whole.split.fitted)
+    problem, events = problem_of(project.config, whole, features), whole
+    if project.config.train.select is not None:
+        events, problem = _selected(whole, problem, best)
     return Work(
         events=events,
+        whole=whole,
         best=best,
         problem=problem,
         estimator=estimator_of(project.config.train.estimator, problem, best),
         before=before,
     )
+
+
+def _selected(whole: Events, problem: Problem, best: Best) -> tuple[Events, Problem]:
+    """Rows and problem with the features that `tune` has chosen."""
+    if best.selection is None:
+        raise DataError(f"{BEST} has no features that train.select asks for", hint="mlops tune")
+    names = best.selection.features
+    return whole.only(names), narrowed(problem, names)
 
 
 def _remarks(project: Project, work: Work, held: HoldOut) -> Iterator[str]:
@@ -276,7 +288,7 @@ def _evaluate(
     if decided.interval is not None:
         covered = coverage_of(part.target, said[:, 1:])
         found = replace(found, metrics=found.metrics | covered)
-    return found, HoldOut(events, part.matrix, judged, slices, work.best.members)
+    return found, HoldOut(work.whole, part.matrix, judged, slices, work.best)
 
 
 def _origin(project: Project) -> Origin:

@@ -5,35 +5,36 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mlops_cli._files import replacing_folder, sha256_of, write_text
 from mlops_cli._json import canonical_json, pretty_json
 from mlops_cli.bundling.finish import finished
 from mlops_cli.bundling.objective import objective_of
+from mlops_cli.bundling.search_work import SearchWork, search_work
+from mlops_cli.bundling.selection import Selecting, selecting_of
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURES_PLAN, FEATURES_TABLE, TUNE
 from mlops_cli.config.project import Project
 from mlops_cli.config.sections.train import AUTO, DECIDED
 from mlops_cli.cores import cores
-from mlops_cli.errors import DataError, UsageError
-from mlops_cli.evaluation.evaluate import check_part
+from mlops_cli.errors import UsageError
 from mlops_cli.evaluation.metrics import metric_of
 from mlops_cli.features.leaks import Looked, leaks
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.stages import ANEW, stage
-from mlops_cli.tables.folds import Fold
 from mlops_cli.tracking import open_tracker
 from mlops_cli.tracking.base import DatasetRecord, Role, RunRecord
-from mlops_cli.training import open_estimator, standing_ready
-from mlops_cli.training.base import Estimator, Part, Problem
-from mlops_cli.training.data import Events, about_groups, draw_of, problem_of, read_events
+from mlops_cli.training import standing_ready
+from mlops_cli.training.base import Estimator
+from mlops_cli.training.data import Events, about_groups, read_events
 from mlops_cli.training.provenance import data_digest, datasets
 from mlops_cli.tuning import open_searcher
 from mlops_cli.tuning.base import (
@@ -44,10 +45,9 @@ from mlops_cli.tuning.base import (
     Search,
     SearchPlan,
     Shared,
-    Space,
 )
-from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, to_come, write_oof
-from mlops_cli.tuning.spaces import check_first, ends, space_of
+from mlops_cli.tuning.oof import OOF, Leaders, OutOfFold, write_oof
+from mlops_cli.tuning.spaces import ends
 from mlops_cli.tuning.summary import alone, best_of, together, trial_records, trials_csv
 
 JOURNALS = "tune"  # under .mlops/
@@ -89,7 +89,8 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(tracker.prepare)
         events = _events(project, progress)
-        ready = {name: _ready(one, events, progress) for name, one in _entrants(project).items()}
+        rows = _selected(project, events, progress)
+        ready = {name: _ready(one, rows, progress) for name, one in _entrants(project).items()}
         told = beside.submit(_leaks, config, events)
         prepared.result()
         for leak in told.result():
@@ -103,13 +104,14 @@ def tune(project: Project, *, progress: Progress = QUIET) -> TuneResult:
         name: best_of(search, metric=config.metric, rounds=config.tune.rounds)
         for name, search in searched.items()
     }
-    final, unseen = finished(config, events, best, each)
+    final, unseen = finished(config, rows, best, each)
     if config.train.estimator == AUTO and not final.members:
         final = alone(final, leader, each[leader], config.train.seed)
     if not config.train.needs_unseen:
         unseen = None
     elif unseen is None:
         unseen = ready[leader].unseen(each[leader])
+    final = msgspec.structs.replace(final, selection=rows.selection())
     _write(project.root, final, trials_csv(found), unseen)
     seconds = time.monotonic() - started
     run = replace(_run(project, final), seconds=seconds, datasets=ready[leader].datasets)
@@ -151,8 +153,8 @@ def _entrants(project: Project) -> dict[str, Project]:
     return made
 
 
-def _ready(project: Project, events: Events, progress: Progress) -> _Ready:
-    work = _checked(project, events, progress)
+def _ready(project: Project, rows: Selecting, progress: Progress) -> _Ready:
+    work = _checked(project, rows, progress)
     plan, leaders = _plan(project, work), _leaders(project.config)
     return _Ready(
         plan, _objective(work, plan, leaders), _datasets(project, work), work.seen_by, leaders
@@ -163,7 +165,8 @@ def shared_search(
     project: Project, *, progress: Progress, stale: Callable[[], bool]
 ) -> tuple[SearchPlan, Objective]:
     """The search of `tune`, as a worker takes part in it; raises what `tune` raises before it."""
-    work = _checked(project, _events(project, progress), progress)
+    rows = _selected(project, _events(project, progress), progress)
+    work = _checked(project, rows, progress)
     plan = _plan(project, work)
     if plan.shared is None:
         raise UsageError(
@@ -174,17 +177,6 @@ def shared_search(
     return replace(plan, shared=joins, anew=False), _objective(work, plan)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    problem: Problem
-    estimator: Estimator
-    space: Space
-    train: Part
-    validation: Part
-    seen_by: OutOfFold  # the rows that judge, whose predictions are still to come
-    folds: tuple[tuple[Part, Part], ...] = ()
-
-
 def _events(project: Project, progress: Progress) -> Events:
     progress.update("reading the features")
     events = read_events(project.root, project.config)
@@ -193,17 +185,25 @@ def _events(project: Project, progress: Progress) -> Events:
     return events
 
 
-def _checked(project: Project, events: Events, progress: Progress) -> _Work:
+def _selected(project: Project, events: Events, progress: Progress) -> Selecting:
+    if project.config.train.select is None:
+        return Selecting(project.config, events)
+    progress.update("choosing features")
+    rows = selecting_of(project.config, events)
+    progress.log(f"{rows.keep} of {len(events.plan.features)} features stay")
+    return rows
+
+
+def _checked(project: Project, rows: Selecting, progress: Progress) -> SearchWork:
     """What is made of the rows for an estimator that can be served."""
-    work = _read(project.config, events)
+    work = search_work(project.config, rows)
     progress.update("checking that the model can be served")
     work.estimator.check(work.train, [*ends(work.space), *project.config.tune.first])
     return work
 
 
-def _objective(work: _Work, plan: SearchPlan, leaders: Leaders | None = None) -> Objective:
-    judging = work.folds or ((work.train, work.validation),)
-    return objective_of(work.problem.task, work.estimator, judging, plan.rounds, leaders)
+def _objective(work: SearchWork, plan: SearchPlan, leaders: Leaders | None = None) -> Objective:
+    return objective_of(work.problem.task, work.judging, plan.rounds, leaders)
 
 
 def _leaks(config: Config, events: Events) -> list[str]:
@@ -223,55 +223,6 @@ def _leaks(config: Config, events: Events) -> list[str]:
     return list(leaks(looked))
 
 
-def _read(config: Config, events: Events) -> _Work:
-    parts = events.split
-    problem = replace(
-        problem_of(config, events, events.features(parts.train)), threads=_threads(config)
-    )
-    for name, rows in (("validation", parts.validation), ("hold-out", parts.holdout)):
-        check_part(problem.question, events.target[rows], name)
-    train = config.train
-    space = space_of(train.estimator, config.tune.space, train.params)
-    check_first(config.tune.first, space)
-    made = _folds(config, events, problem)
-    judging = [fold.validation for fold in made] or [parts.validation]
-    return _Work(
-        problem=problem,
-        estimator=open_estimator(train.estimator, problem),
-        space=space,
-        train=events.part(problem.features, parts.train),
-        validation=events.part(problem.features, parts.validation),
-        seen_by=to_come([events.numbers[rows] for rows in judging]),
-        folds=_parts(events, problem, made),
-    )
-
-
-def _folds(config: Config, events: Events, problem: Problem) -> tuple[Fold, ...]:
-    """The folds that judge, if any; raises `DataError` where one cannot be judged."""
-    if config.split.folds is None:
-        return ()
-    made = events.folds(draw_of(config), config.split.folds, repeats=config.split.repeats)
-    classes = np.arange(problem.classes)
-    for number, fold in enumerate(made, 1):
-        check_part(problem.question, events.target[fold.validation], f"fold {number}")
-        lacking = np.setdiff1d(classes, events.target[fold.train])
-        if len(lacking):
-            label = (events.plan.classes or ())[int(lacking[0])]
-            raise DataError(
-                f"fold {number} of {len(made)} has no row of class {label!r} to learn from",
-                hint="give split.folds a smaller number, bring more rows of it, or leave it out",
-            )
-    return made
-
-
-def _parts(
-    events: Events, problem: Problem, folds: Sequence[Fold]
-) -> tuple[tuple[Part, Part], ...]:
-    """What each fold is fitted on, and judged by."""
-    names = problem.features
-    return tuple((events.part(names, f.train), events.part(names, f.validation)) for f in folds)
-
-
 def _leaders(config: Config) -> Leaders | None:
     """Who keeps what the best trial says of rows that it has not seen, where that is needed."""
     if not config.train.needs_unseen:
@@ -279,7 +230,7 @@ def _leaders(config: Config) -> Leaders | None:
     return Leaders(greater_is_better=metric_of(config.task, config.metric).greater_is_better)
 
 
-def _plan(project: Project, work: _Work) -> SearchPlan:
+def _plan(project: Project, work: SearchWork) -> SearchPlan:
     config, space = project.config, work.space
     metric = metric_of(config.task, config.metric)
     about = _about(project, work.estimator)
@@ -321,16 +272,6 @@ def _workers(config: Config) -> int:
     return cores() if config.tune.workers == "auto" else config.tune.workers
 
 
-def _threads(config: Config) -> int:
-    """The threads of a trial: one, or by a given number of workers its share of the cores.
-
-    One where other machines take part, which may have other cores.
-    """
-    if config.tune.workers == "auto" or config.tune.storage is not None:
-        return 1
-    return max(1, cores() // config.tune.workers)
-
-
 def _about(project: Project, estimator: Estimator) -> dict[str, Any]:
     """Everything that a trial's score depends on, the space and its search apart."""
     me = stage("tune")
@@ -353,7 +294,7 @@ def _write(root: Path, best: Best, trials: str, unseen: OutOfFold | None) -> Non
             write_oof(folder / OOF.rpartition("/")[2], unseen)
 
 
-def _datasets(project: Project, work: _Work) -> list[DatasetRecord]:
+def _datasets(project: Project, work: SearchWork) -> list[DatasetRecord]:
     rows: dict[Role, int] = {
         "training": len(work.train.target),
         "validation": len(work.validation.target),

@@ -42,8 +42,8 @@ def open_estimator(name: str, problem: Problem) -> Estimator:
         module = load_named("estimator", library, ESTIMATORS)
     if problem.weighted and not getattr(module, "WEIGHTS", False):
         raise UsageError(
-            f"mlops.yaml: train.weights is set, and {name} cannot weigh rows",
-            hint="remove it; these can: xgboost, lightgbm, catboost, most of scikit-learn's",
+            f"mlops.yaml: train.weights and train.mitigate weigh rows, and {name} cannot",
+            hint="remove them; these can: xgboost, lightgbm, catboost, most of scikit-learn's",
         )
     if problem.monotone and not getattr(module, "MONOTONE", False):
         raise UsageError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from mlops_cli.training.base import Part, Problem
 from mlops_cli.training.monotone import directions
 from mlops_cli.training.reweighing import reweighed
 from mlops_cli.training.row_weights import check_training_part, weights_of
+from mlops_cli.training.target_order import in_target_order
 
 _BATCH = 131_072  # rows that are encoded at once
 
@@ -51,6 +52,8 @@ class Events:
     """The columns of `data.sensitive`, and the features that read one."""
     groups: Rows | None = None
     """The number of each row's group, shape (n,); None where `split.key` names no column."""
+    ordered: bool = False
+    """Whether categories are in the order of the target (`train.categories`), not the alphabet."""
     weights: NDArray[np.float64] | None = None
     """How much each row counts, shape (n,); None without `train.weights` and `train.mitigate`."""
 
@@ -84,11 +87,18 @@ class Events:
         Of a sensitive one it has what at least five of them have.
         """
         names = [f.name for f in self.plan.features if f.kind == "category"]
-        frozen = frozen_categories(self.rows(rows, names), names, self.sensitive) if names else {}
-        return tuple(
-            Feature(f.name, f.kind, frozen[f.name]) if f.kind == "category" else f
-            for f in self.plan.features
-        )
+        if not names:
+            return self.plan.features
+        texts = frozen_categories(self.rows(rows, names), names, self.sensitive)
+        frozen = {name: Feature(name, "category", texts[name]) for name in names}
+        if self.ordered:
+            listed = tuple(frozen.values())
+            frozen = {f.name: f for f in in_target_order(listed, self.part(listed, rows))}
+        return tuple(frozen.get(f.name, f) for f in self.plan.features)
+
+    def only(self, names: Collection[str]) -> Events:
+        """The same rows, of which the model gets these features alone."""
+        return replace(self, plan=self.plan.only(names))
 
     def rows(self, rows: Rows, names: Sequence[str] | None = None) -> pa.Table:
         """The table's rows at ascending positions (`names`: only these columns)."""
@@ -148,7 +158,9 @@ def read_events(root: Path, config: Config) -> Events:
         columns = [plan.kept_as(name) for name in names]
         weights = reweighed(_read_table(file, columns), columns, target, parts.fitted, weights)
     sensitive = reading(plan.trees, config.data.sensitive)
-    return Events(file, plan, target, numbers, moments, parts, sensitive, groups, weights)
+    ordered = config.train.categories == "ordered"
+    read = Events(file, plan, target, numbers, moments, parts, sensitive, groups)
+    return replace(read, ordered=ordered, weights=weights)
 
 
 def read_fitted(root: Path, config: Config) -> pa.Table:

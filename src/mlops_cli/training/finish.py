@@ -7,9 +7,9 @@ seen decides how many rounds it gets, and how much it weighs in the average of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from threading import Event
 
@@ -51,6 +51,18 @@ class Try:
     name: str
     estimator: Averaging
     params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class FoldParts:
+    """A fold's training and validation part, and the estimators of their features by name.
+
+    Without any, the estimators are those of the tries.
+    """
+
+    train: Part
+    validation: Part
+    estimators: Mapping[str, Averaging] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ def _tries(entrant: Entrant, problem: Problem, step: float) -> Sequence[Try]:
 def finish(
     problem: Problem,
     tries: Sequence[Try],
-    folds: Sequence[Callable[[], tuple[Part, Part]]],
+    folds: Sequence[Callable[[], FoldParts]],
     *,
     most: int,
 ) -> Finish:
@@ -116,7 +128,7 @@ def finish(
 
     The fits of the average have at most `most` rounds together: an answer takes time by them. Of
     several estimators the average is of one alone, unless that of all is surely better. A fold is
-    asked for its training and validation part when its turn comes. The same fits come out whatever
+    asked for its parts when its turn comes. The same fits come out whatever
     number of threads there is.
     """
     rounds = int(most / _MORE_ROWS)
@@ -165,9 +177,13 @@ def _unseen(problem: Problem, seen: Sequence[_Seen], most: int) -> Unseen:
     )
 
 
-def _fold(tries: Sequence[Try], fold: Callable[[], tuple[Part, Part]], rounds: int) -> _Seen:
-    train, validation = fold()
-    ready = {one.name: one.estimator.patient_trials(train, validation, _PATIENCE) for one in tries}
+def _fold(tries: Sequence[Try], fold: Callable[[], FoldParts], rounds: int) -> _Seen:
+    parts = fold()
+    estimators = {one.name: one.estimator for one in tries} | dict(parts.estimators)
+    ready = {
+        name: estimator.patient_trials(parts.train, parts.validation, _PATIENCE)
+        for name, estimator in estimators.items()
+    }
     stopped = Event()
 
     def check() -> None:
@@ -185,4 +201,4 @@ def _fold(tries: Sequence[Try], fold: Callable[[], tuple[Part, Part]], rounds: i
             stopped.set()  # or Ctrl-C would wait for all of them
             pool.shutdown(cancel_futures=True)
             raise
-    return _Seen(validation, [r for r, _ in found], [said for _, said in found])
+    return _Seen(parts.validation, [r for r, _ in found], [said for _, said in found])

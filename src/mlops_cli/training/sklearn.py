@@ -151,9 +151,9 @@ class Sklearn:
             name, model = f"{name}{model.steps[-1][0]}__", model.steps[-1][1]
         if not has_fit_parameter(model, "sample_weight"):
             raise UsageError(
-                f"mlops.yaml: train.weights is set, and {self._source.name} "
+                f"mlops.yaml: train.weights and train.mitigate weigh rows, and {self._source.name} "
                 f"({type(model).__name__}) cannot weigh rows",
-                hint=f"remove it; of these all can: {works(self._problem)}",
+                hint=f"remove them; of these all can: {works(self._problem)}",
             )
         return {f"{name}sample_weight": part.weight}
 

@@ -298,6 +298,11 @@ class XGBoostModel:
         """See `Grown.margins`."""
         return _predictions(self._booster.predict(xgboost.DMatrix(matrix), output_margin=True))
 
+    def contributions(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Exact TreeSHAP contributions (n, f) to the margin; of several classes summed sizes."""
+        found = self._booster.predict(xgboost.DMatrix(matrix), pred_contribs=True)[..., :-1]
+        return _predictions(found if found.ndim == 2 else np.abs(found).sum(axis=1))
+
     def ensemble(self) -> Ensemble:
         """See `Grown.ensemble`."""
         return ensemble_of(self.content(), len(self._names))

@@ -11,6 +11,7 @@ import msgspec
 
 from mlops_cli.config.paths import TUNE
 from mlops_cli.config.sections.tune import SearchRange
+from mlops_cli.evaluation.selection import Selection
 from mlops_cli.progress import Progress
 from mlops_cli.tracking.base import TrialState
 
@@ -171,6 +172,7 @@ class Best(msgspec.Struct, frozen=True):
     those that no gain for 20 rounds spared.
     `members` are what the final model is an average of, and `unseen` every metric of that average
     on rows which its models had not seen; without any, the final model is the best trial's.
+    `selection` tells which features are left, where `train.select` asks for it.
     """
 
     metric: str
@@ -187,3 +189,4 @@ class Best(msgspec.Struct, frozen=True):
     validation: dict[str, float]
     members: list[Member] = []
     unseen: dict[str, float] = {}
+    selection: Selection | None = None

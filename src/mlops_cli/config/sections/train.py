@@ -49,6 +49,19 @@ class MitigateConfig(Section):
     )
 
 
+class SelectConfig(Section):
+    """Which features the model is given, found out on the rows that it is fitted on."""
+
+    method: Literal["mutual_information", "rfe", "shap"] = Field(
+        "shap",
+        description="how features are put in order: what each tells of the target by itself, by "
+        "leaving out the least used again and again, or by how far each moves a booster's answers",
+    )
+    keep: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="how many stay; auto: as few as lose nothing that folds could tell"
+    )
+
+
 class TrainConfig(Section):
     """The estimator and how it is judged."""
 
@@ -118,6 +131,43 @@ class TrainConfig(Section):
     mitigate: MitigateConfig | None = Field(
         None, description="of a classification: treat the groups of data.sensitive more alike"
     )
+
+    categories: Literal["codes", "ordered"] = Field(
+        "codes",
+        description="codes: a category is its place in the alphabet; ordered: in the order of the "
+        "target's mean, as the rows of each fit have it",
+    )
+    select: SelectConfig | None = Field(
+        None, description="leave out features that the model does as well without"
+    )
+
+    @model_validator(mode="after")
+    def _what_is_selected_is_not_fixed(self) -> TrainConfig:
+        if self.select is None:
+            return self
+        if self.update is not None:
+            raise ValueError("update goes on with a version's features, and select chooses anew")
+        if self.quantiles is not None:
+            raise ValueError(
+                "quantiles are held to the validation part, which the last choice of select has "
+                "seen: use interval, or leave out select"
+            )
+        named = next((n for n in self.params if n.endswith("_constraints")), None)
+        if named is not None:
+            raise ValueError(
+                f"params.{named} counts features by their place, which select changes: use "
+                "monotone, or leave out one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_order_has_not_seen_what_judges(self) -> TrainConfig:
+        if self.categories == "ordered" and self.quantiles is not None:
+            raise ValueError(
+                "quantiles are held to the validation part, whose targets order the categories: "
+                "use interval, or leave out categories"
+            )
+        return self
 
     @model_validator(mode="after")
     def _quantiles_are_in_order(self) -> TrainConfig:

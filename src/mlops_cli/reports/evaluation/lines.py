@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from mlops_cli._svg import Scale, scale
 from mlops_cli.evaluation.explained import Example, FeatureEffect, Pair, Stability
 from mlops_cli.evaluation.fairness import Fairness, GroupRates
+from mlops_cli.evaluation.selection import Selection
 from mlops_cli.evaluation.slices import Slice
+
+_NAMED = 40  # features that were left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,26 @@ def stability_said(of: Stability | None) -> str:
     return (
         f"The model is an average of {of.fits} fits of the same rows: {of.same_first} of them go "
         f"most by the first feature{alike}."
+    )
+
+
+def selection_said(of: Selection | None) -> str:
+    """Which features were left out, and by what, in words; empty where none were."""
+    if of is None or not of.dropped:
+        return ""
+    names, left = [one.name for one in of.dropped], len(of.features)
+    more = len(names) - _NAMED
+    cost = next((s for s in of.sizes if s.features == left), None)
+    price = (
+        ""
+        if cost is None
+        else f" On folds of the training part, so many cost a row {cost.loss:.3g} more (standard "
+        f"error {cost.error:.2g}) than the best number that was tried."
+    )
+    return (
+        f"{left} of {left + len(names)} features were chosen ({of.method.replace('_', ' ')}), in "
+        f"each fold by its own rows; the hold-out had no part in it.{price} Left out, the best of "
+        f"them first: {', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''}."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -27,21 +27,21 @@ from mlops_cli.reports.evaluation.explaining import explanations_of
 from mlops_cli.tables.base import ROW
 from mlops_cli.tables.groups import codes_of
 from mlops_cli.training.data import Events
-from mlops_cli.tuning.base import Member
+from mlops_cli.tuning.base import Best
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
     """The hold-out: its rows as the model's matrix (n, f), predictions, and named parts of it.
 
-    `members` are the fits whose average the model is, if it is one.
+    `best` says what the model was made of; without it nothing of that is told.
     """
 
     events: Events
     matrix: NDArray[np.float32]
     judged: Judged
     slices: Mapping[str, NDArray[np.bool_]]
-    members: Sequence[Member] = ()
+    best: Best | None = None
 
 
 def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
@@ -69,7 +69,8 @@ def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
         sensitive=() if binary else tuple(sensitive),
         slices=slices_of(judged, {**of.slices, **({} if binary else _masks(sensitive))}),
         weak_spots=weak_spots(judged, of.matrix, bundle.manifest.features, _subjects(config, of)),
-        explanations=explanations_of(bundle, of.matrix, of.members),
+        explanations=explanations_of(bundle, of.matrix, of.best.members if of.best else ()),
+        selection=of.best.selection if of.best else None,
     )
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from mlops_cli.bundle.manifest import short
 from mlops_cli.evaluation.fairness import Fairness
 from mlops_cli.evaluation.report import Report, by_slices
-from mlops_cli.reports.evaluation.lines import stability_said
+from mlops_cli.reports.evaluation.lines import selection_said, stability_said
 from mlops_cli.reports.markdown import code, escape
 
 _FEATURES = 8
 _SLICES = 30
+_LONG = 4000  # characters
 
 
 def evaluation_lines(report: Report) -> Iterator[str]:
@@ -46,6 +47,8 @@ def evaluation_lines(report: Report) -> Iterator[str]:
         yield from ("", "## What it goes by", "", "| feature | share |", "|---|---|")
         yield from (f"| {escape(e.name)} | {e.share:.1%} |" for e in shown)
         yield from ("", stability_said(report.explanations.stability))
+    if without := selection_said(report.selection):
+        yield from ("", "## What it does without", "", escape(without, most=_LONG))
 
 
 def _slices(report: Report) -> Iterator[str]:

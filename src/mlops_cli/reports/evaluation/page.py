@@ -23,6 +23,7 @@ from mlops_cli.reports.evaluation.lines import (
     importance_lines,
     pair_lines,
     rate_lines,
+    selection_said,
     slice_lines,
     stability_said,
 )
@@ -104,6 +105,7 @@ class Page:
     biased: Sequence[tuple[str, str]]
     fairness: Sequence[Group]
     goes: Goes | None
+    without: str
     champion: Against | None
 
 
@@ -143,6 +145,7 @@ def shown(report: Report, champion: Champion | None = None) -> Page:
         biased=[_spot(s, "{:+.3g}") for s in spots.biases] if spots else [],
         fairness=[_group(name, of) for name, of in report.fairness.items()],
         goes=_goes(report.explanations) if report.explanations else None,
+        without=selection_said(report.selection),
         champion=against(report.metric, champion) if champion else None,
     )
 

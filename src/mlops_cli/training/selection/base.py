@@ -1,0 +1,48 @@
+"""The port of a method that puts features in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from mlops_cli.training.base import Fitted, Part, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A feature, and what it is worth by the method: only the order of several has a meaning."""
+
+    name: str
+    score: float
+
+
+Fit = Callable[[Problem, Part], Fitted]
+"""Fits the project's estimator on rows whose columns are the problem's features."""
+
+
+class Ranking(Protocol):
+    """A method."""
+
+    def __call__(self, problem: Problem, part: Part, fit: Fit) -> list[Ranked]:
+        """All features of `problem`, the best first; the same rows give the same.
+
+        Raises `UsageError` where the estimator cannot be asked.
+        """
+
+
+def narrowed(problem: Problem, names: Collection[str]) -> Problem:
+    """The problem with these features alone, and the directions that are of them."""
+    return replace(
+        problem,
+        features=tuple(f for f in problem.features if f.name in names),
+        monotone={name: sign for name, sign in problem.monotone.items() if name in names},
+    )
+
+
+def columns(problem: Problem, part: Part, names: Collection[str]) -> Part:
+    """The part's columns of these features, in the order of `problem`."""
+    places = [i for i, f in enumerate(problem.features) if f.name in names]
+    return replace(part, matrix=np.ascontiguousarray(part.matrix[:, places]))
