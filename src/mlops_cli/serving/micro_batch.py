@@ -60,20 +60,20 @@ class MicroBatcher:
     """Gathers the single rows of one turn of the event loop into one call of the model.
 
     A row alone waits for nothing but the next turn. 32 rows in one call of XGBoost cost what two
-    single rows do, and every row's number is the same in any company. `before` is called before
-    the model is: what another process is to do meanwhile.
+    single rows do, and every row's number is the same in any company. `came` are those of this
+    turn. `before` is called before the model is: what another process is to do meanwhile.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._came: Came = []
+        self.came: Came = []
         self.before: Callable[[], None] | None = None
 
     def add(self, row: Packed, waiting: Waiting) -> None:
         """Predict a row in the next turn, and tell who waits."""
-        if not self._came:
+        if not self.came:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._came.append((row, waiting))
+        self.came.append((row, waiting))
 
     def predict(self, row: Packed) -> asyncio.Future[Raw]:
         """A future of the row's prediction, of shape (1,) or (1, k)."""
@@ -84,7 +84,7 @@ class MicroBatcher:
     def _flush(self) -> None:
         if self.before is not None:
             self.before()
-        came, self._came = self._came, []
+        came, self.came = self.came, []
         came = [pair for pair in came if not pair[1].gone]  # whose client has left
         if came:
             self._work(came)

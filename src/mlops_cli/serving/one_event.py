@@ -47,10 +47,10 @@ class OneEvent:
     """A prediction under way; `gone` once its client has left, or has its answer.
 
     `line` is how its line in the log begins, empty where there is to be none. `counter` counts it
-    for an arm of a rollout.
+    for an arm of a rollout, and `started` is when it came.
     """
 
-    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "_started", "counter", "gone")
+    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "counter", "gone", "started")
 
     def __init__(
         self, by: OneEvents, served: Version, request_id: bytes, line: bytes, respond: Respond
@@ -65,13 +65,13 @@ class OneEvent:
 
     def wait(self, batcher: MicroBatcher, row: Packed, started: float) -> None:
         """Wait for the model, which is asked for a row of features."""
-        self._started = started
+        self.started = started
         batcher.add(row, self)
 
     def predicted(self, said: Predicted, place: int) -> None:
         """Answer with the prediction."""
         content, by = said.contents[place], self._by
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self.started
         if self.counter is not None:
             # NumPy's own mean of one number takes ten times as long.
             number = said.raw.item(place) if said.raw.ndim == 1 else said.value(place)
@@ -90,7 +90,7 @@ class OneEvent:
     def failed(self, fault: Exception) -> None:
         """Answer that the model failed."""
         log.error("request %s failed", self._id.decode("ascii"), exc_info=fault)
-        served, by, seconds = self._served, self._by, time.perf_counter() - self._started
+        served, by, seconds = self._served, self._by, time.perf_counter() - self.started
         if self.counter is not None:
             self.counter.failed()
         if self._line and by.log is not None:

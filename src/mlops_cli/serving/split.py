@@ -20,23 +20,26 @@ T = TypeVar("T")
 
 
 class Asked(msgspec.Struct, array_like=True, gc=False):
-    """Events to be predicted: objects of JSON, or values by name. `explain`: with contributions."""
+    """Events to be predicted: objects of JSON, or values by name. `explain`: with contributions.
+
+    Where there are `rows` another message is to tell what they take: of one event among so many.
+    """
 
     number: int
     bodies: list[bytes] = []
     events: list[dict[str, Any]] = []
     explain: bool = False
+    rows: int = 0
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
     """What the candidate says of them.
 
     `contents` are its predictions as JSON, `numbers` the model's own (float64, row by row) and
-    `digests` those of the features. `seconds` is how long it worked. `error` is the kind of a fault
-    and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the hello.
-    One that is `cold` took longer than it would without a pause before; where it is `retimed`
-    another message tells its `seconds` alone. `exact`: the event's values had their inputs' types,
-    and it held nothing else.
+    `digests` those of the features. `seconds` is how long it worked; where that is all it is what
+    the question's `rows` take, and `each` what it takes to read one of them. `error` is the kind of
+    a fault and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the
+    hello. `exact`: the event's values had their inputs' types, and it held nothing else.
     """
 
     number: int
@@ -49,8 +52,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     refused: bool = False
     row: int | None = None
     field: str | None = None
-    cold: bool = False
-    retimed: bool = False
+    each: float = 0.0
     exact: bool = False
 
 

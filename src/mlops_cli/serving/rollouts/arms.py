@@ -109,11 +109,13 @@ class Tallies:
 class Counter:
     """Counts for one arm at one step, in one worker; latencies only while it is `warm`.
 
-    `counted` is how the log says where.
+    `counted` is how the log says where. `every`: each request's latency counts, since no other arm
+    is here to which it is held.
     """
 
     __slots__ = (
-        "_answered", "_at", "_latency", "_numbers", "_squares", "_sum", "_words", "counted", "warm",
+        "_answered", "_at", "_latency", "_numbers", "_squares", "_sum", "_words",
+        "counted", "every", "warm",
     )  # fmt: skip
 
     def __init__(self, tallies: Tallies, at: int, counted: Counted) -> None:
@@ -123,19 +125,19 @@ class Counter:
         self._at = at
         self._answered, self._latency = at + _ANSWERED, at + _LATENCY
         self._sum, self._squares = at + _SUM, at + _SQUARES
-        self.warm = False
+        self.every = self.warm = False
 
     def answered(self, mean: float | None, seconds: float | None = None) -> None:
         """A request was answered: the mean of its predictions, None where they are no single
-        numbers, and its latency, None where `took` tells it later or nobody does."""
+        numbers, and its latency."""
         words = self._words
         words[self._answered] += 1
         if mean is not None:
             numbers = self._numbers
             numbers[self._sum] += mean
             numbers[self._squares] += mean * mean
-        if seconds is not None and self.warm:
-            words[self._latency + bisect_left(_ENDS, seconds)] += 1
+        if self.every and seconds is not None:
+            self.took(seconds)
 
     def took(self, seconds: float) -> None:
         """One of those that were answered took so long."""

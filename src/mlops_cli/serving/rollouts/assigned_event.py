@@ -6,11 +6,40 @@ import time
 
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
+from mlops_cli.serving.rollouts.company import Turn
 from mlops_cli.serving.rollouts.course import MISSING, Course
 from mlops_cli.serving.split import Asked, Told
 
 
-class Mirrored:
+class _Asking:
+    """Counts and logs what the candidate says of one event."""
+
+    __slots__ = ()
+    _by: OneEvents
+    _course: Course
+    _id: bytes
+    _key: str | None
+    _body: bytes
+    _said: Told
+    _rest: float  # seconds that were neither the way nor its work
+
+    def timed(self, said: Told | None, turn: Turn | None) -> None:
+        """See `Asking.timed`."""
+        if said is not None and turn is not None:
+            self._course.took(*turn.compared(said))
+        self._log(self._rest + self._said.seconds)
+
+    def _log(self, seconds: float) -> None:
+        log, said = self._by.log, self._said
+        line = self._asked_line(exact=said.exact)
+        if line and log is not None:
+            log.told(line, said.digests[0], said.contents[0], self._course.recent or seconds)
+
+    def _asked_line(self, *, exact: bool = False) -> bytes:
+        return self._course.line(self._by.log, self._id, self._key, self._body, exact=exact)
+
+
+class Mirrored(_Asking):
     """An event of which the candidate is asked, too; nobody is told its answer."""
 
     __slots__ = ("_body", "_by", "_course", "_id", "_key", "_rest", "_said", "_started")
@@ -32,32 +61,22 @@ class Mirrored:
         if kind is not None:
             self.lost(kind)
 
-    def told(self, said: Told, way: float) -> None:
+    def told(self, said: Told, way: float, *, more: bool) -> None:
         """See `Asking.told`."""
         self._said, self._rest = said, time.perf_counter() - self._started - way
         self._course.told(said)
-
-    def timed(self, seconds: float, *, counts: bool = True) -> None:
-        """See `Asking.timed`."""
-        said, seconds = self._said, self._rest + seconds
-        if counts:
-            self._course.there.took(seconds)
-        line = self._line(exact=said.exact)
-        if line and self._by.log is not None:
-            self._by.log.told(line, said.digests[0], said.contents[0], seconds)
+        if not more:
+            self._log(self._rest + said.seconds)
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`: the champion could read it."""
         del refused
-        line = self._line() if self._course.lost() else b""
+        line = self._asked_line() if self._course.lost() else b""
         if line and self._by.log is not None:
             self._by.log.failed(line, kind, time.perf_counter() - self._started)
 
-    def _line(self, *, exact: bool = False) -> bytes:
-        return self._course.line(self._by.log, self._id, self._key, self._body, exact=exact)
 
-
-class CandidateEvent(OneEvent):
+class CandidateEvent(_Asking, OneEvent):
     """One that the candidate answers; where it does not, the champion does."""
 
     __slots__ = ("_body", "_course", "_key", "_rest", "_said")
@@ -75,7 +94,7 @@ class CandidateEvent(OneEvent):
         self._course = course
         self._key = key
         self._body = body
-        self._started = time.perf_counter()
+        self.started = time.perf_counter()
 
     def begin(self) -> None:
         """Ask the candidate, or the champion at once where it cannot be asked.
@@ -87,22 +106,15 @@ class CandidateEvent(OneEvent):
         if kind is not None:
             self._ask_champion(kind)
 
-    def told(self, said: Told, way: float) -> None:
+    def told(self, said: Told, way: float, *, more: bool) -> None:
         """Answer with the candidate's prediction."""
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self.started
         self._said, self._rest = said, seconds - way
         self._course.told(said)
         if not self.gone:
             self._answer(said.contents[0], seconds)
-
-    def timed(self, seconds: float, *, counts: bool = True) -> None:
-        """See `Asking.timed`."""
-        course, log, said, seconds = self._course, self._by.log, self._said, self._rest + seconds
-        if counts:
-            course.there.took(seconds)
-        line = course.line(log, self._id, self._key, self._body, exact=said.exact)
-        if line and log is not None:
-            log.told(line, said.digests[0], said.contents[0], seconds)
+        if not more:
+            self._log(self._rest + said.seconds)
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """Have the champion answer. What both refuse is the client's fault, and nobody's."""
@@ -117,17 +129,17 @@ class CandidateEvent(OneEvent):
         served = by.versions.default
         row, self._line = by.read(served, self._id, self._key, self._body)
         if course.lost():
-            line = course.line(by.log, self._id, self._key, self._body)
+            line = self._asked_line()
             if line and by.log is not None:
-                by.log.failed(line, kind, time.perf_counter() - self._started)
+                by.log.failed(line, kind, time.perf_counter() - self.started)
         self._served = served
         if not self.gone:
-            self.wait(served.batcher, row, self._started)
+            self.wait(served.batcher, row, self.started)
 
     def _refuse(self, e: RequestError) -> None:
         if self.gone:
             return
-        served, seconds = self._by.versions.default, time.perf_counter() - self._started
+        served, seconds = self._by.versions.default, time.perf_counter() - self.started
         self._by.metrics.answered(e.status, seconds, 0, served.variant, served.version)
         self.gone = True
         self._respond(e.status, self._id, error_body(e.message, e.field, e.row))

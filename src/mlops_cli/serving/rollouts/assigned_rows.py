@@ -11,6 +11,7 @@ from mlops_cli.serving.log import Entry, PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.rollouts.candidate_process import BYTES
+from mlops_cli.serving.rollouts.company import Turn
 from mlops_cli.serving.rollouts.course import MISSING, Course
 from mlops_cli.serving.rollouts.traffic import CANDIDATE, Arm
 from mlops_cli.serving.routes import Request
@@ -113,7 +114,9 @@ class Division:
         except Exception:
             course.here.failed()
             raise
-        course.here.answered(rows.mean(self._served, said), time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        course.here.answered(rows.mean(self._served, said), seconds)
+        course.list_took_here(seconds)
         return said
 
     async def _there(self, rows: Rows[T], places: Sequence[int]) -> tuple[T, Version]:
@@ -239,25 +242,27 @@ class Awaiting:
         self._cold: float | None = None
         self._seconds: float | None = None
 
-    def told(self, said: Told, way: float) -> None:
+    def told(self, said: Told, way: float, *, more: bool) -> None:
         """See `Asking.told`."""
+        del more
         self._cold = said.seconds
         if not self.future.done():
             self.future.set_result((said, way - said.seconds))
 
-    def timed(self, seconds: float, *, counts: bool = True) -> None:
+    def timed(self, said: Told | None, turn: Turn | None) -> None:
         """See `Asking.timed`."""
-        if not counts:
+        del turn  # it had no company
+        if said is None:
             return
-        self._seconds = seconds
+        self._seconds = said.seconds + said.each
         if self._rest is not None:
-            self._course.there.took(self._rest + seconds)
+            self._course.list_took(self._rest + self._seconds)
 
     def count(self, seconds: float) -> None:
         """Count that the request took so long, with what the last answer to it did."""
         rest = seconds - (self._cold or 0.0)
         if self._seconds is not None:
-            self._course.there.took(rest + self._seconds)
+            self._course.list_took(rest + self._seconds)
         else:
             self._rest = rest
 
@@ -279,7 +284,7 @@ async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], f
     ways, process, waiting = 0.0, course.process, Awaiting(course)
     for asked in questions:
         waiting = Awaiting(course)
-        kind = process.ask(asked, waiting) if process is not None else MISSING
+        kind = process.ask(asked, waiting, alone=True) if process is not None else MISSING
         if kind is not None:
             raise Lost(kind)
         said, hop = await waiting.future

@@ -15,9 +15,11 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import cycle, islice
 from pathlib import Path
 
 import msgspec
@@ -27,6 +29,7 @@ from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.following import load_served
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event, RequestError
+from mlops_cli.serving.rollouts.company import predict, quickest
 from mlops_cli.serving.rollouts.messages import Frames, framed, read_asked
 from mlops_cli.serving.roster import Entry
 from mlops_cli.serving.served import Served
@@ -35,7 +38,7 @@ from mlops_cli.serving.split import Asked, Told
 
 log = logging.getLogger(__name__)
 
-RETIME = 0.02  # seconds between two answers that are computed once more, for their time
+RECENT = 256  # rows that are kept, to be company for one that is timed
 _READ = 256 * 1024
 _SHOWN = 500
 _PR_SET_PDEATHSIG = 1
@@ -84,46 +87,40 @@ class Candidate:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._retime_at = 0.0
+        self._recent: deque[Packed] = deque(maxlen=RECENT)
 
     def answer(self, worker: socket.socket) -> None:
         """Until nobody asks any more. Single events that came together are predicted together."""
         frames = Frames()
-        while received := _received(worker):
-            data, waited = received
+        while data := worker.recv(_READ):
             begun = time.perf_counter()
             single: list[Asked] = []
-            told: list[bytes] = []
+            said: list[tuple[Asked, Told]] = []
             for content in frames.add(data):
                 asked = read_asked(content)
                 if asked.number == 0:
                     self._served.decoder.also = {name.decode() for name in asked.bodies}
-                elif len(asked.bodies) + len(asked.events) == 1 and not asked.explain:
+                elif _is_single(asked):
                     single.append(asked)
                 else:
-                    told.append(framed(self._said(asked, time.perf_counter())))
+                    said.append((asked, self._said(asked, time.perf_counter())))
             if single:
-                said = self._together(single, begun)
-                retimed = waited and begun >= self._retime_at
-                for one in said:
-                    one.cold = waited and one.error is None
-                    one.retimed = retimed and one.cold
-                told += map(framed, said)
-            if told:
-                worker.sendall(b"".join(told))
-            if single and retimed:
-                self._retime_at = time.perf_counter() + RETIME
-                worker.sendall(b"".join(map(framed, self._warm(said))))
+                said += zip(single, self._together(single, begun), strict=True)
+            if said:
+                worker.sendall(b"".join([framed(told) for _, told in said]))
+            timed = [asked for asked, told in said if asked.rows and told.error is None]
+            if timed:
+                worker.sendall(b"".join([framed(self._timed(asked)) for asked in timed]))
 
     def _together(self, asked: Sequence[Asked], begun: float) -> list[Told]:
         """Single events, in one call of the model; one by one, where it raises over them."""
-        self._last = asked
         served = self._served
         try:
             rows = [self._row(one) for one in asked]
             matrix = served.predictor.matrix([row for row, _ in rows])
             numbers = served.predictor.numbers(matrix)
             contents = served.predictor.contents(numbers)
+            self._recent += [row for row, _ in rows]
         except Exception:  # noqa: BLE001  # whose fault it is, is found one by one
             return [self._said(one, begun) for one in asked]
         seconds = time.perf_counter() - begun
@@ -139,16 +136,17 @@ class Candidate:
             for i, one in enumerate(asked)
         ]
 
-    def _warm(self, said: Sequence[Told]) -> list[Told]:
-        """How long it takes to answer when others were answered just before.
-
-        A process that waited finds its memory in no cache: with all the traffic it would not wait.
-        In time of the processor: who was answered may have taken it just now.
-        """
-        begun = time.thread_time()
-        self._together(self._last, begun)
-        seconds = time.thread_time() - begun
-        return [Told(one.number, seconds=seconds) for one in said if one.retimed]
+    def _timed(self, asked: Asked) -> Told:
+        """What was answered just now, again: see `company`."""
+        try:
+            if not _is_single(asked):
+                return Told(asked.number, seconds=quickest(lambda: self._predicted(asked, 0.0)))
+            row, _ = self._row(asked)
+            rows = [row, *islice(cycle(self._recent), asked.rows - 1)]
+            taken = quickest(lambda: predict(self._served.predictor, rows))
+            return Told(asked.number, seconds=taken, each=quickest(lambda: self._row(asked)))
+        except Exception as e:  # noqa: BLE001  # it was answered: nothing is timed
+            return Told(asked.number, error=type(e).__name__)
 
     def _row(self, asked: Asked) -> tuple[Packed, bool]:
         """The features of its event, and whether that is exact."""
@@ -205,13 +203,8 @@ class Candidate:
         return asked.events or [read(body, row) for row, body in enumerate(asked.bodies)]
 
 
-def _received(worker: socket.socket) -> tuple[bytes, bool] | None:
-    """What came, and whether it was waited for; None where nothing will come any more."""
-    try:
-        data, waited = worker.recv(_READ, socket.MSG_DONTWAIT), False
-    except BlockingIOError:
-        data, waited = worker.recv(_READ), True
-    return (data, waited) if data else None
+def _is_single(asked: Asked) -> bool:
+    return len(asked.bodies) + len(asked.events) == 1 and not asked.explain
 
 
 def _digest(row: bytes) -> bytes:

@@ -12,13 +12,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from mlops_cli.serving.rollouts.company import EVERY, Company, Turn
 from mlops_cli.serving.rollouts.messages import Frames, framed, read_told
 from mlops_cli.serving.split import Asked, Told
+from mlops_cli.serving.versions import Versions
 from mlops_cli.serving.workers import STEADY, backoff
 
 log = logging.getLogger(__name__)
@@ -42,11 +44,11 @@ _GONE, _LATE, _FULL, _DOWN = (
 class Asking(Protocol):
     """Who asked, and is told once."""
 
-    def told(self, said: Told, way: float) -> None:
-        """It answered, `way` seconds after it was asked; `timed` follows."""
+    def told(self, said: Told, way: float, *, more: bool) -> None:
+        """It answered, `way` seconds after it was asked; `timed` follows where there is `more`."""
 
-    def timed(self, seconds: float, *, counts: bool = True) -> None:
-        """What its work takes; `counts` is false where it was cold, and more than it would be."""
+    def timed(self, said: Told | None, turn: Turn | None) -> None:
+        """What its work takes, to be held to the champion's in a turn; None: that is not known."""
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
@@ -61,8 +63,8 @@ class _Owed(NamedTuple):
 class CandidateProcess(asyncio.Protocol):
     """The process that holds a bundle, while it is wanted: replaced when it ends.
 
-    `proven` is whether it has reproduced its golden rows once; `fault` is why it has not. `also`
-    are inputs of the champion: see `EventDecoder`.
+    `proven` is whether it has reproduced its golden rows once; `fault` is why it has not. The
+    champion is the default of `versions`, and its inputs are no fault: see `EventDecoder`.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class CandidateProcess(asyncio.Protocol):
         digest: str,
         limit: float,
         environment: Mapping[str, str],
-        also: Sequence[str] = (),
+        versions: Versions,
     ) -> None:
-        self._also = [name.encode(errors="replace") for name in also]
+        inputs = versions.default.bundle.manifest.inputs
+        self._also = [i.name.encode(errors="replace") for i in inputs]
+        self._company = Company(versions)
         self.bundle = bundle
         self.digest = digest
         self.proven = False
@@ -85,7 +89,8 @@ class CandidateProcess(asyncio.Protocol):
         self._socket: socket.socket | None = None
         self._frames = Frames()
         self._owed: dict[int, _Owed] = {}
-        self._untimed: dict[int, tuple[Asking, float]] = {}
+        self._untimed: dict[int, tuple[Asking, Turn | None]] = {}
+        self._time_at = 0.0
         self._size = 0
         self._number = 0
         self._up = False
@@ -221,17 +226,20 @@ class CandidateProcess(asyncio.Protocol):
         """Whether it owes too much to be asked for so many bytes more."""
         return len(self._owed) >= QUEUE or (bool(self._owed) and self._size + size > BYTES)
 
-    def ask(self, asked: Asked, asking: Asking) -> str | None:
+    def ask(self, asked: Asked, asking: Asking, *, alone: bool = False) -> str | None:
         """Ask it; `asking` is told in a later turn. Returns the kind of fault where it cannot be
-        asked, and nobody is told."""
+        asked, and nobody is told. `alone`: no other request of the turn shares a call with it."""
         if not self._up:
             return self._note(_DOWN)
         size = sum(map(len, asked.bodies))
         if self.full(size):
             return self._note(_FULL)
         self._number = asked.number = self._number + 1
-        self._owed[asked.number] = _Owed(asking, time.perf_counter(), size)
+        now = time.perf_counter()
+        self._owed[asked.number] = _Owed(asking, now, size)
         self._size += size
+        if now >= self._time_at:
+            self._time(asked, asking, alone=alone)
         if not self._waiting:
             loop = asyncio.get_running_loop()
             loop.call_soon(self.flush)
@@ -240,8 +248,18 @@ class CandidateProcess(asyncio.Protocol):
         self._waiting.append(framed(asked))
         return None
 
+    def _time(self, asked: Asked, asking: Asking, *, alone: bool) -> None:
+        """Have its work on this be timed, if there is something that it can be held to."""
+        turn = None if alone else self._company.take(asked.bodies[0])
+        if alone or turn is not None:
+            self._time_at = time.perf_counter() + EVERY
+            asked.rows = len(turn.rows) if turn is not None else 1
+            self._untimed[asked.number] = asking, turn
+
     def flush(self) -> None:
         """Send what it was asked in this turn."""
+        if self._company.looks:
+            self._company.look()
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             self._send(b"".join(waiting))
@@ -273,19 +291,20 @@ class CandidateProcess(asyncio.Protocol):
         owed = self._owed.pop(told.number, None)
         if owed is None:
             if (untimed := self._untimed.pop(told.number, None)) is not None:
-                untimed[0].timed(told.seconds)
+                asking, turn = untimed
+                self._company.timed()
+                asking.timed(told if told.error is None else None, turn)
             return
         self._size -= owed.size
         if told.error is not None and not told.refused:
             self._note(told.error, told.why)
         if told.error is not None:
+            if self._untimed.pop(told.number, None) is not None:
+                self._company.timed()
             owed.asking.lost(told.error, told if told.refused else None)
         else:
-            owed.asking.told(told, time.perf_counter() - owed.sent)
-            if told.retimed:
-                self._untimed[told.number] = owed.asking, told.seconds
-            else:
-                owed.asking.timed(told.seconds, counts=not told.cold)
+            way = time.perf_counter() - owed.sent
+            owed.asking.told(told, way, more=told.number in self._untimed)
 
     def _hello(self, told: Told) -> None:
         if told.error is not None:
@@ -309,9 +328,11 @@ class CandidateProcess(asyncio.Protocol):
         self._kill(_LATE)
 
     def _fail_all(self, kind: str) -> None:
-        untimed, self._untimed = list(self._untimed.values()), {}
-        for asking, seconds in untimed:
-            asking.timed(seconds, counts=False)
+        answered = [at for number, at in self._untimed.items() if number not in self._owed]
+        self._untimed.clear()
+        self._company.timed()
+        for asking, turn in answered:
+            asking.timed(None, turn)
         owed, self._owed, self._size = list(self._owed.values()), {}, 0
         self._waiting.clear()
         for one in owed:

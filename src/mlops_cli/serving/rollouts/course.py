@@ -53,12 +53,15 @@ class Course:
         salt, step = traffic.salt, traffic.step
         arm: Arm = traffic.arm or CHAMPION
         self.here = tallies.arm(worker, salt, step, arm)
+        self.here.every = self.alone
         self.there = tallies.arm(worker, salt, step, CANDIDATE)
         self._scheme: Scheme | None = None  # of the candidate's lines in the log
         self._single_there = (other or champion.manifest).task != "multiclass"
         self._warm_at = traffic.warm_until.timestamp() if traffic.warm_until else 0.0
         told = traffic.testers
         self.marked = marked(told) if isinstance(told, Mark) else None
+        self.recent = 0.0  # seconds of the candidate's request that was timed last
+        self._lists = 0  # of the champion's that are to be counted
         self.mirroring = 0  # bytes of requests that are mirrored now
         self.look()
 
@@ -87,6 +90,23 @@ class Course:
     def told(self, said: Told) -> None:
         """Count what the candidate answered."""
         self.there.answered(_number(said.numbers)[0] if self._single_there else None)
+
+    def took(self, champion: float, candidate: float) -> None:
+        """Count what a request took of the champion, and what it takes of the candidate."""
+        self.recent = candidate
+        self.here.took(champion)
+        self.there.took(candidate)
+
+    def list_took(self, seconds: float) -> None:
+        """Count what a list took of the candidate; then the champion's next one counts, too."""
+        self.there.took(seconds)
+        self._lists += 1
+
+    def list_took_here(self, seconds: float) -> None:
+        """A list took so long of the champion: as many are counted as of the candidate's."""
+        if self._lists:
+            self._lists -= 1
+            self.here.took(seconds)
 
     def lost(self) -> bool:
         """Count what the candidate did not answer; False while it has yet to load for the first

@@ -154,8 +154,7 @@ class Rollout:
         settings = Settings(trust=self._settings.trust)
         environment = {**os.environ, **to_environment(settings), "OMP_NUM_THREADS": "1"}
         limit = self._settings.limits.timeout
-        also = [i.name for i in self._versions.default.bundle.manifest.inputs]
-        return CandidateProcess(bundle.path, bundle.digest, limit, environment, also)
+        return CandidateProcess(bundle.path, bundle.digest, limit, environment, self._versions)
 
     def _switch(self) -> None:
         """Obey what was prepared, if that is what is current."""

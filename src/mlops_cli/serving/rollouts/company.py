@@ -1,0 +1,138 @@
+"""What a request would take of the candidate in the champion's place, of which a few are tried.
+
+A request of the champion waits for all that its turn of the loop holds, and shares a call of the
+model with it. The candidate's process is asked for a few of them, and waits in between. So both are
+compared in the same company: what a request took of the champion, and the same less the champion's
+own work, more what the candidate's is on as many rows. Work is measured when it has just been done:
+a process that waited finds its memory in no cache.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import randrange
+
+from mlops_cli.serving.exact_rows import Packed
+from mlops_cli.serving.micro_batch import Predicted
+from mlops_cli.serving.one_event import OneEvent
+from mlops_cli.serving.predictor import Predictor
+from mlops_cli.serving.split import Told
+from mlops_cli.serving.versions import Versions
+
+EVERY = 0.02  # seconds between two requests of the candidate that are timed
+_STALE = 60.0  # seconds for which a turn of the champion stands for those after it
+_KNOWN = 5.0  # seconds for which the champion's work on so many rows is not measured anew
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # rows it is measured on
+_TIMES = 2
+
+
+def quickest(work: Callable[[], object]) -> float:
+    """Seconds of the processor that work takes when it has just been done, the least of a few.
+
+    Who else has the processor meanwhile, or its caches, is no matter of the work.
+    """
+    work()
+    taken = []
+    for _ in range(_TIMES):
+        begun = time.thread_time()
+        work()
+        taken.append(time.thread_time() - begun)
+    return min(taken)
+
+
+def predict(predictor: Predictor, rows: Sequence[Packed]) -> None:
+    """One call of the model, and its answers as JSON."""
+    predictor.contents(predictor.numbers(predictor.matrix(rows)))
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn of the champion's: the request in `place` was answered after `seconds` (0: it is yet
+    to be), among so `many`. Of that the model's work on some of its `rows` is `work`, and to read
+    one of its events takes `each`."""
+
+    place: int
+    many: int
+    rows: list[Packed]
+    at: float
+    seconds: float = 0.0
+    work: float = 0.0
+    each: float = 0.0
+
+    def compared(self, timed: Told) -> tuple[float, float]:
+        """The seconds of that request, and what they were had the candidate done the work."""
+        read_meanwhile = self.many - self.place
+        more = read_meanwhile * (timed.each - self.each) + timed.seconds - self.work
+        return self.seconds, max(0.0, self.seconds + more)
+
+
+class Company:
+    """Looks at a turn of the champion's now and then, while it `looks`."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._turn: Turn | None = None
+        self._from = 0.0
+        self._known: dict[int, tuple[float, float]] = {}  # by rows: when it was measured, and what
+        self.looks = True
+
+    def look(self) -> None:
+        """Look at this turn, if the champion has something in it."""
+        came = self._versions.default.batcher.came
+        if not came or time.perf_counter() < self._from:
+            return
+        place = randrange(len(came))  # noqa: S311  # each request is one of many
+        row, waiting = came[place]
+        if isinstance(waiting, OneEvent):
+            self.looks = False
+            size = max(s for s in _SIZES if s <= len(came))
+            rows = [row for row, _ in came[:size]]
+            self._turn = Turn(place, len(came), rows, time.perf_counter())
+            came[place] = row, _Looked(waiting, self._turn)
+
+    def take(self, body: bytes) -> Turn | None:
+        """The turn that was looked at, for a request of the candidate's that brings `body`; None:
+        there is none yet, or it was long ago."""
+        turn, self._turn = self._turn, None
+        if turn is None or not turn.seconds or time.perf_counter() - turn.at > _STALE:
+            self.looks = True
+            return None
+        served = self._versions.default
+        turn.work = self._work(turn.rows)
+        turn.each = quickest(lambda: served.predictor.exact.row(served.decoder.exact(body) or {}))
+        return turn
+
+    def timed(self) -> None:
+        """What was taken has been timed, or cannot be: another turn is looked at, but not at once,
+        since the candidate's work was in the processor's caches just now."""
+        self.looks, self._from = True, time.perf_counter() + EVERY / 2
+
+    def _work(self, rows: Sequence[Packed]) -> float:
+        now = time.perf_counter()
+        at, seconds = self._known.get(len(rows), (float("-inf"), 0.0))
+        if now - at > _KNOWN:
+            seconds = quickest(lambda: predict(self._versions.default.predictor, rows))
+            self._known[len(rows)] = now, seconds
+        return seconds
+
+
+class _Looked:
+    """The one whose whole time is wanted."""
+
+    def __init__(self, waiting: OneEvent, turn: Turn) -> None:
+        self._waiting = waiting
+        self._turn = turn
+        self._started = waiting.started
+
+    @property
+    def gone(self) -> bool:
+        return self._waiting.gone
+
+    def predicted(self, said: Predicted, place: int) -> None:
+        self._waiting.predicted(said, place)
+        self._turn.seconds = time.perf_counter() - self._started
+
+    def failed(self, fault: Exception) -> None:
+        self._waiting.failed(fault)
