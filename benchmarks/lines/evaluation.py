@@ -39,7 +39,7 @@ def measure(work: Path) -> Line:
         parts={"evaluation": work_parts(taken.ours), "TreeSHAP": work_parts(taken.theirs)},
         note="Without imports. Ours: every metric with its interval and against the baseline, "
         "calibration, curves, fairness of two columns and their pair, twelve slices, weak spots, "
-        "explanations with interactions (of at most 1,000 rows, of fewer where the model has many "
-        "trees), the card and the page. The other side: `pred_contribs` of as many rows by "
-        "XGBoost's own package.",
+        "explanations (of 1,000 rows, which `evaluate.explain` asks for: by default so large a "
+        "model is explained on 100) with interactions, the card and the page. The other side: "
+        "`pred_contribs` of as many rows by XGBoost's own package.",
     )

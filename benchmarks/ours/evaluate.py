@@ -26,7 +26,10 @@ ROWS = 60_000
 project = load_project(Path(sys.argv[1]))
 data = project.config.data.model_copy(update={"sensitive": ("carrier", "origin")})
 evaluate = project.config.evaluate.model_copy(
-    update={"slices": ("origin", "distance", "distance > 1000 and month = 12", "hour")}
+    update={
+        "slices": ("origin", "distance", "distance > 1000 and month = 12", "hour"),
+        "explain": 1000,
+    }
 )
 project = replace(
     project, config=project.config.model_copy(update={"data": data, "evaluate": evaluate})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field, field_validator
 
 from mlops_cli.config.sections.base import Section
@@ -14,6 +16,12 @@ class EvaluateConfig(Section):
         (),
         description="inputs or features, each value (or quarter of its numbers) of which is one, "
         "and conditions on them, such as `distance > 1000`",
+    )
+
+    explain: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto",
+        description="rows of the hold-out that are explained; auto: 1,000, or as many as the model "
+        "takes seconds for",
     )
 
     @field_validator("slices")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,32 +31,40 @@ from mlops_cli.tuning.base import Member
 ROWS = 1000  # that are explained at the most
 FEWEST = 100
 _PAIRED = 20  # rows of which interactions are told
-_BUDGET = 2.0e8  # steps of TreeSHAP, which does some 4 * 10^8 a second
+_BUDGET = 8.0e8  # steps of TreeSHAP, which does some 4 * 10^8 a second
 _PAIR_BUDGET = 1.0e8
 _ASKED_ROWS = 60_000  # predictions of a model that is only asked
 Matrix = NDArray[np.float32]
 
 
 def explanations_of(
-    bundle: Bundle, matrix: Matrix, members: Sequence[Member] = ()
+    bundle: Bundle,
+    matrix: Matrix,
+    members: Sequence[Member] = (),
+    *,
+    asked: int | Literal["auto"] = "auto",
 ) -> Explanations | None:
     """Of the hold-out's `matrix` (n, f), evenly spaced rows of it; None of a model too wide.
 
-    `members` are the fits whose average the model is.
+    `members` are the fits whose average the model is. `asked` is how many rows; `auto`: as many as
+    cost little, at most `ROWS`.
     """
     if len(bundle.manifest.features) > WIDEST and bundle.manifest.model != "xgboost":
         return None
     model = load_model(bundle, cores())
     explainer = open_explainer(bundle, model)
     cost = _steps_of_a_row(bundle)
-    most = int(min(ROWS, max(FEWEST, _BUDGET / cost))) if cost else _asked(bundle)
+    most = _affordable(bundle, cost) if asked == "auto" else asked
     rows = _spaced(matrix, most)
     found, space = _contributions(bundle, explainer, rows)
     pairs = _interactions(model, rows, cost)
     golden = np.array([row.features for row in bundle.golden()], np.float32)
     examples: list[Any] = []
     if len(golden) and found.parts.shape[2] == 1:
-        examples = examples_of(_contributions(bundle, explainer, golden[:most])[0])
+        told = golden[
+            _places(model.predict(golden))
+        ]  # explaining a row costs more than many answers
+        examples = examples_of(_contributions(bundle, explainer, told)[0])
     return Explanations(
         rows=len(rows),
         space=space,
@@ -66,6 +74,16 @@ def explanations_of(
         pairs=() if pairs is None else pairs_of(bundle.manifest.features, pairs),
         stability=_stability(bundle, members, rows),
     )
+
+
+def _places(said: NDArray[np.float64]) -> list[int]:
+    """Where the lowest, the middle and the highest of the answers are, shape (n,)."""
+    order = np.argsort(said, kind="stable").tolist()
+    return list(dict.fromkeys(order[at] for at in (0, len(order) // 2, -1)))
+
+
+def _affordable(bundle: Bundle, cost: float) -> int:
+    return int(min(ROWS, max(FEWEST, _BUDGET / cost))) if cost else _asked(bundle)
 
 
 def _stability(bundle: Bundle, members: Sequence[Member], rows: Matrix) -> Stability | None:

@@ -69,7 +69,12 @@ def report_of(config: Config, of: HoldOut, bundle: Bundle) -> Report:
         sensitive=() if binary else tuple(sensitive),
         slices=slices_of(judged, {**of.slices, **({} if binary else _masks(sensitive))}),
         weak_spots=weak_spots(judged, of.matrix, bundle.manifest.features, _subjects(config, of)),
-        explanations=explanations_of(bundle, of.matrix, of.best.members if of.best else ()),
+        explanations=explanations_of(
+            bundle,
+            of.matrix,
+            of.best.members if of.best else (),
+            asked=config.evaluate.explain,
+        ),
         selection=of.best.selection if of.best else None,
     )
 
