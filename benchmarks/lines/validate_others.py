@@ -35,7 +35,7 @@ _CONFIG = "project: wide\ntask: regression\ndata: {table: data.parquet, target: 
 def measure(work: Path) -> Line:
     """Each in turns with ours; what cannot be installed is said in the note."""
     data = table(work, f"validate_{ROWS}", SQL.format(rows=ROWS))
-    project = _project(data)
+    projects = {"evidently": _project(data, pattern=False)}
     figures, parts, absent = [], {}, ""
     for name, (packages, least) in OTHERS.items():
         try:
@@ -43,10 +43,11 @@ def measure(work: Path) -> Line:
         except Failed as e:
             absent += f" {name} could not be installed: {str(e).splitlines()[-1][:200]}."
             continue
+        project = projects.get(name) or _project(data)
         script = Path(python(f"by_hand/rules_{name}.py")[1])
         taken = pairs(
-            lambda: run(python("ours/validate.py", project), project),
-            lambda: run([str(other), str(script), str(data)], project),  # noqa: B023  at once
+            lambda: run(python("ours/validate.py", project), project),  # noqa: B023  at once
+            lambda: run([str(other), str(script), str(data)], project),  # noqa: B023
             PAIRS,
             warm=False,
         )
@@ -57,8 +58,10 @@ def measure(work: Path) -> Line:
         figures=tuple(figures),
         parts=parts,
         note="Without imports, from the Parquet file on every side: theirs are frames of pandas, "
-        "whose reading counts. Evidently has no pattern among its metrics of a column, so it holds "
-        f"11 of the 12; ours holds the ten types, too, and writes its report.{absent}",
+        "whose reading counts. Evidently has no pattern among its metrics of a column: beside it "
+        "ours has none either, 11 rules on both sides. Ours holds the ten types, too, and writes "
+        "its report. No value is out of its bounds, so the statistics in the file's footer prove "
+        f"ten of the rules, and their columns are not read; the other tools read all.{absent}",
     )
 
 
@@ -67,10 +70,11 @@ def _figure(name: str, taken: Pairs, least: float) -> Figure:
     return Figure(f"times faster than {name}", faster, "x", least, at_least=True, pairs=PAIRS)
 
 
-def _project(data: Path) -> Path:
-    project = data.with_name("twelve")
+def _project(data: Path, *, pattern: bool = True) -> Path:
+    project = data.with_name("twelve" if pattern else "eleven")
+    contract = _CONTRACT if pattern else _CONTRACT.replace(', pattern: "N[0-9]{5}"', "")
     (project / "contracts").mkdir(parents=True, exist_ok=True)
-    (project / "contracts/data.yaml").write_text(_CONTRACT, encoding="utf-8")
+    (project / "contracts/data.yaml").write_text(contract, encoding="utf-8")
     (project / "mlops.yaml").write_text(_CONFIG, encoding="utf-8")
     if not (project / "data.parquet").exists():
         os.link(data, project / "data.parquet")

@@ -1,6 +1,7 @@
 """Fill an online store with 200,000 rows of 100 keys, and read 20 features of a key at a moment.
 
-`online.py sqlite|redis`: prints seconds as JSON. Redis is one of its own, on a free port.
+`online.py sqlite|redis`: prints seconds as JSON. Redis is one of its own, on a free port; each
+read of it is followed by one GET of the library's own client, with which a busy machine is shared.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import redis.asyncio
 
 from mlops_cli.bundle.online import OnlinePlan
 from mlops_cli.config.sections.features import AggregateConfig
@@ -50,8 +53,28 @@ def main(kind: str, folder: Path) -> dict[str, float]:
         fill = time.perf_counter() - started
         store = open_served(setting, "bench")
         assert store is not None
-        took = np.array(asyncio.run(_reads(store, plan)))
-    return {"fill": fill, "p50": float(np.median(took)), "p99": float(np.quantile(took, 0.99))}
+        bare = setting if kind == "redis" else None
+        took = asyncio.run(_reads(store, plan, bare))
+    return {"fill": fill, **_said("", took.reads), **_said("get ", took.gets)}
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of wall clock and of this process, a pair for each read, and for each bare GET."""
+
+    reads: list[tuple[float, float]] = field(default_factory=list)
+    gets: list[tuple[float, float]] = field(default_factory=list)
+
+
+def _said(what: str, took: list[tuple[float, float]]) -> dict[str, float]:
+    if not took:
+        return {}
+    wall, processor = np.array(took[len(took) // 50 :]).T
+    return {
+        f"{what}p50": float(np.median(wall)),
+        f"{what}p99": float(np.quantile(wall, 0.99)),
+        f"{what}processor": float(np.mean(processor)),
+    }
 
 
 def _sources(file: Path):  # type: ignore[no-untyped-def]  # a script
@@ -74,14 +97,16 @@ def _sources(file: Path):  # type: ignore[no-untyped-def]  # a script
     return online_sources([], [AggregateSource(file, TYPES, "ts", a) for a in aggregates])
 
 
-async def _reads(store: AsyncStore, plan: OnlinePlan) -> list[float]:
-    random, lookup = np.random.default_rng(1), Lookup(plan)
+async def _reads(store: AsyncStore, plan: OnlinePlan, bare: str | None) -> Took:
+    random, lookup, took = np.random.default_rng(1), Lookup(plan), Took()
     names = [feature.name for feature in plan.features]
-    took = []
-    for _ in range(READS):
+    client = redis.asyncio.Redis.from_url(bare) if bare else None
+    if client is not None:
+        await client.set("bare", b"x" * 100)
+    while len(took.reads) < READS:
         at = BEGIN + timedelta(seconds=int(random.integers(8 * 86_400, DAYS * 86_400)))
         wanted = [Wanted(micros(at), {"k": f"k{random.integers(0, KEYS)}"}, names)]
-        started = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         steps = lookup.steps(wanted)
         asks = next(steps)
         try:
@@ -89,9 +114,20 @@ async def _reads(store: AsyncStore, plan: OnlinePlan) -> list[float]:
                 asks = steps.send(await store.read(asks))
         except StoreAway:  # a busy machine has let it wait
             await asyncio.sleep(1.1)
+            continue
         except StopIteration:
-            took.append(time.perf_counter() - started)
-    return took[READS // 50 :]
+            took.reads.append(_since(began))
+        if client is not None:
+            began = time.perf_counter(), time.process_time()
+            await client.get("bare")
+            took.gets.append(_since(began))
+    if client is not None:
+        await client.aclose()
+    return took
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - began[0], time.process_time() - began[1]
 
 
 @contextmanager

@@ -250,7 +250,7 @@ class TestRedis:
                     await ask()
                 finally:
                     online: Any = client.app.versions.default.online
-                    await online._store._client.aclose(close_connection_pool=True)
+                    await online._store.aclose()
 
             asyncio.run(ask_and_close())
         finally:

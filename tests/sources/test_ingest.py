@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,6 +91,68 @@ def test_columns_widen_come_and_are_null_before_and_a_new_type_is_refused(
     assert "'id' was int64, and is string" in said
     assert _digests(root, "events") == before
     assert not list((root / "data/raw").glob(".*.part"))
+
+
+def _contract(root: Path, rules: str, *columns: str) -> None:
+    (root / "contracts").mkdir(exist_ok=True)
+    listed = ", ".join(columns or ("id: {type: integer}", "y: {type: integer}"))
+    (root / "contracts/events.yaml").write_text(f"columns: {{{listed}}}\n{rules}\n")
+
+
+def test_columns_that_come_go_or_change_are_held_to_the_contract_s_rule(
+    root: Path, mlops: Mlops
+) -> None:
+    mlops(root, "ingest", code=0)
+    before = _digests(root, "events")
+    _write(root / "in/c.parquet", id=[5], y=[0.5])
+    _contract(root, "compatibility: FORWARD")  # to older readers these are no whole numbers
+    assert "y, rule `type`" in mlops(root, "ingest", code=3).err
+    _write(root / "in/c.parquet", id=[5])  # y goes
+    for rule, column in (("FORWARD", "y"), ("FULL_TRANSITIVE", "y")):
+        _contract(root, f"compatibility: {rule}")
+        said = mlops(root, "ingest", code=3).err
+        assert f"break {rule}, which the table's contract asks: {column}, rule `columns`" in said
+        assert _digests(root, "events") == before
+    _contract(root, "compatibility: FULL", "id: {type: integer}",
+              "y: {type: integer, nullable: true}")  # fmt: skip
+    found = mlops(root, "ingest", "--json", code=0).result
+    assert found["remarks"] == ["columns that are gone, and null from here on: y"]
+    assert _rows(root, "events")[-1] == {"id": 5, "y": None}
+    _write(root / "in/d.parquet", id=[6], y=[0.5], more=["x"])
+    _contract(root, "extra_columns: refuse")
+    assert "the column 'more' is new in the source" in mlops(root, "ingest", code=3).err
+    _contract(root, "compatibility: BACKWARD", "id: {type: integer}",
+              "y: {type: float, nullable: true}", "more: {type: text}")  # fmt: skip
+    assert "more, rule `columns`" in mlops(root, "ingest", code=3).err  # null in the rows before
+    _contract(root, "", "id: {type: integer}", "y: {type: float, nullable: true}")
+    found = mlops(root, "ingest", "--json", code=0).result
+    assert found["remarks"] == ["columns that are new, and null in the rows before: more"]
+    assert _rows(root, "events")[-1] == {"id": 6, "y": 0.5, "more": "x"}
+
+
+def test_rows_that_come_twice_or_late_are_counted_and_kept(root: Path, mlops: Mlops) -> None:
+    text = (root / "mlops.yaml").read_text().replace("target: y", "target: y, id: {event: [id]}, "
+        "time: at")  # fmt: skip
+    (root / "mlops.yaml").write_text(text)
+    day = datetime(2013, 1, 2)
+    for file in ("a", "b"):
+        (root / f"in/{file}.parquet").unlink()
+    _write(root / "in/a.parquet", id=[1, 2, 2, None], y=[1] * 4, at=[day] * 4)
+    found = mlops(root, "ingest", "--json", code=0).result
+    assert (found["repeated"], found["late"]) == (1, 0)
+    hour = timedelta(hours=1)
+    at = [day - hour, day, day + hour, None]
+    _write(root / "in/b.parquet", id=[2, 3, 3, None], y=[0] * 4, at=at)
+    found = mlops(root, "ingest", "--json", code=0).result
+    assert (found["rows"], found["repeated"], found["late"]) == (4, 2, 1)
+    assert found["remarks"] == [
+        "2 rows repeat the id of another one and are in the table, too: `unique: [[id]]` in its "
+        "contract sets the later ones aside",
+        "1 rows are of moments before the newest that had landed: they stand behind all others",
+    ]
+    assert [r["id"] for r in _rows(root, "events")] == [1, 2, 2, None, 2, 3, 3, None]
+    nothing = mlops(root, "ingest", "--json", code=0).result
+    assert (nothing["repeated"], nothing["late"], nothing["missed"]) == (0, 0, 0)
 
 
 def test_json_lines_keep_texts_and_a_torn_line_is_named(root: Path, mlops: Mlops) -> None:

@@ -133,7 +133,7 @@ def test_what_is_no_object_is_set_aside_once_with_its_offset(
 ) -> None:
     _send(topic, [*_records(0, 3), b"no json", b"[1]", None, *_records(3, 1), b'{"a": "\xff"}'])
     found = mlops(root, "ingest", "--json", code=0).result
-    assert (found["rows"], found["rejected"]) == (4, 4)
+    assert (found["rows"], found["rejected"], found["deleted"]) == (4, 4, 1)
     assert found["remarks"][0].startswith("1 records say that their key was deleted, such as 'k5'")
     aside = [json.loads(line) for line in (root / found["rejects"]).read_text().splitlines()]
     assert [(r["offset"], r["key"], r["text"]) for r in aside] == [
@@ -165,7 +165,7 @@ def test_a_key_of_another_type_stops_and_loses_nothing(
     _send(topic, _records(0, 2))
     mlops(root, "ingest", code=0)
     _send(topic, [b'{"id": "three"}'])
-    assert "do not fit one table" in mlops(root, "ingest", code=3).err
+    assert "'id' was int64, and is string" in mlops(root, "ingest", code=3).err
     assert _ids(root) == [0, 1]
 
 

@@ -44,6 +44,7 @@ def test_what_is_above_the_watermark_lands_once(root: Path, mlops: Mlops) -> Non
     _execute(root, "insert into t values (5, 1, 'e'), (2, 1, 'late'), (null, 1, 'none')")
     found = mlops(root, "ingest", "--json", code=0).result
     assert (found["rows"], found["total"]) == (1, 4)
+    assert (found["missed"], found["deleted"], found["repeated"]) == (1, 0, None)
     assert any("1 rows came late" in r for r in found["remarks"])
     assert any("1 rows have no n" in r for r in found["remarks"])
     assert _rows(root) == [(1, "a"), (3, None), (3, "c"), (5, "e")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +16,16 @@ from mlops_cli._locks import locked
 from mlops_cli.actions.online import materialize
 from mlops_cli.config.paths import REJECTS
 from mlops_cli.config.project import Project
-from mlops_cli.contracts.evolution import refuse_evolution
+from mlops_cli.contracts.evolution import refuse_columns, refuse_evolution
 from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.pipeline.kept import keep_again
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.sources import open_source
-from mlops_cli.sources.base import Landed, Report, Span
+from mlops_cli.sources.arrivals import Arrivals, Table, arrivals
+from mlops_cli.sources.base import Landed, Part, Report, Span
 from mlops_cli.sources.landing import Landing
+from mlops_cli.tables import open_engine
 
 _PAUSE = 10.0  # seconds between two looks of `follow`
 
@@ -33,7 +35,11 @@ class IngestResult:
     """What landed now: rows and files; `total` are the rows of the table as it stands.
 
     `rejected` records could not be read, and stand in `rejects`; `removed` files went, since their
-    source did or since they were asked for anew.
+    source did or since they were asked for anew. Of the new rows `repeated` have the
+    `data.id.event` of another one, and `late` are of an earlier `data.time` than the newest that
+    had landed (None: no such column is named); both are in the table. `missed` rows lie at or
+    below the watermark and were not brought; `deleted` ones are gone from the source, or their
+    keys are.
     """
 
     table: str
@@ -44,6 +50,10 @@ class IngestResult:
     rejected: int
     rejects: str | None
     remarks: tuple[str, ...]
+    repeated: int | None
+    late: int | None
+    missed: int
+    deleted: int
 
 
 def ingest(
@@ -109,32 +119,91 @@ def _once(project: Project, span: Span, progress: Progress) -> IngestResult:
             gone = opened.obsolete(landing.landed(), span)
             for number in gone:
                 landing.remove(number)
-            parts = opened.parts(landing.landed(), landing.schema(), span, report)
             new = []
-            for part in parts:
-                written = landing.write(part, landing.schema())
-                _set_aside(project, report.rejected)
-                if written is not None:
-                    _hold_to_contract(project, landing, written)
-                    landing.commit(written)
+            for part in opened.parts(landing.landed(), landing.schema(), span, report):
+                if (written := _land(project, landing, part, report)) is not None:
                     new.append(written)
                     progress.update(f"{sum(p.rows for p in new)} rows of {data.name}")
-        report.remarks.extend(map(_told_cut, landing.cut.items()))
-        total = sum(part.rows for part in landing.landed())
-        if not total:
+        if not any(part.rows for part in landing.landed()):
             raise UsageError(f"{data.name}: the source has no row", hint="see data.table")
         if new or gone:
             keep_again(project, data.table, progress)
+        return _result(project, landing, new, report, removed=len(gone))
+
+
+def _land(project: Project, landing: Landing, part: Part, report: Report) -> Landed | None:
+    """Let a part land, if it has something; records that could not be read stand aside before."""
+    written = landing.write(part, landing.schema())
+    _set_aside(project, report.rejected)
+    if written is not None:
+        _hold_to_contract(project, landing, written)
+        report.remarks.extend(_told_columns(landing.landed(), written))
+        landing.commit(written)
+    return written
+
+
+def _result(
+    project: Project, landing: Landing, new: Sequence[Landed], report: Report, *, removed: int
+) -> IngestResult:
+    table = project.config.data.table
+    came = _arrivals(project, landing, new)
+    remarks = [
+        *report.remarks,
+        *map(_told_cut, landing.cut.items()),
+        *_told_arrivals(project, came),
+    ]
     return IngestResult(
-        table=data.table,
+        table=table,
         rows=sum(part.rows for part in new),
-        files=tuple(f"{data.table}/{part.number:06d}.parquet" for part in new),
-        removed=len(gone),
-        total=total,
+        files=tuple(f"{table}/{part.number:06d}.parquet" for part in new),
+        removed=removed,
+        total=sum(part.rows for part in landing.landed()),
         rejected=len(report.rejected),
         rejects=_rejects(project) if report.rejected else None,
-        remarks=tuple(report.remarks),
+        remarks=tuple(dict.fromkeys(remarks)),
+        repeated=came.repeated,
+        late=came.late,
+        missed=report.late,
+        deleted=report.deleted,
     )
+
+
+def _arrivals(project: Project, landing: Landing, new: Sequence[Landed]) -> Arrivals:
+    """Which of the new rows came twice or late."""
+    data, file = project.config.data, project.root / project.config.contract
+    if not any(part.rows for part in new) or not (data.id.event or data.time):
+        return Arrivals(0 if data.id.event else None, 0 if data.time else None)
+    forms = load_contract(file).forms if file.is_file() else {}
+    table = Table(project.root / data.table, landing.landed(), data.id.event, data.time, forms)
+    with open_engine(temporary=project.temporary) as engine:
+        return arrivals(engine, table, {part.number for part in new})
+
+
+def _told_arrivals(project: Project, came: Arrivals) -> Iterator[str]:
+    if came.repeated:
+        named = ", ".join(project.config.data.id.event)
+        yield (
+            f"{came.repeated} rows repeat the {named} of another one and are in the table, too: "
+            f"`unique: [[{named}]]` in its contract sets the later ones aside"
+        )
+    if came.late:
+        yield (
+            f"{came.late} rows are of moments before the newest that had landed: they stand behind "
+            "all others"
+        )
+
+
+def _told_columns(landed: Sequence[Landed], part: Landed) -> Iterator[str]:
+    """Which columns came and went, beside the part before."""
+    every = [p.columns for p in landed if p.columns and p.rows]
+    after = part.columns or {}
+    if not every or not part.rows:
+        return
+    before, known = every[-1], {name for columns in every for name in columns}
+    if new := [name for name in after if name not in known]:
+        yield f"columns that are new, and null in the rows before: {', '.join(new)}"[:300]
+    if gone := [name for name in before if name not in after]:
+        yield f"columns that are gone, and null from here on: {', '.join(gone)}"[:300]
 
 
 def _told_cut(found: tuple[str, int]) -> str:
@@ -146,18 +215,16 @@ def _told_cut(found: tuple[str, int]) -> str:
 
 
 def _hold_to_contract(project: Project, landing: Landing, part: Landed) -> None:
-    """Refuse a part whose columns break the compatibility that the table's contract asks.
-
-    Of a source that has a schema of its own: of others a type that changes is refused as it lands.
-    """
-    after = part.mark.get("schemas")
-    if not after:
-        return
-    landed = landing.landed()
-    before = landed[-1].mark.get("schemas", {}) if landed else {}
+    """Refuse a part whose columns break the compatibility that the table's contract asks."""
     file = project.root / project.config.contract
-    mode = load_contract(file).compatibility if file.is_file() else "BACKWARD"
-    refuse_evolution(file.stem, mode, before, after)
+    landed = landing.landed()
+    if after := part.mark.get("schemas"):  # of a source that has schemas of its own
+        before = landed[-1].mark.get("schemas", {}) if landed else {}
+        mode = load_contract(file).compatibility if file.is_file() else "BACKWARD"
+        refuse_evolution(file.stem, mode, before, after)
+    elif file.is_file() and part.rows:
+        told = [p.columns for p in landed if p.columns and p.rows]
+        refuse_columns(load_contract(file), file.stem, told, part.columns or {})
 
 
 def lock_of_ingest(project: Project) -> Path:

@@ -8,8 +8,8 @@ from functools import partial, reduce
 from pathlib import Path
 
 from mlops_cli.config.project import Project
+from mlops_cli.contracts.counting import Asked, Count, Counted, count_rows
 from mlops_cli.contracts.model import Contract
-from mlops_cli.contracts.scan import Asked, Count, Counted, count_rows
 from mlops_cli.tables import open_cluster
 from mlops_cli.tables.base import Engine
 from mlops_cli.tables.cluster import Cluster, Parcel, Split, received, sent, splits_of

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
 
 from mlops_cli.config.sections.base import format_duration
 from mlops_cli.contracts.conditions import Condition, check_condition, conditions, is_missing
+from mlops_cli.contracts.counting import Asked, Count, count_rows
 from mlops_cli.contracts.findings import BadRow, Findings, Violation, bad_rows, with_examples
 from mlops_cli.contracts.model import Contract, Rule, parse_moment
 from mlops_cli.contracts.outliers import outlier_conditions
+from mlops_cli.contracts.proven import count_what_is_open
 from mlops_cli.errors import DataError, UsageError
-from mlops_cli.tables.base import ROW, Engine, in_groups, literal, quote
+from mlops_cli.tables.base import ROW, Engine, literal, quote
 
-_GROUP = 128  # checks of one scan
 _COLUMNS = ("table", "row", "column", "rule", "value")
 _NO_ROWS = (
     'select \'\'::varchar as "table", 0::bigint as "row", \'\'::varchar as "column", '
@@ -43,44 +43,6 @@ def structure(engine: Engine, path: Path, contract: Contract) -> tuple[Violation
     return tuple(faults)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to count: the rows that break each check, the newest of one column, nulls of another."""
-
-    checks: Sequence[Condition]
-    timed: str | None
-    ordered_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What was asked of all rows, or of some; `broken` has a number for each check."""
-
-    rows: int
-    newest: datetime | None
-    timeless: int
-    broken: tuple[int, ...]
-
-
-Count: TypeAlias = Callable[[Engine, Path, Contract, Asked], Counted]
-
-
-def count_rows(engine: Engine, path: Path, contract: Contract, asked: Asked) -> Counted:
-    """Count in one scan for each group of checks."""
-    timed, ordered_by = asked.timed, asked.ordered_by
-    groups = list(in_groups(asked.checks, _GROUP)) or [asked.checks]
-    timing = [name for name in (timed, ordered_by) if name]
-    parts = engine.rows_of_each(
-        [
-            _aggregate(_of_columns(engine, path, contract, g, timing), g, timed, ordered_by)
-            for g in groups
-        ]
-    )
-    rows, newest, timeless, *_ = parts[0][0]
-    broken = tuple(count or 0 for (part,) in parts for count in part[3:])  # null: no rows
-    return Counted(rows, _as_datetime(newest), timeless, broken)
-
-
 def scan(
     engine: Engine,
     path: Path,
@@ -101,7 +63,8 @@ def scan(
         _check_rule(engine, relation, rule)
     checks = [*conditions(contract), *outlier_conditions(engine, path, contract)]
     timed = contract.freshness.column if contract.freshness else ordered_by
-    counted = count(engine, path, contract, Asked(checks, timed, ordered_by))
+    asked = Asked(checks, timed, ordered_by)
+    counted = count_what_is_open(engine, path, contract, asked, count)
     counts = zip(checks, counted.broken, strict=True)
     broken = [(c, n) for c, n in counts if n > c.allowed * counted.rows]
     found = [Violation(c.column, c.rule, c.expected, n) for c, n in broken]
@@ -178,29 +141,6 @@ def _check_rule(engine: Engine, relation: str, rule: Rule) -> None:
         )
 
 
-def _of_columns(
-    engine: Engine, path: Path, contract: Contract, checks: Sequence[Condition], also: Sequence[str]
-) -> str:
-    """The relation of the columns that the checks look at; a rule may look at any."""
-    names = {c.column for c in checks}
-    forms = contract.forms
-    if names <= forms.keys():
-        forms = {n: f for n, f in forms.items() if n in names or n in also}
-    return engine.typed_with_source(path, forms)
-
-
-def _aggregate(
-    relation: str, checks: Sequence[Condition], timed: str | None, ordered_by: str | None
-) -> str:
-    # How many rows are bad at all is asked only where some are: it costs as much as the rest.
-    flags = [f"{c.sql} as bad_{i}" for i, c in enumerate(checks)]
-    cells = ["count(*)", f"max({quote(timed)})" if timed else "null"]
-    cells.append(f"count_if({quote(ordered_by)} is null)" if ordered_by else "0")
-    cells += [f"count_if(bad_{i})" for i in range(len(checks))]
-    inner = ", ".join([*flags, *(quote(n) for n in {timed: 0, ordered_by: 0} if n)])
-    return f"select {', '.join(cells)} from (select {inner} from {relation})"
-
-
 def _rows_of(relation: str, broken: Sequence[Condition], table: str) -> str:
     # One pass, however many rules are broken: each row brings its list of broken rules.
     reasons = ", ".join(
@@ -243,9 +183,3 @@ def _repeated_rows(relation: str, contract: Contract, key: Sequence[str], table:
         f"(select *, row_number() over (partition by {columns} order by {ROW}) as nth "
         f"from {relation} where {_present(contract, key)}) where nth > 1"
     )
-
-
-def _as_datetime(value: date | None) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.combine(value, time())

@@ -14,7 +14,11 @@ from mlops_cli.serving.tracing import ENDPOINTS
 
 _S3 = {"obstore": "0.12.1", "typing-extensions": "4.16.0"}
 _GRPC = {"grpcio": "1.85.3", "protobuf": "7.36.2", "typing-extensions": "4.16.0"}
-_REDIS = {"async-timeout": "5.0.1", "redis": "8.1.0"}  # the first for Python before 3.11.3
+_REDIS = {
+    "async-timeout": "5.0.1",  # for Python before 3.11.3
+    "hiredis": "3.5.0",
+    "redis": "8.1.0",
+}
 _OTEL = {
     "certifi": "2026.10.19.post1",
     "charset-normalizer": "3.5.3",

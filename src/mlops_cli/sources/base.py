@@ -17,11 +17,16 @@ PART_ROWS = 1_000_000  # rows of a part, about
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A part that stands in the folder: its number, its rows, how far it goes."""
+    """A part that stands in the folder: its number, its rows, how far it goes.
+
+    `columns` are the types that the source gave it, as text; of columns that others have and it
+    has not there is none. None: written by a release that did not keep them.
+    """
 
     number: int
     rows: int
     mark: Mark
+    columns: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,16 @@ class Part:
 
 @dataclass(slots=True)
 class Report:
-    """What an ingest has to tell beside its rows: sentences, and records that were set aside."""
+    """What an ingest has to tell beside its rows: sentences, and records that were set aside.
+
+    `late` rows lie at or below the watermark and were not brought, `deleted` ones are gone from
+    the source, or their keys are.
+    """
 
     remarks: list[str] = field(default_factory=list)
     rejected: list[Mapping[str, Any]] = field(default_factory=list)
+    late: int = 0
+    deleted: int = 0
 
 
 class Source(Protocol):

@@ -40,10 +40,10 @@ def table_of(lines: Sequence[bytes], schema: pa.Schema | None, where: str) -> pa
     known = {f.name: f.type for f in schema or () if not pa.types.is_null(f.type)}
     try:
         return _with_texts(lines, known)
-    except pa.ArrowInvalid:
-        floats = {n: pa.float64() if pa.types.is_integer(t) else t for n, t in known.items()}
+    except pa.ArrowInvalid:  # which of them are fractions by now, Arrow finds
+        others = {n: t for n, t in known.items() if not pa.types.is_integer(t)}
     try:
-        return _with_texts(lines, floats)
+        return _with_texts(lines, others)
     except pa.ArrowInvalid as e:
         said = " ".join(str(e).split())[:200]
         raise DataError(f"{where} do not fit one table: {said}", hint="a key has one type") from e

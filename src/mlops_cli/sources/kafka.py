@@ -216,6 +216,7 @@ def _rejected(message: Message, reason: str) -> dict[str, Any]:
 def _told_deleted(report: Report) -> Iterator[str]:
     """How many keys were deleted: a log that is only appended to keeps the rows that they had."""
     gone = [record["key"] for record in report.rejected if record["reason"] == _DELETED]
+    report.deleted = len(gone)
     if gone:
         yield (
             f"{len(gone)} records say that their key was deleted, such as {gone[0]!r}: the rows "

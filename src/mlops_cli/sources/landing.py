@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +19,13 @@ import pyarrow.parquet as pq
 from mlops_cli._files import sync
 from mlops_cli._json import canonical_json
 from mlops_cli.errors import DataError
-from mlops_cli.sources.base import Landed, Part
+from mlops_cli.sources.base import Landed, Mark, Part
 from mlops_cli.sources.schema import conform, cut_moments, evolve, plain
 
 _MARK = b"mlops.mark"
+_COLUMNS = b"mlops.columns"
 _GROUP = 131_072  # rows of a row group
+_NEW = "the new rows"
 
 
 class Landing:
@@ -73,12 +76,12 @@ class Landing:
         aside = self._aside(number)
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            rows = _written(aside, first, batches, schema, part)
+            rows, columns = _written(aside, first, batches, schema, part)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
         sync(aside)
-        return Landed(number, rows, dict(part.mark))
+        return Landed(number, rows, dict(part.mark), columns)
 
     def commit(self, part: Landed) -> None:
         """Let a part that was written take its place, at once and for good."""
@@ -110,26 +113,72 @@ def _written(
     batches: Iterator[pa.RecordBatch],
     schema: pa.Schema | None,
     part: Part,
-) -> int:
-    rows, kind = 0, schema
-    if first is not None:
-        kind = first.schema if schema is None else evolve(schema, first.schema, "the new rows")
-    with pq.ParquetWriter(file, kind, compression="zstd") as writer:
-        batch = first
-        while batch is not None:
-            evolve(kind, batch.schema, "the new rows")
-            writer.write_batch(conform(batch, kind), row_group_size=_GROUP)
-            rows += batch.num_rows
-            batch = next(batches, None)
-        writer.add_key_value_metadata({_MARK: canonical_json(part.mark)})
-    return rows
+) -> tuple[int, Mapping[str, str]]:
+    kind = schema if first is None else first.schema
+    if first is not None and schema is not None:
+        kind = evolve(schema, first.schema, _NEW)
+    with _Aside(file, kind) as aside:
+        for batch in chain([first] if first is not None else [], batches):
+            aside.add(batch)
+        return aside.rows, aside.close(part.mark)
+
+
+class _Aside:
+    """A file of one part. Columns that come or widen in its middle have it written anew."""
+
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
+        self._file, self._schema = file, schema
+        self._writer = pq.ParquetWriter(file, schema, compression="zstd")
+        self._given: pa.Schema = pa.schema([])  # by the source alone
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._writer.close()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Raises `DataError` where a column is of another type than before."""
+        wider = self._schema
+        if not batch.schema.equals(wider):
+            wider = evolve(wider, batch.schema, _NEW)
+        if not batch.schema.equals(self._given):
+            self._given = evolve(self._given, batch.schema, _NEW)
+        if not wider.equals(self._schema):
+            self._begin_again(wider)
+        self._writer.write_batch(conform(batch, wider), row_group_size=_GROUP)
+        self.rows += batch.num_rows
+
+    def close(self, mark: Mark) -> Mapping[str, str]:
+        """The file is whole, with how far it goes; returns the columns that the source gave."""
+        given = {field.name: str(field.type) for field in self._given}
+        kept = {_MARK: canonical_json(mark), _COLUMNS: canonical_json(given)}
+        self._writer.add_key_value_metadata(kept)
+        self._writer.close()
+        return given
+
+    def _begin_again(self, schema: pa.Schema) -> None:
+        """What stands in the file with the columns of `schema`."""
+        self._writer.close()
+        before = self._file.with_suffix(f".before{self._file.suffix}")
+        self._file.replace(before)
+        self._schema = schema
+        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
+        try:
+            with pq.ParquetFile(before) as written:
+                for batch in written.iter_batches(_GROUP):
+                    self._writer.write_batch(conform(batch, schema), row_group_size=_GROUP)
+        finally:
+            before.unlink()
 
 
 def _read(file: Path) -> Landed:
     try:
         metadata = pq.read_metadata(file)
         mark: Any = json.loads(metadata.metadata[_MARK])
-        return Landed(int(file.stem), metadata.num_rows, mark)
+        columns = json.loads(metadata.metadata.get(_COLUMNS, b"null"))
+        return Landed(int(file.stem), metadata.num_rows, mark, columns)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as e:
         raise DataError(
             f"{file} is no file that an ingest wrote",

@@ -15,9 +15,11 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 
     Numbers of a database (decimal, `numeric`) become float64, which they are to a model; durations
     seconds; identifiers, intervals and times of day text; small integers int64, dictionaries text.
+    Raises `DataError` for a number or moment beyond 64 bits.
     """
-    columns = [_plain(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    names = batch.schema.names
+    columns = [_plain(column, name) for name, column in zip(names, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def evolve(known: pa.Schema, new: pa.Schema, where: str) -> pa.Schema:
@@ -67,10 +69,13 @@ def _refuse_twins(names: Sequence[str], where: str) -> None:
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the columns of `schema`, which `evolve` gave; what it lacks is null."""
+    """The batch with the columns of `schema`, which `evolve` gave; what it lacks is null.
+
+    Raises `DataError` for a whole number of a column of floats that is no float.
+    """
     names = set(batch.schema.names)
     columns = [
-        batch.column(field.name).cast(field.type, safe=False)
+        _cast(batch.column(field.name), field.type, field.name)
         if field.name in names
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
@@ -82,28 +87,42 @@ def _number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _cast(column: pa.Array, kind: pa.DataType, name: str) -> pa.Array:
+    """The column in another type; of moments alone what is too fine is cut."""
+    if column.type == kind:
+        return column
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid as e:
+        raise DataError(
+            f"the column {name!r} cannot be {kind}: {' '.join(str(e).split())[:200]}",
+            hint="cast it at the source",
+        ) from e
+
+
+def _plain(column: pa.Array, name: str) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
-        return _without_extension(column.storage)
+        return _without_extension(column.storage, name)
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
+        return _plain(column.dictionary_decode(), name)
     if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
         return column.cast(pa.float64())
     if pa.types.is_integer(kind):
-        return column.cast(pa.int64(), safe=False)
+        return _cast(column, pa.int64(), name)
     if pa.types.is_duration(kind):
         seconds = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
         return pc.divide(column.cast(pa.int64()).cast(pa.float64()), seconds)
     if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+        micros = pa.timestamp("us", kind.tz)
+        return column.cast(micros, safe=False) if kind.unit == "ns" else _cast(column, micros, name)
     return _text(column)
 
 
-def _without_extension(column: pa.Array) -> pa.Array:
+def _without_extension(column: pa.Array, name: str) -> pa.Array:
     """What a database had no type of Arrow's for; its `numeric` comes as text."""
     if not pa.types.is_string(column.type):
-        return _plain(column)
+        return _plain(column, name)
     try:
         return column.cast(pa.float64())
     except pa.ArrowInvalid:

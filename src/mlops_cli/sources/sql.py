@@ -156,6 +156,7 @@ class _Growing(_Query):
         )
         (row,) = [r for b in self._connection.batches(query, [value]) for r in b.to_pylist()]
         more = int(row["n"]) - sum(part.rows for part in landed)
+        report.late, report.deleted = max(more, 0), max(-more, 0)
         if more > 0:
             report.remarks.append(
                 f"{more} rows came late, at or below the watermark {value}: "

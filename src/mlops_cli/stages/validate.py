@@ -14,13 +14,13 @@ from mlops_cli._json import pretty_json
 from mlops_cli.config.paths import REJECTED, VALIDATE_REPORT
 from mlops_cli.config.project import Project
 from mlops_cli.contracts.consent import check_purpose, without_consent
+from mlops_cli.contracts.counting import Count
 from mlops_cli.contracts.distributed import counting
 from mlops_cli.contracts.findings import BadRow, Findings, TableReport, Violation, joined
 from mlops_cli.contracts.model import Contract, read_contract
 from mlops_cli.contracts.others import Table
 from mlops_cli.contracts.published import published_profile
 from mlops_cli.contracts.scan import (
-    Count,
     Unconsented,
     find_unconsented,
     missing_time_sql,

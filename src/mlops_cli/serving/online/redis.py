@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from types import TracebackType
@@ -42,6 +42,7 @@ _CLOSED = 1.0  # seconds in which nobody asks a Redis that was away
 _TIMES = 3  # that it fails in a row before it counts as away
 _FAULTS = (RedisError, OSError, TimeoutError)
 _BUCKET = struct.Struct(">q")
+Command = tuple[bytes | str | int, ...]
 _EVICTS = "allkeys"  # begins a policy under which Redis drops keys of its own accord
 
 
@@ -59,17 +60,19 @@ class _Names:
         return self._prefix + b"%b:%b:%b" % (kind, group.encode(), key)
 
 
-def _asked(pipeline: Any, names: _Names, asks: Sequence[Ask]) -> None:
-    pipeline.get(names.state)
+def _commands(names: _Names, asks: Sequence[Ask]) -> list[Command]:
+    """The state, what is asked for, and the state again: if it is the same, nobody wrote."""
+    found: list[Command] = [("GET", names.state)]
     for ask in asks:
         moments = names.of(b"moments", ask.group, ask.key)
         if ask.first is not None and ask.last is not None:
             totals = names.of(b"totals", ask.group, ask.key)
-            pipeline.zrangebyscore(totals, ask.first, ask.last)
-        for bucket in sorted(ask.edges):
-            pipeline.zrangebyscore(moments, bucket, bucket)
-        for bucket in sorted(ask.latest):
-            pipeline.zrevrangebyscore(moments, bucket, "-inf", start=0, num=2)
+            found.append(("ZRANGEBYSCORE", totals, ask.first, ask.last))
+        found += [("ZRANGEBYSCORE", moments, b, b) for b in sorted(ask.edges)]
+        found += [
+            ("ZREVRANGEBYSCORE", moments, b, "-inf", "LIMIT", 0, 2) for b in sorted(ask.latest)
+        ]
+    return [*found, found[0]]
 
 
 def _told(asks: Sequence[Ask], found: Sequence[Any]) -> tuple[bytes | None, list[Told]]:
@@ -92,23 +95,27 @@ def _members(found: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
 class RedisReader:
     """For a server: an answer within `PATIENCE`, or none; one that was away is not asked at once.
 
+    One round trip without `MULTI`, whose every command has an answer of its own that the client
+    has to read: the state stands before and behind what is read, and whoever writes changes it.
     Raises `UsageError` for what is no address of Redis.
     """
 
     def __init__(self, url: str, project: str, setting: str) -> None:
         self._names = _Names(project)
         try:
-            pool = redis.asyncio.BlockingConnectionPool.from_url(
+            # Of a pool of the library's only what makes a connection: its own hand-over and its
+            # timers cost as much as the answer. Who asks has a timer round all of it.
+            pool: Any = redis.asyncio.ConnectionPool.from_url(
                 filled(url, setting),
-                socket_timeout=PATIENCE,
+                socket_timeout=None,
                 socket_connect_timeout=PATIENCE,
                 retry=AsyncRetry(NoBackoff(), 0),  # by default a dead server costs seconds a call
-                max_connections=_CONNECTIONS,
-                timeout=PATIENCE,
             )
         except ValueError as e:  # its text may hold the password
             raise UsageError(f"{setting} is no address of Redis", hint=HINT) from e
-        self._client = redis.asyncio.Redis(connection_pool=pool)
+        self._made: Callable[[], Any] = pool.make_connection
+        self._idle: list[Any] = []
+        self._places = asyncio.Semaphore(_CONNECTIONS)
         self._closed = float("-inf")
         self._failed = 0
 
@@ -117,10 +124,8 @@ class RedisReader:
         if time.monotonic() < self._closed:
             raise StoreAway("the online store does not answer")
         try:
-            async with asyncio.timeout(2 * PATIENCE):
-                pipeline = self._client.pipeline(transaction=True)
-                _asked(pipeline, self._names, asks)
-                found = await pipeline.execute()
+            async with asyncio.timeout(2 * PATIENCE), self._places:
+                found = await self._answers(_commands(self._names, asks))
         except _FAULTS as e:
             self._failed += 1
             if self._failed >= _TIMES:
@@ -128,6 +133,46 @@ class RedisReader:
             raise StoreAway(f"the online store does not answer: {type(e).__name__}") from e
         self._failed = 0
         return _told(asks, found)
+
+    async def aclose(self) -> None:
+        """Let go of the connections that nobody uses."""
+        while self._idle:
+            await self._idle.pop().disconnect()
+
+    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
+        """What Redis has of all of them at one moment."""
+        connection = await self._connection()
+        try:
+            packed = connection.pack_commands(commands)
+            while True:
+                await connection.send_packed_command(packed, check_health=False)
+                found = [await connection.read_response(disable_decoding=True) for _ in commands]
+                if found[0] == found[-1]:
+                    break
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._idle.append(connection)
+        return found[:-1]
+
+    async def _connection(self) -> Any:
+        """One that is idle and open, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not await _is_over(connection):
+                return connection
+            await connection.disconnect(nowait=True)
+        connection = self._made()
+        await connection.connect()
+        return connection
+
+
+async def _is_over(connection: Any) -> bool:
+    """Whether the server has closed it, or says what nobody asked for."""
+    try:
+        return bool(await connection.can_read())
+    except (RedisError, OSError):
+        return True
 
 
 class RedisStore:
@@ -161,7 +206,8 @@ class RedisStore:
         """See `Store.read`."""
         try:
             pipeline = self._client.pipeline(transaction=True)
-            _asked(pipeline, self._names, asks)
+            for command in _commands(self._names, asks):
+                pipeline.execute_command(*command)
             return _told(asks, pipeline.execute())
         except _FAULTS as e:
             raise StoreAway(f"{self._at} does not answer: {_why(e)}") from e
