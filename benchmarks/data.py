@@ -27,8 +27,14 @@ def flights(work: Path) -> Path:
 
 def flights_tenfold(work: Path) -> Path:
     """The same ten times, each time a year later: 3.4 million flights, and their weather."""
+    return flights_times(work, TENFOLD)
+
+
+def flights_times(work: Path, times: int) -> Path:
+    """The same so many times."""
     source = flights(work)
-    return _once(work / "flights_tenfold", lambda folder: _tenfold(source, folder))
+    name = "flights_tenfold" if times == TENFOLD else f"flights_{times}"
+    return _once(work / name, lambda folder: _manifold(source, folder, times))
 
 
 def trained(work: Path) -> Path:
@@ -144,12 +150,12 @@ def _flights(folder: Path) -> None:
     pd.read_csv(source / "weather.csv").to_parquet(folder / "weather.parquet", index=False)
 
 
-def _tenfold(source: Path, folder: Path) -> None:
+def _manifold(source: Path, folder: Path, times: int) -> None:
     for name in ("flights", "weather"):
         later = "strftime(time_hour::timestamp + to_years(n), '%Y-%m-%dT%H:%M:%SZ')"
         with duckdb.connect() as connection:
             connection.execute(
                 f"copy (select * replace (year + n as year, {later} as time_hour) "
-                f"from '{source / name}.parquet', (select unnest(range({TENFOLD})) as n)) "
+                f"from '{source / name}.parquet', (select unnest(range({times})) as n)) "
                 f"to '{folder / name}.parquet' (format parquet)"
             )

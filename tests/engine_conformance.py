@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine_worlds import INEXACT, world
 from extremes import ARROW
 from fuzzed_expressions import COLUMNS, every_signature, rows
 from mlops_cli.actions.drift import drift
+from mlops_cli.actions.ingest import ingest
 from mlops_cli.actions.score import score
 from mlops_cli.config.load import load_project
 from mlops_cli.config.paths import (
@@ -144,6 +146,56 @@ class Conformance:
         assert said[0] == said[1]
         assert "row 700" in said[1]
         assert not (tmp_path / "out.parquet").exists()
+
+    def test_a_function_that_raises_is_the_same_error(self, model: Path, tmp_path: Path) -> None:
+        project = _copied(model, tmp_path)
+        code = "def odd(n):\n    return 6 / (1 if n is None else n)\n"
+        (project.root / "own.py").write_text(code)
+        project = _edited(project, "features", python=["own.py:odd"])
+        said = [
+            re.sub(r"row \d+", "row", _refused(MlopsError, featurize, on))  # the first to meet a 0
+            for on in (project, self.on(project))
+        ]
+        assert said[0] == said[1]
+        assert re.search(r"ZeroDivisionError.*own\.py, line 2.*given n=0", said[1])
+        assert not list(project.cache.glob("parts-*"))
+
+    def test_parts_of_two_schemas_are_the_same_error(self, model: Path, tmp_path: Path) -> None:
+        project = _copied(model, tmp_path)
+        table = project.root / "data/raw/events.parquet"
+        whole = pq.read_table(table)
+        table.unlink()
+        table.mkdir()
+        other = pa.array(["many"] * 600)
+        place = whole.column_names.index("n")
+        pq.write_table(whole.slice(0, 600), table / "0.parquet")
+        pq.write_table(whole.slice(600).set_column(place, "n", other), table / "1.parquet")
+        said = [_refused(DataError, validate, on) for on in (project, self.on(project))]
+        assert said[0] == said[1]
+        assert "n" in said[1]
+
+    def test_folders_of_a_partition_however_they_are_filled(self, tmp_path: Path) -> None:
+        project = world(tmp_path)
+        whole = pq.read_table(project.root / "data/raw/events.parquet")
+        for month, start in (("01", 0), ("10", 600)):
+            folder = project.root / f"lake/month={month}"
+            folder.mkdir(parents=True)
+            pq.write_table(whole.slice(start, 600), folder / "part.parquet")
+        features = project.config.features.model_dump(mode="json", exclude_defaults=True)
+        config = {
+            "project": "p",
+            "task": "binary",
+            "data": {"table": "lake", "name": "events", "target": "y", "time": "at"},
+            "features": {"columns": ["month", "x"], "join": features["join"]},
+        }
+        (project.root / "mlops.yaml").write_text(json.dumps(config))
+        (project.root / "contracts/events.yaml").unlink()
+        ingest(load_project(project.root))
+        project = load_project(project.root)
+        write_missing_contracts(project)
+        alone = _features(project)
+        assert _features(self.on(project)) == alone
+        assert set(pd.read_parquet(io.BytesIO(alone[0]))["month"]) == {1, 10}
 
     def test_keys_that_are_there_twice_are_the_same_error(
         self, model: Path, tmp_path: Path

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import distributions, version
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -50,3 +51,8 @@ class TestSail(Conformance):
     @pytest.fixture(autouse=True)
     def address(self, sail: str) -> None:
         self.url = sail
+
+    @pytest.mark.slow
+    def test_every_expression_of_100000_rows(self, tmp_path: Path) -> None:
+        self.rows = 100_000
+        self.test_every_expression(tmp_path)

@@ -16,9 +16,10 @@ import pytest
 
 from mlops_cli.bundle.plan import FeaturePlan
 from mlops_cli.config.load import load_project
-from mlops_cli.errors import DataError, UsageError
+from mlops_cli.errors import DataError, EnvironmentFault, UsageError
+from mlops_cli.memory import memory
 from mlops_cli.stages.featurize import featurize
-from mlops_cli.tables import open_engine
+from mlops_cli.tables import open_engine, open_project_engine
 
 CONTRACT = {
     "at": "timestamp",
@@ -221,3 +222,50 @@ def test_the_engine_spills_elsewhere_where_the_project_may_not_be_written(tmp_pa
     with open_engine(temporary=tmp_path / "file/.mlops/tmp") as engine:
         ((folder,),) = engine.rows("select current_setting('temp_directory')")
     assert Path(folder).parent == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize(
+    ("engine", "over_time", "most"),
+    [
+        ({"memory": "2Gi"}, False, "1.3 GiB"),
+        ({"memory": "2Gi"}, True, "1.3 GiB"),
+        ({"memory": "512Mi"}, True, "153.5 MiB"),
+        ({}, False, "953.6 MiB"),
+    ],
+)
+def test_the_engine_keeps_within_what_it_is_given(
+    tmp_path: Path, engine: dict, over_time: bool, most: str
+) -> None:
+    write(tmp_path, {"data": {"table": "data/raw/e.parquet", "target": "n"}, "engine": engine,
+        "features": {"columns": ["x"]}})  # fmt: skip
+    with open_project_engine(load_project(tmp_path), over_time=over_time) as opened:
+        assert opened.rows("select current_setting('memory_limit')") == [(most,)]
+
+
+def test_by_default_half_of_the_machine_is_for_joins_in_time(tmp_path: Path) -> None:
+    write(tmp_path, {"data": {"table": "data/raw/e.parquet", "target": "n"},
+        "features": {"columns": ["x"]}})  # fmt: skip
+    project = load_project(tmp_path)
+    assert project.memory == memory() // 2
+    assert not project.config.features.over_time
+    config = {"data": {"table": "data/raw/e.parquet", "target": "n", "time": "at"},
+        "features": {"columns": ["x"], "join": [JOIN]}}  # fmt: skip
+    write(tmp_path, config)
+    assert load_project(tmp_path).config.features.over_time
+
+
+def test_memory_that_nothing_can_work_with_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"data": {"table": "data/raw/e.parquet", "target": "n"},
+        "features": {"columns": ["x"]}, "engine": {"memory": "100Mi"}})  # fmt: skip
+    with pytest.raises(UsageError, match=r"engine\.memory.*100Mi is not enough.*512Mi or more"):
+        load_project(tmp_path)
+
+
+def test_what_does_not_fit_and_cannot_spill_says_so(tmp_path: Path) -> None:
+    with (
+        open_engine(temporary=tmp_path / "t", memory="30MB") as engine,
+        pytest.raises(EnvironmentFault, match=r"out of memory, of which DuckDB was given 28\.") as e,
+    ):
+        engine.rows("select max(len(l)) from (select list(i) as l from range(6000000) t(i))")
+    assert "engine.memory" in (e.value.hint or "")
+    assert "engine.spark" in (e.value.hint or "")

@@ -28,7 +28,7 @@ from mlops_cli.progress import QUIET, Progress
 from mlops_cli.reports.base import DriftPage
 from mlops_cli.reports.drift import write_drift_page
 from mlops_cli.scoring.counted import Counting, counted
-from mlops_cli.tables import open_engine
+from mlops_cli.tables import open_project_engine
 from mlops_cli.tables.base import Engine, quote
 from mlops_cli.targets import open_target
 from mlops_cli.tracking import open_tracker
@@ -73,7 +73,7 @@ def drift(
     trees = reference.trees().features
     profile = without_time(reference.profile(), project.config.data.time, trees)
     progress.update(f"counting {current}")
-    with open_engine(temporary=project.temporary) as engine:
+    with open_project_engine(project, over_time=project.config.features.over_time) as engine:
         window = _Window(engine, project, schemas, current)
         chosen = window.independent(profile, progress)
         job = Counting(project, schemas, reference, profile, current, chosen, DRAWN)

@@ -19,7 +19,7 @@ from mlops_cli.scoring.census import Census, ColumnCensus, describe
 from mlops_cli.scoring.distributed import predicted_on
 from mlops_cli.scoring.joined import explained
 from mlops_cli.scoring.predictions import Chunks, Scoring, check_destination, predict_file
-from mlops_cli.tables import open_cluster, open_engine
+from mlops_cli.tables import open_cluster, open_project_engine
 from mlops_cli.tables.base import Engine
 from mlops_cli.tables.part import parts_folder
 from mlops_cli.tracking import open_tracker
@@ -94,7 +94,7 @@ def score(
         source = Path(os.path.relpath(source))
     model = open_bundle(bundle or _champion(project))
     schemas = load_schemas(project)
-    with open_engine(temporary=project.temporary) as engine:
+    with open_project_engine(project, over_time=project.config.features.over_time) as engine:
         census = Census(model.manifest, model.profile(), strict=strict)
         job = Scoring(
             source,

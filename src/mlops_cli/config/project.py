@@ -11,6 +11,8 @@ from mlops_cli._modules import module_files
 from mlops_cli.config.model import Config, contract_of
 from mlops_cli.config.paths import CACHE, ONLINE
 from mlops_cli.config.sections.features import SQLITE
+from mlops_cli.config.sections.quantity import amount
+from mlops_cli.memory import memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Project:
     def temporary(self) -> Path:
         """Where an engine puts what does not fit into memory."""
         return self.cache / "tmp"
+
+    @property
+    def memory(self) -> int:
+        """The bytes that a process takes at the most which works on whole tables."""
+        given = self.config.engine.memory
+        return int(amount(given)) if given else memory() // 2
 
     @property
     def keys(self) -> Path | None:

@@ -18,6 +18,7 @@ from mlops_cli.expressions.tree import Node, ValueType, columns_of
 from mlops_cli.features.expressions import parse
 from mlops_cli.features.sql import render
 from mlops_cli.features.typing import constant
+from mlops_cli.tables.base import OWN, ROW
 
 _NUMBERS = ("integer", "float", "boolean")
 _FIGURES: dict[type[exp.Expr], str] = {
@@ -32,7 +33,7 @@ _FIGURES: dict[type[exp.Expr], str] = {
     exp.Last: "last",
 }
 _KNOWN = "avg, count, count(distinct x), first, last, max, min, stddev, sum; filter (where ...)"
-FACT, AT, NUMBER = "__fact__", "__at__", "__number__"  # of a row: whether it counts, when, which
+FACT, AT, NUMBER = f"{OWN}fact", "__at__", f"{OWN}number"  # of a row: is it a fact, when, which
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,30 @@ class Figure:
             return "float"
         return self.argument.type
 
+    @property
+    def value(self) -> str:
+        """SQL of a row's value; it is never null where the row itself is what is counted."""
+        return render(self.argument) if self.argument is not None else "true"
+
     def sql(self, value: str, window: str) -> str:
-        """The figure of the column `value` over the rows that count in the `window` of that name.
+        """The figure of the column `value` in the `window` of that name; a null does not count.
 
         The first and the last are those by time, then by place in the file, that are not null.
         """
-        over = f"filter (where {FACT}) over {window}"
         match self.function:
-            case "count" if self.argument is None:
-                return f"count(*) {over}"
             case "count":
-                return f"count({'distinct ' if self.distinct else ''}{value}) {over}"
-            case "first" | "last":
-                arg = "arg_min" if self.function == "first" else "arg_max"
-                return f"{arg}({value}, ({AT}, {NUMBER})) {over}"
+                figure = f"count({'distinct ' if self.distinct else ''}{value})"
+            case "first":
+                figure = f"arg_min({value}, ({AT}, {NUMBER}))"
+            case "last":
+                figure = f"arg_max({value}, ({AT}, {NUMBER}))"
             case "stddev":
-                return f"stddev_samp(cast({value} as double)) {over}"
+                figure = f"stddev_samp(cast({value} as double))"
             case "sum" | "avg":
-                return f"{self.function}(cast({value} as double)) {over}"
+                figure = f"{self.function}(cast({value} as double))"
             case function:
-                return f"{function}({value}) {over}"
+                figure = f"{function}({value})"
+        return f"{figure} over {window}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,8 @@ class Aggregate:
         return tuple(dict.fromkeys(name for names in read for name in names))
 
 
-def parse_aggregate(text: str, types: Mapping[str, ValueType]) -> Aggregate:
-    """Read an aggregate of a table with columns of these types.
+def parse_aggregate(text: str, types: Mapping[str, ValueType], prefix: str = "") -> Aggregate:
+    """Read an aggregate of a table with columns of these types; names of figures have the prefix.
 
     Raises `UsageError` for a function that is none of the known ones, a figure of a figure, a
     column outside of any, and types that do not fit.
@@ -109,7 +114,7 @@ def parse_aggregate(text: str, types: Mapping[str, ValueType]) -> Aggregate:
         figure = node.this if isinstance(node, exp.Filter) else node
         if not isinstance(figure, exp.AggFunc):
             return node
-        name = f"figure_{len(figures)}"
+        name = f"{prefix}figure_{len(figures)}"
         figures[name] = _where(_figure(figure, types), where, types)
         return exp.column(name, quoted=True)
 
@@ -167,47 +172,51 @@ def _where(figure: Figure, where: exp.Expr | None, types: Mapping[str, ValueType
     return replace(figure, argument=kept)
 
 
-def aggregated_sql(
-    events: str,
-    facts: str,
-    by: Sequence[str],
-    span: tuple[int, int],
-    made: tuple[str, Aggregate],
-    *,
-    row: str,
-    time: str,
-) -> str:
-    """A query that gives every row of `events` with one more column: what `made` names.
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """An aggregate over a window, and the column (quoted) that it becomes; in microseconds."""
 
-    `facts` has the columns `by`, those that the aggregate reads, `AT` and `NUMBER`; `events` has
-    `by`, the number `row` and the moment `time`. `span` are lag and window in microseconds: rows
-    count whose moment is in (time - lag - window, time - lag]. Where a key or the moment is null
-    nothing is known, and the column is null. One sort by key and moment, linear in both tables.
+    column: str
+    aggregate: Aggregate
+    lag: int
+    window: int
+
+    @property
+    def frame(self) -> str:
+        """SQL of the rows in (t - lag - window, t - lag]."""
+        return (
+            f"range between interval {self.lag + self.window - 1} microseconds preceding "
+            f"and interval {self.lag} microseconds preceding"
+        )
+
+
+def aggregated_sql(
+    events: str, facts: str, by: Sequence[str], made: Sequence[Windowed], *, time: str
+) -> str:
+    """A relation of every row of `events` with one more column for each of `made`.
+
+    Both have the columns `by` and `ROW`, and are of the moments `AT` in `facts`, which has the
+    columns that the aggregates read, and `time` in `events`; no two figures have one name. Where a key or the moment is null
+    nothing is known, and the columns are null. One sort of both by key and moment is that of all
+    windows; what an event has goes through it, so that nothing is joined afterwards.
     """
-    name, aggregate = made
     keys = ", ".join(by)
-    lag, window = span
-    figures = list(aggregate.figures.items())
-    values = [
-        f"{render(f.argument) if f.argument is not None else 'null'} as value_{i}"
-        for i, (_, f) in enumerate(figures)
-    ]
-    nothing = [f"null as value_{i}" for i in range(len(figures))]
-    cells = [f'{f.sql(f"value_{i}", "known")} as "{n}"' for i, (n, f) in enumerate(figures)]
-    told = " and ".join(f"{key} is not null" for key in by)
-    frame = (
-        f"range between interval {lag + window - 1} microseconds preceding "
-        f"and interval {lag} microseconds preceding"
-    )
+    told = " and ".join(f"{name} is not null" for name in (*by, AT))
+    values: dict[str, str] = {}  # the column of each value by its SQL
+    windows, cells, ready, figures = [], [], [], []
+    for i, one in enumerate(made):
+        windows.append(f"known_{i} as (partition by {keys} order by {AT} {one.frame})")
+        for name, figure in one.aggregate.figures.items():
+            value = values.setdefault(figure.value, f"{OWN}value_{len(values)}")
+            cells.append(f"{figure.sql(value, f'known_{i}')} as {name}")
+        ready.append(f"case when {told} then {render(one.aggregate.tree)} end as {one.column}")
+        figures += one.aggregate.figures
+    read = [f"{sql} as {name}" for sql, name in values.items()]
+    spent = ", ".join([FACT, AT, NUMBER, *values.values(), *figures])
     return (
-        f"(with seen as materialized (select * from {events}), together as ("
-        f"select {keys}, {AT}, {NUMBER}, true as {FACT}, {', '.join(values)} from {facts} "
-        f"where {told} and {AT} is not null "
-        f"union all by name select {keys}, {time} as {AT}, {row} as {NUMBER}, false as {FACT}, "
-        f"{', '.join(nothing)} from seen where {told} and {time} is not null), "
-        f"figures as (select {NUMBER}, {FACT}, {', '.join(cells)} from together "
-        f"window known as (partition by {keys} order by {AT} {frame})) "
-        f"select seen.*, made.{name} from seen left join (select {NUMBER}, "
-        f"{render(aggregate.tree)} as {name} from figures where not {FACT}) made "
-        f"on seen.{row} = made.{NUMBER})"
+        f"(select * exclude ({spent}), {', '.join(ready)} from (select *, {', '.join(cells)} from ("
+        f"select *, {time} as {AT}, {ROW} as {NUMBER}, false as {FACT} from {events} "
+        f"union all by name select {keys}, {AT}, {ROW} as {NUMBER}, true as {FACT}, "
+        f"{', '.join(read)} from {facts} where {told}) "
+        f"window {', '.join(windows)}) where not {FACT})"
     )

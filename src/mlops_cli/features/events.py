@@ -6,7 +6,7 @@ sees only what was known at the event's time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +15,10 @@ from mlops_cli.bundle.plan import ID, SENSITIVE, TARGET, TIME, WEIGHT
 from mlops_cli.config.sections.features import JoinConfig
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import FeatureTree, Node, ValueType
-from mlops_cli.features.aggregates import AT, NUMBER, aggregated_sql, parse_aggregate
+from mlops_cli.features.aggregates import AT, Windowed, aggregated_sql, parse_aggregate
 from mlops_cli.features.base import AggregateSource, JoinSource, in_form
 from mlops_cli.features.sql import render, render_feature
-from mlops_cli.tables.base import ROW, Engine, is_nan, literal, quote
+from mlops_cli.tables.base import OWN, ROW, Engine, is_nan, literal, quote
 
 _KNOWN = "__known__"
 _AT = "__at__"
@@ -72,8 +72,8 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     sql = begun_sql(events, relation)
     for source in events.joins:
         sql = joined_sql(engine, source, sql, rejected)
-    for aggregate in events.aggregates:
-        sql = with_aggregate_sql(engine, aggregate, sql, rejected)
+    for sources in together(events.aggregates):
+        sql = with_aggregates_sql(engine, sources, sql, rejected)
     return finished_sql(events, sql)
 
 
@@ -120,19 +120,28 @@ def joined_sql(engine: Engine, source: JoinSource, events: str, rejected: Reject
     return f"(select l.*, {', '.join(cells)} from {events} l {join})"
 
 
-def with_aggregate_sql(
-    engine: Engine, source: AggregateSource, events: str, rejected: Rejected
+def together(aggregates: Iterable[AggregateSource]) -> list[list[AggregateSource]]:
+    """The aggregates that one sort of their table by keys and time can make, as groups."""
+    groups: dict[tuple[Path, tuple[str, ...], str], list[AggregateSource]] = {}
+    for source in aggregates:
+        groups.setdefault((source.path, source.config.by, source.time), []).append(source)
+    return list(groups.values())
+
+
+def with_aggregates_sql(
+    engine: Engine, sources: Sequence[AggregateSource], events: str, rejected: Rejected
 ) -> str:
-    """The events as a relation that has one aggregate, too."""
-    config = source.config
-    aggregate = parse_aggregate(config.expr, source.types)
-    types = {n: source.types[n] for n in (*config.by, *aggregate.columns, source.time)}
-    facts = facts_sql(engine, source, types, rejected)
-    at = f"(select *, {quote(source.time)} as {AT}, {ROW} as {NUMBER} from {facts})"
-    span = (microseconds(config.lag), microseconds(config.window))
-    by = [quote(name) for name in config.by]
-    made = (quote(config.name), aggregate)
-    return aggregated_sql(events, at, by, span, made, row=ROW, time=TIME)
+    """The events as a relation that has the aggregates of one of those groups, too."""
+    first = sources[0]
+    made, types = [], {n: first.types[n] for n in (*first.config.by, first.time)}
+    for i, source in enumerate(sources):
+        aggregate = parse_aggregate(source.config.expr, source.types, f"{OWN}{i}_")
+        types |= {n: source.types[n] for n in aggregate.columns}
+        lag, window = microseconds(source.config.lag), microseconds(source.config.window)
+        made.append(Windowed(quote(source.config.name), aggregate, lag, window))
+    facts = facts_sql(engine, first, types, rejected)
+    at = f"(select *, {quote(first.time)} as {AT} from {facts})"
+    return aggregated_sql(events, at, [quote(n) for n in first.config.by], made, time=TIME)
 
 
 def facts_sql(

@@ -18,7 +18,8 @@ from mlops_cli.features.events import (
     Rejected,
     joined_sql,
     microseconds,
-    with_aggregate_sql,
+    together,
+    with_aggregates_sql,
 )
 from mlops_cli.features.placement import CELLS, Numbers, Placement
 from mlops_cli.tables.base import ROW, ColumnForm, quote
@@ -46,7 +47,7 @@ class Facts:
     time: str | None
     since: int
     until: int | None
-    sources: tuple[JoinSource | AggregateSource, ...]
+    sources: JoinSource | tuple[AggregateSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,8 @@ def steps_of(events: Events) -> tuple[Step, ...]:
     by_keys: dict[tuple[str, ...], list[Facts]] = {}
     for join in events.joins:
         by_keys.setdefault(join.config.on, []).append(_of_join(join))
-    together: dict[tuple[Path, tuple[str, ...], str], list[AggregateSource]] = {}
-    for source in events.aggregates:
-        together.setdefault((source.path, source.config.by, source.time), []).append(source)
-    for (_, by, _), sources in together.items():
-        by_keys.setdefault(by, []).append(_of_aggregates(sources))
+    for sources in together(events.aggregates):
+        by_keys.setdefault(sources[0].config.by, []).append(_of_aggregates(sources))
     return tuple(Step(keys, tuple(facts)) for keys, facts in by_keys.items())
 
 
@@ -83,7 +81,7 @@ def _of_join(source: JoinSource) -> Facts:
         time=None if config.known_at else config.asof,  # which version counts is not of one time
         since=int(config.lag.total_seconds()) * 1_000_000,  # as the join's SQL has it
         until=None,
-        sources=(source,),
+        sources=source,
     )
 
 
@@ -181,9 +179,6 @@ def _met(
 def joined(engine: PartEngine, facts: Facts, table: pa.Table, events: str) -> str:
     """The events as a relation that has what the sources of these facts give them, too."""
     engine.put(facts.path, table.sort_by(ROW))
-    for source in facts.sources:
-        if isinstance(source, JoinSource):
-            events = joined_sql(engine, source, events, Rejected(None))
-        else:
-            events = with_aggregate_sql(engine, source, events, Rejected(None))
-    return events
+    if isinstance(facts.sources, JoinSource):
+        return joined_sql(engine, facts.sources, events, Rejected(None))
+    return with_aggregates_sql(engine, facts.sources, events, Rejected(None))

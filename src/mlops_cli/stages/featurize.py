@@ -16,7 +16,7 @@ from mlops_cli.features.distributed import write_features_on
 from mlops_cli.features.layout import check_features
 from mlops_cli.features.table import write_features
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.tables import open_cluster, open_engine
+from mlops_cli.tables import open_cluster, open_project_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def featurize(project: Project, *, progress: Progress = QUIET) -> FeaturizeResul
 
 
 def _write(project: Project, layout: Layout, schemas: Schemas, table: Path) -> FeaturePlan:
-    with open_engine(temporary=project.temporary) as engine:
+    over_time = project.config.features.over_time
+    with open_project_engine(project, over_time=over_time) as engine:
         if not project.config.engine.spark:
             return write_features(engine, project, layout, schemas, table)
         with open_cluster(project.config.engine) as cluster:

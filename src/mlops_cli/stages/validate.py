@@ -32,7 +32,7 @@ from mlops_cli.contracts.scan import (
 from mlops_cli.contracts.whole import has_table_rules, hold_table
 from mlops_cli.errors import DataError, UsageError
 from mlops_cli.progress import QUIET, Progress
-from mlops_cli.tables import open_engine
+from mlops_cli.tables import open_project_engine
 from mlops_cli.tables.base import Engine
 
 
@@ -74,7 +74,7 @@ def validate(project: Project, *, progress: Progress = QUIET, now: bool = False)
     Raises `DataError` where a table breaks its contract and `on_bad_rows` does not forgive it,
     `UsageError` for a contract that is missing or wrong.
     """
-    with tempfile.TemporaryDirectory() as aside, open_engine(temporary=project.temporary) as engine:
+    with tempfile.TemporaryDirectory() as aside, open_project_engine(project) as engine:
         with counting(project) as count:
             held = [_hold(engine, project, table, count, progress) for table in project.contracts]
         held = list(_with_table_rules(engine, project, held, Path(aside)))

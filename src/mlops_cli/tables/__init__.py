@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from mlops_cli.config.project import Project
     from mlops_cli.config.sections.engine import EngineConfig
     from mlops_cli.tables.base import Engine
     from mlops_cli.tables.cluster import Cluster
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ENGINES = {"duckdb": "mlops_cli.tables.duckdb"}
 CONFINED = "mlops_cli.tables.confined"
+_USUAL = 10**9  # bytes: what needs more, such as the sort of a large table, spills to the disk
+_AROUND = 256 << 20
+_COUNTED = 80  # percent
 
 
 def open_engine(
@@ -27,6 +31,27 @@ def open_engine(
     `memory` is how much that is, such as `256MB`, where it is to be less than usual.
     """
     return cast("Engine", load_adapter(ENGINES[name]).open_engine(temporary, memory))
+
+
+def open_project_engine(project: Project, *, over_time: bool = False) -> Engine:
+    """The engine of what reads whole tables, whose process stays within `engine.memory`.
+
+    Where that is not given, half of the machine is for what sorts tables by keys and time
+    (`over_time`): the rest is not faster with more than usual.
+    """
+    share = engine_share(project.memory)
+    if project.config.engine.memory is None and not over_time:
+        share = min(share, _USUAL)
+    return open_engine(temporary=project.temporary, memory=f"{share}B")
+
+
+def engine_share(most: int) -> int:
+    """How many bytes DuckDB may count where its process is to take at most so many.
+
+    Beside what it counts stand the interpreter with its libraries, what DuckDB takes without
+    counting it, and what the allocator has not given back.
+    """
+    return max(most * _COUNTED // 100 - _AROUND, most // 4)
 
 
 def open_confined(tables: Mapping[str, str], *, files: Iterable[Path], temporary: Path) -> Confined:

@@ -22,6 +22,8 @@ ROW = "__row__"
 SOURCE = "__source__"
 DURATION = "DURATION "
 """What the native type of durations begins with; their unit follows."""
+OWN = "__mlops_"
+"""What the names of columns begin with that queries carry beside those of a table."""
 RESERVED = frozenset((ROW, "__time__", "__target__", "__known__", "__at__", "file_row_number"))
 """Names that queries give to columns of their own; lower case, since SQL knows no other."""
 

@@ -24,6 +24,7 @@ from mlops_cli.expressions.tree import ValueType
 from mlops_cli.expressions.values import MISSING
 from mlops_cli.tables.base import (
     DURATION,
+    OWN,
     RESERVED,
     ROW,
     SOURCE,
@@ -354,7 +355,7 @@ def _is_csv(path: Path) -> bool:
 def _check_names(path: Path, names: Iterable[str]) -> None:
     seen: dict[str, str] = {}
     for name in filter(None, names):
-        if name.lower() in RESERVED:
+        if name.lower() in RESERVED or name.lower().startswith(OWN):
             raise DataError(
                 f"{path.name} has a column {name!r}, a name that is used for something else here",
                 hint="rename the column",

@@ -12,7 +12,11 @@ from mlops_cli.tables.csv_form import broken_line, read_form
 _MAGIC = b"PAR1"  # a Parquet file begins and ends with it
 _HINT = "is the file whole, UTF-8 and of the form its ending says?"
 _ROOM = "make room, or run where the project may be written"
-_OF_THE_MACHINE = r"no space left|permission denied|read-only|out of memory|file too large"
+_MEMORY = (
+    "give validate, featurize, score and drift more by engine.memory in mlops.yaml, or name a "
+    "cluster by engine.spark"
+)
+_OF_THE_MACHINE = r"no space left|permission denied|read-only|file too large"
 
 
 def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
@@ -26,6 +30,10 @@ def reading_fault(complaint: str, files: Iterable[Path]) -> MlopsError:
     if named:
         path = Path(named[1] or named[2])
         return _csv_fault(path) or DataError(f"{path.name}: {_first_words(complaint)}", hint=_HINT)
+    if "Out of Memory Error" in said:
+        given = re.search(r"\([^()]*/([\d.]+ \w+) used\)", said)
+        share = f", of which DuckDB was given {given[1]}" if given else ""
+        return EnvironmentFault(f"out of memory{share}", hint=_MEMORY)
     without_paths = re.sub(r'/[^"\\]*', "", said)  # a folder may be called read-only
     if lacks := re.search(_OF_THE_MACHINE, without_paths, re.I):
         return EnvironmentFault(f"{lacks[0].lower()}{_named_file(said)}", hint=_ROOM)

@@ -133,6 +133,11 @@ class FeaturesConfig(Section):
     )
 
     @property
+    def over_time(self) -> bool:
+        """Whether whole tables are sorted by keys and time: a join in time, or an aggregate."""
+        return bool(self.aggregates) or any(join.asof is not None for join in self.join)
+
+    @property
     def looked_up(self) -> bool:
         """Whether a server looks any feature up."""
         return bool(self.looked_up_tables)
