@@ -67,7 +67,5 @@ def sums(file: Path, time: str) -> list[float]:
     names = ["x", "level", *AGGREGATES]
     each = ", ".join(f"count({name}), sum({name})" for name in names)
     with duckdb.connect() as connection:
-        found = connection.execute(
-            f"select count(*), max({time}), {each} from '{file}'"
-        ).fetchall()
+        found = connection.execute(f"select count(*), max({time}), {each} from '{file}'").fetchall()
     return [*map(float, (v for v in found[0] if not hasattr(v, "year")))]

@@ -17,7 +17,10 @@ LEAST = "4Gi"
 def measure(work: Path) -> Line:
     """Once with half of the machine, once with little: the peak against what is given."""
     figures, parts = [], {}
-    for name, engine in (("half of the machine", {}), (f"engine.memory: {LEAST}", {"memory": LEAST})):
+    for name, engine in (
+        ("half of the machine", {}),
+        (f"engine.memory: {LEAST}", {"memory": LEAST}),
+    ):
         project = events_project(work, ROWS, **engine)
         given = load_project(project).memory
         taken = run(python("ours/featurize.py", project), project)

@@ -264,7 +264,7 @@ def test_memory_that_nothing_can_work_with_is_refused(tmp_path: Path) -> None:
 def test_what_does_not_fit_and_cannot_spill_says_so(tmp_path: Path) -> None:
     with (
         open_engine(temporary=tmp_path / "t", memory="30MB") as engine,
-        pytest.raises(EnvironmentFault, match=r"out of memory, of which DuckDB was given 28\.") as e,
+        pytest.raises(EnvironmentFault, match="out of memory, of which DuckDB was given") as e,
     ):
         engine.rows("select max(len(l)) from (select list(i) as l from range(6000000) t(i))")
     assert "engine.memory" in (e.value.hint or "")

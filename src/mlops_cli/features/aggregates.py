@@ -196,9 +196,10 @@ def aggregated_sql(
     """A relation of every row of `events` with one more column for each of `made`.
 
     Both have the columns `by` and `ROW`, and are of the moments `AT` in `facts`, which has the
-    columns that the aggregates read, and `time` in `events`; no two figures have one name. Where a key or the moment is null
-    nothing is known, and the columns are null. One sort of both by key and moment is that of all
-    windows; what an event has goes through it, so that nothing is joined afterwards.
+    columns that the aggregates read, and `time` in `events`; no two figures have one name. Where a
+    key or the moment is null nothing is known, and the columns are null. One sort of both by key
+    and moment is that of all windows; what an event has goes through it, so that nothing is joined
+    afterwards.
     """
     keys = ", ".join(by)
     told = " and ".join(f"{name} is not null" for name in (*by, AT))
