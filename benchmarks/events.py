@@ -34,7 +34,7 @@ AGGREGATES = {
 
 
 def events_project(work: Path, rows: int, **engine: str) -> Path:
-    """A project of so many events, a tenth as many levels of their keys, a join and four windows."""
+    """A project of so many events, with a join and four windows of a tenth as many levels."""
     root = work / f"events_{rows}{''.join(f'_{k}_{v}' for k, v in engine.items())}"
     raw = root / "data/raw"
     if not raw.exists():

@@ -32,7 +32,7 @@ def measure(work: Path) -> Line:
             "processor time, s": taken.cpu,
         }
     return Line(
-        title=f"As-of join of {ROWS / 1e6:g} M events with {ROWS / 1e7:g} M rows and 4 windows: memory",
+        title=f"Memory: {ROWS / 1e6:g} M events joined with {ROWS / 1e7:g} M rows, and 4 windows",
         figures=tuple(figures),
         parts=parts,
         note="The resident memory of the process at its peak, as the system counted it, against "

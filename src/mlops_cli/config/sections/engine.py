@@ -36,9 +36,10 @@ class EngineConfig(Section):
     )
     memory: Annotated[Memory, AfterValidator(_enough)] | None = Field(
         None,
-        description="how much memory validate, featurize, score and drift take at the most (`4Gi`); "
-        "what is more goes to files below `.mlops/tmp`. Default: half of what the machine, or the "
-        "container, has for joins in time and aggregates, and some 1.2 GB for all else",
+        description="how much memory validate, featurize, score and drift take at the most "
+        "(`4Gi`); what is more goes to files below `.mlops/tmp`. Default: half of what the "
+        "machine, or the container, has for joins in time and aggregates, and some 1.2 GB for "
+        "all else",
     )
     rows: int = Field(1_000_000, ge=1, description="how many rows a task takes at the most")
     settings: dict[str, str] = Field(
