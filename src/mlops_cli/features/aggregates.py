@@ -204,7 +204,8 @@ def aggregated_sql(
     keys = ", ".join(by)
     told = " and ".join(f"{name} is not null" for name in (*by, AT))
     values: dict[str, str] = {}  # the column of each value by its SQL
-    windows, cells, ready, figures = [], [], [], []
+    windows, cells, ready = [], [], []
+    figures: list[str] = []
     for i, one in enumerate(made):
         windows.append(f"known_{i} as (partition by {keys} order by {AT} {one.frame})")
         for name, figure in one.aggregate.figures.items():
