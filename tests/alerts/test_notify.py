@@ -80,6 +80,29 @@ def test_each_segment_has_its_own_incident(tmp_path: Path, hook: Listener) -> No
     assert len({m["key"] for m in hook.inbox}) == 2
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_while_all_rows_fire_a_segment_begins_no_incident(
+    tmp_path: Path, hook: Listener, *, at_once: bool
+) -> None:
+    where = hooked(tmp_path, "drift")
+    days = [
+        (day(1, drift=1.0, segment="origin=JFK"), day(1, drift=1.0)),
+        (day(2, drift=1.0, segment="origin=JFK"), day(2, drift=1.0, segment="origin=LGA")),
+        (day(3, drift=0.0), day(3, drift=1.0, segment="origin=JFK")),
+        (day(4, drift=0.0, segment="origin=JFK"), day(4, drift=0.0)),
+    ]
+    for seen in [itertools.chain(*days)] if at_once else days:
+        run(where, *seen)
+    assert sorted(
+        (str(m["segment"]), m["window"]["start"][:10], m["state"]) for m in hook.inbox
+    ) == [
+        ("None", "2026-02-01", "firing"),
+        ("None", "2026-02-03", "resolved"),
+        ("origin=JFK", "2026-02-01", "firing"),
+        ("origin=JFK", "2026-02-04", "resolved"),
+    ]
+
+
 def test_what_a_sink_did_not_take_is_sent_at_the_next_run_once(
     tmp_path: Path, hook: Listener
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -52,6 +52,22 @@ class _Look:
     within: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Fires:
+    """Whether an alert fires, by what it did before and by its changes since, in order."""
+
+    before: State
+    changes: Sequence[Message] = ()
+
+    def at(self, moment: datetime) -> bool:
+        states = [change.state for change in self.changes if change.end <= moment]
+        return [self.before, *states][-1] == "firing"
+
+
+def _never(_: datetime) -> bool:
+    return False
+
+
 def judge(
     alerts: Iterable[AlertConfig],
     observations: Sequence[Observation],
@@ -63,15 +79,26 @@ def judge(
 
     What is older than what was judged before is passed over: labels that come late change the
     verdict of the newest window, and replay no history. An incident that comes and goes within
-    the observations is two changes; what flaps in them is one incident.
+    the observations is two changes; what flaps in them is one incident. While all rows fire, a
+    segment of them begins no incident of its own.
     """
     changes: list[Message] = []
     standings: dict[str, Standing] = {}
     for alert in alerts:
-        for place, looks in _by_place(alert.condition, observations).items():
-            key = key_of(project, alert.condition.text, *place)
+        fires: dict[str, _Fires] = {}  # of all rows, by target
+        places = _by_place(alert.condition, observations)
+        for target, segment in sorted(places, key=lambda place: place[1] is not None):
+            key = key_of(project, alert.condition.text, target, segment)
             old = known.get(key, Standing())
-            found, standings[key] = _follow(alert, key, looks, old)
+            if segment is None:
+                covered: Callable[[datetime], bool] = _never
+            else:
+                of_all = known.get(key_of(project, alert.condition.text, target), Standing())
+                covered = fires.setdefault(target, _Fires(of_all.state)).at
+            looks = places[target, segment]
+            found, standings[key] = _follow(alert, key, looks, old, covered=covered)
+            if segment is None:
+                fires[target] = _Fires(old.state, found)
             changes += _without_flaps(found)
     return Judged(tuple(sorted(changes, key=lambda change: change.end)), standings)
 
@@ -121,7 +148,12 @@ def _look(condition: Condition, seen: Observation) -> _Look | None:
 
 
 def _follow(
-    alert: AlertConfig, key: str, looks: Iterable[_Look], standing: Standing
+    alert: AlertConfig,
+    key: str,
+    looks: Iterable[_Look],
+    standing: Standing,
+    *,
+    covered: Callable[[datetime], bool],
 ) -> tuple[list[Message], Standing]:
     changes = []
     for look in looks:
@@ -132,7 +164,8 @@ def _follow(
         if look.beyond:
             since = min(standing.since or seen.start, seen.start)
             standing = replace(standing, since=since)
-            if standing.state == "resolved" and seen.end - since >= alert.for_:
+            due = seen.end - since >= alert.for_ and not covered(seen.end)
+            if standing.state == "resolved" and due:
                 standing = replace(standing, state="firing")
                 changes.append(_message(alert, key, "firing", look, since))
         elif look.within:

@@ -34,5 +34,6 @@ def render_retrain(result: RetrainResult) -> None:
 
 
 def _of_strategy(found: Strategy) -> Row:
-    fits = f"{len(found.retrained)} models in {found.seconds:.1f} s"
+    n = len(found.retrained)
+    fits = f"{n} model{'' if n == 1 else 's'} in {found.seconds:.1f} s"
     return row(found.name, f"{found.score:.4f} over {found.windows} windows", fits)

@@ -33,7 +33,8 @@ def render_monitor(result: MonitorResult) -> None:
         return
     drifted = sum(window.drifted for window in result.windows)
     verdict = paint(f"{drifted} drifted", "red") if drifted else paint("no drift", "green")
-    typer.echo(f"{result.judged} windows judged, {verdict}; {result.data}, {result.page}")
+    judged = f"{result.judged} window{'' if result.judged == 1 else 's'} judged"
+    typer.echo(f"{judged}, {verdict}; {result.data}, {result.page}")
 
 
 def _line(window: Window) -> Row:
