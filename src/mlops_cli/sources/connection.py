@@ -16,6 +16,9 @@ class Connection(Protocol):
 
     parameter: str  # how a query names its `n`-th parameter, with `{n}`
 
+    def quoted(self, name: str) -> str:
+        """A column's name as this database writes it where it is no plain word."""
+
     def batches(self, query: str, values: Sequence[Value]) -> Iterator[pa.RecordBatch]:
         """The rows; raises `EnvironmentFault` for a database that does not answer, `DataError`
         for a query that it refuses.

@@ -16,6 +16,7 @@ _DATABASES = {  # of a URL's scheme: what reads it, and the extra that brings th
     "postgresql": ("mlops_cli.sources.adbc", "postgres"),
     "postgres": ("mlops_cli.sources.adbc", "postgres"),
     "sqlite": ("mlops_cli.sources.adbc", "sql"),
+    "duckdb": ("mlops_cli.sources.adbc", "sql"),
 }
 _OTHERS = ("mlops_cli.sources.sqlalchemy", "sql")
 _BUCKETS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}

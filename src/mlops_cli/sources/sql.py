@@ -15,7 +15,6 @@ from mlops_cli.sources.connection import Connection, Value
 from mlops_cli.sources.drivers import open_database
 from mlops_cli.sources.variables import filled
 from mlops_cli.sources.watermark import kind_of, mark_of, reached, value_of
-from mlops_cli.tables.base import quote
 
 
 def open_source(source: SqlSource, root: Path) -> Source:
@@ -68,8 +67,8 @@ class _Growing(_Query):
 
     def __init__(self, query: str, watermark: str, connection: Connection) -> None:
         super().__init__(connection)
-        self._from = f"from ({query.rstrip().rstrip(';')}) as rows_of_the_query"
-        self._watermark, self._column = watermark, quote(watermark)
+        self._from = f"from ({query.rstrip().rstrip(';')}) rows_of_the_query"
+        self._watermark, self._column = watermark, connection.quoted(watermark)
         self._fresh = True  # whether nothing ever landed
 
     def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
@@ -151,11 +150,11 @@ class _Growing(_Query):
         value = reached(landed[-1])
         parameter = self._connection.parameter.format(n=1)
         query = (
-            f"select count(*) filter (where {self._column} <= {parameter}) as n, "
-            f"count(*) filter (where {self._column} is null) as unmarked {self._from}"
+            f"select sum(case when {self._column} <= {parameter} then 1 else 0 end) as n, "
+            f"sum(case when {self._column} is null then 1 else 0 end) as unmarked {self._from}"
         )
         (row,) = [r for b in self._connection.batches(query, [value]) for r in b.to_pylist()]
-        more = int(row["n"]) - sum(part.rows for part in landed)
+        more = int(row["n"] or 0) - sum(part.rows for part in landed)
         report.late, report.deleted = max(more, 0), max(-more, 0)
         if more > 0:
             report.remarks.append(
@@ -164,5 +163,5 @@ class _Growing(_Query):
             )
         elif more < 0:
             report.remarks.append(f"{-more} rows that landed are gone from the source")
-        if unmarked := int(row["unmarked"]):
+        if unmarked := int(row["unmarked"] or 0):
             report.remarks.append(f"{unmarked} rows have no {self._watermark} and are not brought")

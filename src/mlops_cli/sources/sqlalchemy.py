@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mlops_cli.errors import DataError, EnvironmentFault
@@ -14,6 +16,7 @@ from mlops_cli.redaction import redact
 from mlops_cli.sources.connection import Connection, Value
 
 _ROWS = 20_000  # of a batch
+_READ_ONLY = dict.fromkeys(("mysql", "mariadb"), "set session transaction read only")
 
 
 def connect(url: str, root: Path) -> Connection:
@@ -35,6 +38,17 @@ class _Alchemy:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        if said := _READ_ONLY.get(self._engine.dialect.name):
+
+            def read_only(session: Any, _: object) -> None:
+                with closing(session.cursor()) as cursor:
+                    cursor.execute(said)
+
+            event.listen(self._engine, "connect", read_only)
+
+    def quoted(self, name: str) -> str:
+        """See `Connection.quoted`; MySQL takes double quotes for those of a text."""
+        return self._engine.dialect.identifier_preparer.quote_identifier(name)
 
     def batches(self, query: str, values: Sequence[Value]) -> Iterator[pa.RecordBatch]:
         """See `Connection.batches`."""
