@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.tree import FeatureTrees, Node, columns_of
 from mlops_cli.expressions.values import BIGINT, Refused, converter, missing_words
+from mlops_cli.serving.list_reader import Columns
 from mlops_cli.serving.models import Matrix
 
 # From here on a float64 rounds to an infinite float32: the largest float32 and half a step more.
@@ -18,8 +19,7 @@ FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
 FEW = 16  # events below which the rows are sooner done than the columns
 
 Events = Sequence[Mapping[str, Any]]
-Column = list[Any]
-Columns = Mapping[str, Column]
+Column = Sequence[Any]
 _Numbers = npt.NDArray[np.float64]
 _NONE = type(None)
 NUMBERS = ("boolean", "integer", "float")  # types of inputs

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from mlops_cli.bundle.manifest import Feature, Input, Manifest
 from mlops_cli.expressions.tree import FeatureTrees, Node, columns_of
-from mlops_cli.expressions.values import BIGINT, Refused, converter, missing_words
+from mlops_cli.expressions.values import BIGINT, Converter, Refused, converter, missing_words
 from mlops_cli.serving.column_encoder import FLOAT32_LIMIT, NUMBERS, codes_of
+from mlops_cli.serving.list_reader import Columns
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.requests import Event, Scalar
 
@@ -47,14 +48,15 @@ class ExactRows:
             for at, (f, name, _) in rows
             if name and f.kind == "category"
         ]
-        self._computed = [
-            (at, _remembered(encode, list(columns_of(nodes[f.name])), inputs))
+        computed = [
+            (at, names, *_remembered(encode, names, inputs))
             for at, (f, name, encode) in rows
             if not name
+            for names in [list(columns_of(nodes[f.name]))]
         ]
-        read = {
-            n for f, name, _ in dict(rows).values() if not name for n in columns_of(nodes[f.name])
-        }
+        self._computed = [(at, of_event) for at, _, of_event, _ in computed]
+        self._computed_columns = [(at, names, of_values) for at, names, _, of_values in computed]
+        read = {name for _, names, *_ in computed for name in names}
         self._converted = [
             (i.name, i.nullable, converter(i.type, i.missing, i.format)[1])
             for i in manifest.inputs
@@ -64,9 +66,7 @@ class ExactRows:
         some = next(iter(inputs), "")  # stands where a number is computed
         self._take = _taker([name or some for name in plain])
         others = {at for at, *_ in (*self._codes, *self._computed)}
-        numbers = [(at, str(name)) for at, name in enumerate(plain) if at not in others]
-        self._numbers = np.array([at for at, _ in numbers], np.intp)
-        self._take_numbers = _taker([name for _, name in numbers])
+        self._numbers = [(at, str(name)) for at, name in enumerate(plain) if at not in others]
         # No feature may notice that one of these is absent.
         self._needed = [i.name for i in manifest.inputs if not i.nullable and i.name not in plain]
         self._absent: Event = {i.name: None for i in manifest.inputs if i.nullable}
@@ -97,37 +97,46 @@ class ExactRows:
             row[at] = encode(event)
         return row
 
-    def matrix(self, events: Sequence[Event]) -> Matrix | None:
+    def matrix(self, columns: Columns) -> Matrix | None:
         """The features of events of these types, shape (n, f); None as of `row`."""
         try:
-            return self._matrix(events)
-        except (KeyError, Refused):
+            return self._matrix(columns)
+        except Refused:
             return None
 
-    def _matrix(self, events: Sequence[Event]) -> Matrix:
-        numbers = np.empty((len(events), self._width))
-        taken = [self._take_numbers(event) for event in events]
-        numbers[:, self._numbers] = np.array(taken, np.float64)  # None is NaN
-        for name in self._needed:
-            for event in events:
-                event[name]
+    def _matrix(self, columns: Columns) -> Matrix:
+        count = len(next(iter(columns.values())))
+        numbers = np.empty((count, self._width))
+        for at, name in self._numbers:
+            numbers[:, at] = columns[name]  # None is NaN
         for at, name, codes in self._codes:
-            numbers[:, at] = [codes(event[name], _NAN) for event in events]
+            numbers[:, at] = [codes(value, _NAN) for value in columns[name]]
         if self._converted:
-            events = [self._typed(event) for event in events]
-        for at, encode in self._computed:
-            numbers[:, at] = [encode(event) for event in events]
+            columns = {**columns, **self._typed_columns(columns)}
+        for at, names, of in self._computed_columns:
+            found = zip(*(columns[name] for name in names), strict=True) if names else ((),) * count
+            numbers[:, at] = list(map(of, found))
         return _float32(numbers)
 
     def _typed(self, event: Event) -> Event:
         event = dict(event)
         for name, nullable, convert in self._converted:
-            value = event[name]
-            if value is not None:
-                value = event[name] = convert(value)
-            if value is None and not nullable:
-                raise Refused("must not be null")
+            event[name] = _convert(event[name], convert, nullable=nullable)
         return event
+
+    def _typed_columns(self, columns: Columns) -> Columns:
+        return {
+            name: [_convert(value, convert, nullable=nullable) for value in columns[name]]
+            for name, nullable, convert in self._converted
+        }
+
+
+def _convert(value: Any, convert: Converter, *, nullable: bool) -> Any:
+    if value is not None:
+        value = convert(value)
+    if value is None and not nullable:
+        raise Refused("must not be null")
+    return value
 
 
 def packed(rows: Sequence[Packed], width: int) -> Matrix:
@@ -161,23 +170,29 @@ def _is_converted(i: Input, *, computed: bool) -> bool:
     return i.type != "text" or computed or not held
 
 
-def _remembered(encode: Encode, names: Sequence[str], inputs: Mapping[str, Input]) -> Encode:
-    """An expression that is not computed anew of what it read of late."""
+def _remembered(
+    encode: Encode, names: Sequence[str], inputs: Mapping[str, Input]
+) -> tuple[Encode, Callable[[tuple[Any, ...]], float]]:
+    """An expression of an event, and of the values of these names in it: where they tell all, it is
+    not computed anew of what it read of late."""
+
+    def of_values(read: tuple[Any, ...]) -> float:
+        return encode(dict(zip(names, read, strict=True)))
+
     if any(inputs[name].type == "float" for name in names):  # 0.0 and -0.0 are the same key
-        return encode
+        return encode, of_values
     take = _taker(names)
     known: dict[tuple[Any, ...], float] = {}
 
-    def remember(event: Mapping[str, Any]) -> float:
-        read = take(event)
+    def remember(read: tuple[Any, ...]) -> float:
         number = known.get(read)
         if number is None:
             if len(known) >= _KNOWN:
                 known.clear()
-            number = known[read] = encode(event)
+            number = known[read] = of_values(read)
         return number
 
-    return remember
+    return lambda event: remember(take(event)), remember
 
 
 def _type(i: Input) -> Any:

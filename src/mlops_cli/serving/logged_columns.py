@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +19,7 @@ from mlops_cli.serving.settings import ALL, Log
 _encode = msgspec.json.Encoder().encode
 _LF, _CR = b"\n\r"
 _LONGEST = 4096  # bytes of a body that is logged as it came: what is between its values is no data
+_NO_IDS = b"{}"
 _KEYS = 1024  # API keys whose names are kept as JSON
 
 
@@ -81,14 +81,16 @@ class Scheme:
         kept = {name: value for name, value in event.items() if name in self._kept}
         return _encode(self._with_digests(kept, self._hashed))
 
-    def opening(self, request_id: bytes, key: str | None, ids: bytes, inputs: bytes) -> bytes:
-        """How the line of a request of one event begins, which is asked now."""
-        said = moment(time.time()), request_id, ids, self.names(key), inputs
-        return b'{"time":"%b","request_id":"%b","row":0,"id":%b%b%b,"features":' % said
+    def parts(
+        self, key: str | None, event: Event, body: bytes, *, exact: bool
+    ) -> tuple[bytes, bytes, bytes]:
+        """Of a line what depends on this: ids, names and inputs.
 
-    def sent(self, event: Event, body: bytes) -> bytes:
-        """As `inputs`, of a body that holds inputs alone: as it came, where that fits."""
-        return body if self.fits(body) else self.inputs(event)
+        `exact`: the body holds inputs alone, and stands in the line as it came, where it fits.
+        """
+        inputs = body if exact and self.fits(body) else self.inputs(event)
+        ids = self.ids(event, body) if self.has_ids else _NO_IDS
+        return ids, self._with_key.get(key) or self.names(key), inputs
 
     def fits(self, body: bytes) -> bool:
         """Whether a body that holds inputs alone can stand for `inputs` as it came."""
@@ -104,7 +106,7 @@ class Scheme:
     def ids(self, event: Event, body: bytes) -> bytes:
         """The columns of `data.id` of an event, as JSON: its inputs, and what else is in it."""
         if not self._ids:
-            return b"{}"
+            return _NO_IDS
         found = {name: event[name] for name in self._ids if name in event}
         return _encode(self._with_digests(found | self._read_others(body), self._hashed_ids))
 
@@ -115,14 +117,20 @@ class Scheme:
         return values
 
 
+Asked = tuple[Scheme, float, bytes, "str | None", Event, bytes, bool]
+"""A request of one event: seconds since 1970, its id, the API key's name, the event, the body, and
+whether that holds inputs alone."""
+
+
 def moment(since_1970: float) -> bytes:
     """Seconds since 1970 as a line tells them, in UTC."""
     whole = int(since_1970)
-    return b"%b.%06dZ" % (_second(whole), (since_1970 - whole) * 1e6)
+    return b"%b.%06dZ" % (second(whole), (since_1970 - whole) * 1e6)
 
 
 @lru_cache(maxsize=8)
-def _second(since_1970: int) -> bytes:
+def second(since_1970: int) -> bytes:
+    """The same up to the second, without what follows it."""
     return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 

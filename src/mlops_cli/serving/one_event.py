@@ -13,8 +13,9 @@ from typing import Protocol
 from mlops_cli.serving.auth import Keys
 from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.known_heads import Head, KnownHeads
+from mlops_cli.serving.lines import opening
 from mlops_cli.serving.log import PredictionLog
-from mlops_cli.serving.logged_columns import Counted
+from mlops_cli.serving.logged_columns import Asked, Counted
 from mlops_cli.serving.metrics import Metrics
 from mlops_cli.serving.micro_batch import MicroBatcher, Predicted
 from mlops_cli.serving.refusals import Openings
@@ -46,19 +47,24 @@ class Counter(Protocol):
 class OneEvent:
     """A prediction under way; `gone` once its client has left, or has its answer.
 
-    `line` is how its line in the log begins, empty where there is to be none. `counter` counts it
-    for an arm of a rollout, and `started` is when it came.
+    `asked` is what is known of its line in the log, None where there is to be none. `counter`
+    counts it for an arm of a rollout, and `started` is when it came.
     """
 
-    __slots__ = ("_by", "_id", "_line", "_respond", "_served", "counter", "gone", "started")
+    __slots__ = ("_asked", "_by", "_id", "_respond", "_served", "counter", "gone", "started")
 
     def __init__(
-        self, by: OneEvents, served: Version, request_id: bytes, line: bytes, respond: Respond
+        self,
+        by: OneEvents,
+        served: Version,
+        request_id: bytes,
+        asked: Asked | None,
+        respond: Respond,
     ) -> None:
         self._by = by
         self._served = served
         self._id = request_id
-        self._line = line
+        self._asked = asked
         self._respond = respond
         self.gone = False
         self.counter: Counter | None = None
@@ -76,8 +82,8 @@ class OneEvent:
             # NumPy's own mean of one number takes ten times as long.
             number = said.raw.item(place) if said.raw.ndim == 1 else said.value(place)
             self.counter.answered(number, seconds)
-        if self._line and by.log is not None:
-            by.log.answered(self._line, said.vector(place), content, seconds)
+        if self._asked is not None and by.log is not None:
+            by.log.answered(self._asked, said, place, seconds)
         self._answer(content, seconds)
 
     def _answer(self, content: bytes, seconds: float) -> None:
@@ -93,8 +99,8 @@ class OneEvent:
         served, by, seconds = self._served, self._by, time.perf_counter() - self.started
         if self.counter is not None:
             self.counter.failed()
-        if self._line and by.log is not None:
-            by.log.failed(self._line, type(fault).__name__, seconds)
+        if self._asked is not None and by.log is not None:
+            by.log.failed(opening(self._asked), type(fault).__name__, seconds)
         by.metrics.answered(500, seconds, 0, served.variant, served.version)
         self.gone = True
         self._respond(500, self._id, error_body(FAILED))
@@ -167,10 +173,10 @@ class OneEvents:
         started, served = time.perf_counter(), self.versions.default
         counted = counter.counted if counter is not None else None
         try:
-            row, line = self.read(served, named, key, body, counted)
+            row, asked = self.read(served, named, key, body, counted)
         except RequestError:
             return None
-        one = OneEvent(self, served, named, line, respond)
+        one = OneEvent(self, served, named, asked, respond)
         one.counter = counter
         one.wait(served.batcher, row, started)
         return one
@@ -182,8 +188,8 @@ class OneEvents:
         key: str | None,
         body: bytes,
         counted: Counted | None = None,
-    ) -> tuple[Packed, bytes]:
-        """The row of features of an event, and how its line in the log begins.
+    ) -> tuple[Packed, Asked | None]:
+        """The row of features of an event, and what is known of its line in the log, if any.
 
         Raises `RequestError`.
         """
@@ -193,9 +199,8 @@ class OneEvents:
         if event is None or row is None:
             event = served.decoder.event(body)
             row = served.predictor.row(event)
-        line = b""
+        asked: Asked | None = None
         if self.log is not None and self.log.keeps(named):
             scheme = self.log.scheme(served.bundle, served.variant, counted)
-            inputs = scheme.sent(event, body) if exact else scheme.inputs(event)
-            line = scheme.opening(named, key, scheme.ids(event, body), inputs)
-        return row, line
+            asked = scheme, time.time(), named, key, event, body, exact
+        return row, asked

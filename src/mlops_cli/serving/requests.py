@@ -13,6 +13,8 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from mlops_cli.serving.list_reader import Columns, ListReader
+
 MAX_BODY = 16 * 1024 * 1024  # bytes
 MAX_OBJECTS = 100_000  # of a list, nested ones counted: `{}` repeated would fill the memory
 MAX_KEYS = 100_000  # of an event, nested ones counted
@@ -81,7 +83,7 @@ class EventDecoder:
         exact = TypedDict("Exact", {**fields, **(types or {})}, total=False)  # type: ignore[misc]  # as above
         self._read: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
         self._read_exact: Callable[[bytes], Any] = msgspec.json.Decoder(exact).decode
-        self._read_list: Callable[[bytes], Any] = msgspec.json.Decoder(list[exact]).decode
+        self._read_list = ListReader({name: (types or fields)[name] for name in self._inputs})
 
     def event(self, body: bytes, row: int | None = None) -> Event:
         """The inputs that occur in one event, by name.
@@ -119,19 +121,19 @@ class EventDecoder:
             return None
         return event if event and _is_text(body) else None
 
-    def exact_list(self, body: bytes) -> list[Event] | None:
-        """The events of a list, each as of `exact`; None: ask `event` of each."""
+    def exact_list(self, body: bytes) -> Columns | None:
+        """The events of a list, each with every input and as of `exact`, by column.
+
+        None: ask `event` of each.
+        """
         if len(body) > LARGE_LIST:
             return None
         try:
             with _no_collector():
-                events: list[Event] = self._read_list(body)
+                columns = self._read_list.read(body)
         except _UNREADABLE:
             return None
-        colons = body.count(b":") - sum(map(len, events))
-        if colons and sum(_texts(event, body) for event in events) != colons:
-            return None
-        return events if all(events) and _is_text(body) else None
+        return columns if columns and _is_text(body) else None
 
     def check_names(self, names: Sequence[str]) -> None:
         """Hold the names that a request uses to the inputs, as `event` does.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_cli.serving.auth import KeyScope
-from mlops_cli.serving.log import Lines
+from mlops_cli.serving.entry import Lines
 from mlops_cli.serving.requests import error_body
 from mlops_cli.serving.served import Version
 from mlops_cli.serving.tracing import Trace

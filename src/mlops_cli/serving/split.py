@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from mlops_cli.serving.log import Entry
+from mlops_cli.serving.entry import Entry
 from mlops_cli.serving.requests import Event
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from mlops_cli.config.project import Project
 from mlops_cli.errors import UsageError
 from mlops_cli.monitoring.collected.recorded import recorded_predictions
 from mlops_cli.serving.encoder import RowEncoder
-from mlops_cli.serving.log import in_sample, vector
+from mlops_cli.serving.entry import vector
+from mlops_cli.serving.log import in_sample
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.tables import open_engine
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from mlops_cli.serving.log import Entry
+from mlops_cli.serving.entry import Entry
 from mlops_cli.serving.requests import Event, RequestError, elements
 from mlops_cli.serving.served import Served, Version
 from mlops_cli.serving.split import Asked, Divided, Told

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_cli.serving.log import Entry, PredictionLog
+from mlops_cli.serving.entry import Entry
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.predictions import VALUE, shape_of
 from mlops_cli.serving.protocols.open_inference import CHUNK, Output, infer, missing, outputs
 from mlops_cli.serving.protocols.tensors import Column

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.expressions.tree import ValueType
-from mlops_cli.serving.log import Entry, vector
+from mlops_cli.serving.entry import Entry, vector
 from mlops_cli.serving.models import Raw
 from mlops_cli.serving.predictions import VALUE, class_indices, shape_of
 from mlops_cli.serving.protocols.tensors import BYTES, Column, Shaped

@@ -8,8 +8,10 @@ from functools import partial
 
 import msgspec
 
+from mlops_cli.serving.beside import Beside
 from mlops_cli.serving.contract import EXPLAIN, PREDICT
-from mlops_cli.serving.log import Entry, PredictionLog, vector, vectors
+from mlops_cli.serving.entry import Entry, vector, vectors
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.models import Matrix
 from mlops_cli.serving.protocols.divided_events import Events, with_versions
 from mlops_cli.serving.requests import LARGE_LIST, Event, RequestError, bodies_of, elements
@@ -19,6 +21,7 @@ from mlops_cli.serving.versions import Versions
 
 CHUNK = 500  # rows of a list between two turns of the event loop, so that others are answered
 AT_ONCE = 1000  # events of a list that is answered in one turn of the loop
+BESIDE = 256  # rows from which on the model is asked beside what the log keeps of them
 EXPLAINED = 1000  # events of one request to explain: each costs what tens of predictions do
 EXPLAINED_AT_ONCE = 4  # of them between two turns of the loop
 MODEL = "/v1/models/{name}"
@@ -33,6 +36,7 @@ class V1:
         self._versions = versions
         self._log = log
         self._one_list = asyncio.Lock()
+        self._beside = Beside()
 
     def routes(self) -> list[Route]:
         """The table."""
@@ -76,13 +80,13 @@ class V1:
 
     async def contents(self, served: Served, body: bytes, entry: Entry | None) -> list[bytes]:
         """The predictions of a body as JSON; raises `RequestError`."""
-        answered = _at_once(served, entry, body)
+        answered = self._at_once(served, entry, body)
         if answered is not None:
             return answered
         events = elements(body)
         if events is not None:
             async with self._one_list:  # one after another: what they hold is many times their size
-                return await _list(events, partial(_predicted, served, entry), CHUNK)
+                return await _list(events, partial(self._predicted, served, entry), CHUNK)
         event = served.decoder.event(body)
         row = served.predictor.row(event)
         if entry is not None:
@@ -90,6 +94,45 @@ class V1:
         contents = served.predictor.contents(await served.batcher.predict(row))
         if entry is not None:
             entry.answered((vector(row),), contents)
+        return contents
+
+    def _at_once(self, served: Served, entry: Entry | None, body: bytes) -> list[bytes] | None:
+        """The answers of a list that one turn of the loop has time for, if all is as wanted."""
+        if body[:1] != b"[" or len(body) > LARGE_LIST or body.count(b"{") > AT_ONCE:
+            return None
+        columns = served.decoder.exact_list(body)
+        matrix = served.predictor.exact.matrix(columns) if columns is not None else None
+        if columns is None or matrix is None:
+            return None
+        if entry is not None:
+            entry.asked_exactly(columns, partial(bodies_of, body))
+        return self._said(served, entry, matrix)
+
+    def _predicted(
+        self, served: Served, entry: Entry | None, bodies: list[bytes], start: int
+    ) -> list[bytes]:
+        columns = served.decoder.exact_list(b"[%b]" % b",".join(bodies))
+        matrix = served.predictor.exact.matrix(columns) if columns is not None else None
+        if columns is None or matrix is None:
+            events = _events(served, bodies, start)
+            matrix = served.predictor.encode(events, start)
+            if entry is not None:
+                entry.asked(events, bodies, start)
+        elif entry is not None:
+            entry.asked_exactly(columns, lambda: bodies, start)
+        return self._said(served, entry, matrix)
+
+    def _said(self, served: Served, entry: Entry | None, matrix: Matrix) -> list[bytes]:
+        predictor = served.predictor
+        if entry is None or len(matrix) < BESIDE:
+            contents = predictor.contents(predictor.numbers(matrix))
+            if entry is not None:
+                entry.answered(vectors(matrix), contents)
+            return contents
+        numbers = partial(predictor.numbers, matrix)
+        raw = self._beside.both(numbers, lambda: entry.encoded(vectors(matrix)))
+        contents = predictor.contents(raw)
+        entry.predicted(contents)
         return contents
 
 
@@ -111,38 +154,6 @@ def _events(served: Served, bodies: list[bytes], start: int) -> list[Event]:
 
 def _explained(served: Served, bodies: list[bytes], start: int) -> list[bytes]:
     return list(map(_encode, served.explain(_events(served, bodies, start), start)))
-
-
-def _at_once(served: Served, entry: Entry | None, body: bytes) -> list[bytes] | None:
-    """The answers of a list that one turn of the loop has time for, if all in it is as wanted."""
-    if body[:1] != b"[" or len(body) > LARGE_LIST or body.count(b"{") > AT_ONCE:
-        return None
-    events = served.decoder.exact_list(body)
-    matrix = served.predictor.exact.matrix(events) if events else None
-    if events is None or matrix is None:
-        return None
-    if entry is not None:
-        entry.asked(events, bodies_of(body), exact=True)
-    return _said(served, entry, matrix)
-
-
-def _predicted(served: Served, entry: Entry | None, bodies: list[bytes], start: int) -> list[bytes]:
-    events = served.decoder.exact_list(b"[%b]" % b",".join(bodies))
-    matrix = served.predictor.exact.matrix(events) if events is not None else None
-    exact = matrix is not None
-    if events is None or matrix is None:
-        events = _events(served, bodies, start)
-        matrix = served.predictor.encode(events, start)
-    if entry is not None:
-        entry.asked(events, bodies, start, exact=exact)
-    return _said(served, entry, matrix)
-
-
-def _said(served: Served, entry: Entry | None, matrix: Matrix) -> list[bytes]:
-    contents = served.predictor.contents(served.predictor.numbers(matrix))
-    if entry is not None:
-        entry.answered(vectors(matrix), contents)
-    return contents
 
 
 def _answer(request: Request, served: Version, contents: list[bytes]) -> Answer:

@@ -90,7 +90,7 @@ class CandidateEvent(_Asking, OneEvent):
         body: bytes,
         respond: Respond,
     ) -> None:
-        super().__init__(by, course.version or by.versions.default, request_id, b"", respond)
+        super().__init__(by, course.version or by.versions.default, request_id, None, respond)
         self._course = course
         self._key = key
         self._body = body
@@ -127,7 +127,7 @@ class CandidateEvent(_Asking, OneEvent):
     def _ask_champion(self, kind: str) -> None:
         course, by = self._course, self._by
         served = by.versions.default
-        row, self._line = by.read(served, self._id, self._key, self._body)
+        row, self._asked = by.read(served, self._id, self._key, self._body)
         if course.lost():
             line = self._asked_line()
             if line and by.log is not None:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from mlops_cli.serving.log import Entry, PredictionLog
+from mlops_cli.serving.entry import Entry
+from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Counted
 from mlops_cli.serving.requests import RequestError
 from mlops_cli.serving.rollouts.candidate_process import BYTES

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_cli.bundle.manifest import Input, Manifest
 from mlops_cli.bundle.reader import Bundle
+from mlops_cli.serving.lines import opening
 from mlops_cli.serving.log import PredictionLog
 from mlops_cli.serving.logged_columns import Scheme
 from mlops_cli.serving.requests import Event, RequestError
@@ -136,11 +137,10 @@ class Course:
             scheme = log.scheme(self.version.bundle, self.version.variant, self.there.counted)
             self._scheme = scheme
         if exact and not scheme.has_ids and scheme.fits(body):
-            return scheme.opening(request_id, key, b"{}", body)
+            return opening((scheme, time.time(), request_id, key, {}, body, True))
         found = self.version.decoder.exact(body)
         event = found if found is not None else self._read(body)
-        inputs = scheme.sent(event, body) if found is not None else scheme.inputs(event)
-        return scheme.opening(request_id, key, scheme.ids(event, body), inputs)
+        return opening((scheme, time.time(), request_id, key, event, body, found is not None))
 
     def _read(self, body: bytes) -> Event:
         if self.version is not None:
