@@ -13,6 +13,7 @@ from mlops_cli.actions.build import BuildResult
 from mlops_cli.actions.command import Command
 from mlops_cli.actions.deploy import PlanResult, RenderResult
 from mlops_cli.actions.online import LookupResult, MaterializeResult
+from mlops_cli.actions.suggest import SuggestResult
 from mlops_cli.actions.update import UpdateResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import SCHEMA, config_schema
@@ -39,6 +40,7 @@ RESULTS = (
     ("deploy", PlanResult),  # with --plan
     ("deploy", RenderResult),  # with --render
     ("init", UpdateResult),  # with --update
+    ("features", SuggestResult),  # with suggest
     ("features", MaterializeResult),  # with materialize
     ("features", LookupResult),  # with get
 )

@@ -121,9 +121,10 @@ mlops run --force train
         PIPELINE,
         "What the model sees, of which columns, whose it is; what a server looks up by key.",
         function="describe_features",  # `mlops_cli.features` is a package
-        usage="list|show|lineage|page|publish|approve|materialize|get [NAME]",
+        usage="list|suggest|show|lineage|page|publish|approve|materialize|get [NAME]",
         examples="""
 mlops features list
+mlops features suggest
 mlops features lineage --as mermaid
 mlops features approve late_share --reason "looked at it"
 mlops features materialize

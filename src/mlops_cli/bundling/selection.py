@@ -78,7 +78,7 @@ class Selecting:
         known = hashlib.sha256(rows.tobytes()).digest()
         if known not in self._found:
             problem = _problem(self.config, self.events, rows)
-            part = self.events.part(problem.features, _some(rows, problem.seed))
+            part = self.events.part(problem.features, some_rows(rows, problem.seed))
             self._found[known] = _ranked(self.config, problem, part)
         return self._found[known]
 
@@ -121,7 +121,7 @@ def _sizes(count: int) -> list[int]:
 
 def _losses(config: Config, events: Events, sizes: Sequence[int]) -> Losses:
     """What each row of the folds' validation parts costs by each size, shape (sizes, n)."""
-    rows = _some(events.split.train, config.train.seed)
+    rows = some_rows(events.split.train, config.train.seed)
     made = _folds(config, events, rows)
     work = partial(_fold_losses, config, events, sizes)
     if not _open(config, _problem(config, events, rows)).has_rounds:
@@ -193,7 +193,7 @@ def _open(config: Config, problem: Problem) -> Estimator:
     return open_estimator(standing_ready()[0] if name == AUTO else name, problem)
 
 
-def _some(rows: Rows, seed: int) -> Rows:
+def some_rows(rows: Rows, seed: int) -> Rows:
     """At most `MOST_ROWS` of the rows, drawn, ascending."""
     if len(rows) <= MOST_ROWS:
         return rows

@@ -10,10 +10,14 @@ import typer
 
 from mlops_cli.cli.look import Row, row
 from mlops_cli.cli.rendering import echo_rows
+from mlops_cli.cli.terminal import TerminalProgress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlops_cli.actions.features import FeaturesResult
     from mlops_cli.actions.online import LookupResult, MaterializeResult
+    from mlops_cli.actions.suggest import SuggestResult
     from mlops_cli.features.lineage import FeatureEntry
     from mlops_cli.governance.features import FeatureState
 
@@ -22,6 +26,7 @@ class What(StrEnum):
     """What to do."""
 
     list = "list"
+    suggest = "suggest"
     show = "show"
     lineage = "lineage"
     page = "page"
@@ -90,6 +95,25 @@ def _said(state: FeatureState) -> str:
     elif state.missing:
         parts.append(f"approval of {state.missing} MISSING")
     return ", ".join(parts)
+
+
+def suggest(project: Path | None, env: str | None) -> SuggestResult:
+    """`mlops features suggest` of the project in that folder."""
+    from mlops_cli.actions.suggest import suggest_features
+    from mlops_cli.config.load import load_project
+
+    return suggest_features(load_project(project, env=env), progress=TerminalProgress())
+
+
+def render_suggested(result: SuggestResult) -> None:
+    """A line a suggestion, and where they stand as definitions."""
+    for one in result.suggested:
+        made = one.expression or " ".join(f"{k}: {v}" for k, v in (one.aggregate or {}).items())
+        echo_rows([row(one.name, made, f"{one.worth.value:.3g} a row")])
+    if result.together is not None:
+        sure = "surely" if result.together.low > 0 else "not surely"
+        typer.echo(f"all together: {result.together.value:.3g} a row, {sure} more than nothing")
+    typer.echo(f"{len(result.suggested)} of {result.looked} candidates: {result.file}")
 
 
 def render_materialized(result: MaterializeResult) -> None:

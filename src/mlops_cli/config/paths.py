@@ -19,6 +19,7 @@ MODEL_CARD_JSON = "reports/card.json"
 MODEL_CARD_PAGE = "reports/card.html"
 FEATURES_PAGE = "reports/features.html"  # what `mlops features page` told last
 FEATURE_REGISTRY = "features/registry.yaml"  # whose features are, and their versions
+SUGGESTIONS = "features/suggested.yaml"  # what `mlops features suggest` found last
 DECISION = "decision.json"
 AUDIT_LOG = "governance/audit.jsonl"
 ERASED = "governance/erased.jsonl"  # which object of DVC was written again as which

@@ -102,3 +102,8 @@ def load_schemas(project: Project) -> dict[str, TableSchema]:
             consent=contract.consent is not None,
         )
     return schemas
+
+
+def join_numbers(schema: TableSchema, join: JoinConfig) -> list[str]:
+    """The joined columns that are numbers."""
+    return [name for name in join.columns if schema.types.get(name) in ("integer", "float")]

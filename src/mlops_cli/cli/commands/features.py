@@ -13,6 +13,8 @@ from mlops_cli.cli.features import (
     render_features,
     render_looked_up,
     render_materialized,
+    render_suggested,
+    suggest,
 )
 from mlops_cli.cli.options import EnvOption, JsonOption, ProjectOption
 
@@ -46,7 +48,9 @@ def features_command(
     def render(result: actions.FeaturesResult) -> None:
         render_features(result, form=Form.mermaid if mermaid else form)
 
-    if what is What.materialize:
+    if what is What.suggest:
+        execute("features", lambda: suggest(project, env), render_suggested, as_json=as_json)
+    elif what is What.materialize:
         execute("features", lambda: online.materialize(load_project(project, env=env), until=until),
             render_materialized, as_json=as_json)  # fmt: skip
     elif what is What.get:
