@@ -123,7 +123,6 @@ mlops run --force train
         function="describe_features",  # `mlops_cli.features` is a package
         usage="list|suggest|show|lineage|page|publish|approve|materialize|get [NAME]",
         examples="""
-mlops features list
 mlops features suggest
 mlops features lineage --as mermaid
 mlops features approve late_share --reason "looked at it"

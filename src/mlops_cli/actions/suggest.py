@@ -39,7 +39,7 @@ class Suggestion:
     name: str
     worth: Worth
     expression: str | None = None
-    aggregate: dict[str, object] | None = None
+    aggregate: dict[str, str | list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

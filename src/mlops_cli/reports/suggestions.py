@@ -16,8 +16,8 @@ def suggestions(found: Sequence[Found], together: Worth | None, looked: int, row
 
 
 def _head(together: Worth | None, looked: int, rows: int) -> Iterator[str]:
-    yield f"# Written by `mlops features suggest`: of {looked} candidates those that make a model of"
-    yield f"# {rows:,} rows surely cheaper on their folds (log loss, or squared error, of a row)."
+    yield f"# Written by `mlops features suggest`: of {looked} candidates those by which a model"
+    yield f"# of {rows:,} rows surely costs less on folds of them: log loss, or squared error."
     yield "# Copy what makes sense to `features` of mlops.yaml: only you know what a ratio means,"
     yield "# and whether a request knows it."
     if together is not None:
