@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from mlops_cli.errors import DataError
 from mlops_cli.sources.base import Part
-from mlops_cli.sources.json_lines import table_of
+from mlops_cli.sources.json_lines import fault_of, flat_table, table_of
 from mlops_cli.sources.landing import Landing
 
 BIG = 2**53 + 1  # the first whole number that no float is
@@ -91,3 +92,23 @@ def test_json_lines_beyond_one_batch_keep_columns_and_fractions(tmp_path: Path) 
     rows = pq.read_table(tmp_path / "raw/000001.parquet").to_pylist()
     assert rows[-1] == {"id": 1, "price": 0.5, "late": "x"}
     assert rows[6] == {"id": 6, "price": 6.0, "late": None}
+
+
+_LINES = [
+    b'{}', b'{"a": 1}', b'{"a": {"b": 1}}', b'{"a": "}\\n,{"}', b' {"a": 1} ', b'{"a": 1}\n', b"7",
+    b'{"a":', b'1}', b'{"a": 1},{"b": 2}', b'{"a": [{"b": 1}', b'{"c": 2}]}', b'{"a": "\xff"}',
+    b'{"a": "\xc3\xbc"}', b"", b"[1]", b'{"a": {}', b'{"a": "x', b'y"}', b'{"a": 1}\n,{"b": 2}',
+    b'{"a":' * 3000,
+]  # fmt: skip
+
+
+def test_lines_that_are_taken_at_once_are_each_an_object() -> None:
+    draw, at_once = random.Random(1), 0
+    for _ in range(4000):
+        lines = draw.choices(_LINES[:4] if draw.random() < 0.3 else _LINES, k=draw.randrange(1, 5))
+        if (table := flat_table(lines, None)) is not None:
+            at_once += 1
+            assert [fault_of(line) for line in lines] == [None] * len(lines), lines
+            assert table.equals(table_of(lines, None, "lines"))
+            assert table.num_rows == len(lines)
+    assert at_once > 300

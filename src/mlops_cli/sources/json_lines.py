@@ -31,13 +31,36 @@ def fault_of(line: bytes) -> str | None:
     return None
 
 
+def flat_table(lines: Sequence[bytes], schema: pa.Schema | None) -> pa.Table | None:
+    """What `table_of` makes of lines that are all objects without a list or another object.
+
+    None where one is not, or where that is not told in a few passes over all of them: `fault_of`
+    looks at each. Where every brace that opens begins a line, and the one that closes ends it, no
+    two lines are one object, nor one line two.
+    """
+    content, between = b"\n".join(lines), len(lines) - 1
+    if not content.startswith(b"{") or not content.endswith(b"}") or b"[" in content:
+        return None
+    if content.count(b"{") != len(lines) or content.count(b"}\n{") != between:
+        return None
+    if content.count(b"\n") != between:
+        return None
+    try:
+        if not content.isascii():  # Arrow takes any bytes for a text
+            content.decode()
+        found = _with_texts(lines, _types(schema))
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        return None
+    return found if found.num_rows == len(lines) else None
+
+
 def table_of(lines: Sequence[bytes], schema: pa.Schema | None, where: str) -> pa.Table:
     """The objects of `lines` as a table, in their order; texts stay texts, dates and all.
 
     Columns of `schema` keep their types, and a whole number there may become a float. Raises
     `DataError` where one key has values of several types, or of another than in `schema`.
     """
-    known = {f.name: f.type for f in schema or () if not pa.types.is_null(f.type)}
+    known = _types(schema)
     try:
         return _with_texts(lines, known)
     except pa.ArrowInvalid:  # which of them are fractions by now, Arrow finds
@@ -47,6 +70,10 @@ def table_of(lines: Sequence[bytes], schema: pa.Schema | None, where: str) -> pa
     except pa.ArrowInvalid as e:
         said = " ".join(str(e).split())[:200]
         raise DataError(f"{where} do not fit one table: {said}", hint="a key has one type") from e
+
+
+def _types(schema: pa.Schema | None) -> dict[str, pa.DataType]:
+    return {f.name: f.type for f in schema or () if not pa.types.is_null(f.type)}
 
 
 def _with_texts(lines: Sequence[bytes], types: dict[str, pa.DataType]) -> pa.Table:

@@ -159,15 +159,20 @@ class _Kafka:
     ) -> Iterator[pa.RecordBatch]:
         rows = 0
         while rows < _PART and any(reached[p] < end for p, end in ends.items()):
-            self._collect(reached, ends, report)
-            table = self._taken.table(schema, f"the records of {self._topic}")
+            table = self._collect(schema, reached, ends, report)
             if table is not None:
                 schema = schema or table.schema
                 rows += table.num_rows
                 yield from table.to_batches()
 
-    def _collect(self, reached: dict[int, int], ends: dict[int, int], report: Report) -> None:
-        """Take the next records; `reached` goes on, and what cannot be read goes to `report`."""
+    def _collect(
+        self,
+        schema: pa.Schema | None,
+        reached: dict[int, int],
+        ends: dict[int, int],
+        report: Report,
+    ) -> pa.Table | None:
+        """The next records; `reached` goes on, and what cannot be read goes to `report`."""
         deadline = time.monotonic() + _SILENT
         taken = 0
         while not taken and any(reached[p] < end for p, end in ends.items()):
@@ -175,19 +180,48 @@ class _Kafka:
                 raise EnvironmentFault(
                     f"{self._topic}: no record for {_SILENT:.0f} s", hint="are the brokers up?"
                 )
-            for message in self._consumer.consume(_BATCH, timeout=1.0):
-                p, offset = message.partition() or 0, message.offset() or 0
-                error = message.error()
-                if error is not None or offset >= ends[p]:
-                    self._pass_over(p, offset, error, reached, ends)
-                    continue
-                value = message.value()
-                reason = _DELETED if value is None else self._taken.take(value)
-                reached[p] = offset + 1
-                if reason is None:
-                    taken += 1
-                else:
-                    report.rejected.append(_rejected(message, reason))
+            messages = self._consumer.consume(_BATCH, timeout=1.0)
+            table = self._at_once(messages, schema, reached, ends)
+            if table is not None:
+                return table
+            taken = sum(self._took(message, reached, ends, report) for message in messages)
+        return self._taken.table(schema, f"the records of {self._topic}")
+
+    def _at_once(
+        self,
+        messages: Sequence[Message],
+        schema: pa.Schema | None,
+        reached: dict[int, int],
+        ends: dict[int, int],
+    ) -> pa.Table | None:
+        """The table of all of them, if they are records of the usual kind."""
+        if not messages or any(m.error() is not None for m in messages):
+            return None
+        asked = [TopicPartition(self._topic, p) for p in ends]
+        behind = {t.partition: t.offset for t in self._consumer.position(asked) if t.offset >= 0}
+        values = [m.value() for m in messages]
+        if None in values or any(offset > ends[p] for p, offset in behind.items()):
+            return None
+        table = self._taken.at_once([v for v in values if v is not None], schema)
+        if table is not None:
+            reached.update({p: max(reached[p], offset) for p, offset in behind.items()})
+        return table
+
+    def _took(
+        self, message: Message, reached: dict[int, int], ends: dict[int, int], report: Report
+    ) -> bool:
+        """Whether it is a record that can be read."""
+        p, offset = message.partition() or 0, message.offset() or 0
+        error = message.error()
+        if error is not None or offset >= ends[p]:
+            self._pass_over(p, offset, error, reached, ends)
+            return False
+        value = message.value()
+        reason = _DELETED if value is None else self._taken.take(value)
+        reached[p] = offset + 1
+        if reason is not None:
+            report.rejected.append(_rejected(message, reason))
+        return reason is None
 
     def _pass_over(
         self,

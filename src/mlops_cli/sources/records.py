@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from mlops_cli.sources.json_lines import fault_of, table_of
+from mlops_cli.sources.json_lines import fault_of, flat_table, table_of
 
 
 class Records(Protocol):
@@ -17,6 +17,12 @@ class Records(Protocol):
         """Collect a record; why it cannot be read, where it cannot.
 
         Raises `EnvironmentFault` where nobody answers who has to be asked.
+        """
+
+    def at_once(self, values: Sequence[bytes], schema: pa.Schema | None) -> pa.Table | None:
+        """The table of records that can all be read, where that is told at once.
+
+        None: nothing is said of them, and each is to be taken.
         """
 
     def table(self, schema: pa.Schema | None, where: str) -> pa.Table | None:
@@ -44,6 +50,10 @@ class JsonRecords:
             return fault
         self._lines.append(value)
         return None
+
+    def at_once(self, values: Sequence[bytes], schema: pa.Schema | None) -> pa.Table | None:
+        """See `Records.at_once`."""
+        return flat_table(values, schema)
 
     def table(self, schema: pa.Schema | None, where: str) -> pa.Table | None:
         """See `Records.table`."""
