@@ -17,6 +17,7 @@ from mlops_cli.bundle.manifest import Input, Manifest
 from mlops_cli.bundle.reader import open_bundle
 from mlops_cli.config.sections.rollout import RolloutConfig
 from mlops_cli.errors import UsageError
+from mlops_cli.features.expressions import parse
 from rolling import canary
 
 
@@ -73,10 +74,22 @@ def test_an_input_that_is_often_missing_is_a_bad_key(tmp_path: Path) -> None:
     bundles.write(tmp_path / "bundle", n=60)
     profile = open_bundle(tmp_path / "bundle").profile()
     column = profile.columns[0]
-    lacking = msgspec.structs.replace(column, missing=column.count)
+    lacking = msgspec.structs.replace(column, missing=column.count)  # as many as have it
     known = msgspec.structs.replace(profile, columns=(lacking,))
     config = RolloutConfig.model_validate({"sticky": [column.name]})
     (said,) = rollout_start._often_missing(config, known)
-    assert said.startswith(f"warning: deploy.rollout.sticky: {column.name} is missing in 100%")
+    assert said.startswith(f"warning: deploy.rollout.sticky: {column.name} is missing in 50%")
     full = msgspec.structs.replace(profile, columns=(msgspec.structs.replace(column, missing=0),))
     assert rollout_start._often_missing(config, full) == []
+
+
+@pytest.mark.parametrize(("segment", "said"), [("temp > null", 1), ("temp > -100", 0)])
+def test_a_segment_that_is_true_of_no_known_row_is_told(
+    tmp_path: Path, segment: str, said: int
+) -> None:
+    bundles.write(tmp_path / "bundle", n=60)
+    bundle = open_bundle(tmp_path / "bundle")
+    tree = parse(segment, {i.name: i.type for i in bundle.manifest.inputs})
+    lines = rollout_start._never_true(tree, bundle, bundle)
+    assert len(lines) == said
+    assert all("may meet no request" in line for line in lines)

@@ -17,6 +17,7 @@ from mlops_cli.experiments.recorded_arm import BEFORE, recorded_arm
 from mlops_cli.experiments.rollout import begin
 from mlops_cli.expressions.tree import Node, ValueType
 from mlops_cli.features.expressions import parse
+from mlops_cli.serving.rollouts.traffic import Assignment, Traffic
 from mlops_cli.targets.base import Deployment, KeepsRollout, Release, Target
 
 _OFTEN = 0.05  # of the rows; a key that so many have in common is no subject
@@ -56,7 +57,8 @@ def start(work: Work, found: Found, running: Deployment, candidate: Release) -> 
     _hold_to_inputs(config, both)
     hold_to_residency(project, work.place, work.name, work.progress)
     collect_first(project, work.place, work.name, work.progress)
-    for line in (*_differences(both), *_often_missing(config, champion.bundle.profile())):
+    said = _differences(both) + _often_missing(config, champion.bundle.profile())
+    for line in said + _never_true(segment, champion.bundle, candidate.bundle):
         work.progress.log(line)
     path = work.place.bring_beside(champion, candidate, progress=work.progress)
     state = begin(
@@ -105,12 +107,13 @@ def _hold_to_inputs(config: RolloutConfig, both: tuple[Manifest, Manifest]) -> N
 
 def _often_missing(config: RolloutConfig, profile: Profile) -> list[str]:
     """What is said of `sticky` inputs that many events lack: those are one key, in one arm."""
-    columns = {c.name: c for c in profile.columns if c.count and c.name in config.sticky}
+    columns = (c for c in profile.columns if c.role == "input" and c.name in config.sticky)
+    shares = {c.name: c.missing / max(1, c.count + c.missing) for c in columns}
     return [
-        f"warning: deploy.rollout.sticky: {name} is missing in {c.missing / c.count:.0%} of the "
-        "rows that the champion learned from: all events without it meet one version"
-        for name, c in columns.items()
-        if c.missing > _OFTEN * c.count
+        f"warning: deploy.rollout.sticky: {name} is missing in {share:.0%} of the rows that the "
+        "champion learned from: all events without it meet one version"
+        for name, share in shares.items()
+        if share > _OFTEN
     ]
 
 
@@ -124,6 +127,23 @@ def _segment(config: RolloutConfig, both: tuple[Manifest, Manifest]) -> Node | N
             hint="such as: segment: origin = 'JFK'",
         )
     return tree
+
+
+def _never_true(segment: Node | None, *both: Bundle) -> list[str]:
+    """What is said of a segment of which no row that either bundle holds is."""
+    if segment is None:
+        return []
+    old, new = (bundle.digest for bundle in both)
+    traffic = Traffic(salt="-", champion=old, candidate=new, percent=100, step=0, segment=segment)
+    known = {i.name: i for bundle in reversed(both) for i in bundle.manifest.inputs}
+    arm_of = Assignment(traffic, list(known.values())).of_event
+    rows = [row.inputs for bundle in both for row in bundle.golden()]
+    if any(arm_of(b"", row) is not None for row in rows):
+        return []
+    return [
+        f"warning: deploy.rollout.segment is true of none of the {len(rows)} rows that both "
+        "bundles hold: the candidate may meet no request"
+    ]
 
 
 def _types(both: tuple[Manifest, Manifest]) -> dict[str, ValueType]:
