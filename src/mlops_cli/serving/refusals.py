@@ -14,7 +14,7 @@ from mlops_cli.serving.routes import Header, new_id, request_id
 
 HEADERS = 100  # of one request
 # Seconds, one at random: who is refused at the same moment is not to come back at the same moment.
-RETRY_AFTER = (b"1", b"2", b"3", b"4", b"5")
+RETRY_AFTER = (b"1", b"2", b"3")
 
 Fault = tuple[int, str]  # a status, and the message that says why
 NO_HTTP: Fault = 400, "this is not HTTP that can be read"
