@@ -192,7 +192,11 @@ def _remembered(
             number = known[read] = of_values(read)
         return number
 
-    return lambda event: remember(take(event)), remember
+    def of_event(event: Mapping[str, Any]) -> float:
+        number = known.get(read := take(event))
+        return remember(read) if number is None else number
+
+    return of_event, remember
 
 
 def _type(i: Input) -> Any:

@@ -119,7 +119,7 @@ class EventDecoder:
         colons = body.count(b":") - len(event)
         if colons and _texts(event, body) != colons:
             return None
-        return event if event and _is_text(body) else None
+        return event if event and (body.isascii() or _is_text(body)) else None
 
     def exact_list(self, body: bytes) -> Columns | None:
         """The events of a list, each with every input and as of `exact`, by column.
