@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -13,87 +12,34 @@ import msgspec
 import pytest
 
 import bundles
-from mlops_cli._files import sha256_of
 from mlops_cli._json import canonical_json
-from mlops_cli.bundle.manifest import MANIFEST, ONLINE, File, Manifest
-from mlops_cli.bundle.online import OnlinePlan
+from mlops_cli.bundle.manifest import ONLINE
 from mlops_cli.bundle.reader import open_bundle
-from mlops_cli.config.sections.features import AggregateConfig
 from mlops_cli.errors import BundleError
-from mlops_cli.features.base import AggregateSource
 from mlops_cli.serving.app import App
-from mlops_cli.serving.online.parts import micros, plain
+from mlops_cli.serving.online.parts import micros
 from mlops_cli.serving.online.sqlite import SqliteWriter
 from mlops_cli.serving.predictor import open_predictor
 from mlops_cli.serving.settings import Settings
-from online_store import BEGIN, TYPES, History, facts_of
+from online_bundle import MOMENT, airports, asked_and_whole, looked_up, rewrite
+from online_store import History
 from redis_server import Redis, needs_redis
 from running import Client
-
-MOMENT = BEGIN + timedelta(days=9, hours=12)
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Facts of the airports that the bundle's events are of; `temp` is their mean of a day."""
-    folder = tmp_path_factory.mktemp("facts")
-    draw = random.Random(3)
-    facts = facts_of(draw, 2000)
-    for fact in facts:
-        fact["k"] = draw.choice(["JFK", "LGA", "EWR"])
-    mean = AggregateConfig(name="temp", expr="avg(x)", table="facts.parquet", by=["k"],
-        window="1d", lag="1h", source="online")  # fmt: skip
-    source = AggregateSource(folder / "facts.parquet", TYPES, "ts", mean)
-    made = History(folder, (), [source], [])
-    made.write(facts)
-    return made
+    return airports(tmp_path_factory.mktemp("facts"))
 
 
 @pytest.fixture(scope="module")
 def path(history: History, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose `temp` is looked up by `origin` at `at`, with a ttl of two days."""
-    folder = tmp_path_factory.mktemp("bundle") / "model"
-    bundles.write(folder)
-    (feature,) = history.plan.features
-    feature = msgspec.structs.replace(feature, keys=("origin",))
-    ttl = 2 * 86_400_000_000
-    plan = OnlinePlan((feature,), time="at", required=("origin",), ttl=ttl)
-    (folder / ONLINE).write_bytes(canonical_json(plan))
-    rewrite(folder)
-    return folder
-
-
-def rewrite(folder: Path, *, major: str = "2.0") -> None:
-    """The manifest of a bundle whose `temp` is looked up."""
-    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    inputs = tuple(
-        msgspec.structs.replace(i, source="online") if i.name == "temp" else i
-        for i in manifest.inputs
-    )
-    digest = sha256_of(folder / ONLINE)
-    files = {**manifest.files, ONLINE: File(digest)}
-    made = msgspec.structs.replace(manifest, inputs=inputs, files=files, format=major)
-    (folder / MANIFEST).write_bytes(canonical_json(made))
+    return looked_up(tmp_path_factory.mktemp("bundle") / "model", history)
 
 
 def _client(path: Path, online: str | None) -> Client:
     bundle = open_bundle(path)
     return Client(App(bundle, open_predictor(bundle), settings=Settings(online=online)))
-
-
-def _events(history: History, count: int = 30) -> tuple[list[Any], list[Any]]:
-    """Events without `temp`, and the same with what `featurize` makes of it."""
-    draw = random.Random(4)
-    asked = []
-    for event in bundles.events(count)[3:]:
-        moment = MOMENT - timedelta(minutes=draw.randrange(10_000))
-        asked.append({**event, "at": f"{moment.isoformat()}Z"})
-        history.events.append({"k": event["origin"], "n": 1, "ts": moment})
-    for event in asked:
-        event.pop("temp")
-    found = [plain(value) for (value,) in history.offline()]
-    history.events.clear()
-    return asked, [{**e, "temp": v} for e, v in zip(asked, found, strict=True)]
 
 
 def _lookups(client: Client) -> dict[str, int]:
@@ -112,7 +58,7 @@ def test_answers_are_those_of_events_that_bring_what_featurize_makes(
     file = tmp_path / "store.sqlite"
     with SqliteWriter(file) as writer:
         history.fill(writer, micros(MOMENT))
-    asked, whole = _events(history)
+    asked, whole = asked_and_whole(history)
     client = _client(path, f"sqlite:{file}")
 
     async def ask() -> None:
@@ -215,7 +161,7 @@ class TestRedis:
         try:
             with RedisStore(url, project, "features.online") as store:
                 history.fill(store, micros(MOMENT))
-            asked, whole = _events(history)
+            asked, whole = asked_and_whole(history)
             client = _client(path, url)
 
             async def answered(wanted: int) -> Any:
