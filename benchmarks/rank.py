@@ -23,13 +23,15 @@ import numpy as np
 from benchmarks.measure import program, run
 from benchmarks.tables import CHOOSING, JUDGING, Table, load
 
-# What `mlops.yaml` says of each of ours: whether there is a finish, and the estimator.
+# What `mlops.yaml` says of each of ours: whether there is a finish, and of `train`.
 OURS = {
-    "ours": (True, "xgboost"),
-    "ours without the finish": (False, "xgboost"),
-    "ours by lightgbm": (True, "lightgbm"),
-    "ours by catboost": (True, "catboost"),
-    "ours by auto": (True, "auto"),
+    "ours": (True, "estimator: xgboost"),
+    "ours without the finish": (False, "estimator: xgboost"),
+    "ours by lightgbm": (True, "estimator: lightgbm"),
+    "ours by catboost": (True, "estimator: catboost"),
+    "ours by auto": (True, "estimator: auto"),
+    "ours in order": (True, "categories: ordered"),  # not of several classes
+    "ours selected": (True, "select: {method: shap}"),
 }
 MAIN = "ours"
 PEERS = ("xgboost", "lightgbm", "catboost", "histogram", "optuna")
@@ -107,14 +109,14 @@ def _ours(folder: Path, table: Table, split: int, peer: str) -> dict[str, Any]:
 
 
 def _project(folder: Path, table: Table, split: int, peer: str) -> Path:
-    finish, estimator = OURS[peer]
+    finish, of_train = OURS[peer]
     project = folder / peer.replace(" ", "-")
     data = str(folder / "table.csv")
     made = ["init", project.name, "--data", data, "--target", table.target]
     run([program("mlops"), *made], folder)
     file = project / "mlops.yaml"
     text = file.read_text(encoding="utf-8")
-    settings = f"\ntrain: {{seed: {split}, estimator: {estimator}}}\n"
+    settings = f"\ntrain: {{seed: {split}, {of_train}}}\n"
     settings += f"tune: {{finish: {json.dumps(finish)}}}\n"
     kept = [part for part in _sections(text) if not part.startswith(("train:", "tune:"))]
     file.write_text("".join(kept) + settings, encoding="utf-8")
