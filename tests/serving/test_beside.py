@@ -10,11 +10,13 @@ from mlops_cli.serving import beside
 from mlops_cli.serving.beside import Beside
 
 
+@pytest.mark.parametrize("slow", [0.0, 60.0])
 @pytest.mark.parametrize("cores", [1, 2])
 def test_both_are_done_and_a_fault_of_either_is_raised(
-    cores: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, slow: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "_cores", lambda: cores)
+    monkeypatch.setattr(beside, "SLOW", slow)
     both, done = Beside(), []
 
     def fails() -> int:

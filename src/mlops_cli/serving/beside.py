@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+SLOW = 0.0005  # seconds until the other thread has begun, from which on the cores are others'
+REST = 64  # times that this one then does both
 
 
 class Beside:
     """One thread, started when it is first of use.
 
-    Libraries of models let go of the interpreter while they predict. Nobody spins: on one core the
-    two take as long as one after the other.
+    Libraries of models let go of the interpreter while they predict. Nobody spins; on cores that
+    others keep busy, where a thread that was woken waits for its turn, this one does both for a
+    while.
     """
 
     def __init__(self) -> None:
@@ -24,17 +28,22 @@ class Beside:
         self._thread: threading.Thread | None = None
         self._said: Any = None
         self._fault: BaseException | None = None
+        self._rest = 0
 
     def both(self, work: Callable[[], T], here: Callable[[], object]) -> T:
         """What `work` returns or raises, which the other thread does while this one does `here`."""
-        if _cores() < 2:
+        if self._rest or _cores() < 2:
+            self._rest = max(0, self._rest - 1)
             here()
             return work()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="model", daemon=True)
             self._thread.start()
+        asked = time.perf_counter()
         self._asked.put(work)
         self._begun.acquire()  # it would wait for the interpreter otherwise, while this one has it
+        if time.perf_counter() - asked > SLOW:
+            self._rest = REST
         try:
             here()
         finally:
