@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import threading
 import time
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from engine_conformance import Conformance
+from mlops_cli.config.load import load_project
+from mlops_cli.config.paths import FEATURES_TABLE
 from mlops_cli.config.sections.engine import EngineConfig
 from mlops_cli.errors import EnvironmentFault
+from mlops_cli.stages.featurize import featurize
 from mlops_cli.tables import open_cluster
 from servers import free_port
 
@@ -67,6 +72,7 @@ class TestTwoExecutors(Conformance):
     test_a_folder_of_parts_one_of_which_lacks_a_column = None
     test_only_what_is_recent = None
     test_scores_of_csv = None
+    test_parts_of_two_schemas_are_the_same_error = None
     test_sums_whose_order_is_open_differ_in_their_last_digits = None
 
 
@@ -76,6 +82,23 @@ def test_an_executor_that_is_killed_changes_nothing(model: Path, tmp_path: Path)
         suite.sizes = (150,)
         suite.test_every_way_of_making_a_feature(model, tmp_path)
     assert killed
+
+
+def test_a_worker_that_lacks_our_package_is_told(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter of the workers is a bare one."""
+    venv.create(tmp_path / "bare")
+    monkeypatch.setenv("PYSPARK_PYTHON", str(tmp_path / "bare/bin/python"))
+    suite = TestTwoExecutors()
+    suite.url = "local-cluster[1,1,1024]"
+    project = load_project(shutil.copytree(model, tmp_path / "project"))
+    before = (project.root / FEATURES_TABLE).read_bytes()
+    with pytest.raises(EnvironmentFault, match=r"a worker of .* has no Python package '\w+'") as e:
+        featurize(suite.on(project))
+    assert "PYSPARK_PYTHON" in (e.value.hint or "")
+    assert (project.root / FEATURES_TABLE).read_bytes() == before
+    assert not list(project.cache.glob("parts-*"))
 
 
 def test_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
