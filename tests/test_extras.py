@@ -22,6 +22,8 @@ import pyarrow as pa
 import pytest
 from packaging.requirements import Requirement
 
+from mlops_cli._adapters import load_adapter
+from mlops_cli.errors import EnvironmentFault
 from servers import free_port
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
@@ -290,3 +292,11 @@ def test_an_extra_works_beside_the_core(extra: str, tmp_path: Path) -> None:
             pytest.skip(f"the extra {extra} is not installed: {asked.name} is missing")
         assert found in asked.specifier
     EXERCISES[extra](tmp_path)
+
+
+def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "mlops_cli.training.lightgbm", raising=False)
+    with pytest.raises(EnvironmentFault) as told:
+        load_adapter("mlops_cli.training.lightgbm")
+    assert told.value.hint == "pip install 'mlops-cli[lightgbm]'"

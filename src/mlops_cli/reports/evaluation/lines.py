@@ -186,12 +186,14 @@ def selection_said(of: Selection | None) -> str:
     names, left = [one.name for one in of.dropped], len(of.features)
     more = len(names) - _NAMED
     cost = next((s for s in of.sizes if s.features == left), None)
-    price = (
-        ""
-        if cost is None
-        else f" On folds of the training part, so many cost a row {cost.loss:.3g} more (standard "
-        f"error {cost.error:.2g}) than the best number that was tried."
-    )
+    price = ""
+    if cost is not None and cost.error:
+        price = (
+            f" On folds of the training part a row costs {cost.loss:.3g} more with so many than "
+            f"with the best number that was tried (standard error {cost.error:.2g})."
+        )
+    elif cost is not None:
+        price = " On folds of the training part it was the best number that was tried."
     return (
         f"{left} of {left + len(names)} features were chosen ({of.method.replace('_', ' ')}), in "
         f"each fold by its own rows; the hold-out had no part in it.{price} Left out, the best of "
