@@ -15,7 +15,7 @@ import learning
 from learning import configure, make
 from mlops_cli.actions.suggest import suggest_features
 from mlops_cli.contracts.missing import write_missing_contracts
-from mlops_cli.errors import UsageError
+from mlops_cli.errors import DataError, UsageError
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate
 
@@ -124,5 +124,8 @@ def test_a_table_without_numbers_is_refused_and_classes_are_judged(tmp_path):
     alone = make(tmp_path / "q", n=100, features={"columns": ["x", "kind"]})
     with pytest.raises(UsageError, match="nothing to suggest"):
         suggest_features(alone)
+    few = make(tmp_path / "few", task="regression", n=12)
+    with pytest.raises(DataError, match=r"suggest: .*folds"):
+        suggest_features(few)
     several = make(tmp_path / "p", task="multiclass", n=200)
     assert suggest_features(several).looked == 2

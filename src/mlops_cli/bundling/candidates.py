@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundling.selection import FOLDS, some_rows
+from mlops_cli.bundling.selection import judging_folds, some_rows
 from mlops_cli.config.model import Config
 from mlops_cli.config.sections.train import AUTO
 from mlops_cli.cores import cores
@@ -17,15 +17,16 @@ from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.slices import surely
 from mlops_cli.evaluation.worth import Worth, worth_of
 from mlops_cli.features.candidates import Candidate
-from mlops_cli.tables.folds import Fold, folds
+from mlops_cli.tables.folds import Fold
 from mlops_cli.tables.split import Rows
 from mlops_cli.training import open_estimator, standing_ready
 from mlops_cli.training.base import Estimator, Problem
-from mlops_cli.training.data import Events, draw_of, problem_of
+from mlops_cli.training.data import Events, problem_of
 from mlops_cli.training.selection import open_ranking
 from mlops_cli.training.selection.base import narrowed
 
 MOST_TRIED = 8  # of the candidates, each with a fit for each fold
+_MORE = "bring more rows: candidates are judged on folds of the training part"
 Array = NDArray[np.float64]
 
 
@@ -58,7 +59,7 @@ class Trying:
         `DataError` where the training part is too small for folds.
         """
         rows = self._some(self.events.split.train)
-        made = folds(draw_of(self.config), self.events.keys, rows, FOLDS)
+        made = judging_folds(self.config, self.events, rows, asks="suggest", hint=_MORE)
         first = self._first(every, rows)
         with ThreadPoolExecutor(cores() if self._has_rounds(rows) else 1) as pool:
             names = [set(self.own), *({*self.own, c.name} for c in first)]

@@ -122,7 +122,7 @@ def _sizes(count: int) -> list[int]:
 def _losses(config: Config, events: Events, sizes: Sequence[int]) -> Losses:
     """What each row of the folds' validation parts costs by each size, shape (sizes, n)."""
     rows = some_rows(events.split.train, config.train.seed)
-    made = _folds(config, events, rows)
+    made = judging_folds(config, events, rows, asks="train.select", hint=_KEEPS)
     work = partial(_fold_losses, config, events, sizes)
     if not _open(config, _problem(config, events, rows)).has_rounds:
         return np.concatenate([work(fold) for fold in made], axis=1)
@@ -130,14 +130,20 @@ def _losses(config: Config, events: Events, sizes: Sequence[int]) -> Losses:
         return np.concatenate(list(pool.map(work, made)), axis=1)
 
 
-def _folds(config: Config, events: Events, rows: Rows) -> tuple[Fold, ...]:
+def judging_folds(
+    config: Config, events: Events, rows: Rows, *, asks: str, hint: str
+) -> tuple[Fold, ...]:
+    """`FOLDS` folds of the rows, of which each learns from every class.
+
+    Raises `DataError` that says what `asks` for them, where there are too few rows.
+    """
     try:
         made = folds(draw_of(config), events.keys, rows, FOLDS)
     except DataError as e:
-        raise DataError(f"train.select: {e.message}", hint=_KEEPS) from e
+        raise DataError(f"{asks}: {e.message}", hint=hint) from e
     classes = np.arange(len(events.plan.classes or ()))
     if any(len(np.setdiff1d(classes, events.target[fold.train])) for fold in made):
-        raise DataError("train.select: a fold has no row of a class to learn from", hint=_KEEPS)
+        raise DataError(f"{asks}: a fold has no row of a class to learn from", hint=hint)
     return made
 
 
