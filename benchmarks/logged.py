@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -48,28 +47,24 @@ def watched(work: Path, name: str, rows: int) -> Log:
 
 
 def spread(log: Log, days: int) -> None:
-    """The day that was collected, and its labels, on so many days in a row."""
-    later = "'d{day}-' || request_id as request_id, 'd{day}-' || segment as segment"
-    moved = "time + interval '{day} days' as time"
-    for name in ("predictions", "labels"):
-        folder = log.project / "monitoring" / name
-        (first,) = sorted(folder.glob("date=*"))[:1]
-        begun = date.fromisoformat(first.name.removeprefix("date="))
-        for day in range(1, days):
-            made = folder / f"date={begun + timedelta(days=day)}"
-            if not made.exists():
-                sql = f"select * replace ({moved}, {later}) from '{first}/*.parquet'"
-                _write_day(sql.format(day=day), made)
-
-
-def _write_day(sql: str, made: Path) -> None:
-    temporary = made.with_name("spreading")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    to = f"'{temporary}/0001.parquet' (format parquet, compression zstd)"
+    """The day that was collected, on so many days in a row; labels stay those of the first."""
+    folder = log.project / "monitoring/predictions"
+    (first,) = sorted(folder.glob("date=*"))[:1]
     with duckdb.connect() as connection:
-        connection.execute(f"copy ({sql}) to {to}")
-    temporary.rename(made)
+        for day in range(1, days):
+            made = folder / f"date=2026-03-{2 + day:02}"
+            if made.exists():
+                continue
+            temporary = folder.with_name("spreading")
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            connection.execute(
+                f"copy (select * replace (time + interval '{day} days' as time, "
+                f"'d{day}-' || request_id as request_id, 'd{day}-' || segment as segment) "
+                f"from '{first}/*.parquet') to '{temporary}/0001.parquet' "
+                "(format parquet, compression zstd)"
+            )
+            temporary.rename(made)
 
 
 def _sql(start: int, rows: int) -> str:
