@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -145,6 +146,29 @@ def test_a_file_that_is_no_segment_is_refused_with_its_line_and_nothing_is_writt
     with pytest.raises(DataError, match=r"absent\.ndjson cannot be read"):
         collect(load_project(root), files=[good, tmp_path / "absent.ndjson"])
     assert not (root / "monitoring").exists()
+
+
+def test_a_disk_that_fills_leaves_no_day_without_rows_and_the_next_collect_brings_all(
+    root: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.ndjson"
+    days = ("2026-03-01T10:00:00Z", "2026-03-02T10:00:00Z")
+    wide = {f"c{i}": os.urandom(20).hex() for i in range(100)}
+    lines = (LINE | {"time": day, "inputs": wide} for day in days)
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    most = 4_000  # bytes of any file: less than a day has
+    done = command_line.mlops_process(
+        root,
+        "collect",
+        "--from",
+        file,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert done.code == 8
+    assert "monitoring/predictions/date=2026-03-01" in done.err
+    assert not list((root / "monitoring").rglob("date=*"))
+    assert collect(load_project(root), files=[file]).rows == 2
+    assert _rows(root, "request_id, segment") == [("r1", "theirs")] * 2
 
 
 def test_days_older_than_kept_are_removed(root: Path) -> None:

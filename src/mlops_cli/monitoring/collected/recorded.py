@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops_cli._files import sync, temporary_beside
+from mlops_cli._files import naming, sync, temporary_beside
 from mlops_cli.config.paths import LABELS, PREDICTIONS
 from mlops_cli.tables.base import literal
 
@@ -91,8 +91,8 @@ class Recorded:
 
     def days(self) -> list[date]:
         """The days of which there are rows, in order."""
-        found = (path.name.removeprefix(_DAY) for path in self.folder.glob(f"{_DAY}*"))
-        return sorted(date.fromisoformat(name) for name in found)
+        found = {file.parent.name for file in self.folder.glob(f"{_DAY}*/*.parquet")}
+        return sorted(date.fromisoformat(name.removeprefix(_DAY)) for name in found)
 
     def holds(self, segment: str) -> bool:
         """Whether there are rows of a segment on any day."""
@@ -138,18 +138,20 @@ class Recorded:
         self._write(rows, file)
 
     def _write(self, rows: pa.Table, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(self.folder / "writing")  # no reader of the days meets it
         try:
-            pq.write_table(
-                rows,
-                temporary,
-                compression="zstd",
-                row_group_size=_GROUP,
-                use_dictionary=[n for n in self.schema.names if n not in _OWN],
-            )
-            sync(temporary)
-            temporary.replace(file)
+            with naming(file):
+                pq.write_table(
+                    rows,
+                    temporary,
+                    compression="zstd",
+                    row_group_size=_GROUP,
+                    use_dictionary=[n for n in self.schema.names if n not in _OWN],
+                )
+                sync(temporary)
+                file.parent.mkdir(exist_ok=True)  # not before: a day without a file is none
+                temporary.replace(file)
             sync(file.parent)  # what is removed after this is here for good
         finally:
             temporary.unlink(missing_ok=True)
