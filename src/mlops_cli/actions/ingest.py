@@ -136,7 +136,11 @@ def _land(project: Project, landing: Landing, part: Part, report: Report) -> Lan
     written = landing.write(part, landing.schema())
     _set_aside(project, report.rejected)
     if written is not None:
-        _hold_to_contract(project, landing, written)
+        try:
+            _hold_to_contract(project, landing, written)
+        except MlopsError:
+            landing.discard(written)
+            raise
         report.remarks.extend(_told_columns(landing.landed(), written))
         landing.commit(written)
     return written

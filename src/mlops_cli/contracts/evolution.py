@@ -63,11 +63,13 @@ def refuse_columns(
     earlier = {n: columns for n, columns in numbered.items() if n != str(len(numbered))}
     if found := _first_break(mode, earlier, numbered):
         _, first = found
+        changed = first.rule == "type"
+        fit = "`type: float`" if changed else f"`nullable: true` for {first.column!r}"
         raise DataError(
             f"{name}: the columns of the source have changed, and break {mode}, which the table's "
             f"contract asks: {first.column}, rule `{first.rule}`: {first.why}",
-            hint=f"write `nullable: true` for {first.column!r}, or `compatibility: NONE`, into "
-            f"contracts/{name}.yaml, or ingest it under another data.name",
+            hint=f"write {fit}, or `compatibility: NONE`, into contracts/{name}.yaml, or ingest it "
+            "under another data.name",
         )
 
 

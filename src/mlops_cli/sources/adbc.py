@@ -24,6 +24,7 @@ from mlops_cli.sources.drivers import load_dbapi
 from mlops_cli.tables.base import quote
 
 _BATCH = "4000000"  # bytes: it bounds memory
+_WRITES = "readonly database"
 _AWAY = ("08", "28", "3D", "57")  # classes of SQLSTATE: connection, password, database, shutdown
 
 
@@ -105,6 +106,7 @@ class _Adbc:
         except (Error, OSError) as e:
             state = str(getattr(e, "sqlstate", None) or "")
             told = isinstance(e, ProgrammingError | InternalError)  # of DuckDB what it forbids
+            told |= _WRITES in str(e)  # SQLite says it of a statement that is under way
             refused = not state.startswith(_AWAY) if state else told
             if refused:
                 raise DataError(

@@ -90,6 +90,10 @@ class Landing:
         self._parts[part.number] = part
         self._schemas[part.number] = _schema_of(self._file(part.number))
 
+    def discard(self, part: Landed) -> None:
+        """Forget a part that was written, and is not to land."""
+        self._aside(part.number).unlink(missing_ok=True)
+
     def _plain(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
