@@ -21,9 +21,9 @@ from mlops_cli.serving.predictor import Predictor
 from mlops_cli.serving.split import Told
 from mlops_cli.serving.versions import Versions
 
-EVERY = 0.02  # seconds between two requests of the candidate that are timed
+EVERY = 0.04  # seconds between two requests of the candidate that are timed
 _STALE = 60.0  # seconds for which a turn of the champion stands for those after it
-_KNOWN = 5.0  # seconds for which the champion's work on so many rows is not measured anew
+_KNOWN = 10.0  # seconds for which the champion's work on so many rows is not measured anew
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # rows it is measured on
 _TIMES = 2
 
@@ -75,7 +75,7 @@ class Company:
         self._versions = versions
         self._turn: Turn | None = None
         self._from = 0.0
-        self._known: dict[int, tuple[float, float]] = {}  # by rows: when it was measured, and what
+        self._known: dict[int, tuple[float, float]] = {}  # when it was measured, and what
         self.looks = True
 
     def look(self) -> None:
@@ -100,8 +100,9 @@ class Company:
             self.looks = True
             return None
         served = self._versions.default
-        turn.work = self._work(turn.rows)
-        turn.each = quickest(lambda: served.predictor.exact.row(served.decoder.exact(body) or {}))
+        predictor, rows = served.predictor, turn.rows
+        turn.work = self._measured(len(rows), lambda: predict(predictor, rows))
+        turn.each = self._measured(0, lambda: predictor.exact.row(served.decoder.exact(body) or {}))
         return turn
 
     def timed(self) -> None:
@@ -109,12 +110,13 @@ class Company:
         since the candidate's work was in the processor's caches just now."""
         self.looks, self._from = True, time.perf_counter() + EVERY / 2
 
-    def _work(self, rows: Sequence[Packed]) -> float:
+    def _measured(self, of: int, work: Callable[[], object]) -> float:
+        """What the champion's work takes: of so many rows, or (0) of reading one."""
         now = time.perf_counter()
-        at, seconds = self._known.get(len(rows), (float("-inf"), 0.0))
+        at, seconds = self._known.get(of, (float("-inf"), 0.0))
         if now - at > _KNOWN:
-            seconds = quickest(lambda: predict(self._versions.default.predictor, rows))
-            self._known[len(rows)] = now, seconds
+            seconds = quickest(work)
+            self._known[of] = now, seconds
         return seconds
 
 
