@@ -112,6 +112,18 @@ def test_an_alert_of_missing_values_names_their_columns_and_not_what_drifted(
     assert told.columns == ("carrier",)
 
 
+def test_an_alert_on_performance_names_no_column_where_none_drifted(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    section = '{alerts: [{when: "accuracy < 90%"}], sinks: []}'
+    watched = Watched(tmp_path / "p", models["binary"], "binary", section)
+    far, *others = quiet(N, 0)
+    lines = watched.answer(0, [far | {"distance": 9000}, *others])  # one of 200 is out of range
+    watched.label(lines, lambda i, line: not line["prediction"]["label"])
+    (told,) = monitor(watched.project).alerts.fired
+    assert (told.metric, told.columns) == ("accuracy", ())
+
+
 def test_text_where_a_number_belongs_is_a_fault_of_the_data(watched: Watched) -> None:
     def wordy(line: dict[str, Any]) -> dict[str, Any]:
         return line | {"inputs": line["inputs"] | {"distance": "far"}}

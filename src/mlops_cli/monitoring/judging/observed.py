@@ -74,7 +74,6 @@ def _observation(
     window: Window, segment: str | None, metrics: Mapping[str, Metric], part: Part
 ) -> Observation:
     drifted = part.drift.named if part.drift is not None else ()
-    faulty = tuple(q.name for q in part.quality.columns) if part.quality is not None else ()
     return Observation(
         start=window.start,
         end=window.end,
@@ -82,7 +81,7 @@ def _observation(
         version=window.version,
         segment=segment,
         metrics=metrics,
-        columns=drifted or faulty[:5],
+        columns=drifted,
         broken=window.broken,
         columns_of=_worst_of(part.quality) if part.quality is not None else {},
     )
