@@ -18,6 +18,7 @@ from mlops_cli.actions.update import UpdateResult
 from mlops_cli.bundle.schema import manifest_schema, profile_schema
 from mlops_cli.config.schema import SCHEMA, config_schema
 from mlops_cli.contracts.model import contract_schema
+from mlops_cli.features.registry import registry_schema
 from mlops_cli.pipeline.result import RunResult
 from mlops_cli.stages import STAGES
 from mlops_cli.stages.validate import ValidateResult
@@ -79,6 +80,7 @@ def _object(command: str, key: str, kind: dict[str, Any]) -> dict[str, Any]:
 SCHEMAS = {
     "mlops.schema.json": config_schema,
     "contract.schema.json": contract_schema,
+    "features.schema.json": registry_schema,
     "manifest.schema.json": manifest_schema,
     "profile.schema.json": profile_schema,
     "output.schema.json": output_schema,

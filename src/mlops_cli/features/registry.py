@@ -16,6 +16,7 @@ from mlops_cli._json import canonical_json
 from mlops_cli.config.document import read_project_yaml
 from mlops_cli.config.model import Config
 from mlops_cli.config.paths import FEATURE_REGISTRY as REGISTRY
+from mlops_cli.config.schema import SCHEMA
 from mlops_cli.config.sections.registered import RegisteredFeature
 from mlops_cli.errors import UsageError
 from mlops_cli.expressions.python_sources import OP as PYTHON
@@ -45,6 +46,18 @@ def read_registry(root: Path, names: Sequence[str]) -> dict[str, RegisteredFeatu
             )
         found[name] = _checked(name, said)
     return found
+
+
+def registry_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, as it stands in docs/schemas/features.schema.json."""
+    feature = RegisteredFeature.model_json_schema()
+    of_one = {"anyOf": [feature, {"type": "null"}]}  # a bare name has all defaults
+    return {
+        "$schema": SCHEMA,
+        "title": REGISTRY,
+        "type": "object",
+        "additionalProperties": of_one,
+    }
 
 
 def _checked(name: str, said: Any) -> RegisteredFeature:
