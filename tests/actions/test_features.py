@@ -170,18 +170,21 @@ def test_a_changed_meaning_needs_a_version_and_an_approval(
     assert describe_features(project, "publish").published == ("warm 2",)
     assert states(describe_features(project))["warm"].missing == "ann@example.org"
     with pytest.raises(ApprovalError, match="version 2 of the feature warm is not approved"):
-        enter_features(project, known_entries(registered), None)
+        enter_features(project, known_entries(registered), None, of={"warm"})
 
 
 def test_a_model_says_which_versions_it_was_made_with(registered: Path) -> None:
     project = load_project(registered)
     describe_features(project, "approve", "warm")
-    tag = enter_features(project, known_entries(registered), None)
+    chosen = enter_features(project, known_entries(registered), None, of={"warm"})
+    assert json.loads(chosen[FEATURES]) == {"warm": 1}  # train.select has left the other out
+    both = {"warm", "rain_day"}
+    tag = enter_features(project, known_entries(registered), None, of=both)
     assert json.loads(tag[FEATURES]) == {"warm": 1, "rain_day": 1}
     version = ModelVersion(digest="ab" * 32, number="1", metrics={}, tags=tag)
     assert users_of([version]) == {"warm": [("ab" * 6, 1)], "rain_day": [("ab" * 6, 1)]}
     (registered / "features/registry.yaml").unlink()
-    assert enter_features(project, {}, None) == {}
+    assert enter_features(project, {}, None, of=both) == {}
     assert describe_features(project).registry == ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -93,9 +93,11 @@ def registered_features(project: Project) -> list[Registered]:
 
 
 def enter_features(
-    project: Project, entries: Mapping[str, Entry], copies: Copies | None
+    project: Project, entries: Mapping[str, Entry], copies: Copies | None, *, of: Collection[str]
 ) -> dict[str, str]:
     """Record the versions of registered features; the tag that says which a model was made with.
+
+    `of` are the model's features: `train.select` may have left some out.
 
     Raises `GateError` and `ApprovalError` as `refuse_changed` and `refuse_unapproved`; nothing, and
     no tag, where the project registers no features.
@@ -107,7 +109,9 @@ def enter_features(
     refuse_unapproved(feature_states(project, entries, registered))
     for _, draft in publications(entries, registered):
         record(project, draft, copies=copies)
-    return {FEATURES: json.dumps({one.name: one.said.version for one in registered})}
+    return {
+        FEATURES: json.dumps({one.name: one.said.version for one in registered if one.name in of})
+    }
 
 
 def users_of(versions: Iterable[ModelVersion]) -> dict[str, list[tuple[str, int]]]:

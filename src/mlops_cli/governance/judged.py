@@ -85,7 +85,10 @@ def _registered_features(model: Model) -> dict[str, str]:
     if model.imported or not (model.project.root / FEATURE_REGISTRY).is_file():
         return {}
     features = load_adapter("mlops_cli.governance.features")
-    tag: dict[str, str] = features.enter_features(model.project, model.entries(), model.tracker)
+    of = {f.name for f in model.candidate.bundle.manifest.features}
+    tag: dict[str, str] = features.enter_features(
+        model.project, model.entries(), model.tracker, of=of
+    )
     return tag
 
 
