@@ -140,7 +140,7 @@ def test_noise_that_was_chosen_is_not_praised_by_the_rows_that_judge(tmp_path, m
         split={"by": "random", "folds": 4},
         train={"select": {"method": "mutual_information", "keep": 4}},
     )
-    assert tune(project).score < 0.62  # chosen by all rows, four of 120 columns of noise reach 0.7
+    assert tune(project).score < 0.62  # chosen by all rows, noise has 0.64 on average
 
 
 def test_the_same_rows_choose_the_same_and_workers_change_nothing(made):
