@@ -37,7 +37,7 @@ def open_project_engine(project: Project, *, over_time: bool = False) -> Engine:
     """The engine of what reads whole tables, whose process stays within `engine.memory`.
 
     Where that is not given, half of the machine is for what sorts tables by keys and time
-    (`over_time`): the rest is not faster with more than usual.
+    (`over_time`): all else keeps to what is usual.
     """
     share = engine_share(project.memory)
     if project.config.engine.memory is None and not over_time:
