@@ -140,6 +140,17 @@ def test_one_over_another_is_refused_and_a_rollback_ends_it(pair: Pair) -> None:
     assert [e.subject["state"] for e in pair.entries()] == ["running", "rolled_back"]
 
 
+def test_a_rollback_beside_a_named_candidate_goes_behind_no_champion(pair: Pair) -> None:
+    project, old, new = pair.project, pair.old, pair.new
+    deploy(project)
+    rollout(project, "abort", reason="slow")
+    deploy(project, version=new.version, how=How(again=True))
+    with pytest.raises(UsageError, match=f"{new.version} is being rolled out on local") as found:
+        rollback(project)
+    assert "mlops rollout abort --target local" in str(found.value.hint)
+    assert (pair.champion(), pair.status().state) == (old.digest, "running")
+
+
 def test_a_weight_that_was_changed_by_hand_is_put_back(pair: Pair) -> None:
     deploy(pair.project)
     document = json.loads(pair.file().read_bytes())

@@ -100,6 +100,7 @@ class _Back:
 
     def _chosen(self, to: str | None, champion: ModelVersion) -> ModelVersion:
         if to is None:
+            self._refuse_beside_a_rollout(champion)
             return older_champion(self.tracker, self.entries, champion.digest)
         version = version_of(self.project, self.tracker, self.entries, to)
         if version.digest == champion.digest:
@@ -112,6 +113,17 @@ class _Back:
         if no := rejection(version.digest, course_of(self.entries, version.digest)):
             raise no
         return version
+
+    def _refuse_beside_a_rollout(self, champion: ModelVersion) -> None:
+        """The way back from a candidate that never was the champion leads to the champion."""
+        for target, entry in rolling(self.entries).items():
+            if (candidate := entry.subject["digest"]) != champion.digest:
+                raise UsageError(
+                    f"{short(candidate)} is being rolled out on {target}, and the champion is"
+                    f" {champion.version}: to go back from which of them?",
+                    hint=f"mlops rollout abort --target {target} ends the rollout; mlops rollback"
+                    " --to VERSION goes to a champion before",
+                )
 
     def unfinished(self, to: str | None) -> _Intent | None:
         """The last rollback, where something of it is still to be done."""
