@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,19 @@ def mlops_process(
         **options,
     )
     return _checked(Done(done.returncode, done.stdout, done.stderr), code)
+
+
+def in_little_room(folder: Path, *arguments: object, most: int) -> Done:
+    """A command that can write at most so many bytes into any file.
+
+    None is of Python's bytecode, which would be cut for all that run after it.
+    """
+    return mlops_process(
+        folder,
+        *arguments,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
 
 
 def _checked(done: Done, code: int | None) -> Done:

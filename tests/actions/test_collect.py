@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -156,14 +155,8 @@ def test_a_disk_that_fills_leaves_no_day_without_rows_and_the_next_collect_bring
     wide = {f"c{i}": os.urandom(20).hex() for i in range(100)}
     lines = (LINE | {"time": day, "inputs": wide} for day in days)
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    most = 4_000  # bytes of any file: less than a day has
-    done = command_line.mlops_process(
-        root,
-        "collect",
-        "--from",
-        file,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )
+    less_than_a_day = 4_000
+    done = command_line.in_little_room(root, "collect", "--from", file, most=less_than_a_day)
     assert done.code == 8
     assert "monitoring/predictions/date=2026-03-01" in done.err
     assert not list((root / "monitoring").rglob("date=*"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import bundles
-from command_line import Done, mlops_process
+from command_line import Done, in_little_room
 from mlops_cli import monitor
 from mlops_cli.monitoring.judging.references import frequent
 from mlops_cli.monitoring.judging.watch import MOST
@@ -70,12 +69,8 @@ def test_a_disk_that_is_full_for_the_windows_loses_none(watched: Watched) -> Non
 
 
 def _with_a_full_disk(watched: Watched) -> Done:
-    most = 1_000  # bytes of any file: less than a window has
-    return mlops_process(
-        watched.root,
-        "monitor",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )
+    less_than_a_window = 1_000
+    return in_little_room(watched.root, "monitor", most=less_than_a_window)
 
 
 def test_of_a_segment_with_a_value_a_row_twenty_are_judged_and_the_rest_is_told(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import bad_tables
-from command_line import Done, Mlops, mlops_process
+from command_line import Done, Mlops, in_little_room, mlops_process
 from said import ROWS, check, leftovers
 
 TABLE = "data/raw/table.csv"
@@ -110,13 +109,9 @@ def test_a_full_disk(small_disk: Path, table: Path, mlops: Mlops) -> None:
     assert leftovers(small_disk) == []
 
 
-def _at_most(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 def test_a_quota(project: Path) -> None:
     asked = ("score", TABLE, "out.csv", "--bundle", "model")
-    done = mlops_process(project, *asked, preexec_fn=lambda: _at_most(5000))
+    done = in_little_room(project, *asked, most=5000)
     check(done, "quota-score")
     assert not (project / "out.csv").exists()
     assert leftovers(project) == []
