@@ -15,7 +15,7 @@ from mlops_cli.serving.beside import Beside
 def test_both_are_done_and_a_fault_of_either_is_raised(
     cores: int, slow: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beside, "_cores", lambda: cores)
+    monkeypatch.setattr(beside, "cores", lambda: cores)
     monkeypatch.setattr(beside, "SLOW", slow)
     both, done = Beside(), []
 
@@ -32,6 +32,6 @@ def test_both_are_done_and_a_fault_of_either_is_raised(
 
 
 def test_one_does_not_wait_for_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "_cores", lambda: 2)
+    monkeypatch.setattr(beside, "cores", lambda: 2)
     told = threading.Event()
     assert Beside().both(lambda: told.wait(60), told.set)

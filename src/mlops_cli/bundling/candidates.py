@@ -9,18 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_cli.bundling.selection import judging_folds, some_rows
+from mlops_cli.bundling.selection import judging_folds, losses_of, opened, some_rows
 from mlops_cli.config.model import Config
-from mlops_cli.config.sections.train import AUTO
 from mlops_cli.cores import cores
-from mlops_cli.evaluation.judged import Judged
 from mlops_cli.evaluation.slices import surely
 from mlops_cli.evaluation.worth import Worth, worth_of
 from mlops_cli.features.candidates import Candidate
 from mlops_cli.tables.folds import Fold
 from mlops_cli.tables.split import Rows
-from mlops_cli.training import open_estimator, standing_ready
-from mlops_cli.training.base import Estimator, Problem
+from mlops_cli.training.base import Problem
 from mlops_cli.training.data import Events, problem_of
 from mlops_cli.training.selection import open_ranking
 from mlops_cli.training.selection.base import narrowed
@@ -87,7 +84,7 @@ class Trying:
         problem = self._problem({*self.own, *known}, rows)
         part = self.events.part(problem.features, rows)
         order = open_ranking("shap")(
-            problem, part, lambda asked, some: self._estimator(asked).fit(some, {}, None)
+            problem, part, lambda asked, some: opened(self.config, asked).fit(some, {}, None)
         )
         moving = [known[one.name] for one in order if one.name in known]
         of = {c.of: c for c in reversed(moving)}
@@ -98,23 +95,16 @@ class Trying:
         return np.concatenate([self._losses(names, fold.train, fold.validation) for fold in made])
 
     def _has_rounds(self, rows: Rows) -> bool:
-        return self._estimator(self._problem(set(self.own), rows)).has_rounds
+        return opened(self.config, self._problem(set(self.own), rows)).has_rounds
 
     def _losses(self, names: set[str], train: Rows, held: Rows) -> Array:
         problem = self._problem(names, train)
         parts = (self.events.part(problem.features, rows) for rows in (train, held))
-        trial = self._estimator(problem).trials(*parts).start({})
-        said = trial.advance(self.config.tune.rounds, lambda: None).predict()
-        question, classes = self.problem.question, self.events.plan.classes
-        return Judged(question, classes, self.events.target[held], said).losses
+        return losses_of(self.config, self.events, problem, *parts)
 
     def _problem(self, names: set[str], rows: Rows) -> Problem:
         whole = problem_of(self.config, self.events, self.events.features(rows))
         return narrowed(replace(whole, root=self.problem.root, threads=1), names)
-
-    def _estimator(self, problem: Problem) -> Estimator:
-        name = self.config.train.estimator
-        return open_estimator(standing_ready()[0] if name == AUTO else name, problem)
 
     def _some(self, rows: Rows) -> Rows:
         return some_rows(rows, self.config.train.seed)

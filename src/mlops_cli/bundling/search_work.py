@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mlops_cli.bundling.objective import Judging
 from mlops_cli.bundling.selection import Selecting
 from mlops_cli.config.model import Config
@@ -72,12 +70,10 @@ def _folds(config: Config, events: Events, problem: Problem) -> tuple[Fold, ...]
     if config.split.folds is None:
         return ()
     made = events.folds(draw_of(config), config.split.folds, repeats=config.split.repeats)
-    classes = np.arange(problem.classes)
     for number, fold in enumerate(made, 1):
         check_part(problem.question, events.target[fold.validation], f"fold {number}")
-        lacking = np.setdiff1d(classes, events.target[fold.train])
-        if len(lacking):
-            label = (events.plan.classes or ())[int(lacking[0])]
+        label = events.unlearned(fold)
+        if label is not None:
             raise DataError(
                 f"fold {number} of {len(made)} has no row of class {label!r} to learn from",
                 hint="give split.folds a smaller number, bring more rows of it, or leave it out",

@@ -23,7 +23,7 @@ from mlops_cli.training import open_estimator, standing_ready
 from mlops_cli.training.base import Estimator, Fitted, Part, Problem
 from mlops_cli.training.data import Events, draw_of, problem_of
 from mlops_cli.training.selection import open_ranking
-from mlops_cli.training.selection.base import Ranked, columns, narrowed
+from mlops_cli.training.selection.base import Ranked, columns, narrowed, thirds
 
 FOLDS = 5
 MOST_ROWS = 20_000  # that features are ranked by, and sizes judged by
@@ -124,7 +124,7 @@ def _losses(config: Config, events: Events, sizes: Sequence[int]) -> Losses:
     rows = some_rows(events.split.train, config.train.seed)
     made = judging_folds(config, events, rows, asks="train.select", hint=_KEEPS)
     work = partial(_fold_losses, config, events, sizes)
-    if not _open(config, _problem(config, events, rows)).has_rounds:
+    if not opened(config, _problem(config, events, rows)).has_rounds:
         return np.concatenate([work(fold) for fold in made], axis=1)
     with ThreadPoolExecutor(cores()) as pool:
         return np.concatenate(list(pool.map(work, made)), axis=1)
@@ -141,8 +141,7 @@ def judging_folds(
         made = folds(draw_of(config), events.keys, rows, FOLDS)
     except DataError as e:
         raise DataError(f"{asks}: {e.message}", hint=hint) from e
-    classes = np.arange(len(events.plan.classes or ()))
-    if any(len(np.setdiff1d(classes, events.target[fold.train])) for fold in made):
+    if any(events.unlearned(fold) is not None for fold in made):
         raise DataError(f"{asks}: a fold has no row of a class to learn from", hint=hint)
     return made
 
@@ -153,12 +152,16 @@ def _fold_losses(config: Config, events: Events, sizes: Sequence[int], fold: Fol
     ranked, found = _ranked(config, problem, train), []
     for size in sizes:
         names = {one.name for one in ranked[:size]}
-        estimator = _open(config, narrowed(problem, names))
-        trial = estimator.trials(*(columns(problem, part, names) for part in (train, held)))
-        tried = trial.start({}).advance(config.tune.rounds, lambda: None)
-        judged = Judged(problem.question, events.plan.classes, held.target, tried.predict())
-        found.append(judged.losses)
+        parts = (columns(problem, part, names) for part in (train, held))
+        found.append(losses_of(config, events, narrowed(problem, names), *parts))
     return np.array(found)
+
+
+def losses_of(config: Config, events: Events, problem: Problem, train: Part, held: Part) -> Losses:
+    """What each row of `held` costs by a fit on `train` with no parameters set, shape (n,)."""
+    trial = opened(config, problem).trials(train, held).start({})
+    said = trial.advance(config.tune.rounds, lambda: None).predict()
+    return Judged(problem.question, events.plan.classes, held.target, said).losses
 
 
 def _ranked(config: Config, problem: Problem, part: Part) -> list[Ranked]:
@@ -169,24 +172,18 @@ def _ranked(config: Config, problem: Problem, part: Part) -> list[Ranked]:
     rounds = _rounds(config, problem, part)
 
     def fit(asked: Problem, rows: Part) -> Fitted:
-        return _open(config, asked).fit(rows, {}, rounds)
+        return opened(config, asked).fit(rows, {}, rounds)
 
     return open_ranking(section.method)(problem, part, fit)
 
 
 def _rounds(config: Config, problem: Problem, part: Part) -> int | None:
     """How many the estimator gains by on a third of the rows; without that, noise is used most."""
-    estimator = _open(config, problem)
+    estimator = opened(config, problem)
     if not estimator.has_rounds:
         return None
-    held = np.random.default_rng(problem.seed).random(len(part.target)) < 1 / 3
-    parts = (_where(part, ~held), _where(part, held))
-    return estimator.trials(*parts).start({}).advance(config.tune.rounds, lambda: None).rounds
-
-
-def _where(part: Part, rows: NDArray[np.bool_]) -> Part:
-    weight = None if part.weight is None else part.weight[rows]
-    return Part(part.matrix[rows], part.target[rows], weight)
+    trial = estimator.trials(*thirds(problem, part)).start({})
+    return trial.advance(config.tune.rounds, lambda: None).rounds
 
 
 def _problem(config: Config, events: Events, rows: Rows) -> Problem:
@@ -194,7 +191,8 @@ def _problem(config: Config, events: Events, rows: Rows) -> Problem:
     return replace(problem_of(config, events, events.features(rows)), threads=1)
 
 
-def _open(config: Config, problem: Problem) -> Estimator:
+def opened(config: Config, problem: Problem) -> Estimator:
+    """The project's estimator; of `auto` the first of its libraries."""
     name = config.train.estimator
     return open_estimator(standing_ready()[0] if name == AUTO else name, problem)
 

@@ -27,6 +27,7 @@ ROOT = "opt/mlops"  # in the image, and below each folder of the context
 MODEL = f"model/{ROOT}/model"  # where the bundle stands in the context
 RUNTIME = (
     "__init__.py",
+    "cores.py",
     "errors.py",
     "redaction.py",
     "progress.py",

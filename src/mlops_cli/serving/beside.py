@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from mlops_cli.cores import cores
 
 T = TypeVar("T")
 SLOW = 0.0005  # seconds until the other thread has begun, from which on the cores are others'
@@ -29,10 +30,11 @@ class Beside:
         self._said: Any = None
         self._fault: BaseException | None = None
         self._rest = 0
+        self._alone = cores() < 2
 
     def both(self, work: Callable[[], T], here: Callable[[], object]) -> T:
         """What `work` returns or raises, which the other thread does while this one does `here`."""
-        if self._rest or _cores() < 2:
+        if self._rest or self._alone:
             self._rest = max(0, self._rest - 1)
             here()
             return work()
@@ -63,9 +65,3 @@ class Beside:
                 self._fault = e
             del work
             self._done.release()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -186,11 +186,11 @@ def _events(project: Project, progress: Progress) -> Events:
 
 
 def _selected(project: Project, events: Events, progress: Progress) -> Selecting:
-    if project.config.train.select is None:
-        return Selecting(project.config, events)
-    progress.update("choosing features")
+    if project.config.train.select is not None:
+        progress.update("choosing features")
     rows = selecting_of(project.config, events)
-    progress.log(f"{rows.keep} of {len(events.plan.features)} features stay")
+    if rows.keep is not None:
+        progress.log(f"{rows.keep} of {len(events.plan.features)} features stay")
     return rows
 
 

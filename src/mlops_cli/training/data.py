@@ -81,6 +81,12 @@ class Events:
         """
         return folds(draw, self.keys, self.split.fitted, count, repeats=repeats)
 
+    def unlearned(self, fold: Fold) -> str | None:
+        """A class of which the fold has no row to learn from; None where there is no such class."""
+        classes = self.plan.classes or ()
+        lacking = np.setdiff1d(np.arange(len(classes)), self.target[fold.train])
+        return str(classes[int(lacking[0])]) if len(lacking) else None
+
     def features(self, rows: Rows) -> tuple[Feature, ...]:
         """The plan's features, each category's list frozen from `rows`.
 

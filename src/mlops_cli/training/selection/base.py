@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_cli.training.base import Fitted, Part, Problem
 
@@ -40,6 +41,17 @@ def narrowed(problem: Problem, names: Collection[str]) -> Problem:
         features=tuple(f for f in problem.features if f.name in names),
         monotone={name: sign for name, sign in problem.monotone.items() if name in names},
     )
+
+
+def thirds(problem: Problem, part: Part) -> tuple[Part, Part]:
+    """Two thirds of the part's rows, about, and the others, drawn by the problem's seed."""
+    held = np.random.default_rng(problem.seed).random(len(part.target)) < 1 / 3
+    return _where(part, ~held), _where(part, held)
+
+
+def _where(part: Part, rows: NDArray[np.bool_]) -> Part:
+    weight = None if part.weight is None else part.weight[rows]
+    return Part(part.matrix[rows], part.target[rows], weight)
 
 
 def columns(problem: Problem, part: Part, names: Collection[str]) -> Part:

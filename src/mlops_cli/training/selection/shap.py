@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_cli.training.base import Part, Problem
-from mlops_cli.training.selection.base import Fit, Ranked
+from mlops_cli.training.selection.base import Fit, Ranked, thirds
 from mlops_cli.training.xgboost import XGBoost
 
 _PARAMS = {"eta": 0.1, "max_depth": 5, "subsample": 0.8, "colsample_bynode": 0.5}
@@ -21,13 +21,8 @@ def ranking(problem: Problem, part: Part, fit: Fit) -> list[Ranked]:
     """
     del fit
     booster = XGBoost(replace(problem, fixed={}, threads=1))
-    held = np.random.default_rng(problem.seed).random(len(part.target)) < 1 / 3
-    model = booster.fit(_where(part, ~held), _PARAMS, _ROUNDS)
-    sizes = np.abs(model.contributions(part.matrix[held][:_EXPLAINED])).mean(axis=0)
+    fitted, held = thirds(problem, part)
+    model = booster.fit(fitted, _PARAMS, _ROUNDS)
+    sizes = np.abs(model.contributions(held.matrix[:_EXPLAINED])).mean(axis=0)
     found = [Ranked(f.name, float(sizes[i])) for i, f in enumerate(problem.features)]
     return sorted(found, key=lambda ranked: -ranked.score)
-
-
-def _where(part: Part, rows: np.ndarray) -> Part:
-    weight = None if part.weight is None else part.weight[rows]
-    return Part(part.matrix[rows], part.target[rows], weight)
