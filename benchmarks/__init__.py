@@ -28,6 +28,7 @@ LINES = (
     "monitor",
     "monitor_memory",
     "quiet_months",
+    "small_shift",
     "server",
     "server_others",
     "server_alone",

@@ -26,6 +26,7 @@ DAYS = 30  # of a month
 COLUMNS, SEGMENTS, OF_A_DAY, GROUP = 20, 3, 600, 40
 DAY = 86_400_000_000  # microseconds
 ICC, OF_THE_DAY = 0.3, 0.1  # shares of the variance: of a subject, of a day
+SHIFT, SHIFTED, BUSIER = 0.15, 3, 2_000  # standard deviations, of a column; rows of such a day
 NAMES = [f"x{i}" for i in range(COLUMNS)]
 INPUTS = [Input(name, "float", True, None, "event") for name in NAMES]
 Random = np.random.Generator
@@ -55,9 +56,9 @@ class Drawn:
             yield f"segment={k}", self.where(self.segment == k)
 
 
-def independent(rng: Random, days: int) -> Drawn:
-    n = days * OF_A_DAY
-    day = np.repeat(np.arange(days), OF_A_DAY)
+def independent(rng: Random, days: int, of_a_day: int = OF_A_DAY) -> Drawn:
+    n = days * of_a_day
+    day = np.repeat(np.arange(days), of_a_day)
     return Drawn(rng.normal(size=(n, COLUMNS)), np.arange(n), day, rng.integers(0, SEGMENTS, n))
 
 
@@ -139,6 +140,20 @@ KINDS: Mapping[str, Kind] = {
     "rows in groups of 40": Kind(in_groups, 40, grouped=True),
     "day effects": Kind(with_days, 120, spanned=True),
 }
+
+
+def named_at_once(rng: Random, windows: int) -> int:
+    """In how many windows, each the first of a small shift of one column, that column is named.
+
+    As many rows a window as `BUSIER`, all of them judged; a profile of 60,000 independent ones.
+    """
+    known = Known.of(independent(rng, 100), grouped=False, spanned=False)
+    named = 0
+    for _ in range(windows):
+        day = independent(rng, 1, BUSIER)
+        day.values[:, SHIFTED] += SHIFT
+        named += ("", NAMES[SHIFTED]) in known.drifted(day)
+    return named
 
 
 def mean_and_error(chunks: list[list[int]]) -> tuple[float, float]:
