@@ -137,13 +137,21 @@ def _known_then(facts: list[Row], event: Row, window: timedelta, lag: timedelta)
     return [r for *_, r in sorted(kept, key=lambda part: part[:2])]
 
 
-@pytest.mark.parametrize(("window", "lag"), [(60, 0), (90, 30), (1, 1)])
-def test_each_value_is_that_of_the_reference(tmp_path: Path, window: int, lag: int) -> None:
+@pytest.mark.parametrize(
+    ("window", "lag", "table"),
+    [(60, 0, "facts"), (90, 30, "facts"), (1, 1, "facts"), (90, 30, "events"), (1, 1, "events")],
+)
+def test_each_value_is_that_of_the_reference(
+    tmp_path: Path, window: int, lag: int, table: str
+) -> None:
     random = np.random.default_rng(window)
     facts, events = _history(random, 700), _history(random, 300)
-    events = [e | {"x": 1.0, "k": "u", "at": e["at"] or BEGIN} for e in events]
+    if table == "events":
+        events = facts = [f | {"at": f["at"] or BEGIN} for f in facts]
+    else:
+        events = [e | {"x": 1.0, "k": "u", "at": e["at"] or BEGIN} for e in events]
     _write(tmp_path, facts, events)
-    _project(tmp_path, window=f"{window}m", lag=f"{lag}m")
+    _project(tmp_path, window=f"{window}m", lag=f"{lag}m", table=table)
     made = _features(tmp_path)
     assert len(made) == len(events)
     for event, row in zip(events, made, strict=True):

@@ -191,15 +191,15 @@ class Windowed:
 
 
 def aggregated_sql(
-    events: str, facts: str, by: Sequence[str], made: Sequence[Windowed], *, time: str
+    events: str, facts: str | None, by: Sequence[str], made: Sequence[Windowed], *, time: str
 ) -> str:
     """A relation of every row of `events` with one more column for each of `made`.
 
     Both have the columns `by` and `ROW`, and are of the moments `AT` in `facts`, which has the
-    columns that the aggregates read, and `time` in `events`; no two figures have one name. Where a
-    key or the moment is null nothing is known, and the columns are null. One sort of both by key
-    and moment is that of all windows; what an event has goes through it, so that nothing is joined
-    afterwards.
+    columns that the aggregates read, and `time` in `events`; no two figures have one name. Without
+    `facts` the events are their own, and have those columns, too. Where a key or the moment is null
+    nothing is known, and the columns are null. One sort by key and moment is that of all windows;
+    what an event has goes through it, so that nothing is joined afterwards.
     """
     keys = ", ".join(by)
     told = " and ".join(f"{name} is not null" for name in (*by, AT))
@@ -213,12 +213,16 @@ def aggregated_sql(
             cells.append(f"{figure.sql(value, f'known_{i}')} as {name}")
         ready.append(f"case when {told} then {render(one.aggregate.tree)} end as {one.column}")
         figures += one.aggregate.figures
-    read = [f"{sql} as {name}" for sql, name in values.items()]
+    read = ", ".join(f"{sql} as {name}" for sql, name in values.items())
     spent = ", ".join([FACT, AT, NUMBER, *values.values(), *figures])
+    timed = f"select *, {time} as {AT}, {ROW} as {NUMBER}, false as {FACT}"
+    rows = f"{timed}, {read} from {events}"
+    if facts is not None:
+        rows = (
+            f"{timed} from {events} union all by name select {keys}, {AT}, {ROW} as {NUMBER}, "
+            f"true as {FACT}, {read} from {facts} where {told}"
+        )
     return (
-        f"(select * exclude ({spent}), {', '.join(ready)} from (select *, {', '.join(cells)} from ("
-        f"select *, {time} as {AT}, {ROW} as {NUMBER}, false as {FACT} from {events} "
-        f"union all by name select {keys}, {AT}, {ROW} as {NUMBER}, true as {FACT}, "
-        f"{', '.join(read)} from {facts} where {told}) "
-        f"window {', '.join(windows)}) where not {FACT})"
+        f"(select * exclude ({spent}), {', '.join(ready)} from (select *, {', '.join(cells)} "
+        f"from ({rows}) window {', '.join(windows)}) where not {FACT})"
     )

@@ -31,7 +31,9 @@ class Events:
     `columns` are the columns to read, by type; `time` is one of them. `inputs` are the raw columns
     to keep, `rows` the trees of the row features, `target` the target's tree where it is wanted,
     `ids` the columns of `data.id` and `split.key`, `sensitive` those of `data.sensitive` that are
-    no inputs, `weights` the column of `train.weights`.
+    no inputs, `weights` the column of `train.weights`. `own` is the path of the table in the
+    project where the relation has all of its rows that are not rejected: an aggregate over it at
+    the events' own time reads `columns`, and not the table once more.
     """
 
     columns: Mapping[str, ValueType]
@@ -44,6 +46,11 @@ class Events:
     sensitive: Sequence[str] = ()
     aggregates: Sequence[AggregateSource] = ()
     weights: str | None = None
+    own: str | None = None
+
+    def among(self, source: AggregateSource) -> bool:
+        """Whether the aggregate is of these events themselves."""
+        return source.config.table == self.own and source.time == self.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,10 @@ def events_sql(engine: Engine, events: Events, relation: str, rejected: Rejected
     for source in events.joins:
         sql = joined_sql(engine, source, sql, rejected)
     for sources in together(events.aggregates):
-        sql = with_aggregates_sql(engine, sources, sql, rejected)
+        if events.among(sources[0]):
+            sql = _with_own_aggregates_sql(sources, sql)
+        else:
+            sql = with_aggregates_sql(engine, sources, sql, rejected)
     return finished_sql(events, sql)
 
 
@@ -133,15 +143,26 @@ def with_aggregates_sql(
 ) -> str:
     """The events as a relation that has the aggregates of one of those groups, too."""
     first = sources[0]
-    made, types = [], {n: first.types[n] for n in (*first.config.by, first.time)}
-    for i, source in enumerate(sources):
-        aggregate = parse_aggregate(source.config.expr, source.types, f"{OWN}{i}_")
-        types |= {n: source.types[n] for n in aggregate.columns}
-        lag, window = microseconds(source.config.lag), microseconds(source.config.window)
-        made.append(Windowed(quote(source.config.name), aggregate, lag, window))
+    made = _windowed(sources)
+    types = {n: first.types[n] for n in (*first.config.by, first.time)}
+    types |= {n: first.types[n] for one in made for n in one.aggregate.columns}
     facts = facts_sql(engine, first, types, rejected)
     at = f"(select *, {quote(first.time)} as {AT} from {facts})"
     return aggregated_sql(events, at, [quote(n) for n in first.config.by], made, time=TIME)
+
+
+def _with_own_aggregates_sql(sources: Sequence[AggregateSource], events: str) -> str:
+    keys = [quote(name) for name in sources[0].config.by]
+    return aggregated_sql(events, None, keys, _windowed(sources), time=TIME)
+
+
+def _windowed(sources: Sequence[AggregateSource]) -> list[Windowed]:
+    made = []
+    for i, source in enumerate(sources):
+        aggregate = parse_aggregate(source.config.expr, source.types, f"{OWN}{i}_")
+        lag, window = microseconds(source.config.lag), microseconds(source.config.window)
+        made.append(Windowed(quote(source.config.name), aggregate, lag, window))
+    return made
 
 
 def facts_sql(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_cli.bundle.manifest import ClassLabel
@@ -13,6 +13,7 @@ from mlops_cli.config.paths import REJECTED
 from mlops_cli.config.project import Project
 from mlops_cli.errors import DataError
 from mlops_cli.expressions.tree import Node, columns_of
+from mlops_cli.features.aggregates import parse_aggregate
 from mlops_cli.features.base import AggregateSource, JoinSource, Layout, Schemas
 from mlops_cli.features.events import Events, Rejected, events_sql
 from mlops_cli.features.layout import aggregate_types, join_types
@@ -44,7 +45,7 @@ def write_features(
     """
     config = project.config
     rejected = rejected_for(project, schemas)
-    events = events_of(project, layout, schemas)
+    events = _with_own(config, events_of(project, layout, schemas), layout)
     table = project.root / config.data.table
     kept = rejected.without(engine, config.data.table, _typed(engine, table, layout, events))
     check_whole(engine, layout, kept)
@@ -167,6 +168,20 @@ def events_of(project: Project, layout: Layout, schemas: Schemas) -> Events:
         sensitive=tuple(name for name in config.data.sensitive if name not in inputs),
         weights=config.train.weights,
     )
+
+
+def _with_own(config: Config, events: Events, layout: Layout) -> Events:
+    """The events with what aggregates of them read, unless `data.window` hides some from them."""
+    if config.data.window is not None:
+        return events
+    whole = replace(events, own=config.data.table)
+    names = dict.fromkeys(
+        name
+        for source in events.aggregates
+        if whole.among(source)
+        for name in parse_aggregate(source.config.expr, source.types).columns
+    )
+    return replace(whole, columns={**events.columns, **{n: layout.event[n] for n in names}})
 
 
 def kept_columns(config: Config) -> tuple[str, ...]:
