@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ import pytest
 from ruamel.yaml import YAML
 
 import learning
-from learning import configure, make
+from learning import configure, make, reconfigure
 from mlops_cli.actions.suggest import suggest_features
+from mlops_cli.config.project import Project
 from mlops_cli.contracts.missing import write_missing_contracts
 from mlops_cli.errors import DataError, UsageError
+from mlops_cli.features.base import load_schemas
+from mlops_cli.features.candidates import Candidate, candidates, with_candidates
+from mlops_cli.features.layout import check_features
 from mlops_cli.stages.featurize import featurize
 from mlops_cli.stages.validate import validate
 
@@ -50,6 +55,7 @@ def weather() -> pa.Table:
             "seen": pa.array(START + hours.astype("timedelta64[h]")),
             "place": pa.array(["N", "S"] * ROWS),
             "rain": rng.normal(size=2 * ROWS),
+            "written": pa.array(START + hours.astype("timedelta64[h]")),
         }
     )
 
@@ -95,7 +101,7 @@ def test_what_the_target_is_made_of_is_found_and_can_be_copied(tmp_path, monkeyp
 def test_noise_suggests_nothing(tmp_path, monkeypatch, mlops):
     project = project_of(tmp_path / "p", monkeypatch, told=False)
     done = mlops(project.root, "features", "suggest")
-    assert done.out == "0 of 22 candidates: features/suggested.yaml\n"
+    assert done.out == "0 of 30 candidates: features/suggested.yaml\n"
     said = YAML(typ="safe").load(project.root / "features/suggested.yaml")
     assert said == {"row": {}, "aggregates": []}
 
@@ -118,6 +124,45 @@ def test_a_mean_of_a_joined_table_is_a_definition(tmp_path, monkeypatch):
     first = said["aggregates"][0]
     assert first["window"] == "1d"
     assert (first["expr"], first["by"]) == ('avg("rain")', ["place"])
+
+
+def test_what_earlier_events_tell_of_a_key_is_found(tmp_path, monkeypatch):
+    def remembered(told: bool, plain=table) -> pa.Table:
+        made = plain(told)
+        place, a = (np.asarray(made[name]) for name in ("place", "a"))
+        of_key = [place[max(0, i - 24) : i] == place[i] for i in range(ROWS)]
+        before = [a[max(0, i - 24) : i][same].mean() if same.any() else 0.0
+                  for i, same in enumerate(of_key)]  # fmt: skip
+        value = 40 * np.array(before)
+        return made.set_column(made.column_names.index("target"), "target", pa.array(value))
+
+    monkeypatch.setitem(globals(), "table", remembered)
+    project = project_of(tmp_path / "p", monkeypatch)
+    found = suggest_features(project)
+    assert found.suggested[0].name == "a_mean_1d_by_place"
+    said = YAML(typ="safe").load(project.root / "features/suggested.yaml")
+    first = said["aggregates"][0]
+    assert first["table"] == DATA["table"]
+    assert first["lag"] == "1s"
+
+
+def test_outcomes_of_earlier_events_count_from_when_they_are_known(tmp_path, monkeypatch):
+    known = {**DATA, "target_known_after": "6h", "id": {"subject": ["place"]}}
+    project = project_of(tmp_path / "p", monkeypatch)
+    assert not [c for c in every(project) if "target" in c.name]
+    project = reconfigure(project, data=known, features={"columns": ["a", "b"], "join": [JOIN]})
+    made = {c.name: c.definition for c in every(project)}
+    assert made["target_mean_1w_by_place"].lag == timedelta(hours=6)
+    assert made["target_mean_1w_by_place"].expr == 'avg("target")'
+    check_features(with_candidates(project.config, every(project)), load_schemas(project))
+    versions = {**JOIN, "known_at": "written"}  # of which nothing is aggregated
+    project = reconfigure(project, features={"columns": ["a", "b"], "join": [versions]})
+    assert not [c for c in every(project) if "rain" in c.name and "mean" in c.name]
+
+
+def every(project: Project) -> list[Candidate]:
+    schemas = load_schemas(project)
+    return candidates(project.config, schemas, check_features(project.config, schemas))
 
 
 def test_a_table_without_numbers_is_refused_and_classes_are_judged(tmp_path):

@@ -18,7 +18,6 @@ from mlops_cli.features.base import Schemas, load_schemas
 from mlops_cli.features.candidates import (
     Candidate,
     candidates,
-    plain_numbers,
     with_candidates,
 )
 from mlops_cli.features.layout import check_features
@@ -57,7 +56,7 @@ class SuggestResult:
 
 
 def suggest_features(project: Project, *, progress: Progress = QUIET) -> SuggestResult:
-    """Try ratios and differences of numbers, and means of joined tables; write `file`.
+    """Try ratios, differences, and figures of joined tables and earlier events; write `file`.
 
     The hold-out is not looked at, and nothing else is changed. Raises `UsageError` where there is
     nothing to try, `DataError` where the rows are too few.
@@ -65,11 +64,11 @@ def suggest_features(project: Project, *, progress: Progress = QUIET) -> Suggest
     config = project.config
     schemas = load_schemas(project)
     layout = check_features(config, schemas, project.root)
-    every = candidates(config, schemas, plain_numbers(layout))
+    every = candidates(config, schemas, layout)
     if not every:
         raise UsageError(
-            "there is nothing to suggest: no two features are numbers, and no table is joined by "
-            "time",
+            "there is nothing to suggest: no two features are numbers, and without data.time "
+            "nothing is known of earlier rows",
             hint="list more columns under features.columns",
         )
     project.cache.mkdir(parents=True, exist_ok=True)
