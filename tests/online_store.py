@@ -84,12 +84,19 @@ class History:
             cells = ", ".join(f'"{name}"' for name in self.names)
             return engine.rows(f"select {cells} from ({sql}) order by __row__")
 
-    def online(self, store: Store, lookup: Lookup | None = None) -> list[dict[str, Any]]:
+    def online(
+        self, store: Store, lookup: Lookup | None = None, *, at_once: int = 1
+    ) -> list[dict[str, Any]]:
+        """What the store has of each event, so many in one question, as a server asks of a list."""
         lookup = lookup or Lookup(self.plan)
         wanted = [
             Wanted(micros(e["ts"]), {"k": e["k"], "n": e["n"]}, self.names) for e in self.events
         ]
-        return [dict(looked(store, lookup, [one])[0].values) for one in wanted]
+        return [
+            dict(found.values)
+            for begin in range(0, len(wanted), at_once)
+            for found in looked(store, lookup, wanted[begin : begin + at_once])
+        ]
 
 
 def looked(store: Store, lookup: Lookup, wanted: Sequence[Wanted]) -> list[Looked]:

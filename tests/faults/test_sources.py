@@ -56,6 +56,10 @@ def _truncated(root: Path) -> None:
     (root / "in/a.parquet").write_bytes(whole[: len(whole) // 2])
 
 
+def _two(root: Path) -> None:
+    _write(root, "a.parquet", id=[1, 2], y=[0, 1])
+
+
 def _foreign(root: Path) -> None:
     _landed(root)
     pq.write_table(pa.table({"id": [1]}), root / "data/raw/events/000009.parquet")
@@ -65,6 +69,14 @@ def _lake(root: Path) -> None:
     with sqlite3.connect(root / "lake.db") as lake:
         lake.execute("create table t (id integer, y integer)")
         lake.execute("insert into t values (1, 0)")
+
+
+def _vacuumed(root: Path) -> None:
+    delta = pytest.importorskip("deltalake", reason="the extra delta is not installed")
+    lake = str(root / "lake")
+    delta.write_deltalake(lake, pa.table({"id": [1], "y": [0]}))
+    delta.write_deltalake(lake, pa.table({"id": [2], "y": [0]}), mode="overwrite")
+    delta.DeltaTable(lake).vacuum(0, dry_run=False, enforce_retention_duration=False)
 
 
 def _nothing(root: Path) -> None:
@@ -79,6 +91,11 @@ INGESTS: dict[str, tuple[str, Make, tuple[str, ...]]] = {  # the table, what is 
     "ingest-of-a-file": ("in/a.parquet", _file("in/a.parquet", b""), ()),
     "ingest-that-matches-nothing": ("in/*.parquet", _nothing, ()),
     "ingest-of-files-since": ("in", _file("in/a.csv", b"id,y\n1,0\n"), ("--since", "1")),
+    "ingest-no-such-watermark": ("{files: in, watermark: no}", _two, ()),
+    "ingest-no-such-column": ("{files: in, columns: [id, no]}", _two, ()),
+    "ingest-watermark-left-out": ("{files: in, columns: [id], watermark: y}", _two, ()),
+    "ingest-since-no-value": ("{files: in, watermark: id}", _two, ("--since", "soon")),
+    "ingest-vacuumed": ("{delta: lake, version: 0}", _vacuumed, ()),
     "ingest-of-no-row": ("in", _file("in/a.jsonl", b"\n"), ()),
     "ingest-truncated": ("in", _truncated, ()),
     "ingest-torn-line": ("in", _file("in/a.jsonl", b'{"id": 1}\n{"id": '), ()),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from command_line import Mlops
+from counted import Counted
 from mlops_cli._poll import wait_until
 from servers import free_port
 
@@ -157,3 +160,65 @@ def test_objects_land_once_by_url_folder_and_pattern(
     mlops(tmp_path, "ingest", code=0)
     _project(tmp_path, f"{bucket}/nothing/x.parquet")
     assert "matches no file" in mlops(tmp_path, "ingest", code=2).err
+
+
+@pytest.fixture
+def counted(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    """A way to the bucket's server that counts what comes back."""
+    with Counted(int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])) as relay:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{relay.port}")
+        yield relay
+
+
+def test_of_objects_only_what_is_asked_for_is_fetched(
+    tmp_path: Path, bucket: str, counted: Counted, mlops: Mlops
+) -> None:
+    import obstore
+    from obstore.store import from_url
+
+    store = from_url(bucket, client_options={"allow_http": True})
+    file = tmp_path / "object.parquet"
+    for day in range(4):
+        ids = list(range(1000 * day, 1000 * (day + 1)))
+        wide = [random.Random(i).randbytes(1000) for i in ids]
+        pq.write_table(pa.table({"id": ids, "wide": wide}), file, row_group_size=100)
+        obstore.put(store, f"in/day={day}/a.parquet", file)
+    whole = 4 * file.stat().st_size
+
+    def fetched(table: str, *more: str) -> tuple[float, list[str], list[int]]:
+        """The share of all bytes, what was asked for, and the rows that are there."""
+        _project(tmp_path, table)
+        counted.bytes, counted.asked = 0, []
+        mlops(tmp_path, "ingest", *more, code=0)
+        objects = [line for line in counted.asked if "parquet" in line]
+        return counted.bytes / whole, objects, sorted(_ids(tmp_path, "in"))
+
+    files = f"files: {bucket}/in"
+    share, objects, ids = fetched(f"{{{files}, columns: [id], watermark: id}}", "--until", "1049")
+    assert (share < 0.1, ids) == (True, list(range(1050)))
+    assert len(objects) <= 4 + 1 + 10  # the ends of all, and a group each of what is in it
+    share, objects, ids = fetched(f"{{{files}, columns: [id], watermark: id}}", "--until", "1049")
+    assert ids == list(range(1050))
+    shutil.rmtree(tmp_path / "data")
+    share, objects, ids = fetched(f"{{{files}, watermark: day}}", "--since", "2", "--until", "2")
+    assert (0.24 < share < 0.27, ids) == (True, list(range(2000, 3000)))
+    assert {line.split("day")[1][:4] for line in objects} == {"%3D2"}
+    shutil.rmtree(tmp_path / "data")
+    share, objects, ids = fetched(f"{bucket}/in")
+    assert (share > 0.99, len(objects)) == (True, 4)
+
+
+def test_an_object_that_is_replaced_in_mid_read_is_no_mixture(bucket: str) -> None:
+    import obstore
+    from obstore.store import from_url
+
+    from mlops_cli.errors import EnvironmentFault
+    from mlops_cli.serving.object_store import ObjectStore
+
+    store = from_url(bucket, client_options={"allow_http": True})
+    obstore.put(store, "a", bytes(200_000))
+    file = ObjectStore(bucket).opened("a")
+    assert (file.seek(0, os.SEEK_END), file.seek(10), len(file.read(5))) == (200_000, 10, 5)
+    obstore.put(store, "a", b"x" * 200_000)
+    with pytest.raises(EnvironmentFault, match="s3://lake/a cannot be read"):
+        file.read(5)

@@ -15,9 +15,11 @@ from mlops_cli.errors import EnvironmentFault
 from mlops_cli.serving.contract import S3_ENDPOINTS
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import GetOptions, GetResult, ObjectMeta, SuffixRange
+    from obstore.store import ObjectStore as ObjectStoreLike
 
 _SHOWN = 300
+_TAIL = 64 * 1024  # bytes: the footer of most Parquet files
 
 
 class ObjectStore:
@@ -69,6 +71,10 @@ class ObjectStore:
             raise EnvironmentFault(f"{self._url} cannot be listed: {_said(e)}") from e
         return sorted(found, key=lambda m: m["path"])
 
+    def opened(self, name: str) -> StoredFile:
+        """What is stored, to be read in pieces; raises `EnvironmentFault` as `get` does."""
+        return StoredFile(self._store, name, f"{self._url}/{name}")
+
     def get(self, name: str, file: Path) -> None:
         """Write what is stored to a file; raises `EnvironmentFault` with the storage's reason."""
         try:
@@ -76,6 +82,55 @@ class ObjectStore:
                 content.writelines(obstore.get(self._store, name).stream())
         except (BaseError, OSError) as e:
             raise EnvironmentFault(f"{self._url}/{name} cannot be read: {_said(e)}") from e
+
+
+class StoredFile:
+    """A stored object as a file of which only what is read is fetched, its end at once.
+
+    It is one version of the object: raises `EnvironmentFault` where that was replaced meanwhile.
+    """
+
+    closed = False
+
+    def __init__(self, store: ObjectStoreLike, name: str, url: str) -> None:
+        self._store, self._name, self._url = store, name, url
+        self._options: GetOptions = {}
+        result = self._got({"suffix": _TAIL})
+        self._tail, self._size = result.bytes().to_bytes(), result.meta["size"]
+        if tag := result.meta["e_tag"]:
+            self._options = {"if_match": tag}
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As a file's."""
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """As a file's."""
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's."""
+        start = self._at
+        end = self._size if size < 0 else min(start + size, self._size)
+        if start >= end:
+            return b""
+        self._at = end
+        kept = self._size - len(self._tail)
+        if start >= kept:
+            return self._tail[start - kept : end - kept]
+        return self._got((start, end)).bytes().to_bytes()
+
+    def close(self) -> None:
+        """As a file's."""
+        self.closed = True
+
+    def _got(self, part: tuple[int, int] | SuffixRange) -> GetResult:
+        try:
+            return obstore.get(self._store, self._name, options={**self._options, "range": part})
+        except (BaseError, OSError) as e:
+            raise EnvironmentFault(f"{self._url} cannot be read: {_said(e)}") from e
 
 
 def _said(e: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from mlops_cli._adapters import load_adapter
-from mlops_cli.config.sections.source import DeltaSource, KafkaSource, SqlSource
+from mlops_cli.config.sections.source import DeltaSource, FilesSource, KafkaSource, SqlSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,4 +35,5 @@ def open_source(source: str | Remote, root: Path) -> Source:
             module = load_adapter(SOURCES["kafka"], extra="kafka")
         case _:
             module = load_adapter(SOURCES["files"])
+            source = FilesSource(files=source) if isinstance(source, str) else source
     return cast("Source", module.open_source(source, root))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from mlops_cli.config.sections.source import DeltaSource
 from mlops_cli.errors import DataError, EnvironmentFault, UsageError
 from mlops_cli.sources.base import Landed, Part, Report, Source, Span
-from mlops_cli.sources.watermark import kind_of, mark_of, reached, value_of
+from mlops_cli.sources.bounds import Bounds
+from mlops_cli.sources.watermark import mark_of, reaches
 
 _BATCH = 131_072
 
@@ -42,10 +42,9 @@ class _Delta:
                     hint="name one that only grows: data.table.watermark; or data.table.version: N",
                 )
             return []
-        if span.since is None or not landed:
+        if span.since is None:
             return []
-        since = value_of(span.since, kind_of(landed[-1]))
-        return [part.number for part in landed if reached(part) >= since]
+        return [part.number for part in landed if reaches(part, span.since)]
 
     def parts(
         self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
@@ -92,14 +91,9 @@ class _Delta:
         mark: dict[str, Any],
     ) -> Iterator[pa.RecordBatch]:
         """The rows above what landed, within `span`; `mark` becomes the highest of them."""
-        field, kind = pc.field(column), kind_of(landed[-1]) if landed else None
-        wanted = field.is_valid()
-        if landed:
-            wanted &= field > self._bound(table, column, reached(landed[-1]))
-        elif span.since is not None:
-            wanted &= field >= self._bound(table, column, value_of(span.since, kind))
-        if span.until is not None:
-            wanted &= field <= self._bound(table, column, value_of(span.until, kind))
+        above = str(landed[-1].mark["watermark"]) if landed else None
+        bounds = Bounds(column, None if landed else span.since, above, span.until)
+        wanted = bounds.wanted(self._kind(table, column))
         highest: pa.Scalar | None = None
         for batch in self._batches(table, wanted):
             if batch.num_rows:
@@ -109,17 +103,14 @@ class _Delta:
                     mark.update(mark_of(most))
                 yield batch
 
-    def _bound(self, table: DeltaTable, column: str, value: Any) -> pa.Scalar:
-        """The value in the type of the column: else no file could be left out by statistics."""
+    def _kind(self, table: DeltaTable, column: str) -> pa.DataType:
         schema = table.to_pyarrow_dataset().schema
         if column not in schema.names or (self._columns and column not in self._columns):
             raise UsageError(
                 f"{self._name} gives no column {column!r}, which is data.table.watermark",
                 hint=f"it has {', '.join(schema.names[:20])}",
             )
-        kind = schema.field(column).type
-        zoned = pa.types.is_timestamp(kind) and kind.tz is not None and value.tzinfo is None
-        return pa.scalar(value.replace(tzinfo=UTC) if zoned else value, kind)
+        return schema.field(column).type
 
     def _batches(self, table: DeltaTable, wanted: pc.Expression | None) -> Iterator[pa.RecordBatch]:
         """The rows for which `wanted` is true: statistics of the log leave out whole files."""

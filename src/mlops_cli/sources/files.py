@@ -10,22 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mlops_cli.config.sections.source import FILES
-from mlops_cli.errors import DataError, EnvironmentFault, MlopsError, UsageError
+from mlops_cli.config.sections.source import FILES, FilesSource
+from mlops_cli.errors import EnvironmentFault, MlopsError, UsageError
 from mlops_cli.sources.base import Landed, Part, Report, Source, Span
 from mlops_cli.sources.drivers import open_bucket
-from mlops_cli.sources.json_lines import fault_of, table_of
-from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import ROW, quote
+from mlops_cli.sources.rows import Rows
+from mlops_cli.sources.windows import Windows
 
 _ENDINGS = (*FILES, ".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet", ".pq")
 _WILD = re.compile(r"[*?\[]")
-_BATCH = 131_072
-_LINES = 50_000
-_PARTITION = re.compile(r"([^/=]+)=([^/]*)")
 
 
 class Place(Protocol):
@@ -37,26 +32,41 @@ class Place(Protocol):
     def fetch(self, name: str, folder: Path) -> Path:
         """The file on this machine; a copy is put into `folder`."""
 
+    def opened(self, name: str) -> Any:
+        """The file on this machine, or what is read as one, in pieces."""
 
-def open_source(source: str, root: Path) -> Source:
+    def lost(self, name: str) -> bool:
+        """Whether a file that was listed is known to be gone."""
+
+
+def open_source(source: FilesSource, root: Path) -> Source:
     """See `sources.open_source`."""
-    scheme, found, rest = source.partition("://")
-    if found:
-        return _Files(source, _Storage(scheme, rest))
-    return _Files(source, _Folder(root, source))
+    if source.columns and source.watermark and source.watermark not in source.columns:
+        raise UsageError(
+            f"data.table.columns leaves {source.watermark!r} out, which is data.table.watermark",
+            hint="name it among them",
+        )
+    scheme, found, rest = source.files.partition("://")
+    return _Files(source, _Storage(scheme, rest) if found else _Folder(root, source.files))
 
 
 class _Files:
-    """`Source`: a part for each file; one that changed takes its part's place."""
+    """`Source`: a part for each file; one that changed takes its part's place.
 
-    def __init__(self, name: str, place: Place) -> None:
-        self._name, self._place = name, place
+    With a watermark a file may have several, each within bounds of its own, which it keeps.
+    """
+
+    def __init__(self, source: FilesSource, place: Place) -> None:
+        self._source, self._place = source, place
         self._stamps: Mapping[str, str] | None = None
 
     def obsolete(self, landed: Sequence[Landed], span: Span) -> list[int]:
         """See `Source.obsolete`: the parts of files that are gone."""
-        if span.since or span.until:
-            raise UsageError("files have no --since and --until", hint="choose them by a pattern")
+        if self._source.watermark is None and (span.since or span.until):
+            raise UsageError(
+                "--since and --until of files need a column to go by",
+                hint="data.table: {files: PATH, watermark: COLUMN}; or choose them by a pattern",
+            )
         there = self._there()
         return [part.number for part in landed if part.mark.get("file") not in there]
 
@@ -64,23 +74,37 @@ class _Files:
         self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report
     ) -> Iterator[Part]:
         """See `Source.parts`."""
-        del span
-        known = {part.mark["file"]: part for part in landed}
+        windows, unmarked = Windows(self._source, landed, span), 0
         with tempfile.TemporaryDirectory() as folder:
             for name, stamp in self._there().items():
-                part = known.get(name)
-                if part is not None and part.mark["stamp"] == stamp:
-                    continue
-                if part is not None:
-                    report.remarks.append(f"{name} has changed: its rows are replaced")
-                file = self._place.fetch(name, Path(folder))
-                batches = _with_partitions(
-                    _there_still(_batches(file, name, schema), file, name), name
-                )
-                number = part.number if part is not None else None
-                yield Part(batches, {"file": name, "stamp": stamp}, number, keeps_mark=True)
-                if file.parent == Path(folder):
-                    file.unlink()
+                for window in windows.of(name, stamp):
+                    if window.why:
+                        report.remarks.append(f"{name} {window.why}: its rows are replaced")
+                    rows = Rows(window, self._source.columns, schema)
+                    yield rows.part(
+                        _there_still(self._batches(rows, Path(folder)), self._place, name)
+                    )
+                    unmarked += rows.unmarked
+        if unmarked:
+            without = f"have no {self._source.watermark} and are not brought"
+            report.remarks.append(f"{unmarked} rows {without}")
+
+    def _batches(self, rows: Rows, folder: Path) -> Iterator[pa.RecordBatch]:
+        if not rows.may_be:
+            return
+        lower = rows.name.lower()
+        if lower.endswith(_PARQUET) and rows.in_pieces:
+            yield from rows.of_parquet(self._place.opened(rows.name))
+            return
+        file = self._place.fetch(rows.name, folder)
+        try:
+            if lower.endswith(_PARQUET):
+                yield from rows.of_parquet(file)
+            else:
+                yield from rows.of_text(file)
+        finally:
+            if file.parent == folder:
+                file.unlink()
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -90,7 +114,7 @@ class _Files:
             self._stamps = self._place.stamps()
             if not self._stamps:
                 raise UsageError(
-                    f"{self._name} matches no file",
+                    f"{self._source.files} matches no file",
                     hint=f"files that are read end in {', '.join(_ENDINGS)}",
                 )
         return self._stamps
@@ -124,6 +148,14 @@ class _Folder:
         del folder
         return self._root / name
 
+    def opened(self, name: str) -> Path:
+        """See `Place.opened`."""
+        return self._root / name
+
+    def lost(self, name: str) -> bool:
+        """See `Place.lost`."""
+        return not (self._root / name).exists()
+
 
 class _Storage:
     """A bucket, by URL."""
@@ -153,6 +185,15 @@ class _Storage:
         self._store.get(name, file)
         return file
 
+    def opened(self, name: str) -> Any:
+        """See `Place.opened`."""
+        return self._store.opened(name)
+
+    def lost(self, name: str) -> bool:
+        """See `Place.lost`: reading one that is gone says so itself."""
+        del name
+        return False
+
 
 def _is_read(name: str) -> bool:
     parts = Path(name).parts
@@ -160,74 +201,15 @@ def _is_read(name: str) -> bool:
     return name.lower().endswith(_ENDINGS) and not hidden
 
 
-def _batches(file: Path, name: str, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
-    lower = name.lower()
-    if lower.endswith(_PARQUET):
-        return _of_parquet(file, name)
-    if lower.endswith(FILES):
-        return _of_csv(file)
-    return _of_json(file, name, schema)
-
-
 def _there_still(
-    batches: Iterator[pa.RecordBatch], file: Path, name: str
+    batches: Iterator[pa.RecordBatch], place: Place, name: str
 ) -> Iterator[pa.RecordBatch]:
     """The batches; raises `EnvironmentFault` where the file went away while it was read."""
     try:
         yield from batches
     except (OSError, MlopsError) as e:
-        if file.exists():
+        if not place.lost(name):
             raise
         raise EnvironmentFault(
             f"{name} is gone since it was listed", hint="mlops ingest looks again, and goes on"
         ) from e
-
-
-def _of_parquet(file: Path, name: str) -> Iterator[pa.RecordBatch]:
-    try:
-        with pq.ParquetFile(file) as parquet:
-            yield from parquet.iter_batches(_BATCH)
-    except (OSError, pa.ArrowException) as e:
-        said = " ".join(str(e).split())[:200]
-        raise DataError(f"{name} cannot be read: {said}", hint="bring the file again") from e
-
-
-def _of_csv(file: Path) -> Iterator[pa.RecordBatch]:
-    with open_engine() as engine:
-        forms = {c.name: c.type for c in engine.columns(file) if c.type is not None}
-        names = ", ".join(map(quote, forms))
-        yield from engine.batches(f"select {names} from {engine.typed(file, forms)} order by {ROW}")
-
-
-def _of_json(file: Path, name: str, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
-    lines: list[bytes] = []
-    with file.open("rb") as content:
-        for number, line in enumerate(content, 1):
-            if not line.strip():
-                continue
-            if fault := fault_of(line):
-                raise DataError(f"{name}, line {number}: {fault}", hint="one JSON object a line")
-            lines.append(line)
-            if len(lines) == _LINES:
-                table = table_of(lines, schema, f"the lines of {name}")
-                schema, lines = schema or table.schema, []
-                yield from table.to_batches()
-    if lines:
-        yield from table_of(lines, schema, f"the lines of {name}").to_batches()
-
-
-def _with_partitions(batches: Iterator[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
-    """The batches with the columns that folders such as `month=01` stand for."""
-    found = dict(_PARTITION.findall(str(Path(name).parent)))
-    for batch in batches:
-        for column, text in found.items():
-            if column not in batch.schema.names:
-                batch = batch.append_column(column, _constant(text, batch.num_rows))
-        yield batch
-
-
-def _constant(text: str, rows: int) -> pa.Array:
-    if re.fullmatch(r"-?\d{1,18}", text):  # 01 beside 10: a number, whatever it is filled with
-        return pa.array([int(text)] * rows, pa.int64())
-    missing = text in ("", "__HIVE_DEFAULT_PARTITION__")
-    return pa.array([None if missing else text] * rows, pa.string())

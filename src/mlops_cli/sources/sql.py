@@ -14,7 +14,7 @@ from mlops_cli.sources.base import PART_ROWS, Landed, Part, Report, Source, Span
 from mlops_cli.sources.connection import Connection, Value
 from mlops_cli.sources.drivers import open_database
 from mlops_cli.sources.variables import filled
-from mlops_cli.sources.watermark import kind_of, mark_of, reached, value_of
+from mlops_cli.sources.watermark import kind_of, mark_of, reached, reaches, value_of
 
 
 def open_source(source: SqlSource, root: Path) -> Source:
@@ -76,9 +76,7 @@ class _Growing(_Query):
         self._fresh = not landed
         if span.since is None:
             return []
-        kinds = {kind_of(part) for part in landed}
-        since = value_of(span.since, kinds.pop()) if kinds else None
-        return [part.number for part in landed if since is not None and reached(part) >= since]
+        return [part.number for part in landed if reaches(part, span.since)]
 
     def parts(
         self, landed: Sequence[Landed], schema: pa.Schema | None, span: Span, report: Report

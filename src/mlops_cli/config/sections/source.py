@@ -13,11 +13,26 @@ from mlops_cli.config.sections.base import ProjectPath, Section
 FILES = (".csv", ".csv.gz", ".tsv", ".txt", ".parquet", ".pq")  # what is read where it stands
 _OTHER_FILES = (".jsonl", ".ndjson", ".json")
 _FORMS = {
+    "FilesSource": {"files"},
     "SqlSource": {"sql", "url"},
     "DeltaSource": {"delta"},
     "KafkaSource": {"kafka", "servers"},
 }
 _WILD = re.compile(r"[*?\[]")
+
+
+class FilesSource(Section):
+    """Files in a folder, by a pattern, or in object storage, of which not all is read."""
+
+    files: ProjectPath = Field(description="a folder, a pattern or a URL")
+    columns: tuple[str, ...] | None = Field(
+        None, min_length=1, description="those that are read; default: all"
+    )
+    watermark: str | None = Field(
+        None,
+        description="the column that `--since` and `--until` of `mlops ingest` go by, of the files "
+        "or of their folders' names: what has nothing there is not read",
+    )
 
 
 class SqlSource(Section):
@@ -69,9 +84,10 @@ def _form_of(value: Any) -> str:
     return named[0] if len(named) == 1 else ""
 
 
-Remote = SqlSource | DeltaSource | KafkaSource
+Remote = FilesSource | SqlSource | DeltaSource | KafkaSource
 TableSource = Annotated[
     Annotated[ProjectPath, Tag("ProjectPath")]
+    | Annotated[FilesSource, Tag("FilesSource")]
     | Annotated[SqlSource, Tag("SqlSource")]
     | Annotated[DeltaSource, Tag("DeltaSource")]
     | Annotated[KafkaSource, Tag("KafkaSource")],
@@ -79,7 +95,8 @@ TableSource = Annotated[
         _form_of,
         custom_error_type="form_of_a_table",
         custom_error_message="a table is a file, a folder, a pattern or a URL; or "
-        "`{sql: QUERY, url: URL}`, `{delta: PATH}` or `{kafka: TOPIC, servers: HOST:PORT}`",
+        "`{files: PATH}`, `{sql: QUERY, url: URL}`, `{delta: PATH}` or "
+        "`{kafka: TOPIC, servers: HOST:PORT}`",
     ),
 ]
 TABLE_FORMS = ("ProjectPath", *(form.__name__ for form in get_args(Remote)))
@@ -106,6 +123,8 @@ def name_of(table: str | Remote, project: str) -> str:
             return table.kafka
         case DeltaSource():
             path = table.delta
+        case FilesSource():
+            path = table.files
         case _:
             path = table
     parts = [part for part in path.rstrip("/").split("/") if part and not _WILD.search(part)]
