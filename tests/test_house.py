@@ -107,6 +107,19 @@ def test_every_suppression_has_its_reason_beside_it() -> None:
     assert found == []
 
 
+def test_what_is_decoded_in_threads_is_ready_before_them() -> None:
+    """A type that two threads decode first ends the process: decoders are made by the import."""
+    late = re.compile(r"\.decode\((?:[^()]|\([^()]*\))*type=_?[A-Z]")
+    assert late.search("msgspec.json.decode(self.content(PROFILE), type=Profile)")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for folder in ("bundle", "expressions", "serving")
+        for path in (SRC / folder).rglob("*.py")
+        for match in late.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 def lines_of(folder: Path) -> tuple[dict[str, int], dict[str, int]]:
     """The lines of every file below the folder, and of every function."""
     files, functions = {}, {}

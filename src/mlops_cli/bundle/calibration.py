@@ -71,12 +71,15 @@ class Calibration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     interval: Interval | None = None
 
 
+_read = msgspec.json.Decoder(Calibration).decode
+
+
 def read_calibration(bundle: Bundle) -> Calibration:
     """The calibration of a bundle that names one; raises `BundleError` where it can be none."""
     with bundle_faults(str(bundle.path / CALIBRATION)):
         content = bundle.content(CALIBRATION)
         plain_json(content)
-        found = msgspec.json.decode(content, type=Calibration)
+        found = _read(content)
         check_calibration(bundle.manifest, found)
     return found
 

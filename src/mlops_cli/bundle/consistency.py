@@ -57,6 +57,8 @@ _PREDICTIONS: dict[Task, type[msgspec.Struct]] = {
     "multiclass": MulticlassPrediction,
     "regression": RegressionPrediction,
 }
+for _kind in (*_PREDICTIONS.values(), IntervalPrediction):
+    msgspec.json.Decoder(_kind)  # makes `convert` ready: see `reader`
 
 
 def check_manifest(manifest: Manifest) -> None:

@@ -64,6 +64,15 @@ class GoldenRow(msgspec.Struct, frozen=True):
     prediction: dict[str, Any]
 
 
+# Made here: two threads that decode a type for the first time end the process (msgspec 0.22).
+_read_format = msgspec.json.Decoder(_Format).decode
+_read_golden = msgspec.json.Decoder(GoldenRow).decode
+_read_manifest = msgspec.json.Decoder(Manifest).decode
+_read_online = msgspec.json.Decoder(OnlinePlan).decode
+_read_profile = msgspec.json.Decoder(Profile).decode
+_read_trees = msgspec.json.Decoder(FeatureTrees).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified bundle on disk."""
@@ -116,7 +125,7 @@ class Bundle:
     def trees(self) -> FeatureTrees:
         """The compiled feature expressions; `BundleError` where they are not the manifest's."""
         with bundle_faults(str(self.path / FEATURES)):
-            trees = msgspec.json.decode(self.content(FEATURES), type=FeatureTrees)
+            trees = _read_trees(self.content(FEATURES))
             for name in self.python_files():
                 provide(self.content(name))
                 hide(self.manifest.sensitive)
@@ -128,7 +137,7 @@ class Bundle:
         if ONLINE not in self.manifest.files:
             return None
         with bundle_faults(str(self.path / ONLINE)):
-            plan = msgspec.json.decode(self.content(ONLINE), type=OnlinePlan)
+            plan = _read_online(self.content(ONLINE))
             check_online(self.manifest, plan)
         return plan
 
@@ -152,7 +161,7 @@ class Bundle:
     def profile(self) -> Profile:
         """Drift's reference; raises `BundleError`."""
         with bundle_faults(str(self.path / PROFILE)):
-            return msgspec.json.decode(self.content(PROFILE), type=Profile)
+            return _read_profile(self.content(PROFILE))
 
     def requirements(self) -> dict[str, str]:
         """What serving needs to be installed: versions by name; raises `BundleError`."""
@@ -162,10 +171,9 @@ class Bundle:
     def golden(self) -> Iterator[GoldenRow]:
         """The golden rows, one at a time; raises `BundleError` for a bad row, and for none."""
         file, n = self.path / GOLDEN, 0
-        decoder = msgspec.json.Decoder(GoldenRow)
         for n, line in enumerate(io.BytesIO(self.content(GOLDEN)), 1):
             with bundle_faults(f"row {n} of {file}"):
-                row = decoder.decode(line)
+                row = _read_golden(line)
                 check_golden(self.manifest, len(row.features), row.prediction)
             yield row
         if not n:
@@ -218,7 +226,7 @@ def open_bundle(path: Path) -> Bundle:
         raw = manifest_file.read_bytes()
         _check_format(manifest_file, raw)
         plain_json(raw)
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = _read_manifest(raw)
         check_manifest(manifest)
     with bundle_faults(str(path)):
         _check_files(path, manifest)
@@ -229,7 +237,7 @@ def open_bundle(path: Path) -> Bundle:
 
 def _check_format(file: Path, raw: bytes) -> None:
     try:
-        found = msgspec.json.decode(raw, type=_Format).format
+        found = _read_format(raw).format
     except (ValueError, RecursionError) as e:
         raise BundleError(
             f"{file} is not a manifest: {str(e)[:_SHOWN]}", hint="run `mlops train` again"

@@ -67,6 +67,10 @@ class _Statement(
     predicate: dict[str, Any]
 
 
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_statement = msgspec.json.Decoder(_Statement).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """A private key."""
@@ -179,7 +183,7 @@ def signed_digest(envelope: bytes, keys: Sequence[PublicKey]) -> str:
 
 def _bundle_in(payload: bytes) -> str:
     try:
-        statement = msgspec.json.decode(payload, type=_Statement)
+        statement = _read_statement(payload)
     except (ValueError, RecursionError):
         statement = None
     if statement and (statement.type, statement.predicate_type) == (_STATEMENT, BUNDLE):
@@ -193,7 +197,7 @@ def _read(envelope: bytes, most: int = LARGEST) -> _Envelope:
     if len(envelope) > most:
         raise ValueError(f"is no DSSE envelope: it has more than {most} bytes")
     try:
-        found = msgspec.json.decode(envelope, type=_Envelope)
+        found = _read_envelope(envelope)
     except (ValueError, RecursionError) as e:
         raise ValueError(f"is no DSSE envelope: {str(e)[:200]}") from e
     if found.payload_type != _PAYLOAD_TYPE:

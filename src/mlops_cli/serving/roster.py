@@ -31,6 +31,9 @@ class Wanted(msgspec.Struct, frozen=True):
     default: str
 
 
+_read_wanted = msgspec.json.Decoder(Wanted).decode
+
+
 class Roster:
     """Made before workers are forked, who all read and write it."""
 
@@ -53,7 +56,7 @@ class Roster:
             if before % 2 == 0 and before == self.generation:
                 break
             time.sleep(0.001)
-        return before, msgspec.json.decode(content, type=Wanted)
+        return before, _read_wanted(content)
 
     def write(self, wanted: Wanted) -> int:
         """Want this from now on; returns the generation. Only in a turn.

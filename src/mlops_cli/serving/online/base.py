@@ -36,6 +36,9 @@ class State(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
+_read_state = msgspec.json.Decoder(State).decode
+
+
 class StoreAway(Exception):  # an answer, no fault of ours
     """A store that cannot be asked now, or that does not answer in time: the message says why."""
 
@@ -118,7 +121,7 @@ def decode_state(raw: bytes | None) -> State | None:
     if raw is None:
         return None
     try:
-        state = msgspec.json.decode(raw, type=State)
+        state = _read_state(raw)
     except msgspec.MsgspecError:
         return None
     return state if state.format == FORMAT else None

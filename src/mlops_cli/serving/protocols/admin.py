@@ -36,6 +36,9 @@ class _Load(msgspec.Struct):
     default: bool = False
 
 
+_read = msgspec.json.Decoder(_Load).decode
+
+
 class Listing:
     """`GET /v1/models`: what is loaded."""
 
@@ -158,7 +161,7 @@ class Admin:
 
 def _body(body: bytes) -> _Load:
     try:
-        return msgspec.json.decode(body, type=_Load)
+        return _read(body)
     except msgspec.ValidationError as e:
         said = f'the body must be {{"path": "...", "default": false}}: {str(e)[:200]}'
         raise RequestError(422, said) from e

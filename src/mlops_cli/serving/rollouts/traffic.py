@@ -61,10 +61,13 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: msgspec.Raw = _NULL
 
 
+_read = msgspec.json.Decoder(Document).decode
+
+
 def parse_document(content: bytes) -> Document:
     """The document in JSON; raises `ValueError` naming what in it is otherwise."""
     try:
-        return msgspec.json.decode(content, type=Document)
+        return _read(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
         raise ValueError(f"this is no rollout: {str(e)[:300]}") from e
 
