@@ -19,12 +19,14 @@ from mlops_cli.evaluation.sequential_difference import Strata, log_evidence
 from mlops_cli.experiments.comparisons import Looks, looks_of
 from mlops_cli.experiments.evidence import Arm, ArmStep, Evidence, LoggedArm, Moments
 from mlops_cli.experiments.guards import MISMATCH
-from mlops_cli.experiments.latencies import LATENCY_REQUESTS, QUANTILES
+from mlops_cli.experiments.latencies import LATENCY_PAIRS, LATENCY_REQUESTS, QUANTILES
 
 Floats = NDArray[np.float64]
 BUCKETS = 160  # log-normal latencies, of which a bucket is 5 %
 _TAIL = np.exp(-(((np.arange(BUCKETS) - 70) / 12.0) ** 2) / 2)
 LATENCY = _TAIL / _TAIL.sum()
+_OWN = (-3, 0, 3)  # buckets that a latency of a pair is from what both share
+_PAIRS = LATENCY[:, None, None] * np.outer(weights := np.array([0.25, 0.5, 0.25]), weights)
 _LEVELS = np.linspace(0.025, 0.975, 20)  # of predicted probabilities, all alike and calibrated
 _SAID = np.concatenate([_LEVELS, _LEVELS])
 _LOSS = -np.log(np.concatenate([_LEVELS, 1 - _LEVELS]))
@@ -36,12 +38,14 @@ class Runs:
     """The runs of rollouts with these settings; axes: run, arm (champion, candidate), and so on.
 
     `rates` are the arms' error rates. Where `goes_on` is not set each stays at its first step.
+    `paired`: a latency is taken of both arms together, where the candidate answers.
     """
 
     settings: RolloutConfig
     runs: int
     rates: tuple[float, float] = (0.02, 0.02)
     goes_on: bool = True
+    paired: bool = False
     seed: int = 0
     step: NDArray[np.int64] = field(init=False)
     met: Floats = field(init=False)
@@ -56,6 +60,7 @@ class Runs:
         self.step = np.zeros(self.runs, np.int64)
         self.met, self.errors = np.zeros(shape), np.zeros(shape)
         self.latency = np.zeros((self.runs, 2, BUCKETS), np.int64)  # of the step
+        self.quicker = np.zeros((self.runs, BUCKETS), np.int64)
         self.said = np.zeros((*shape, len(ANSWER)))
         self.looks: Looks = looks_of(self.settings, self.settings.judge.rules)
         self.done = np.zeros(self.runs, bool)
@@ -73,15 +78,28 @@ class Runs:
             failed = self.random.binomial(met, self.rates[arm])
             self.met[every, arm, at] += met
             self.errors[every, arm, at] += failed
-            self.latency[:, arm] += self.random.multinomial(met - failed, LATENCY)
+            if not self.paired:
+                self.latency[:, arm] += self.random.multinomial(met - failed, LATENCY)
+            elif arm == 1:
+                self._pairs(met - failed)
             self.said[every, arm, at] += self.random.multinomial(met - failed, ANSWER)
         within = self._judge()
         if self.goes_on:
             enough = self.met[every, :, at].min(axis=1) >= self.settings.judge.min_requests
             forward = within & enough & ~self.done
             self.step += forward
-            self.latency[forward] = 0
+            self.latency[forward] = self.quicker[forward] = 0
             self.done |= self.step >= len(self.percents)
+
+    def _pairs(self, count: Floats) -> None:
+        """Two latencies share what befell both, and each has its own beside it."""
+        drawn = self.random.multinomial(count.astype(int), _PAIRS.ravel())
+        drawn = drawn.reshape(self.runs, BUCKETS, len(_OWN), len(_OWN))
+        for i, first in enumerate(_OWN):
+            for j, second in enumerate(_OWN):
+                for arm, own in enumerate((first, second)):
+                    self.latency[:, arm] += np.roll(drawn[:, :, i, j], own, axis=1)
+                self.quicker += np.roll(drawn[:, :, i, j], min(first, second), axis=1)
 
     @property
     def strata(self) -> Strata:
@@ -132,12 +150,19 @@ class Runs:
     def _slower(self, metric: str) -> tuple[NDArray[np.bool_], Floats]:
         q = QUANTILES[metric]
         champion, candidate = self.latency[:, 0], self.latency[:, 1]
-        alpha = self.looks.of_step(0) / 2  # each planned step has the same
+        distance = counts.quantile_bucket(candidate, q) - counts.quantile_bucket(champion, q)
+        size = 1.05**distance - 1
+        alpha = self.looks.of_step(0)  # each planned step has the same
+        if self.paired:
+            enough = self.quicker.sum(axis=1) >= LATENCY_PAIRS
+            wide = (np.pad(h, ((0, 0), (0, 240))) for h in (champion, candidate, self.quicker))
+            sure = counts.more_often_above(*wide, q, alpha)
+            return enough & sure, np.where(enough, size, 0.0)
+        alpha /= 2
         high = counts.quantile_buckets(champion, q, alpha).high
         low = counts.quantile_buckets(candidate, q, alpha).low
         enough = self.latency.sum(axis=2).min(axis=1) >= LATENCY_REQUESTS
-        distance = counts.quantile_bucket(candidate, q) - counts.quantile_bucket(champion, q)
-        return enough & (low > high), np.where(enough, 1.05**distance - 1, 0.0)
+        return enough & (low > high), np.where(enough, size, 0.0)
 
     def _mean(self, metric: str) -> tuple[NDArray[np.bool_], Floats]:
         value = _SAID if metric == "prediction_mean" else _LOSS
@@ -189,7 +214,9 @@ class Runs:
 
     def _cell(self, run: int, arm: int, step: int) -> ArmStep:
         said = _moments(self.said[run, arm, step], _SAID)
-        found = self.latency[run, arm] if step == self.step[run] else np.zeros(BUCKETS, int)
+        none = np.zeros(BUCKETS, int)
+        found = self.latency[run, arm] if step == self.step[run] else none
+        quicker = self.quicker[run] if arm == 1 and step == self.step[run] else none
         return ArmStep(
             step,
             int(self.met[run, arm, step]),
@@ -198,6 +225,7 @@ class Runs:
             said.sum,
             said.squares,
             {b: int(n) for b, n in enumerate(found) if n},
+            quicker={b: int(n) for b, n in enumerate(quicker) if n},
         )
 
 

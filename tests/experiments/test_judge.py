@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_cli.experiments.evidence import ArmStep
-from rollout_worlds import ERRORS, arm, config, judged, stage
+from rollout_worlds import ERRORS, arm, config, judged, latencies, stage
 
 MINUTE = timedelta(minutes=1)
 
@@ -91,6 +92,30 @@ def test_a_slower_tail_is_withdrawn_and_needs_two_thousand_requests() -> None:
     last = judged(*few, config(slow), stage(last=True))
     assert last.verdict == "hold"
     assert "2,000 latencies of each arm in this step; there are 1,800" in last.reasons[0]
+
+
+def paired(count: int, slower: float) -> tuple[ArmStep, ArmStep]:
+    """So many latencies of both arms together, the candidate's longer by a factor."""
+    own = {0.0: arm(0, 9_500), 0.05: arm(0, 500)}
+    ms = [latencies(count, 5.0 * factor) for factor in (1.0, slower)]
+    quicker = ms[0] if slower >= 1 else ms[1]
+    champion, candidate = own.values()
+    return replace(champion, latency=ms[0]), replace(candidate, latency=ms[1], quicker=quicker)
+
+
+def test_of_pairs_five_hundred_are_enough() -> None:
+    rule = {"metric": "latency_p99", "worse_by": "20%"}
+    found = judged(*paired(500, 1.34), config(rule), stage(elapsed=MINUTE))
+    assert (found.verdict, found.by) == ("rollback", ("latency_p99",))
+    assert "% more, surely more than nothing, and the rule allows 20 %" in found.reasons[0]
+    for slower in (0.5, 1.0, 1.1):
+        found = judged(*paired(500, slower), config(rule), stage())
+        assert found.verdict == "advance", slower
+    few = judged(*paired(499, 1.34), config(rule), stage(last=True))
+    assert "500 latencies of each arm in this step; there are 499" in few.reasons[0]
+    mixed = list(paired(500, 1.34))
+    mixed[1] = replace(mixed[1], quicker={70: 499})  # a server of before tells of no pairs
+    assert "2,000 latencies" in judged(*mixed, config(rule), stage(last=True)).reasons[0]
 
 
 def test_other_answers_pause_up_or_down_and_resuming_waives_that() -> None:

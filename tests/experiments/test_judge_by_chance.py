@@ -47,9 +47,10 @@ def equal(settings: RolloutConfig, runs: int, looks: int, requests: int, **more:
     return found
 
 
-def test_what_is_simulated_is_what_the_judge_does() -> None:
+@pytest.mark.parametrize("paired", [False, True])
+def test_what_is_simulated_is_what_the_judge_does(paired: bool) -> None:
     settings = config(*ALL, steps=[5, 25, 50], max_time="30d", hold="0s")
-    runs = Runs(settings, 12, rates=(0.02, 0.04), goes_on=False)
+    runs = Runs(settings, 12, rates=(0.02, 0.04), goes_on=False, paired=paired)
     for _ in range(6):
         runs.look(6_000)
         for run in range(12):
@@ -78,21 +79,23 @@ def test_twice_the_errors_are_withdrawn_before_five_thousand_requests() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [(5.0,), (50.0,)])
-def test_a_thousand_equal_pairs_at_200_looks(steps: tuple[float, ...]) -> None:
-    found = equal(
-        always(*steps), 1_000, 200, 1_000 if steps == (50.0,) else 5_000, goes_on=False
-    ).ended
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_thousand_equal_pairs_at_200_looks(steps: tuple[float, ...], paired: bool) -> None:
+    each = 1_000 if steps == (50.0,) else 5_000
+    found = equal(always(*steps), 1_000, 200, each, goes_on=False, paired=paired).ended
+    what = f"{steps}{' paired' if paired else ''}"
     for name in (*RULES, "sample_ratio", "naive"):
-        told(f"{steps} {name}: {np.isfinite(found[name]).mean():.1%}")
-    told(f"{steps} any rule: {some(found, *RULES).mean():.1%}")
+        told(f"{what} {name}: {np.isfinite(found[name]).mean():.1%}")
+    told(f"{what} any rule: {some(found, *RULES).mean():.1%}")
     assert some(found, *RULES).mean() <= ALPHA
     assert np.isfinite(found["sample_ratio"]).mean() <= 0.01 + 2 * math.sqrt(0.01 / 1_000)
     assert np.isfinite(found["naive"]).mean() > 3 * ALPHA  # why one look's test is none here
 
 
 @pytest.mark.slow
-def test_a_thousand_equal_canaries_go_up() -> None:
-    runs = equal(config(hold="0s"), 1_000, 200, 2_000)
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_thousand_equal_canaries_go_up(paired: bool) -> None:
+    runs = equal(config(hold="0s"), 1_000, 200, 2_000, paired=paired)
     back = some(runs.ended, "error_rate", "latency_p99")
     up = runs.done & ~back
     told(

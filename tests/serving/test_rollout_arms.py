@@ -139,6 +139,23 @@ def test_tensors_go_the_same_way(one: Service, other: bundles.Sample) -> None:
     assert one.tallies()[0, "champion"]["errors"] == one.tallies()[0, "candidate"]["errors"] == 0
 
 
+def test_lists_and_tensors_are_compared_with_what_the_champion_takes_of_the_same(
+    one: Service, other: bundles.Sample
+) -> None:
+    one.weigh(100, mirror=True)
+    for events in (other.events[3:120], other.events[3:5]):
+        assert len(one.predict(events)["predictions"]) == len(events)
+        assert one.ask("POST", "/v2/models/delays/infer", tensors(events))[0] == 200
+
+    def pairs() -> list[int]:
+        tallies = one.tallies()
+        counts = [tallies[0, arm]["latency"] for arm in ("champion", "candidate")]
+        return [sum(c.values()) for c in (*counts, tallies[0, "candidate"]["quicker"])]
+
+    assert wait_until(lambda: min(pairs()) >= 1, seconds=10)
+    assert len(set(pairs())) == 1
+
+
 def test_a_shadow_is_asked_and_seen_by_nobody(
     one: Service, tmp_path: Path, other: bundles.Sample
 ) -> None:

@@ -13,6 +13,7 @@ Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 _A = _B = 0.5  # of the beta prior: as tight near 0 and 1 as in the middle
 _HALVINGS = 60
+_APART = 4  # buckets between two edges at which pairs are compared
 
 
 def log_evidence_above(hits: Numbers, trials: Numbers, share: Numbers | float) -> Numbers:
@@ -107,3 +108,25 @@ def quantile_bucket(histogram: Counts, q: float) -> NDArray[np.float64]:
     before = np.take_along_axis(upto, place[..., None], -1)[..., 0] - within
     part = np.divide(asked[..., 0] - before, within, out=np.ones(place.shape), where=within > 0)
     return np.asarray(place + np.clip(part, 0.0, 1.0), np.float64)
+
+
+def more_often_above(
+    first: Counts, second: Counts, lesser: Counts, q: float, alpha: float
+) -> NDArray[np.bool_]:
+    """Whether of pairs that lie on both sides of the first's quantile the second is surely more
+    often the one above.
+
+    Histograms of shape (..., buckets): of either, and of the lesser of the two. Where both are
+    alike either is as likely: a sign test, by evidence that holds at every look. At which edge of
+    a bucket it is made the numbers themselves say, so that each edge may take its share of alpha:
+    of those that are some way apart, the last at or below the quantile.
+    """
+    place = np.ceil(quantile_bucket(first, q)).astype(np.int64) - 1
+    edge = (place // _APART * _APART)[..., None]
+    over = [
+        np.take_along_axis(np.cumsum(h[..., ::-1], axis=-1)[..., ::-1], edge + 1, -1)[..., 0]
+        for h in (first, second, lesser)
+    ]
+    above, below = ((n - over[2]).astype(np.float64) for n in (over[1], over[0]))
+    edges = first.shape[-1] / _APART
+    return np.asarray(log_evidence_above(above, above + below, 0.5) >= math.log(edges / alpha))

@@ -63,4 +63,5 @@ def _step(tally: Tally) -> ArmStep:
         squares=tally.squares,
         latency=tally.latency,
         dropped=tally.dropped,
+        quicker=tally.quicker,
     )

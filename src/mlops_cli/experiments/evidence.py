@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,7 +25,8 @@ class ArmStep:
 
     A candidate's failure, which the champion answers, is one of its `errors`. `sum` and `squares`
     are of the predictions of `answered` requests, `latency` counts by bucket: i holds
-    (1.05^(i-1), 1.05^i] times 50 microseconds. `dropped` were to be mirrored, and were not.
+    (1.05^(i-1), 1.05^i] times 50 microseconds. Where each was taken together with one of the other
+    arm, `quicker` counts the lesser of the two. `dropped` were to be mirrored, and were not.
     """
 
     step: int
@@ -35,23 +37,29 @@ class ArmStep:
     squares: float = 0.0
     latency: Mapping[int, int] = field(default_factory=dict)
     dropped: int = 0
+    quicker: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def histogram(self) -> NDArray[np.int64]:
         """The latencies' counts by bucket, shape (400,)."""
-        found = np.zeros(_BUCKETS, np.int64)
-        for bucket, count in self.latency.items():
-            found[min(bucket, _BUCKETS - 1)] += count
-        return found
+        return by_bucket(self.latency)
+
+
+def by_bucket(counts: Mapping[int, int]) -> NDArray[np.int64]:
+    """Counts as an array, shape (400,)."""
+    found = np.zeros(_BUCKETS, np.int64)
+    for bucket, count in counts.items():
+        found[min(bucket, _BUCKETS - 1)] += count
+    return found
 
 
 def together(steps: Iterable[ArmStep]) -> ArmStep:
     """The tallies of some steps added up, as one."""
     steps = list(steps)
-    latency: dict[int, int] = {}
+    latency, quicker = Counter[int](), Counter[int]()
     for each in steps:
-        for bucket, count in each.latency.items():
-            latency[bucket] = latency.get(bucket, 0) + count
+        latency.update(each.latency)
+        quicker.update(each.quicker)
     return ArmStep(
         step=steps[-1].step if steps else 0,
         requests=sum(s.requests for s in steps),
@@ -61,6 +69,7 @@ def together(steps: Iterable[ArmStep]) -> ArmStep:
         squares=sum(s.squares for s in steps),
         latency=latency,
         dropped=sum(s.dropped for s in steps),
+        quicker=quicker,
     )
 
 

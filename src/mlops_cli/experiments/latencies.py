@@ -1,6 +1,7 @@
 """The quantiles of both arms' latencies at one step, and how far they surely are apart.
 
-Latencies of other hours are not comparable, so that each step is judged by itself.
+Latencies of other hours are not comparable, so that each step is judged by itself. Where each was
+taken together with one of the other arm, a pair varies far less than two of other moments do.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from mlops_cli.experiments.evidence import (
     ArmStep,
     Evidence,
     Stage,
+    by_bucket,
 )
 from mlops_cli.experiments.means import logged
 
 QUANTILES: Mapping[str, float] = MappingProxyType({"latency_p50": 0.50, "latency_p99": 0.99})
 LATENCY_REQUESTS = 2_000  # of each arm in the step, before latencies are compared
+LATENCY_PAIRS = 500  # in the step, where each is taken of both arms together
 Cells = tuple[ArmStep, ArmStep]  # of the champion, and of the candidate
 
 
@@ -34,10 +37,12 @@ def latencies(
     """A rule on a quantile, in this step."""
     pair = evidence.at(CHAMPION, stage.step), evidence.at(CANDIDATE, stage.step)
     there = [int(arm.histogram.sum()) for arm in pair]
-    if min(there) < LATENCY_REQUESTS or stage.step not in stage.compared:
+    paired = sum(pair[1].quicker.values()) == there[1] == there[0]
+    asked = LATENCY_PAIRS if paired else LATENCY_REQUESTS
+    if min(there) < asked or stage.step not in stage.compared:
         return Compared(
             rule,
-            missing=f"{LATENCY_REQUESTS:,} latencies of each arm in this step; there are "
+            missing=f"{asked:,} latencies of each arm in this step; there are "
             f"{there[1]:,} of the candidate and {there[0]:,} of the champion",
         )
     q = QUANTILES[rule.metric]
@@ -45,7 +50,11 @@ def latencies(
     unit = unit_of(rule, champion)
     alpha = looks.of_step(stage.compared.index(stage.step))
     least, sure = _surely_slower(pair, q, alpha)
-    if config.sticky:  # a key's requests are alike: their share of slow ones is its one value
+    if paired:
+        both = pair[0].histogram, pair[1].histogram, by_bucket(pair[1].quicker)
+        sure = bool(counts.more_often_above(*both, q, alpha))
+        least = max(least, 0.0) if sure else -math.inf
+    elif config.sticky:  # a key's requests are alike: their share of slow ones is its one value
         found = logged(rule, evidence, config, stage, looks)
         if found.missing:
             return found

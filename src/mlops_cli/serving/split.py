@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+LISTED = -1
+
+
 class Asked(msgspec.Struct, array_like=True, gc=False):
     """Events to be predicted: objects of JSON, or values by name. `explain`: with contributions.
 
-    Where there are `rows` another message is to tell what they take: of one event among so many.
+    With `rows` another message is to tell what it takes: one event among so many, or (`LISTED`)
+    the question as it is.
     """
 
     number: int
@@ -30,6 +34,11 @@ class Asked(msgspec.Struct, array_like=True, gc=False):
     events: list[dict[str, Any]] = []
     explain: bool = False
     rows: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.bodies) + len(self.events)
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):

@@ -23,7 +23,8 @@ _ENDS = tuple(SHORTEST * GROWTH**i for i in range(BUCKETS - 1))
 _ARMS: tuple[Arm, ...] = (CHAMPION, CANDIDATE)
 _RECORDS = STEPS * len(_ARMS)
 _ROLLOUT, _STEP, _ARM, _ERRORS, _DROPPED, _ANSWERED, _SUM, _SQUARES, _LATENCY = range(9)
-_WORDS = _LATENCY + BUCKETS
+_QUICKER = _LATENCY + BUCKETS
+_WORDS = _QUICKER + BUCKETS
 _BLOCK = _RECORDS * _WORDS  # words
 
 
@@ -34,7 +35,10 @@ def bucket(seconds: float) -> int:
 
 @dataclass(slots=True)
 class Tally:
-    """One arm at one step, as all workers counted it; `latency` by bucket."""
+    """One arm at one step, as all workers counted it; `latency` by bucket.
+
+    `quicker` are, by bucket, the lesser of each two that were taken of both arms together.
+    """
 
     step: int
     arm: Arm
@@ -45,6 +49,7 @@ class Tally:
     sum: float = 0.0
     squares: float = 0.0
     latency: dict[int, int] = field(default_factory=dict)
+    quicker: dict[int, int] = field(default_factory=dict)
 
 
 class Tallies:
@@ -69,10 +74,10 @@ class Tallies:
             tally.requests = tally.answered + tally.errors
             tally.sum += numbers[at + _SUM]
             tally.squares += numbers[at + _SQUARES]
-            latency = words[at + _LATENCY : at + _WORDS].tolist()
-            for place, count in enumerate(latency):
-                if count:
-                    tally.latency[place] = tally.latency.get(place, 0) + count
+            for own, begin in ((tally.latency, _LATENCY), (tally.quicker, _QUICKER)):
+                for place, count in enumerate(words[at + begin : at + begin + BUCKETS].tolist()):
+                    if count:
+                        own[place] = own.get(place, 0) + count
         return sorted(found.values(), key=lambda t: (t.step, t.arm != CHAMPION))
 
     def arm(self, worker: int, salt: str, step: int, arm: Arm) -> Counter:
@@ -143,6 +148,12 @@ class Counter:
         """One of those that were answered took so long."""
         if self.warm:
             self._words[self._latency + bucket(seconds)] += 1
+
+    def took_beside(self, seconds: float, other: float) -> None:
+        """One of those took so long, and so long of the other arm."""
+        if self.warm:
+            self.took(seconds)
+            self._words[self._at + _QUICKER + bucket(min(seconds, other))] += 1
 
     def failed(self) -> None:
         """A request was not answered by this arm, and should have been."""

@@ -23,10 +23,10 @@ class _Asking:
     _said: Told
     _rest: float  # seconds that were neither the way nor its work
 
-    def timed(self, said: Told | None, turn: Turn | None) -> None:
+    def timed(self, said: Told | None, beside: Turn | float | None) -> None:
         """See `Asking.timed`."""
-        if said is not None and turn is not None:
-            self._course.took(*turn.compared(said))
+        if said is not None and isinstance(beside, Turn):
+            self._course.took(*beside.compared(said))
         self._log(self._rest + self._said.seconds)
 
     def _log(self, seconds: float) -> None:

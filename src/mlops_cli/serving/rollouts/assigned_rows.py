@@ -117,7 +117,6 @@ class Division:
             raise
         seconds = time.perf_counter() - begun
         course.here.answered(rows.mean(self._served, said), seconds)
-        course.list_took_here(seconds)
         return said
 
     async def _there(self, rows: Rows[T], places: Sequence[int]) -> tuple[T, Version]:
@@ -125,13 +124,13 @@ class Division:
         course, begun, version = self._course, time.perf_counter(), self._course.version
         entry = self._entry_there()
         try:
-            told, hop, last = await ask(course, rows.asked(places))
+            told, hop, taken = await ask(course, rows.asked(places))
         except Lost as e:
             kind = e.kind
         else:
             if version is not None:
                 said = rows.there(version, told)
-                last.count(time.perf_counter() - begun - hop)
+                taken.count(time.perf_counter() - begun - hop, told)
                 course.there.answered(rows.mean(version, said))
                 self._log_told(entry, rows, places, told)
                 self._entries.add(entry, hop)
@@ -216,10 +215,10 @@ class Division:
         course, begun, version = self._course, time.perf_counter(), self._course.version
         entry = self._entry_there()
         try:
-            told, hop, last = await ask(course, rows.asked(places))
+            told, hop, taken = await ask(course, rows.asked(places))
             seconds = time.perf_counter() - begun - hop
             if version is not None:
-                last.count(seconds)
+                taken.count(seconds, told)
                 course.there.answered(rows.mean(version, rows.there(version, told)))
             self._log_told(entry, rows, places, told)
         except Lost as e:
@@ -232,40 +231,52 @@ class Division:
             entry.end(max(0.0, seconds))
 
 
+class Taken:
+    """What a request takes of both arms: as long as it took, but for the work of either on it."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._rest: tuple[float, int] | None = None  # of so many events
+        self._each: tuple[float, float] | None = None  # of the champion, and of the candidate
+
+    def count(self, seconds: float, told: Sequence[Told]) -> None:
+        """It took so long, with what the candidate told."""
+        events = sum(len(one.contents) for one in told)
+        self._rest = max(0.0, seconds - sum(one.seconds for one in told)), events
+        self._compare()
+
+    def works(self, champion: float, candidate: float) -> None:
+        """So long either works on each of its events."""
+        if self._each is None:
+            self._each = champion, candidate
+            self._compare()
+
+    def _compare(self) -> None:
+        if self._rest is not None and self._each is not None:
+            rest, events = self._rest
+            self._course.took(*(rest + events * each for each in self._each))
+
+
 class Awaiting:
     """One who waits in a coroutine; where its client has left, a fault counts all the same."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, taken: Taken, events: int) -> None:
         self.future: asyncio.Future[tuple[Told, float]]
         self.future = asyncio.get_running_loop().create_future()
         self._course = course
-        self._rest: float | None = None
-        self._cold: float | None = None
-        self._seconds: float | None = None
+        self._taken = taken
+        self._events = events
 
     def told(self, said: Told, way: float, *, more: bool) -> None:
         """See `Asking.told`."""
         del more
-        self._cold = said.seconds
         if not self.future.done():
             self.future.set_result((said, way - said.seconds))
 
-    def timed(self, said: Told | None, turn: Turn | None) -> None:
+    def timed(self, said: Told | None, beside: Turn | float | None) -> None:
         """See `Asking.timed`."""
-        del turn  # it had no company
-        if said is None:
-            return
-        self._seconds = said.seconds + said.each
-        if self._rest is not None:
-            self._course.list_took(self._rest + self._seconds)
-
-    def count(self, seconds: float) -> None:
-        """Count that the request took so long, with what the last answer to it did."""
-        rest = seconds - (self._cold or 0.0)
-        if self._seconds is not None:
-            self._course.list_took(rest + self._seconds)
-        else:
-            self._rest = rest
+        if said is not None and isinstance(beside, float):
+            self._taken.works(beside / self._events, said.seconds / self._events)
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`."""
@@ -275,20 +286,20 @@ class Awaiting:
             self._course.lost()
 
 
-async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float, Awaiting]:
-    """The candidate's answers to one question after another, the seconds of the ways, and who
-    waited for the last.
+async def ask(course: Course, questions: Sequence[Asked]) -> tuple[list[Told], float, Taken]:
+    """The candidate's answers to one question after another, the seconds of the ways, and who is
+    told what the request took.
 
     Raises `Lost`.
     """
     told: list[Told] = []
-    ways, process, waiting = 0.0, course.process, Awaiting(course)
+    ways, process, taken = 0.0, course.process, Taken(course)
     for asked in questions:
-        waiting = Awaiting(course)
+        waiting = Awaiting(course, taken, asked.count)
         kind = process.ask(asked, waiting, alone=True) if process is not None else MISSING
         if kind is not None:
             raise Lost(kind)
         said, hop = await waiting.future
         told.append(said)
         ways += hop
-    return told, ways, waiting
+    return told, ways, taken

@@ -27,14 +27,13 @@ import msgspec
 from mlops_cli.errors import MlopsError
 from mlops_cli.serving.exact_rows import Packed
 from mlops_cli.serving.following import load_served
-from mlops_cli.serving.models import Matrix
-from mlops_cli.serving.requests import Event, RequestError
-from mlops_cli.serving.rollouts.company import predict, quickest
+from mlops_cli.serving.requests import RequestError
+from mlops_cli.serving.rollouts.company import each_of_list, events_of, predict, predicted, quickest
 from mlops_cli.serving.rollouts.messages import Frames, framed, read_asked
 from mlops_cli.serving.roster import Entry
 from mlops_cli.serving.served import Served
 from mlops_cli.serving.settings import from_environment
-from mlops_cli.serving.split import Asked, Told
+from mlops_cli.serving.split import LISTED, Asked, Told
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +138,9 @@ class Candidate:
     def _timed(self, asked: Asked) -> Told:
         """What was answered just now, again: see `company`."""
         try:
-            if not _is_single(asked):
-                return Told(asked.number, seconds=quickest(lambda: self._predicted(asked, 0.0)))
+            if asked.rows == LISTED:
+                seconds = asked.count * each_of_list(self._served, asked)
+                return Told(asked.number, seconds=seconds)
             row, _ = self._row(asked)
             rows = [row, *islice(cycle(self._recent), asked.rows - 1)]
             taken = quickest(lambda: predict(self._served.predictor, rows))
@@ -180,31 +180,16 @@ class Candidate:
     def _predicted(self, asked: Asked, begun: float) -> Told:
         served = self._served
         if asked.explain:
-            contents = list(map(_encode, served.explain(self._events(asked))))
+            contents = list(map(_encode, served.explain(events_of(served, asked))))
             return Told(asked.number, contents, seconds=time.perf_counter() - begun)
-        matrix = self._matrix(asked)
-        numbers = served.predictor.numbers(matrix)
-        contents = served.predictor.contents(numbers)
+        matrix, numbers, contents = predicted(served, asked)
         digests = [_digest(row.tobytes()) for row in matrix]
         taken = time.perf_counter() - begun
         return Told(asked.number, contents, numbers.tobytes(), digests, taken)
 
-    def _matrix(self, asked: Asked) -> Matrix:
-        served = self._served
-        if asked.bodies:
-            exact = served.decoder.exact_list(b"[%b]" % b",".join(asked.bodies))
-            matrix = served.predictor.exact.matrix(exact) if exact is not None else None
-            if matrix is not None:
-                return matrix
-        return served.predictor.encode(self._events(asked))
-
-    def _events(self, asked: Asked) -> Sequence[Event]:
-        read = self._served.decoder.event
-        return asked.events or [read(body, row) for row, body in enumerate(asked.bodies)]
-
 
 def _is_single(asked: Asked) -> bool:
-    return len(asked.bodies) + len(asked.events) == 1 and not asked.explain
+    return asked.count == 1 and not asked.explain
 
 
 def _digest(row: bytes) -> bytes:

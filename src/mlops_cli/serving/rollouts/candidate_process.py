@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from mlops_cli.serving.rollouts.company import EVERY, Company, Turn
 from mlops_cli.serving.rollouts.messages import Frames, framed, read_told
-from mlops_cli.serving.split import Asked, Told
+from mlops_cli.serving.split import LISTED, Asked, Told
 from mlops_cli.serving.versions import Versions
 from mlops_cli.serving.workers import STEADY, backoff
 
@@ -31,6 +31,7 @@ SHARE = 30  # of `limits.timeout`, what one of them may take: 1 s of 30
 SHORTEST = 0.1  # seconds that it has at the least
 START = 120.0  # seconds that it has to load and to prove its bundle
 _REAP = 0.02
+_REST = 40  # times what its work took that it is not measured again
 PATIENCE = 10.0  # seconds of it that a service which starts waits for
 TELL = 60.0  # seconds between two lines that say how it fails
 _GONE, _LATE, _FULL, _DOWN = (
@@ -47,8 +48,9 @@ class Asking(Protocol):
     def told(self, said: Told, way: float, *, more: bool) -> None:
         """It answered, `way` seconds after it was asked; `timed` follows where there is `more`."""
 
-    def timed(self, said: Told | None, turn: Turn | None) -> None:
-        """What its work takes, to be held to the champion's in a turn; None: that is not known."""
+    def timed(self, said: Told | None, beside: Turn | float | None) -> None:
+        """What its work takes, to be held to the champion's in a turn, or to the seconds that the
+        champion works on the same list; None: that is not known."""
 
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """It did not: it is gone, too late, raised, or `refused` what it was asked for."""
@@ -89,7 +91,7 @@ class CandidateProcess(asyncio.Protocol):
         self._socket: socket.socket | None = None
         self._frames = Frames()
         self._owed: dict[int, _Owed] = {}
-        self._untimed: dict[int, tuple[Asking, Turn | None]] = {}
+        self._untimed: dict[int, tuple[Asking, Turn | Asked]] = {}
         self._time_at = 0.0
         self._size = 0
         self._number = 0
@@ -250,11 +252,15 @@ class CandidateProcess(asyncio.Protocol):
 
     def _time(self, asked: Asked, asking: Asking, *, alone: bool) -> None:
         """Have its work on this be timed, if there is something that it can be held to."""
-        turn = None if alone else self._company.take(asked.bodies[0])
-        if alone or turn is not None:
-            self._time_at = time.perf_counter() + EVERY
-            asked.rows = len(turn.rows) if turn is not None else 1
+        if alone:
+            asked.rows = LISTED
+            self._untimed[asked.number] = asking, asked
+        elif (turn := self._company.take(asked.bodies[0])) is not None:
+            asked.rows = len(turn.rows)
             self._untimed[asked.number] = asking, turn
+        else:
+            return
+        self._time_at = time.perf_counter() + EVERY
 
     def flush(self) -> None:
         """Send what it was asked in this turn."""
@@ -291,9 +297,7 @@ class CandidateProcess(asyncio.Protocol):
         owed = self._owed.pop(told.number, None)
         if owed is None:
             if (untimed := self._untimed.pop(told.number, None)) is not None:
-                asking, turn = untimed
-                self._company.timed()
-                asking.timed(told if told.error is None else None, turn)
+                self._timed(told, *untimed)
             return
         self._size -= owed.size
         if told.error is not None and not told.refused:
@@ -305,6 +309,18 @@ class CandidateProcess(asyncio.Protocol):
         else:
             way = time.perf_counter() - owed.sent
             owed.asking.told(told, way, more=told.number in self._untimed)
+
+    def _timed(self, told: Told, asking: Asking, beside: Turn | Asked) -> None:
+        """Measuring takes a small part of its time, however slow it is."""
+        again = time.perf_counter() + _REST * (told.seconds + told.each)
+        self._time_at = max(self._time_at, again)
+        self._company.timed()
+        if told.error is not None:
+            asking.timed(None, None)
+        elif isinstance(beside, Asked):
+            asking.timed(told, self._company.list_takes(beside))
+        else:
+            asking.timed(told, beside)
 
     def _hello(self, told: Told) -> None:
         if told.error is not None:
@@ -328,11 +344,11 @@ class CandidateProcess(asyncio.Protocol):
         self._kill(_LATE)
 
     def _fail_all(self, kind: str) -> None:
-        answered = [at for number, at in self._untimed.items() if number not in self._owed]
+        answered = [of for number, (of, _) in self._untimed.items() if number not in self._owed]
         self._untimed.clear()
         self._company.timed()
-        for asking, turn in answered:
-            asking.timed(None, turn)
+        for asking in answered:
+            asking.timed(None, None)
         owed, self._owed, self._size = list(self._owed.values()), {}, 0
         self._waiting.clear()
         for one in owed:

@@ -62,7 +62,6 @@ class Course:
         told = traffic.testers
         self.marked = marked(told) if isinstance(told, Mark) else None
         self.recent = 0.0  # seconds of the candidate's request that was timed last
-        self._lists = 0  # of the champion's that are to be counted
         self.mirroring = 0  # bytes of requests that are mirrored now
         self.look()
 
@@ -96,18 +95,7 @@ class Course:
         """Count what a request took of the champion, and what it takes of the candidate."""
         self.recent = candidate
         self.here.took(champion)
-        self.there.took(candidate)
-
-    def list_took(self, seconds: float) -> None:
-        """Count what a list took of the candidate; then the champion's next one counts, too."""
-        self.there.took(seconds)
-        self._lists += 1
-
-    def list_took_here(self, seconds: float) -> None:
-        """A list took so long of the champion: as many are counted as of the candidate's."""
-        if self._lists:
-            self._lists -= 1
-            self.here.took(seconds)
+        self.there.took_beside(candidate, champion)
 
     def lost(self) -> bool:
         """Count what the candidate did not answer; False while it has yet to load for the first
