@@ -18,12 +18,18 @@ _NUMBERS = itertools.count()  # threads of one process must not share a name
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed onto it when the block ends without an error."""
+    with scratch_beside(path) as temporary, naming(path):
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` for a file that is gone when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with naming(path):
-            yield temporary
-            temporary.replace(path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import bundles
 from mlops_cli import collect, labels, load_project
 from mlops_cli.actions.labels import LabelsResult
 from mlops_cli.errors import DataError
+from mlops_cli.monitoring.collected.recorded import Recorded
 from traffic import LINE
 
 CONFIG = """project: p
@@ -107,6 +112,7 @@ def test_a_parquet_file_is_one_too(root: Path) -> None:
         ("request_id,label\nr1,\n", "row 1: `label` is missing"),
         ("request_id,label,row\nr1,1,first\n", "row 1: `row` is 'first'"),
         ("request_id,label,row\nr1,1,-1\n", "row 1: `row` is less than 0"),
+        ("request_id,label,row\nr1,1,2147483648\n", "row 1: `row` is 2147483648: no request has"),
         ("request_id,label,time\nr1,1,soon\n", "row 1: `time` is 'soon'"),
         ("request_id,label,time\nr1,1,2999-01-01T00:00:00Z\n", "row 1: `time` is to come"),
     ],
@@ -145,3 +151,61 @@ def test_labels_have_the_decimal_comma_of_their_table(tmp_path: Path) -> None:
     assert _kept(root) == [("r1", None, "1234.5"), ("r2", None, "7.0")]
     with pytest.raises(DataError, match=r"row 2: `label` is '12\.5', which is none"):
         _add(root, "request_id;label\nr1;1,5\nr2;12.5\n", "more.csv")
+
+
+def test_labels_of_several_days_stand_under_their_days_and_a_part_that_came_is_not_there_twice(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "request_id,label,time\n" + "".join(
+        f"r{i},{i % 2},2026-03-0{1 + i % 3}T00:00:00Z\n" for i in range(9)
+    )
+    add_segment = Recorded.add_segment
+
+    def dies(store: Recorded, segment: str, day: date, rows: Iterable[pa.RecordBatch]) -> int:
+        if day.day == 3:
+            raise KeyboardInterrupt
+        return add_segment(store, segment, day, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorded, "add_segment", dies)
+        with pytest.raises(KeyboardInterrupt):
+            _add(root, text)
+    assert len(_kept(root)) == 6
+    assert _add(root, text).added == 3
+    order = (0, 3, 6, 1, 4, 7, 2, 5, 8)
+    assert _kept(root, "day(time), request_id") == [(1 + i % 3, f"r{i}") for i in order]
+    assert not [*(root / ".mlops").glob(".labels*")]
+
+
+def _many(file: Path, rows: int, label: str = "i % 2") -> Path:
+    sql = f"select 'r' || i as request_id, ({label})::varchar as label from range({rows}) t(i)"
+    duckdb.execute(f"copy ({sql}) to '{file}'")
+    return file
+
+
+def test_of_many_rows_the_first_at_fault_is_named(root: Path) -> None:
+    file = _many(root / "many.parquet", 400_000, "if(i in (299999, 399999), 7, 1)")
+    with pytest.raises(DataError, match=r"row 300000: '7' is none of the classes"):
+        labels(load_project(root), "add", file)
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from mlops_cli import labels, load_project
+found = labels(load_project(Path(sys.argv[1])), "add", Path(sys.argv[2]))
+print(found.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_labels_are_added_in_bounded_memory(root: Path) -> None:
+    peaks = []
+    for rows in (200_000, 3_000_000):
+        file = _many(root / f"{rows}.parquet", rows)
+        command = [sys.executable, "-c", _PEAK, str(root), str(file)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        added, peak = map(int, said.split())
+        assert added == rows
+        peaks.append(peak)
+    assert peaks[1] < 1.5 * peaks[0]

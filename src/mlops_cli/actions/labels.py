@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlops_cli._files import scratch_beside
 from mlops_cli._locks import locked
 from mlops_cli.bundle.manifest import Manifest
 from mlops_cli.bundle.reader import open_bundle
@@ -15,8 +16,8 @@ from mlops_cli.contracts.model import load_contract
 from mlops_cli.errors import EnvironmentFault, UsageError
 from mlops_cli.expressions.tree import ValueType
 from mlops_cli.governance.champion import champion_of
-from mlops_cli.monitoring.collected.label_files import LabelFile, read_label_file
-from mlops_cli.monitoring.collected.labelled import Matches, count_matches
+from mlops_cli.monitoring.collected.label_files import read_label_file
+from mlops_cli.monitoring.collected.labelled import count_matches
 from mlops_cli.monitoring.collected.recorded import (
     COLLECTING,
     recorded_labels,
@@ -24,10 +25,11 @@ from mlops_cli.monitoring.collected.recorded import (
 )
 from mlops_cli.progress import QUIET, Progress
 from mlops_cli.tables import open_engine
-from mlops_cli.tables.base import ColumnForm, Engine
+from mlops_cli.tables.base import ColumnForm
 from mlops_cli.tracking import open_tracker
 
 _WAIT = 60.0  # seconds for a collect to end
+_MEMORY = "256MB"  # of the engine: what joins millions of labels with predictions spills
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +61,18 @@ def labels(
         raise UsageError(f"labels are added: {action!r} is none of add")
     progress.update(f"reading {file}")
     taken = EnvironmentFault("a collect of this project is going on", hint="wait for it")
-    store = recorded_labels(project.root)
     with (
-        open_engine(temporary=project.temporary) as engine,
+        open_engine(temporary=project.temporary, memory=_MEMORY) as engine,
         locked(project.cache / COLLECTING, otherwise=taken, seconds=_WAIT),
+        scratch_beside(project.cache / "labels.parquet") as read,
     ):
-        found = read_label_file(engine, file, _ids(project), _model(project), form=_form(project))
-        known = not found.timed and store.holds(found.segment)
-        added = 0 if known else store.add(found.rows)
-        matches = _matches(engine, project, found) if found.rows.num_rows else Matches(0, 0)
-    return LabelsResult(found.rows.num_rows, added, matches.predictions, matches.waiting)
-
-
-def _matches(engine: Engine, project: Project, found: LabelFile) -> Matches:
-    predictions, labels = recorded_predictions(project.root), recorded_labels(project.root)
-    return count_matches(engine, predictions, labels, segment=found.segment, keys=found.keys)
+        model, form = _model(project), _form(project)
+        found = read_label_file(engine, file, _ids(project), model, into=read, form=form)
+        progress.update(f"adding {found.rows} labels")
+        added = found.add_to(recorded_labels(project.root), engine)
+        progress.update("holding them to the predictions")
+        matches = count_matches(engine, recorded_predictions(project.root), found, keys=found.keys)
+    return LabelsResult(found.rows, added, matches.predictions, matches.waiting)
 
 
 def _ids(project: Project) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from mlops_cli.serving.segments import LABELS
 from mlops_cli.serving.settings import Log
 
 AHEAD = timedelta(days=1)  # a clock may be wrong, but no label comes from a later day
+MOST_ROWS = 2**31 - 1  # of a request
 
 _encode = msgspec.json.Encoder().encode_lines
 _BOOLEANS = {"True": "true", "False": "false", "1": "true", "0": "false"}
@@ -28,7 +29,7 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     label: bool | int | float | str
-    row: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    row: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)] | None = None
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 

@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops_cli._files import naming, sync, temporary_beside
+from mlops_cli._files import naming, scratch_beside, sync
 from mlops_cli.config.paths import LABELS, PREDICTIONS
 from mlops_cli.tables.base import literal
 
@@ -84,9 +85,17 @@ class Recorded:
             there = pc.is_in(of_day[SEGMENT], pa.array(list(known), _TEXT))
             new = _where(of_day, pc.invert(there))
             if new.num_rows:
-                self._append(day, new)
+                self._append(day, [new])
                 known.update(pc.unique(new[SEGMENT]).to_pylist())
                 added += new.num_rows
+        return added
+
+    def add_segment(self, segment: str, day: date, rows: Iterable[pa.RecordBatch]) -> int:
+        """Add a segment's rows of a day, in bounded memory, where there is none; how many."""
+        if segment in self._segments(day):
+            return 0
+        added = self._append(day, (pa.Table.from_batches([batch]) for batch in rows))
+        self._known[day].add(segment)
         return added
 
     def days(self) -> list[date]:
@@ -122,39 +131,62 @@ class Recorded:
 
     def _segments(self, day: date) -> set[str]:
         if day not in self._known:
-            columns = (pq.ParquetFile(file).read([SEGMENT]) for file in self._files(day))
-            self._known[day] = {s for c in columns for s in pc.unique(c[SEGMENT]).to_pylist()}
+            self._known[day] = {s for file in self._files(day) for s in _segments_in(file)}
         return self._known[day]
 
-    def _append(self, day: date, rows: pa.Table) -> None:
+    def _append(self, day: date, rows: Iterable[pa.Table]) -> int:
         """Add to the day's last file, or begin the next: in any case one file changes, at once."""
         files = self._files(day)
         if files and files[-1].stat().st_size < FULL:
             file = files[-1]
-            both = [pq.ParquetFile(file).read(), rows]
-            rows = pa.concat_tables(both, promote_options="default").select(self.schema.names)
-        else:
-            file = self._day(day) / f"{len(files) + 1:04d}.parquet"
-        self._write(rows, file)
+            there = int(pq.read_metadata(file).num_rows)
+            return self._write(chain(_parts_of(file), rows), file) - there
+        return self._write(rows, self._day(day) / f"{len(files) + 1:04d}.parquet")
 
-    def _write(self, rows: pa.Table, file: Path) -> None:
+    def _write(self, rows: Iterable[pa.Table], file: Path) -> int:
+        written = 0
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(self.folder / "writing")  # no reader of the days meets it
-        try:
-            with naming(file):
-                pq.write_table(
-                    rows,
-                    temporary,
-                    compression="zstd",
-                    row_group_size=_GROUP,
-                    use_dictionary=[n for n in self.schema.names if n not in _OWN],
-                )
-                sync(temporary)
-                file.parent.mkdir(exist_ok=True)  # not before: a day without a file is none
-                temporary.replace(file)
+        few = [n for n in self.schema.names if n not in _OWN]
+        with scratch_beside(self.folder / "writing") as temporary:  # no reader of the days meets it
+            with (
+                naming(file),
+                pq.ParquetWriter(
+                    temporary, self.schema, compression="zstd", use_dictionary=few
+                ) as writer,
+            ):
+                for part in _in_groups(rows, self.schema):
+                    writer.write_table(part, _GROUP)
+                    written += part.num_rows
+            sync(temporary)
+            file.parent.mkdir(exist_ok=True)  # not before: a day without a file is none
+            temporary.replace(file)
             sync(file.parent)  # what is removed after this is here for good
-        finally:
-            temporary.unlink(missing_ok=True)
+        return written
+
+
+def _segments_in(file: Path) -> Iterator[str]:
+    with pq.ParquetFile(file, read_dictionary=[SEGMENT]) as parquet:
+        for batch in parquet.iter_batches(columns=[SEGMENT]):
+            yield from pc.unique(batch[SEGMENT]).dictionary.to_pylist()
+
+
+def _parts_of(file: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(file) as parquet:
+        for i in range(parquet.num_row_groups):
+            yield parquet.read_row_group(i)
+
+
+def _in_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows in tables of whole groups, but for the last; what a table lacks is null."""
+    held = schema.empty_table()
+    for table in tables:
+        held = pa.concat_tables([held, table], promote_options="default").select(schema.names)
+        whole = held.num_rows - held.num_rows % _GROUP
+        if whole:
+            yield held.slice(0, whole)
+            held = held.slice(whole)
+    if held.num_rows:
+        yield held
 
 
 def _where(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
