@@ -25,7 +25,6 @@ EVERY = 0.2  # seconds after which fewer go, too: a process that is killed loses
 
 Tell = Callable[[int, int], None]
 _encode = msgspec.json.Encoder().encode
-_TOLD = b'%b"%b","prediction":%b,"ms":%.3f}\n'
 _FAILED = b'%bnull,"prediction":null,"error":%b,"ms":%.3f}\n'
 _SCHEMES = 64
 _SAMPLED = 2.0**32
@@ -81,13 +80,9 @@ class PredictionLog:
         elif not self._ticks:
             self._begin_ticks()
 
-    def told(self, opening: bytes, digest: bytes, prediction: bytes, seconds: float) -> None:
-        """As `answered`, by what `lines.opening` made and the features' sha256 in hex."""
-        self._take(_TOLD % (opening, digest, prediction, seconds * 1000))
-
     def failed(self, opening: bytes, error: str, seconds: float) -> None:
         """The model failed at a request of one event; `error` is the kind of its fault."""
-        self._take(_FAILED % (opening, _encode(error), seconds * 1000))
+        self._gather(_FAILED % (opening, _encode(error), seconds * 1000), 1)
 
     def keeps(self, request_id: bytes) -> bool:
         """Whether a request is in the sample: by its id, so that all who log it decide alike."""
@@ -120,10 +115,6 @@ class PredictionLog:
         """
         self._ended.append(entry)
         asyncio.get_running_loop().call_soon(self._make_lines)
-
-    def _take(self, line: bytes) -> None:
-        self._make_lines()
-        self._gather(line, 1)
 
     def _make_lines(self) -> None:
         """Make the lines of requests that were answered, those of one event all at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -45,10 +46,11 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     """What the candidate says of them.
 
     `contents` are its predictions as JSON, `numbers` the model's own (float64, row by row) and
-    `digests` those of the features. `seconds` is how long it worked; where that is all it is what
-    the question's `rows` take, and `each` what it takes to read one of them. `error` is the kind of
-    a fault and `why` its text; `row` and `field` of one that is the event's own. Number 0 is the
-    hello. `exact`: the event's values had their inputs' types, and it held nothing else.
+    `digests` those of the features, or `features` themselves of one event. `seconds` is how long
+    it worked; where that is all it is what the question's `rows` take, and `each` what it takes to
+    read one of them. `error` is the kind of a fault and `why` its text; `row` and `field` of one
+    that is the event's own. Number 0 is the hello. `exact`: the event's values had their inputs'
+    types, and it held nothing else.
     """
 
     number: int
@@ -63,6 +65,17 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     field: str | None = None
     each: float = 0.0
     exact: bool = False
+    features: bytes = b""
+
+    def vector(self, place: int) -> bytes:
+        """See `lines.Said`."""
+        del place
+        return self.features
+
+    @property
+    def features_digests(self) -> list[bytes]:
+        """The sha256 of each event's features, in hex."""
+        return self.digests or [sha256(self.features).hexdigest().encode()]
 
 
 class Rows(Protocol[T]):

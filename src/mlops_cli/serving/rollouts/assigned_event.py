@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from mlops_cli.serving.lines import opening
+from mlops_cli.serving.logged_columns import Asked as Line
 from mlops_cli.serving.one_event import OneEvent, OneEvents, Respond
 from mlops_cli.serving.requests import RequestError, error_body
 from mlops_cli.serving.rollouts.company import Turn
@@ -31,12 +33,17 @@ class _Asking:
 
     def _log(self, seconds: float) -> None:
         log, said = self._by.log, self._said
-        line = self._asked_line(exact=said.exact)
-        if line and log is not None:
-            log.told(line, said.digests[0], said.contents[0], self._course.recent or seconds)
+        asked = self._asked_there(exact=said.exact)
+        if asked is not None and log is not None:
+            log.answered(asked, said, 0, self._course.recent or seconds)
 
-    def _asked_line(self, *, exact: bool = False) -> bytes:
-        return self._course.line(self._by.log, self._id, self._key, self._body, exact=exact)
+    def _asked_there(self, *, exact: bool = False) -> Line | None:
+        return self._course.asked(self._by.log, self._id, self._key, self._body, exact=exact)
+
+    def _log_lost(self, kind: str, started: float) -> None:
+        log, asked = self._by.log, self._asked_there()
+        if asked is not None and log is not None:
+            log.failed(opening(asked), kind, time.perf_counter() - started)
 
 
 class Mirrored(_Asking):
@@ -71,9 +78,8 @@ class Mirrored(_Asking):
     def lost(self, kind: str, refused: Told | None = None) -> None:
         """See `Asking.lost`: the champion could read it."""
         del refused
-        line = self._asked_line() if self._course.lost() else b""
-        if line and self._by.log is not None:
-            self._by.log.failed(line, kind, time.perf_counter() - self._started)
+        if self._course.lost():
+            self._log_lost(kind, self._started)
 
 
 class CandidateEvent(_Asking, OneEvent):
@@ -129,9 +135,7 @@ class CandidateEvent(_Asking, OneEvent):
         served = by.versions.default
         row, self._asked = by.read(served, self._id, self._key, self._body)
         if course.lost():
-            line = self._asked_line()
-            if line and by.log is not None:
-                by.log.failed(line, kind, time.perf_counter() - self.started)
+            self._log_lost(kind, self.started)
         self._served = served
         if not self.gone:
             self.wait(served.batcher, row, self.started)

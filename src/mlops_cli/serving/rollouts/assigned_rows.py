@@ -162,7 +162,7 @@ class Division:
             return
         entry.places = places
         entry.asked(*rows.logged(self._course.version, places))
-        digests = [digest for one in told for digest in one.digests]
+        digests = [digest for one in told for digest in one.features_digests]
         entry.told(digests, [content for one in told for content in one.contents])
 
     def _log_lost(

@@ -128,9 +128,9 @@ class Candidate:
                 one.number,
                 [contents[i]],
                 numbers[i : i + 1].tobytes(),
-                [_digest(matrix[i].tobytes())],
-                seconds,
+                seconds=seconds,
                 exact=rows[i][1],
+                features=matrix[i].tobytes(),
             )
             for i, one in enumerate(asked)
         ]

@@ -10,8 +10,8 @@ from typing import Any
 
 from mlops_cli.bundle.manifest import Input, Manifest
 from mlops_cli.bundle.reader import Bundle
-from mlops_cli.serving.lines import opening
 from mlops_cli.serving.log import PredictionLog
+from mlops_cli.serving.logged_columns import Asked as Line
 from mlops_cli.serving.logged_columns import Scheme
 from mlops_cli.serving.requests import Event, RequestError
 from mlops_cli.serving.rollouts.arms import Tallies
@@ -105,7 +105,7 @@ class Course:
             self.there.failed()
         return counts
 
-    def line(
+    def asked(
         self,
         log: PredictionLog | None,
         request_id: bytes,
@@ -113,22 +113,22 @@ class Course:
         body: bytes,
         *,
         exact: bool = False,
-    ) -> bytes:
-        """How the line of the candidate begins for an event; empty where there is to be none.
+    ) -> Line | None:
+        """What is known of the candidate's line for an event; None where there is to be none.
 
         `exact`: the candidate says that the body holds its inputs alone.
         """
         if log is None or self.version is None or not log.keeps(request_id):
-            return b""
+            return None
         scheme = self._scheme
         if scheme is None:
             scheme = log.scheme(self.version.bundle, self.version.variant, self.there.counted)
             self._scheme = scheme
         if exact and not scheme.has_ids and scheme.fits(body):
-            return opening((scheme, time.time(), request_id, key, {}, body, True))
+            return scheme, time.time(), request_id, key, {}, body, True
         found = self.version.decoder.exact(body)
         event = found if found is not None else self._read(body)
-        return opening((scheme, time.time(), request_id, key, event, body, found is not None))
+        return scheme, time.time(), request_id, key, event, body, found is not None
 
     def _read(self, body: bytes) -> Event:
         if self.version is not None:
