@@ -45,11 +45,22 @@ def test_a_version_is_registered_once_and_comes_back_whole(
     assert (version.digest, version.number) == (made.digest, "1")
     assert version.metrics == {"roc_auc": 0.7125}
     assert version.tags["who"] == "me"
+    assert client(root).get_model_version("demo", "1").description == made.version
     assert tracker.versions() == [version]
     shutil.rmtree(made.path)
     fetched = open_bundle(tracker.fetch(made.digest))
     assert fetched.digest == made.digest
     assert fetched.path == root / ".mlops/bundles" / made.version
+
+
+def test_a_version_s_page_says_what_it_is_worth(
+    tracker: Tracker, bundle: Bundles, root: Path
+) -> None:
+    metrics = {"roc_auc": 0.7125, "roc_auc_low": 0.7, "roc_auc_high": 0.73}
+    made = bundle(b"one")
+    tracker.register(made, metrics=metrics, tags={"metric": "roc_auc"})
+    said = client(root).get_model_version("demo", "1").description
+    assert said == f"{made.version}: roc_auc 0.7125 [0.7000, 0.7300] on the hold-out"
 
 
 def test_an_alias_moves_from_the_version_that_was_expected(

@@ -265,7 +265,9 @@ class MlflowTracker:
             if e.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{run.info.artifact_uri}/{MODEL}"
-        made = self._client.create_model_version(self._model, source, run_id, tags=dict(tags))
+        made = self._client.create_model_version(
+            self._model, source, run_id, tags=dict(tags), description=_described(bundle, tags)
+        )
         return str(made.version)
 
     def _settle(self, digest: str, made: str) -> ModelVersion:
@@ -324,6 +326,16 @@ def _bundle_in(source: str) -> str:
 
 def _quoted(name: str) -> str:
     return f"'{name}'"  # a project's name holds letters, digits, dots, - and _ only
+
+
+def _described(bundle: Bundle, tags: Mapping[str, str]) -> str:
+    """What MLflow's pages show beside a version: its digest, and what it is worth."""
+    name = tags.get("metric", "")
+    value, low, high = (tags.get(f"{METRIC}{name}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return short(bundle.digest)
+    between = f" [{float(low):.4f}, {float(high):.4f}]" if low and high else ""
+    return f"{short(bundle.digest)}: {name} {float(value):.4f}{between} on the hold-out"
 
 
 def _version(found: Registered) -> ModelVersion:

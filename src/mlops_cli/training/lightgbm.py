@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -234,7 +235,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except lightgbm.basic.LightGBMError as e:
+        said = re.sub(r" at \S+\.(cpp|h(pp)?), line \d+ \.$", "", " ".join(str(e).split()))
         raise UsageError(
-            f"LightGBM refuses the parameters: {str(e)[:300]}",
+            f"LightGBM refuses the parameters: {said[:300]}",
             hint="see train.params and tune.space",
         ) from e
