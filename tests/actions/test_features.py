@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from openlineage.client.facet_v2 import column_lineage_dataset, schema_dataset
+from openlineage.client.generated import base
+from openlineage.client.serde import Serde
 
+from browser import Browser, needs_browser
 from command_line import Mlops
 from mlops_cli.actions.features import FeaturesResult, describe_features
 from mlops_cli.actions.run import _prepare
@@ -230,3 +235,74 @@ def test_lineage_as_an_event_of_openlineage(root: Path, mlops: Mlops) -> None:
     assert fields["rain_day"]["inputFields"][0]["transformations"][0]["subtype"] == "AGGREGATION"
     assert [i["name"] for i in event["inputs"]] == ["data/raw/trips.parquet",
                                                      "data/raw/weather.parquet"]  # fmt: skip
+    assert _bare(json.loads(Serde.to_json(_by_its_owners(event)))) == _bare(event)
+
+
+def _bare(value: Any) -> Any:
+    """Without what is empty, which says nothing."""
+    if isinstance(value, dict):
+        return {k: _bare(v) for k, v in value.items() if v not in ({}, [], None)}
+    return [_bare(v) for v in value] if isinstance(value, list) else value
+
+
+def _by_its_owners(event: dict[str, Any]) -> base.JobEvent:
+    """The event of the classes that OpenLineage makes from its schema, which take nothing else."""
+
+    def facet(said: dict[str, Any], kind: Any, fields: Any) -> Any:
+        assert set(said) == {"_producer", "_schemaURL", "fields"}
+        made = kind(fields, producer=said["_producer"])
+        assert made._schemaURL == said["_schemaURL"]
+        return made
+
+    def schema(said: dict[str, Any]) -> Any:
+        fields = [schema_dataset.SchemaDatasetFacetFields(**f) for f in said["fields"]]
+        return facet(said, schema_dataset.SchemaDatasetFacet, fields)
+
+    def lineage(said: dict[str, Any]) -> Any:
+        steps = column_lineage_dataset.Transformation
+        read = column_lineage_dataset.InputField
+        fields = {
+            name: column_lineage_dataset.Fields(
+                [
+                    read(**{**i, "transformations": [steps(**t) for t in i["transformations"]]})
+                    for i in of["inputFields"]
+                ]
+            )
+            for name, of in said["fields"].items()
+        }
+        return facet(said, column_lineage_dataset.ColumnLineageDatasetFacet, fields)
+
+    def facets(said: dict[str, Any]) -> dict[str, Any]:
+        makers = {"schema": schema, "columnLineage": lineage}
+        return {name: makers[name](content) for name, content in said.items()}
+
+    said = dict(event)
+    schema_url = said.pop("schemaURL")
+    said["job"] = base.Job(**said["job"])
+    for key, kind in (("inputs", base.InputDataset), ("outputs", base.OutputDataset)):
+        said[key] = [kind(**{**d, "facets": facets(d["facets"])}) for d in said[key]]
+    made = base.JobEvent(**said)
+    assert made.schemaURL == schema_url
+    return made
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [pytest.param(w, d, marks=needs_browser) for w, d in ((390, True), (1280, False))],
+)
+def test_the_page_fits_a_phone_and_both_colour_schemes(
+    registered: Path, tmp_path: Path, width: int, dark: bool
+) -> None:
+    describe_features(load_project(registered), "page")
+    tab = Browser(tmp_path / "profile")
+    try:
+        tab.open(registered / "reports/features.html", width=width, dark=dark)
+        assert tab.run("document.documentElement.scrollWidth") <= width
+        back = tab.run("getComputedStyle(document.body).backgroundColor")
+        assert back == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
+        texts = "[...document.querySelectorAll('svg text')]"
+        end = f"Math.max(...{texts}.map(t => t.getBoundingClientRect().right))"
+        assert tab.run(end) <= width  # both sides of the picture are seen
+        assert tab.complaints() == []
+    finally:
+        tab.close()

@@ -41,7 +41,7 @@ def openlineage(
             {
                 "namespace": project,
                 "name": table,
-                "facets": {"schema": _facet("SchemaDatasetFacet", "1-1-1", fields=_fields(names))},
+                "facets": {"schema": _facet("SchemaDatasetFacet", "1-2-0", fields=_fields(names))},
             }
             for table, names in read.items()
         ],
@@ -52,7 +52,7 @@ def openlineage(
                 "facets": {
                     "schema": _facet(
                         "SchemaDatasetFacet",
-                        "1-1-1",
+                        "1-2-0",
                         fields=[{"name": e.name, "type": e.type} for e in entries],
                     ),
                     "columnLineage": _facet(
