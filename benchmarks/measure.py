@@ -21,7 +21,8 @@ import psutil
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a program leaves behind stays below this process
 _BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
-_EVERY = 0.25  # seconds between two looks at the memory: a look costs some milliseconds
+_EVERY = 0.25  # seconds between two looks at the memory: a look costs some milliseconds a GB,
+_SHARE = 50  # and as many times as long as it took passes before the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,14 @@ class _Watch:
     def _look(self) -> None:
         me = psutil.Process()
         before = {p.pid for p in me.children(recursive=True)} - {self._pid}
-        while not self._over.wait(_EVERY):
+        took = 0.0
+        while not self._over.wait(max(_EVERY, took * _SHARE)):
+            started = time.thread_time()
             of = [p.pid for p in me.children(recursive=True) if p.pid not in before]
             found = [_memory(pid) for pid in of]
             together = sum(now for now, _ in found)
             self.peak = max(self.peak, together, *(most for _, most in found), 0)
+            took = time.thread_time() - started
 
 
 def memory_of_tree(pid: int) -> int:
