@@ -88,10 +88,8 @@ class History:
         self, store: Store, lookup: Lookup | None = None, *, at_once: int = 1
     ) -> list[dict[str, Any]]:
         """What the store has of each event, so many in one question, as a server asks of a list."""
-        lookup = lookup or Lookup(self.plan)
-        wanted = [
-            Wanted(micros(e["ts"]), {"k": e["k"], "n": e["n"]}, self.names) for e in self.events
-        ]
+        lookup, names = lookup or Lookup(self.plan), self.names
+        wanted = [Wanted(micros(e["ts"]), {"k": e["k"], "n": e["n"]}, names) for e in self.events]
         return [
             dict(found.values)
             for begin in range(0, len(wanted), at_once)
