@@ -221,6 +221,19 @@ def test_a_candidate_that_answers_otherwise_is_withdrawn_and_no_request_is_lost(
     count(rolled, "withdrawn", rolled.load.answers)
 
 
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_rollback_while_it_runs_ends_it_and_no_request_is_lost(
+    router: str, namespace: str, tmp_path: Path
+) -> None:
+    with under_load(tmp_path, namespace, router, hold="1h") as rolled:
+        meets_it(rolled)
+        rolled.mlops("rollback")
+        assert rolled.mlops("rollout", "status")["state"] == "rolled_back"
+        rolled.stays_with(rolled.pair.old.version)
+        assert rolled.pair.champion() == rolled.pair.old.digest
+    count(rolled, "rolled back while it runs", rolled.load.answers)
+
+
 def test_a_route_switches_at_once_in_a_blue_green_and_back(namespace: str, tmp_path: Path) -> None:
     asked = {"strategy": "blue_green", "steps": [100], "hold": "1h"}
     with under_load(tmp_path, namespace, "gateway", **asked) as rolled:
