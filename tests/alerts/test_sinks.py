@@ -21,6 +21,7 @@ from mail_server import NAME, PASSWORD, Mailbox
 from mlops_cli.alerts.base import Message
 from mlops_cli.alerts.sinks import names_of, open_sink
 from mlops_cli.alerts.sinks.base import SinkFault
+from mlops_cli.alerts.text import title
 from mlops_cli.config.sections.alerts import (
     AlertmanagerSink,
     EmailSink,
@@ -251,3 +252,17 @@ def test_sinks_are_called_by_their_kind_and_number() -> None:
     assert names_of([hook, *others, hook, hook]) == [
         "webhook", "slack", "alertmanager", "webhook-2", "webhook-3",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ((), "Firing: drift (local)"),
+        (("humid",), "Firing: drift in humid (local)"),
+        (("humid", "temp", "dewp", "hour"), "Firing: drift in humid, temp and 2 more (local)"),
+    ],
+)
+def test_the_one_line_of_a_drift_names_its_columns(columns: tuple[str, ...], said: str) -> None:
+    drift = replace(MESSAGE, when="drift", metric="drift", segment=None, columns=columns)
+    assert title(drift) == said
+    assert title(replace(drift, state="resolved")) == "Resolved: drift (local)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from mlops_cli.alerts.base import Message
@@ -19,8 +20,16 @@ def title(message: Message) -> str:
     if message.state == "resolved":
         return f"Resolved: {message.when} ({where})"
     if _is_plain(message):
-        return f"Firing: {message.when} ({where})"
+        return f"Firing: {message.when}{_in(message.columns)} ({where})"
     return f"Firing: {message.metric} is {figure(message.metric, message.value)} ({where})"
+
+
+def _in(columns: Sequence[str]) -> str:
+    """The column or two that a person who sees one line has to know of."""
+    if not columns:
+        return ""
+    more = f" and {len(columns) - 2} more" if len(columns) > 2 else ""
+    return f" in {', '.join(columns[:2])}{more}"
 
 
 def rows(message: Message) -> list[tuple[str, str]]:
