@@ -14,7 +14,7 @@ import jsonschema
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pandera.errors import SchemaError
+from pandera.errors import SchemaError, SchemaErrors
 from pandera.io.pandas_io import from_yaml
 from ruamel.yaml import YAML
 
@@ -107,6 +107,13 @@ def test_pandera_reads_its_yaml_and_judges_by_it(tmp_path: Path, bad: str | None
     else:
         with pytest.raises(SchemaError):
             schema.validate(_frame(bad))
+
+
+def test_pandera_takes_the_first_row_of_a_key_for_good(tmp_path: Path) -> None:
+    schema = from_yaml((_written(tmp_path, "pandera") / "sales.pandera.yaml").read_text())
+    with pytest.raises(SchemaErrors) as told:
+        schema.validate(pd.concat([_frame(), _frame().iloc[:1]], ignore_index=True), lazy=True)
+    assert set(told.value.failure_cases["index"]) == {3}
 
 
 def test_what_a_form_has_no_place_for_is_told() -> None:

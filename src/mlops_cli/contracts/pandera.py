@@ -134,6 +134,7 @@ def pandera_yaml(contract: Contract) -> str:
                 columns,
                 strict=contract.extra_columns == "refuse",
                 unique=[name for key in contract.unique[:1] for name in key] or None,
+                report_duplicates="exclude_first",  # the first row of a key is good, as in a scan
                 coerce=True,
             )
         )
@@ -151,4 +152,10 @@ def _built_in(column: ColumnContract) -> pa.Column:
     if column.pattern is not None:
         checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
     kind = _NULLABLE_DTYPES[column.type] if column.nullable else _DTYPES[column.type]
-    return pa.Column(kind, checks=checks, nullable=column.nullable, unique=column.unique)
+    return pa.Column(
+        kind,
+        checks=checks,
+        nullable=column.nullable,
+        unique=column.unique,
+        report_duplicates="exclude_first",
+    )
