@@ -96,7 +96,8 @@ class StoredFile:
         self._store, self._name, self._url = store, name, url
         self._options: GetOptions = {}
         result = self._got({"suffix": _TAIL})
-        self._tail, self._size = result.bytes().to_bytes(), result.meta["size"]
+        self._tail: bytes = result.bytes().to_bytes()
+        self._size = result.meta["size"]
         if tag := result.meta["e_tag"]:
             self._options = {"if_match": tag}
         self._at = 0
@@ -120,7 +121,8 @@ class StoredFile:
         kept = self._size - len(self._tail)
         if start >= kept:
             return self._tail[start - kept : end - kept]
-        return self._got((start, end)).bytes().to_bytes()
+        found: bytes = self._got((start, end)).bytes().to_bytes()
+        return found
 
     def close(self) -> None:
         """As a file's."""
