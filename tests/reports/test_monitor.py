@@ -109,6 +109,7 @@ def test_an_estimate_that_does_not_hold_is_called_so(project: Project) -> None:
     check = judged.EstimateCheck(reliable=False, windows=30, missed=9)
     found = page(project, [judged.window(0), judged.window(1, estimate_check=check)]).text
     assert "The estimate is not reliable now: of 30 windows with labels 9 lay outside" in found
+    assert "(0.84 to 0.88), which is not reliable now" in found
 
 
 def test_the_columns_that_moved_most_stand_first_and_the_rest_is_counted(project: Project) -> None:

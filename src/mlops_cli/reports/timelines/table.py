@@ -73,7 +73,9 @@ def state_of(windows: Sequence[Window], metric: str) -> list[str]:
     newest = windows[-1]
     found = list(_data_of(newest)) or ["as before"]
     if newest.estimated and metric in newest.estimated:
-        found.append(f"{metric} estimated as {_figure(newest.estimated, metric, plain)}")
+        check = newest.estimate_check
+        doubt = "" if check is None or check.reliable else ", which is not reliable now"
+        found.append(f"{metric} estimated as {_figure(newest.estimated, metric, plain)}{doubt}")
     labelled = (w for w in reversed(windows) if w.performance and metric in w.performance)
     last = next(labelled, None)
     if last is not None:
