@@ -77,14 +77,16 @@ def test_a_number_that_gets_fractions_leaves_the_other_whole_numbers_alone() -> 
 
 
 def test_json_lines_beyond_one_batch_keep_columns_and_fractions(tmp_path: Path) -> None:
+    from mlops_cli.config.sections.source import FilesSource
     from mlops_cli.sources import files
     from mlops_cli.sources.base import Report, Span
+    from mlops_cli.sources.rows import _LINES as BATCH
 
     (tmp_path / "in").mkdir()
-    lines = [f'{{"id": {n}, "price": {n % 7}}}' for n in range(files._LINES)]
+    lines = [f'{{"id": {n}, "price": {n % 7}}}' for n in range(BATCH)]
     lines += ['{"id": 1, "price": 0.5, "late": "x"}']
     (tmp_path / "in/a.jsonl").write_text("\n".join(lines))
-    (part,) = files.open_source("in", tmp_path).parts([], None, Span(), Report())
+    (part,) = files.open_source(FilesSource(files="in"), tmp_path).parts([], None, Span(), Report())
     landing = Landing(tmp_path / "raw")
     written = landing.write(part, None)
     assert written is not None
