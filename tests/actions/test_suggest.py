@@ -166,11 +166,12 @@ def every(project: Project) -> list[Candidate]:
 
 
 def test_a_table_without_numbers_is_refused_and_classes_are_judged(tmp_path):
-    alone = make(tmp_path / "q", n=100, features={"columns": ["x", "kind"]})
+    data = {"table": "data/raw/events.parquet", "target": "target"}
+    alone = make(tmp_path / "q", n=100, data=data, features={"columns": ["x", "kind"]})
     with pytest.raises(UsageError, match="nothing to suggest"):
         suggest_features(alone)
     few = make(tmp_path / "few", task="regression", n=12)
     with pytest.raises(DataError, match=r"suggest: .*folds"):
         suggest_features(few)
     several = make(tmp_path / "p", task="multiclass", n=200)
-    assert suggest_features(several).looked == 2
+    assert suggest_features(several).looked == 8  # two of the numbers, six of earlier rows

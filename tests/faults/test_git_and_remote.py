@@ -31,6 +31,10 @@ def test_git_without_identity(
     tmp_path: Path, table: Path, mlops: Mlops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    # A machine with a name for its mail gives git one; so it does as on one without.
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.useConfigOnly")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
     check(mlops(tmp_path, "init", "p", "--data", table, "--target", "y"), "no-identity")
     log = subprocess.run(
         ["git", "log", "--format=%an"], cwd=tmp_path / "p", capture_output=True, text=True

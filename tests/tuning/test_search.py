@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +170,7 @@ KILLED = """
 import os, sys, signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 sys.path[:0] = [sys.argv[2], os.path.dirname(sys.argv[2])]
 import test_search as t
 seen = []
@@ -201,6 +204,31 @@ def test_a_journal_whose_last_line_was_not_finished_loses_that_line_only(tmp_pat
     assert resumed.resumed == 13
     assert files(resumed) == files(whole)
     assert search(tmp_path).resumed == 14
+
+
+def test_a_fit_stops_where_others_went_on_with_its_trial(tmp_path):
+    """What is looked at depends on the stops: a worker that finds a step done goes by them, too."""
+    stops: dict[str, list[int]] = {}
+
+    class Stopping(Falling):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params)
+            self.stops = stops.setdefault(str(params), [])
+
+        def advance(self, rounds: int, check: Any) -> Any:
+            self.stops.append(rounds)
+            return super().advance(rounds, check)
+
+    whole = search(tmp_path, work=Stopping)
+    before = {params: list(found) for params, found in stops.items()}
+    (journal,) = tmp_path.glob("*/journal.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if json.loads(line)["until"] == 30))
+    stops.clear()
+    assert files(search(tmp_path, work=Stopping)) == files(whole)
+    reached = [params for params, found in before.items() if found[-1] == 40]
+    assert reached
+    assert all(stops[params] == [10, 30, 40] for params in reached)
 
 
 def test_more_trials_go_on_from_those_that_are_there(tmp_path):

@@ -66,11 +66,13 @@ class OptunaSearcher:
 
 @dataclass(slots=True, eq=False)
 class _Trial:
-    """A trial while it runs; `at` are its scores by rung, `last` is its last step."""
+    """A trial while it runs; `at` are its scores by rung, `last` is its last step, and `carried`
+    are the rounds to which `fit` has come by its stops, where others may have done some steps."""
 
     number: int
     params: dict[str, Value]
     fit: Fit | None = None
+    carried: int = 0
     at: dict[int, float] = field(default_factory=dict)
     last: Step | None = None
     state: State | None = None
@@ -175,11 +177,12 @@ class _Run:
         step = Step(trial.number, until, trial.params)
         try:
             if trial.fit is None:
-                trial.fit = self._objective(trial.params)
-                for rung in self._rungs:  # by the same steps as one that was not cut off
-                    if rung < until:
-                        trial.fit.advance(rung, check)
+                trial.fit, trial.carried = self._objective(trial.params), 0
+            for rung in self._rungs:  # what a fit looks at is told by where it stops
+                if trial.carried < rung < until:
+                    trial.fit.advance(rung, check)
             outcome = trial.fit.advance(until, check)
+            trial.carried = until
         except UsageError as e:
             return msgspec.structs.replace(step, failed=str(e)[:300])
         if not math.isfinite(outcome.score):
