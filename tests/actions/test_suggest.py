@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,42 +107,47 @@ def test_noise_suggests_nothing(tmp_path, monkeypatch, mlops):
     assert said == {"row": {}, "aggregates": []}
 
 
+def first_of(root: Path, monkeypatch: pytest.MonkeyPatch, value: Any) -> tuple[str, Any]:
+    """The best suggestion for a target of `value(table)`: its name, and the first aggregate."""
+    plain = table
+
+    def made(told: bool) -> pa.Table:
+        found = plain(told)
+        return found.set_column(
+            found.column_names.index("target"), "target", pa.array(value(found))
+        )
+
+    monkeypatch.setitem(globals(), "table", made)
+    project = project_of(root, monkeypatch)
+    found = suggest_features(project)
+    said = YAML(typ="safe").load(project.root / "features/suggested.yaml")
+    return found.suggested[0].name, said["aggregates"][0]
+
+
 def test_a_mean_of_a_joined_table_is_a_definition(tmp_path, monkeypatch):
     rain = weather()["rain"].to_numpy().reshape(-1, 2)
     known = np.array([rain[max(0, i - 23) : i + 1].mean(axis=0) for i in range(ROWS)])
 
-    def rained(told: bool, plain=table) -> pa.Table:
-        made = plain(told)
-        side = np.where(np.asarray(made["place"]) == "N", 0, 1)
-        value = 40 * known[np.arange(ROWS), side]
-        return made.set_column(made.column_names.index("target"), "target", pa.array(value))
+    def rained(events: pa.Table) -> Any:
+        side = np.where(np.asarray(events["place"]) == "N", 0, 1)
+        return 40 * known[np.arange(ROWS), side]
 
-    monkeypatch.setitem(globals(), "table", rained)
-    project = project_of(tmp_path / "p", monkeypatch)
-    found = suggest_features(project)
-    assert found.suggested[0].name == "rain_mean_1d"
-    said = YAML(typ="safe").load(project.root / "features/suggested.yaml")
-    first = said["aggregates"][0]
+    name, first = first_of(tmp_path / "p", monkeypatch, rained)
+    assert name == "rain_mean_1d"
     assert first["window"] == "1d"
     assert (first["expr"], first["by"]) == ('avg("rain")', ["place"])
 
 
 def test_what_earlier_events_tell_of_a_key_is_found(tmp_path, monkeypatch):
-    def remembered(told: bool, plain=table) -> pa.Table:
-        made = plain(told)
-        place, a = (np.asarray(made[name]) for name in ("place", "a"))
+    def remembered(events: pa.Table) -> Any:
+        place, a = (np.asarray(events[name]) for name in ("place", "a"))
         of_key = [place[max(0, i - 24) : i] == place[i] for i in range(ROWS)]
         before = [a[max(0, i - 24) : i][same].mean() if same.any() else 0.0
                   for i, same in enumerate(of_key)]  # fmt: skip
-        value = 40 * np.array(before)
-        return made.set_column(made.column_names.index("target"), "target", pa.array(value))
+        return 40 * np.array(before)
 
-    monkeypatch.setitem(globals(), "table", remembered)
-    project = project_of(tmp_path / "p", monkeypatch)
-    found = suggest_features(project)
-    assert found.suggested[0].name == "a_mean_1d_by_place"
-    said = YAML(typ="safe").load(project.root / "features/suggested.yaml")
-    first = said["aggregates"][0]
+    name, first = first_of(tmp_path / "p", monkeypatch, remembered)
+    assert name == "a_mean_1d_by_place"
     assert first["table"] == DATA["table"]
     assert first["lag"] == "1s"
 
@@ -173,5 +179,8 @@ def test_a_table_without_numbers_is_refused_and_classes_are_judged(tmp_path):
     few = make(tmp_path / "few", task="regression", n=12)
     with pytest.raises(DataError, match=r"suggest: .*folds"):
         suggest_features(few)
+    # Of some of these folds the judged part has one class, where no area under a curve is defined.
+    short = make(tmp_path / "s", n=100, features={"columns": ["x", "kind"]})
+    assert suggest_features(short).looked == 4  # of earlier rows
     several = make(tmp_path / "p", task="multiclass", n=200)
     assert suggest_features(several).looked == 8  # two of the numbers, six of earlier rows

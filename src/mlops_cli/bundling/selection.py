@@ -20,7 +20,7 @@ from mlops_cli.evaluation.selection import Dropped, Selection, Size
 from mlops_cli.tables.folds import Fold, folds
 from mlops_cli.tables.split import Rows
 from mlops_cli.training import open_estimator, standing_ready
-from mlops_cli.training.base import Estimator, Fitted, Part, Problem
+from mlops_cli.training.base import Estimator, Fitted, Part, Problem, Tried
 from mlops_cli.training.data import Events, draw_of, problem_of
 from mlops_cli.training.selection import open_ranking
 from mlops_cli.training.selection.base import Ranked, columns, narrowed, thirds
@@ -159,9 +159,15 @@ def _fold_losses(config: Config, events: Events, sizes: Sequence[int], fold: Fol
 
 def losses_of(config: Config, events: Events, problem: Problem, train: Part, held: Part) -> Losses:
     """What each row of `held` costs by a fit on `train` with no parameters set, shape (n,)."""
-    trial = opened(config, problem).trials(train, held).start({})
-    said = trial.advance(config.tune.rounds, lambda: None).predict()
+    said = _tried(config, problem, train, held).predict()
     return Judged(problem.question, events.plan.classes, held.target, said).losses
+
+
+def _tried(config: Config, problem: Problem, train: Part, held: Part) -> Tried:
+    """A fit with no parameters set; it goes by the loss, and `held` may lack a class."""
+    by_loss = replace(problem, metric="rmse" if problem.task == "regression" else "log_loss")
+    trial = opened(config, by_loss).trials(train, held).start({})
+    return trial.advance(config.tune.rounds, lambda: None)
 
 
 def _ranked(config: Config, problem: Problem, part: Part) -> list[Ranked]:
@@ -179,11 +185,9 @@ def _ranked(config: Config, problem: Problem, part: Part) -> list[Ranked]:
 
 def _rounds(config: Config, problem: Problem, part: Part) -> int | None:
     """How many the estimator gains by on a third of the rows; without that, noise is used most."""
-    estimator = opened(config, problem)
-    if not estimator.has_rounds:
+    if not opened(config, problem).has_rounds:
         return None
-    trial = estimator.trials(*thirds(problem, part)).start({})
-    return trial.advance(config.tune.rounds, lambda: None).rounds
+    return _tried(config, problem, *thirds(problem, part)).rounds
 
 
 def _problem(config: Config, events: Events, rows: Rows) -> Problem:
